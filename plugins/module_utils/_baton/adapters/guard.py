@@ -1,0 +1,356 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The guard: the small process that alone adds, renews and removes the VIP, so that it goes when the daemon does.
+
+The daemon starts it with one end of a SOCK_SEQPACKET pair and sends lines: ``prepare``, ``hold SECONDS`` (a deadline on
+CLOCK_BOOTTIME), ``drop NUMBER``, ``leave``. The guard answers ``ready`` or ``fatal TEXT`` once, then ``state STATE
+CONFLICTS ANNOUNCEMENTS``, ``dropped NUMBER``, ``conflict MAC``, ``error TEXT``. It decides nothing: core/vip.py does.
+It may not import asyncio, aiohttp or anything else that makes it start slowly, nor wait for anything but its events.
+"""
+from __future__ import annotations
+
+import argparse
+import errno
+import math
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import Callable, Deque, Dict, List, Optional, Sequence
+
+from ..core import vip
+from ..core.problem import Problem
+from ..core.vip_address import HostAddress, parse_vip
+from .arp import Wire
+from .netlink import Address, AddressEvent, Link, Monitor, Netlink
+
+LONGEST_LABEL = 15
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a guard is started for. ``address``: ADDRESS/PREFIX; ``valid``, ``patience``: see core/vip.py Settings."""
+
+    address: str
+    interface: str
+    valid: int
+    patience: float
+
+
+def now() -> float:
+    """Return the time that deadlines are stated in: seconds since boot, suspended time included."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def command(program: Sequence[str], options: Options, daemon_fd: int, daemon_pid: int) -> List[str]:
+    """Return the command line of a guard; ``program`` starts this code, such as ``[sys.executable, "batond.pyz"]``."""
+    return [
+        *program, "guard", "--vip", options.address, "--interface", options.interface, "--valid", str(options.valid),
+        "--patience", str(options.patience), "--daemon-fd", str(daemon_fd), "--daemon-pid", str(daemon_pid),
+    ]  # fmt: skip
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """Run a guard; ``argv`` is what follows the word ``guard``. Return the exit status."""
+    parser = argparse.ArgumentParser(prog="batond guard", description="Hold the VIP while batond says so.")
+    parser.add_argument("--vip", required=True)
+    parser.add_argument("--interface", required=True)
+    parser.add_argument("--valid", type=int, required=True)
+    parser.add_argument("--patience", type=float, required=True)
+    parser.add_argument("--daemon-fd", type=int, required=True)
+    parser.add_argument("--daemon-pid", type=int, required=True)
+    given = parser.parse_args(argv)
+    control = socket.socket(fileno=given.daemon_fd)
+    control.setblocking(False)
+    try:
+        options = Options(given.vip, given.interface, given.valid, given.patience)
+        guard = Guard(options, control, given.daemon_pid)
+    except (Problem, OSError) as error:
+        _send(control, f"fatal {error}")
+        return 1
+    return guard.run()
+
+
+def remove_now(address: str, interface: str) -> bool:
+    """Remove a VIP that a guard may have left behind (ExecStopPost); True when there was one.
+
+    ``address`` is ADDRESS/PREFIX. One that no guard added (see core/vip_address.py) is left alone. Problem, OSError.
+    """
+    ip = parse_vip(address).ip.packed
+    with Netlink() as netlink:
+        link = netlink.link(interface)
+        if link is None:
+            return False
+        standing = [found for found in netlink.addresses(link.index) if found.ip == ip]
+        if not standing or any(_host_address(found).foreign for found in standing):
+            return False
+        return netlink.remove(link.index, ip) > 0
+
+
+def host_addresses() -> Dict[str, List[HostAddress]]:
+    """Return the interfaces of this host and their addresses, in the form that ``check_vip`` takes."""
+    with Netlink() as netlink:
+        names = {link.index: link.name for link in netlink.links()}
+        found: Dict[str, List[HostAddress]] = {name: [] for name in names.values()}
+        for address in netlink.addresses():
+            if address.index in names:
+                found[names[address.index]].append(_host_address(address))
+        return found
+
+
+class Guard:
+    """Feeds core/vip.py with what happens and does what it says. The constructor raises Problem or OSError."""
+
+    def __init__(self, options: Options, control: socket.socket, daemon_pid: int) -> None:
+        self._options = options
+        self._ip = parse_vip(options.address).ip.packed
+        self._control = control
+        self._daemon_pid = daemon_pid
+        self._vip = vip.Vip(vip.Settings(valid=options.valid, patience=options.patience))
+        self._done = False
+        self._handlers: Dict[int, Callable[[], None]] = {}
+        self._poll = select.poll()
+        label = f"{options.interface}:vip"
+        self._label = label if len(label) <= LONGEST_LABEL else ""
+        self._pidfd = -1
+        self._signals = -1
+        self._netlink = Netlink()
+        self._monitor = Monitor()  # before the first look, so that nothing happens between the two
+        self._link: Optional[Link] = None
+        self._wire: Optional[Wire] = None
+        self._use_link(self._netlink.link(options.interface))
+        if self._link is None:
+            raise Problem(400, "vip_invalid", f"interface {options.interface!r} does not exist on this node")
+        self._refuse_foreign(self._link)
+
+    def run(self) -> int:
+        """Guard until the daemon is gone or says ``leave``. Whatever happens, the address is removed at the end."""
+        _raise_priority()
+        self._watch_signals()
+        self._watch_daemon()
+        self._watch(self._monitor.fileno(), self._on_kernel)
+        try:
+            self._send("ready")
+            self._on_control()  # a deadline that waits already decides whether an address that stands here is adopted
+            self._feed(vip.Found(self._present()))
+            while not self._done:
+                for descriptor, _events in self._poll.poll(self._timeout()):
+                    if descriptor in self._handlers:
+                        self._handlers[descriptor]()
+                self._feed(vip.Tick())
+        finally:
+            self._remove()
+        return 0
+
+    # --- what happens ---
+
+    def _on_control(self) -> None:
+        while not self._done:
+            try:
+                line = self._control.recv(4096).decode()
+            except BlockingIOError:
+                return
+            except OSError:
+                line = ""
+            if not line:
+                self._unwatch(self._control.fileno())
+                self._feed(vip.Leave("the daemon has closed its end", notice=True))
+                return
+            event = _parse(line)
+            if event is not None:
+                self._feed(event)
+
+    def _on_pidfd(self) -> None:
+        self._unwatch(self._pidfd)
+        self._on_daemon_end()
+
+    def _on_signal(self) -> None:
+        os.read(self._signals, 64)
+        self._feed(vip.Leave("the guard was told to end (SIGTERM)"))
+
+    def _on_daemon_end(self) -> None:
+        self._feed(vip.Leave("the daemon has died", notice=True))
+
+    def _on_kernel(self) -> None:
+        events = self._monitor.read()
+        if events is None:
+            self._use_link(self._netlink.link(self._options.interface))
+            self._feed(vip.Uncertain())
+            return
+        for event in events:
+            if isinstance(event, AddressEvent):
+                if self._link is not None and event.address.index == self._link.index and event.address.ip == self._ip:
+                    self._feed(vip.Seen() if event.present else vip.Found(False))
+            elif event.link.name == self._options.interface:
+                self._use_link(event.link if event.present else None)
+
+    def _on_wire(self) -> None:
+        if self._wire is not None:
+            for mac in self._wire.claims():
+                self._feed(vip.Claim(mac.hex(":")))
+
+    def _use_link(self, link: Optional[Link]) -> None:
+        """Take note of the interface's state; a new interface or hardware address needs a new socket."""
+        old, self._link = self._link, link
+        same = old is not None and link is not None and (old.index, old.mac) == (link.index, link.mac)
+        if not same or self._wire is None:
+            if self._wire is not None:
+                self._unwatch(self._wire.fileno())
+                self._wire.close()
+                self._wire = None
+            if link is not None and link.ethernet:
+                self._wire = _open_wire(link, self._ip)
+            if self._wire is not None:
+                self._watch(self._wire.fileno(), self._on_wire)
+        if link is not None and link.up and not (same and old is not None and old.up):
+            self._feed(vip.LinkUp())
+
+    # --- what is to be done ---
+
+    def _feed(self, event: vip.Event) -> None:
+        events: Deque[vip.Event] = deque([event])
+        while events:
+            for order in self._vip.handle(now(), events.popleft()):
+                answer = self._do(order)
+                if answer is not None:
+                    events.append(answer)
+
+    def _do(self, order: vip.Command) -> Optional[vip.Event]:
+        if isinstance(order, vip.Add):
+            return self._add(order.valid)
+        if isinstance(order, vip.Remove):
+            return self._remove()
+        if isinstance(order, vip.Look):
+            return vip.Found(self._present())
+        if isinstance(order, vip.Tell):
+            self._send(f"{order.kind} {order.text}")
+        elif isinstance(order, vip.Probe):
+            if self._wire is not None:
+                self._wire.probe()
+        elif isinstance(order, vip.Announce):
+            if self._wire is not None:
+                self._wire.announce()
+        elif isinstance(order, vip.Released):
+            _log(f"VIP {self._options.address} is off {self._options.interface}: {order.reason}")
+        else:
+            self._done = True
+        return None
+
+    def _add(self, valid: int) -> vip.Event:
+        if self._link is None:
+            return vip.Failed(f"interface {self._options.interface} does not exist: the VIP can't be added")
+        try:
+            self._netlink.replace(self._link.index, self._ip, valid, self._label)
+        except OSError as error:
+            return vip.Failed(f"the VIP can't be added to {self._options.interface}: {error.strerror}")
+        return vip.Added()
+
+    def _remove(self) -> vip.Event:
+        try:
+            if self._link is not None:
+                self._netlink.remove(self._link.index, self._ip)
+        except OSError as error:
+            return vip.Failed(f"the VIP can't be removed from {self._options.interface}: {error.strerror}")
+        return vip.Removed()
+
+    def _present(self) -> bool:
+        return any(address.ip == self._ip for address in self._standing())
+
+    def _standing(self) -> List[Address]:
+        return [] if self._link is None else self._netlink.addresses(self._link.index)
+
+    def _refuse_foreign(self, link: Link) -> None:
+        for address in self._netlink.addresses(link.index):
+            if address.ip == self._ip and _host_address(address).foreign:
+                detail = f"VIP {address.cidr} already stands on {link.name}, not through Baton: remove it or choose another"
+                raise Problem(400, "vip_invalid", detail)
+
+    def _send(self, line: str) -> None:
+        _send(self._control, line)
+
+    # --- what is waited for ---
+
+    def _timeout(self) -> Optional[int]:
+        wakeup = self._vip.next_wakeup()
+        return None if wakeup is None else max(0, math.ceil((wakeup - now()) * 1000))
+
+    def _watch(self, descriptor: int, handler: Callable[[], None]) -> None:
+        self._handlers[descriptor] = handler
+        self._poll.register(descriptor, select.POLLIN)
+
+    def _unwatch(self, descriptor: int) -> None:
+        del self._handlers[descriptor]
+        self._poll.unregister(descriptor)
+
+    def _watch_daemon(self) -> None:
+        self._watch(self._control.fileno(), self._on_control)
+        try:
+            self._pidfd = os.pidfd_open(self._daemon_pid)
+        except ProcessLookupError:
+            self._on_daemon_end()
+        except OSError:
+            return  # Linux before 5.3: the end of the socket must do
+        else:
+            self._watch(self._pidfd, self._on_pidfd)
+            if os.getppid() != self._daemon_pid:  # it died before we looked, and its number may be another's by now
+                self._on_daemon_end()
+
+    def _watch_signals(self) -> None:
+        """SIGTERM ends the guard in good order; SIGINT is meant for the daemon, whose end we notice anyway."""
+        self._signals, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, lambda number, frame: None)
+        signal.set_wakeup_fd(writer)
+        self._watch(self._signals, self._on_signal)
+
+
+def _parse(line: str) -> Optional[vip.Event]:
+    word, _space, rest = line.partition(" ")
+    if word == "hold":
+        deadline = float(rest)
+        return vip.Hold(deadline) if math.isfinite(deadline) else None
+    if word == "drop":
+        return vip.Drop(int(rest))
+    if word == "leave":
+        return vip.Leave("the daemon ends it")
+    return vip.Prepare() if word == "prepare" else None
+
+
+def _open_wire(link: Link, ip: bytes) -> Optional[Wire]:
+    try:
+        return Wire(link.name, link.mac, ip)
+    except OSError as error:
+        if error.errno in (errno.ENODEV, errno.ENXIO, errno.ENETDOWN):
+            return None  # it went away meanwhile; the next event about it tries again
+        raise
+
+
+def _host_address(address: Address) -> HostAddress:
+    return HostAddress(address.cidr, None if address.valid is None else float(address.valid))
+
+
+def _send(control: socket.socket, line: str) -> None:
+    try:
+        control.send(line.encode())
+    except OSError:
+        pass  # frozen (its buffer is full) or dead; the deadline or the end of the socket takes care of both
+
+
+def _raise_priority() -> None:
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, -20)
+    except OSError:
+        pass  # needs CAP_SYS_NICE; the kernel's lifetime is what safety rests on
+
+
+def _log(line: str) -> None:
+    sys.stderr.write(f"batond guard: {line}\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,252 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The daemon's side of the guard: starts it, states deadlines, learns what became of the VIP. Runs in an asyncio loop.
+
+I/O without decisions, except one that only this side can make: a guard that does not answer is killed, because one that
+wakes up later must not act on old orders.
+"""
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import subprocess
+import time
+from typing import Any, Callable, Dict, List, Optional, Sequence
+
+from ..core import vip
+from ..core.problem import Problem
+from .guard import Options, command, remove_now
+
+START_SECONDS = 5.0
+DROP_SECONDS = 0.5
+LOG = logging.getLogger("baton.vip")
+
+
+class GuardClient:
+    """One guard for one VIP. After ``on_lost`` call ``start`` again within the lease, or step down.
+
+    ``program`` is the command that starts this code, such as ``[sys.executable, "-I", "-S", "/opt/baton/batond.pyz"]``.
+    """
+
+    def __init__(self, program: Sequence[str], options: Options) -> None:
+        self._program = list(program)
+        self._options = options
+        self._process: Optional["subprocess.Popen[bytes]"] = None
+        self._socket: Optional[socket.socket] = None
+        self._ready: Optional["asyncio.Future[None]"] = None
+        self._drops: Dict[int, "asyncio.Future[None]"] = {}
+        self._drop_number = 0
+        self._deadline: Optional[float] = None
+        self._unanswered_since: Optional[float] = None
+        self._lost: List[Callable[[], None]] = []
+        self._state = vip.RELEASED
+        self._conflicts = 0
+        self._announcements = 0
+        self._error: Optional[str] = None
+
+    @property
+    def held(self) -> bool:
+        """Whether the guard said last that the VIP is on the interface."""
+        return self._state == vip.HELD
+
+    @property
+    def running(self) -> bool:
+        """Whether there is a guard to talk to."""
+        return self._socket is not None
+
+    def on_lost(self, callback: Callable[[], None]) -> None:
+        """Have ``callback`` called in the loop whenever the guard has died without being told to (``stop``)."""
+        self._lost.append(callback)
+
+    def status(self) -> Dict[str, Any]:
+        """Return the VIP's state for the API; ``error`` is the last trouble, None when it is over."""
+        return {
+            "address": self._options.address,
+            "interface": self._options.interface,
+            "held": self.held,
+            "state": self._state,
+            "conflicts": self._conflicts,
+            "announcements": self._announcements,
+            "guard": self._process.pid if self._process is not None and self.running else None,
+            "error": self._error,
+        }
+
+    async def start(self) -> None:
+        """Start the guard and wait until it has looked at the interface; a stale VIP is gone then.
+
+        When a deadline of an earlier guard still stands, the new one gets it first and keeps a VIP that it finds.
+        Raises Problem 400 when the VIP or interface is unusable, 503 when the guard does not start.
+        """
+        if self._socket is not None:
+            return
+        loop = asyncio.get_running_loop()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            ours.setblocking(False)
+            self._socket = ours
+            self._ready = loop.create_future()
+            self._unanswered_since = None
+            if self._deadline is not None:
+                self._send(f"hold {self._deadline!r}")
+            line = command(self._program, self._options, theirs.fileno(), os.getpid())
+            try:
+                # In a session of its own, so that Ctrl-C in a terminal reaches only the daemon.
+                self._process = subprocess.Popen(
+                    line, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, start_new_session=True
+                )
+            except OSError as error:
+                self._socket = None
+                ours.close()
+                raise Problem(503, "guard_failed", f"the VIP's guard can't be started: {error}") from None
+        loop.add_reader(ours.fileno(), self._on_readable)
+        try:
+            await asyncio.wait_for(self._ready, START_SECONDS)
+        except asyncio.TimeoutError:
+            await self._kill()
+            raise Problem(503, "guard_failed", f"the VIP's guard was not ready within {START_SECONDS:g} s") from None
+        finally:
+            self._ready = None
+
+    def prepare(self) -> None:
+        """Let the guard ask the network for another holder already, as the VIP may soon be wanted; returns at once."""
+        self._send("prepare")
+
+    def hold(self, deadline: float) -> None:
+        """Let the VIP be held until ``deadline`` (CLOCK_BOOTTIME). Call it at each renewal; returns at once."""
+        self._deadline = deadline
+        if self._socket is None:
+            return
+        started = time.monotonic()
+        if self._unanswered_since is None:
+            self._unanswered_since = started
+        elif started - self._unanswered_since > self._options.valid:
+            LOG.error("the VIP's guard has not answered for %d s: it is killed", self._options.valid)
+            self._signal_kill()
+            return
+        self._send(f"hold {deadline!r}")
+
+    async def drop(self) -> None:
+        """Give the VIP up; returns when it is off the interface, at the latest after the kernel's lifetime and slack."""
+        self._deadline = None
+        if self._socket is not None:
+            self._drop_number += 1
+            dropped = self._drops[self._drop_number] = asyncio.get_running_loop().create_future()
+            try:
+                if self._send(f"drop {self._drop_number}"):
+                    await asyncio.wait_for(dropped, DROP_SECONDS)
+                    if self._socket is not None:
+                        return
+            except asyncio.TimeoutError:
+                pass
+            finally:
+                self._drops.pop(self._drop_number, None)
+            LOG.error("the VIP's guard does not drop it: it is killed, and the VIP removed without it")
+            await self._kill()
+        await self._remove_without_guard()
+
+    async def stop(self) -> None:
+        """Drop the VIP and end the guard in good order; ``on_lost`` is not called."""
+        self._lost = []
+        await self.drop()
+        self._send("leave")
+        if not await self._ended(DROP_SECONDS):
+            await self._kill()
+
+    # --- inside ---
+
+    def _send(self, line: str) -> bool:
+        if self._socket is None:
+            return False
+        try:
+            self._socket.send(line.encode())
+        except OSError:
+            return False  # full: the guard is frozen, and its deadline stands; closed: _on_readable tells
+        return True
+
+    def _on_readable(self) -> None:
+        while self._socket is not None:
+            try:
+                line = self._socket.recv(4096).decode()
+            except BlockingIOError:
+                return
+            except OSError:
+                line = ""
+            if not line:
+                self._on_end()
+                return
+            self._unanswered_since = None
+            self._on_line(*line.partition(" ")[::2])
+
+    def _on_line(self, kind: str, text: str) -> None:
+        if kind == "ready":
+            self._settle(None)
+        elif kind == "fatal":
+            self._settle(Problem(400, "vip_invalid", text))
+        elif kind == "state":
+            state, conflicts, announcements = text.split()
+            if (state == vip.HELD) != self.held:
+                verb = "is on" if state == vip.HELD else "left"
+                LOG.info("VIP %s %s %s", self._options.address, verb, self._options.interface)
+            self._state, self._conflicts, self._announcements = state, int(conflicts), int(announcements)
+            if self.held:
+                self._error = None
+        elif kind == "dropped":
+            future = self._drops.get(int(text))
+            if future is not None and not future.done():
+                future.set_result(None)
+        elif kind == "conflict":
+            LOG.warning("%s claims VIP %s too", text, self._options.address)
+        elif kind == "error":
+            self._error = text
+            LOG.error("%s", text)
+
+    def _settle(self, problem: Optional[Problem]) -> None:
+        if self._ready is not None and not self._ready.done():
+            if problem is None:
+                self._ready.set_result(None)
+            else:
+                self._ready.set_exception(problem)
+
+    def _on_end(self) -> None:
+        """The guard has closed its end: it is dead or dying."""
+        if self._socket is None:
+            return
+        asyncio.get_running_loop().remove_reader(self._socket.fileno())
+        self._socket.close()
+        self._socket = None
+        self._state = vip.RELEASED
+        was_starting = self._ready is not None
+        self._settle(Problem(503, "guard_failed", "the VIP's guard ended while it started; the journal has its reason"))
+        for future in self._drops.values():
+            if not future.done():
+                future.set_result(None)
+        if not was_starting:
+            for callback in list(self._lost):
+                callback()
+
+    def _signal_kill(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+
+    async def _kill(self) -> None:
+        """Kill the guard and wait for its end, so that it can't act any more."""
+        self._signal_kill()
+        await self._ended(DROP_SECONDS)
+        self._on_end()
+
+    async def _ended(self, seconds: float) -> bool:
+        limit = time.monotonic() + seconds
+        while self._process is not None and self._process.poll() is None:
+            if time.monotonic() > limit:
+                return False
+            await asyncio.sleep(0.005)
+        return True
+
+    async def _remove_without_guard(self) -> None:
+        try:
+            remove_now(self._options.address, self._options.interface)
+        except OSError as error:
+            LOG.error("the VIP can't be removed (%s): waiting until the kernel drops it", error)
+            await asyncio.sleep(self._options.valid + vip.SLACK)

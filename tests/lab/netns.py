@@ -1,0 +1,200 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hosts made of network namespaces, on one bridge: the lab's network. Needs root; touches nothing outside its own namespaces.
+
+``with Network() as network: one = network.host("one", ["192.0.2.1/24"])`` gives a Host with an interface ``eth0`` on a switch
+that is a namespace too. Names are unique to the run, and all namespaces and the processes in them are gone at the end.
+"""
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
+
+CLONE_NEWNET = 0x40000000
+_numbers = iter(range(1, 1 << 30))
+
+
+def require_root() -> None:
+    """Raise RuntimeError unless namespaces can be made; the lab fails clearly rather than skip."""
+    if os.geteuid() != 0:
+        raise RuntimeError("the lab needs root: run it as `sudo make test` (it makes network namespaces)")
+    try:
+        run("ip", "netns", "list")
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise RuntimeError(f"the lab needs iproute2 and network namespaces: {error}") from None
+
+
+def run(*command: str) -> str:
+    """Run a command and return its output; CalledProcessError carries what it said."""
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise subprocess.CalledProcessError(done.returncode, list(command) + [done.stderr.strip()])
+    return done.stdout
+
+
+def boottime() -> float:
+    """Return seconds on the clock that leases are stated in."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def wait_for(condition: Callable[[], Any], what: str, seconds: float = 10.0) -> Any:
+    """Return the first true value of ``condition``; AssertionError names ``what`` when it does not come in time."""
+    limit = boottime() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if boottime() > limit:
+            raise AssertionError(f"not within {seconds:g} s: {what}")
+        time.sleep(0.01)
+
+
+def wait_until(moment: float) -> None:
+    """Return when ``boottime()`` has reached ``moment``."""
+    while boottime() < moment:
+        time.sleep(max(0.0, min(0.01, moment - boottime())))
+
+
+class Host:
+    """A namespace with one interface on the network's switch, ``interface`` by name."""
+
+    def __init__(self, namespace: str, interface: str, port: str, switch: str) -> None:
+        self.namespace = namespace
+        self.interface = interface
+        self._port = port
+        self._switch = switch
+        self._processes: List["subprocess.Popen[str]"] = []
+
+    def run(self, *command: str) -> str:
+        """Run a command in this namespace and return its output."""
+        return run("ip", "netns", "exec", self.namespace, *command)
+
+    def ip(self, *arguments: str) -> str:
+        """Run ``ip`` in this namespace; quicker than ``run("ip", ...)``."""
+        return run("ip", "-n", self.namespace, *arguments)
+
+    def popen(self, *command: str, environment: Optional[Dict[str, str]] = None, **options: Any) -> "subprocess.Popen[str]":
+        """Start a process in this namespace with text pipes on stdin and stdout; it is killed at the network's end."""
+        process = subprocess.Popen(
+            ["ip", "netns", "exec", self.namespace, *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **(environment or {})},
+            **options,
+        )
+        self._processes.append(process)
+        return process
+
+    def addresses(self, interface: str = "") -> List[str]:
+        """Return the CIDRs on the interface."""
+        return [f"{found['local']}/{found['prefixlen']}" for found in self.address_details(interface)]
+
+    def address_details(self, interface: str = "") -> List[Dict[str, Any]]:
+        """Return what ``ip -j address`` says of the addresses on the interface; empty when there is no such interface."""
+        try:
+            links = json.loads(self.ip("-j", "address", "show", "dev", interface or self.interface) or "[]")
+        except subprocess.CalledProcessError:
+            return []
+        return [address for link in links for address in link.get("addr_info", []) if "local" in address]
+
+    def mac(self) -> str:
+        return str(json.loads(self.ip("-j", "link", "show", "dev", self.interface))[0]["address"])
+
+    def neighbour(self, address: str) -> str:
+        """Return the hardware address that this host's cache has for ``address``, or an empty string."""
+        found = json.loads(self.ip("-j", "neighbour", "show", address) or "[]")
+        return str(found[0].get("lladdr", "")) if found else ""
+
+    def carrier(self, on: bool) -> None:
+        """Plug or pull the cable, at the switch's end."""
+        run("ip", "-n", self._switch, "link", "set", self._port, "up" if on else "down")
+
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """Sockets that this thread makes inside the block belong to this namespace."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        with open("/proc/thread-self/ns/net", "rb") as home, open(f"/run/netns/{self.namespace}", "rb") as there:
+            if libc.setns(there.fileno(), CLONE_NEWNET) != 0:
+                raise OSError(ctypes.get_errno(), f"setns {self.namespace}")
+            try:
+                yield
+            finally:
+                if libc.setns(home.fileno(), CLONE_NEWNET) != 0:
+                    raise OSError(ctypes.get_errno(), "setns back")
+
+    def end(self) -> None:
+        """Kill what still runs in the namespace, whoever started it there, and remove it."""
+        for number in run("ip", "netns", "pids", self.namespace).split():
+            try:
+                os.kill(int(number), signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        for process in self._processes:
+            process.kill()
+            process.wait()
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    pipe.close()
+        run("ip", "netns", "delete", self.namespace)
+
+
+class Network:
+    """A switch and the hosts on it."""
+
+    def __init__(self) -> None:
+        require_root()
+        self._prefix = f"baton-{os.getpid()}-{next(_numbers)}"
+        self._switch = f"{self._prefix}-switch"
+        self._hosts: List[Host] = []
+
+    def __enter__(self) -> "Network":
+        run("ip", "netns", "add", self._switch)
+        try:
+            run("ip", "-n", self._switch, "link", "add", "br0", "type", "bridge", "stp_state", "0", "mcast_snooping", "0")
+            run("ip", "-n", self._switch, "link", "set", "br0", "up")
+        except BaseException:
+            self.end()
+            raise
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        self.end()
+
+    def host(self, name: str, addresses: Sequence[str] = (), interface: str = "eth0") -> Host:
+        """Add a host; its addresses are usable at once (no duplicate address detection)."""
+        namespace = f"{self._prefix}-{name}"
+        port = f"p{len(self._hosts)}"
+        run("ip", "netns", "add", namespace)
+        host = Host(namespace, interface, port, self._switch)
+        self._hosts.append(host)
+        pair = ["type", "veth", "peer", "name", interface, "netns", namespace]
+        run("ip", "-n", self._switch, "link", "add", port, *pair)
+        run("ip", "-n", self._switch, "link", "set", port, "master", "br0", "up")
+        host.ip("link", "set", "lo", "up")
+        host.ip("link", "set", interface, "up")
+        for address in addresses:
+            host.ip("address", "add", address, "dev", interface, *(["nodad"] if ":" in address else []))
+        wait_for(lambda: "LOWER_UP" in host.ip("link", "show", "dev", interface), f"{namespace} has a carrier")
+        return host
+
+    def end(self) -> None:
+        """Remove everything; called by the context manager, on failures too."""
+        problems = []
+        for host in self._hosts:
+            try:
+                host.end()
+            except (OSError, subprocess.CalledProcessError) as error:
+                problems.append(error)
+        self._hosts = []
+        if Path("/run/netns", self._switch).exists():
+            run("ip", "netns", "delete", self._switch)
+        if problems:
+            raise problems[0]
