@@ -1,0 +1,181 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Links between nodes: a WebSocket a direction, kept up for ever, and the endpoint that takes the other's.
+
+Decides nothing: a message is sent if its link is up and dropped if not; the core says again what matters.
+"""
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import logging
+import ssl
+from collections import deque
+from typing import Any, Callable, Deque, Dict, Optional
+
+from ..core import messages
+from ..core.events import Event, LinkDown, LinkUp, Received
+from .aio import aiohttp, web
+
+LOG = logging.getLogger("baton.peers")
+PATH = "/peer/v1/link"
+NODE_HEADER = "X-Baton-Node"
+MAX_MESSAGE = 64 << 20
+MAX_QUEUE = 64 << 20  # bytes that may wait for a slow peer before its link is given up
+BACKOFF = (0.05, 0.1, 0.2, 0.5, 1.0)
+
+
+class Link:
+    """Our way to one peer. Its name is known once it has answered."""
+
+    def __init__(self, links: "Links", url: str) -> None:
+        self.links = links
+        self.url = url
+        self.node = ""
+        self.error = ""
+        self._queue: Deque[str] = deque()
+        self._queued = 0
+        self._wake = asyncio.Event()
+        self.task = asyncio.get_running_loop().create_task(self._keep_up())
+
+    def send(self, text: str) -> None:
+        self._queue.append(text)
+        self._queued += len(text)
+        self._wake.set()
+
+    async def _keep_up(self) -> None:
+        failures = 0
+        while True:
+            try:
+                await self._session()
+                failures = 0
+            except (OSError, aiohttp.ClientError, asyncio.TimeoutError, ValueError) as error:
+                text = f"{type(error).__name__}: {error}"
+                if text != self.error:
+                    self.error = text
+                    LOG.info("no link to %s: %s", self.url, text)
+            finally:
+                if self.node and self.links.by_node.get(self.node) is self:
+                    del self.links.by_node[self.node]
+                    self.links.tell(LinkDown(self.node))
+                self.node = ""
+                self._queue.clear()
+                self._queued = 0
+            await asyncio.sleep(BACKOFF[min(failures, len(BACKOFF) - 1)])
+            failures += 1
+
+    async def _session(self) -> None:
+        headers = {"Authorization": f"Bearer {self.links.token}", NODE_HEADER: self.links.me}
+        connecting = self.links.session.ws_connect(
+            self.url.rstrip("/") + PATH, headers=headers, ssl=self.links.tls, max_msg_size=MAX_MESSAGE, heartbeat=10
+        )
+        socket = await asyncio.wait_for(connecting, 5)
+        try:
+            node = socket._response.headers.get(NODE_HEADER, "")
+            if not node or node == self.links.me:
+                raise ValueError(f"{self.url} is {'this node itself' if node else 'not a Baton node'}")
+            self.node, self.error = node, ""
+            self.links.by_node[node] = self
+            self.links.tell(LinkUp(node))
+            closed = asyncio.get_running_loop().create_task(self._watch(socket))
+            try:
+                await self._pump(socket, closed)
+            finally:
+                closed.cancel()
+        finally:
+            await socket.close()
+
+    async def _watch(self, socket: Any) -> None:
+        """End when the peer closes: nothing else ever comes this way."""
+        async for _message in socket:
+            pass
+        self._wake.set()
+
+    async def _pump(self, socket: Any, closed: "asyncio.Task[None]") -> None:
+        while not closed.done():
+            while self._queue:
+                text = self._queue.popleft()
+                self._queued -= len(text)
+                await socket.send_str(text)
+            if self._queued > MAX_QUEUE:
+                raise ValueError("the peer takes too little")
+            self._wake.clear()
+            if not self._queue and not closed.done():
+                await self._wake.wait()
+
+
+class Links:
+    """All links of a node. ``tell`` gets LinkUp, LinkDown and Received events."""
+
+    def __init__(self, me: str, token: str, tls: Optional[ssl.SSLContext], tell: Callable[[Event], None]) -> None:
+        self.me = me
+        self.token = token
+        self.tls: Any = tls if tls is not None else True
+        self.tell = tell
+        self.by_node: Dict[str, Link] = {}
+        self._by_url: Dict[str, Link] = {}
+        self.session: Any = None
+
+    async def start(self) -> None:
+        self.session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None, sock_connect=3))
+
+    async def stop(self) -> None:
+        for link in list(self._by_url.values()):
+            link.task.cancel()
+        await asyncio.gather(*(link.task for link in self._by_url.values()), return_exceptions=True)
+        if self.session is not None:
+            await self.session.close()
+
+    def connect(self, url: str) -> None:
+        """Keep a link to this URL."""
+        if url and url not in self._by_url:
+            self._by_url[url] = Link(self, url)
+
+    def disconnect(self, node: str) -> None:
+        link = self.by_node.get(node)
+        if link is not None:
+            self._by_url.pop(link.url, None)
+            link.task.cancel()
+
+    def send(self, node: str, message: messages.Message) -> None:
+        link = self.by_node.get(node)
+        if link is not None:
+            link.send(json.dumps(messages.to_json(message), separators=(",", ":")))
+
+    def url_of(self, node: str) -> str:
+        link = self.by_node.get(node)
+        return link.url if link is not None else ""
+
+    # --- the other direction --------------------------------------------------------------------------------------------
+
+    def allowed(self, request: Any) -> bool:
+        """Whether a request comes from a node: it knows the HA token and, with TLS, shows a certificate in its name."""
+        scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme != "Bearer" or not hmac.compare_digest(token.encode(), self.token.encode()):
+            return False
+        if self.tls is True:
+            return True
+        certificate = request.transport.get_extra_info("peercert") if request.transport is not None else None
+        names = [value for rdn in (certificate or {}).get("subject", ()) for key, value in rdn if key == "commonName"]
+        return request.headers.get(NODE_HEADER, "") in names
+
+    async def serve(self, request: Any) -> Any:
+        """Take messages from a peer until it goes away."""
+        node = request.headers.get(NODE_HEADER, "")
+        if not node or not self.allowed(request):
+            LOG.warning("refused a link from %s (%s): wrong HA token or certificate", node or "?", request.remote)
+            return web.Response(status=403, text="wrong HA token or certificate\n", headers={NODE_HEADER: self.me})
+        socket = web.WebSocketResponse(max_msg_size=MAX_MESSAGE, heartbeat=10)
+        socket.headers[NODE_HEADER] = self.me
+        await socket.prepare(request)
+        async for frame in socket:
+            if frame.type != aiohttp.WSMsgType.TEXT:
+                continue
+            try:
+                message = messages.from_json(json.loads(frame.data))
+            except ValueError as error:
+                LOG.error("%s sent what this version does not understand: %s", node, error)
+                break
+            self.tell(Received(node, message))
+        return socket

@@ -1,0 +1,244 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The data directory: one SQLite file for log, documents, replies and promises; a thread that writes in batches.
+
+Decides nothing. ``DIR/CURRENT`` names the incarnation in use, ``DIR/<incarnation>/baton.db`` is its data: a snapshot is
+made beside the old data and takes its place when CURRENT is replaced. A write that fails is fatal, since a later one
+would succeed as if nothing had happened.
+"""
+from __future__ import annotations
+
+import json
+import os
+import queue
+import shutil
+import sqlite3
+import threading
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
+
+from ..core.documents import Document
+from ..core.events import Checkpoint, Saved, Store
+from ..core.log import ORIGIN, Entry, Epoch, Position
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS log (seq INTEGER PRIMARY KEY, number INTEGER, id TEXT, at INTEGER, text TEXT);
+CREATE TABLE IF NOT EXISTS documents (
+  kind TEXT, key TEXT, revision TEXT, size INTEGER, value TEXT, PRIMARY KEY (kind, key)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS replies (key TEXT PRIMARY KEY, fingerprint TEXT, at INTEGER, revision TEXT, keys TEXT);
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
+"""
+Job = Union[Store, Checkpoint, None]
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def sync_directory(path: Path) -> None:
+    """Make names in a directory durable."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_durably(path: Path, text: str, mode: int = 0o600) -> None:
+    """Replace a small file at once or not at all."""
+    new = path.with_name(path.name + ".new")
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    try:
+        os.write(handle, text.encode())
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    os.replace(new, path)
+    sync_directory(path.parent)
+
+
+class DataDirectory:
+    """Finds, makes and replaces the incarnation that is in use."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def current(self) -> Optional[str]:
+        try:
+            name = (self.path / "CURRENT").read_text().strip()
+        except FileNotFoundError:
+            return None
+        return name if (self.path / name / "baton.db").exists() else None
+
+    def create(self, incarnation: str) -> Path:
+        """Make an empty incarnation that is not in use yet; return its database file."""
+        folder = self.path / incarnation
+        folder.mkdir(mode=0o700)
+        connection = _open(folder / "baton.db")
+        connection.close()
+        return folder / "baton.db"
+
+    def use(self, incarnation: str) -> None:
+        """Put an incarnation in use; everything older is removed."""
+        sync_directory(self.path / incarnation)
+        write_durably(self.path / "CURRENT", incarnation + "\n")
+        for other in self.path.iterdir():
+            if other.is_dir() and other.name != incarnation and (other / "baton.db").exists():
+                shutil.rmtree(other, ignore_errors=True)
+
+    def database(self, incarnation: str) -> Path:
+        return self.path / incarnation / "baton.db"
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(str(path), isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA wal_autocheckpoint=4000")
+    connection.executescript(SCHEMA)
+    return connection
+
+
+def sync_files(database: Path) -> None:
+    """Make durable what a killed process may have left in the page cache, before its end is reported to anybody."""
+    for name in (database, database.with_name(database.name + "-wal")):
+        if name.exists():
+            handle = os.open(name, os.O_RDWR)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+
+
+def _set_meta(connection: sqlite3.Connection, values: Dict[str, Any]) -> None:
+    rows = [(key, _dumps(value)) for key, value in values.items()]
+    connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows)
+
+
+def _position(raw: Any) -> Position:
+    return Position(Epoch(raw[0][0], raw[0][1]), raw[1])
+
+
+def load(database: Path, incarnation: str) -> Saved:
+    """Read a whole data directory."""
+    sync_files(database)
+    connection = _open(database)
+    try:
+        meta = {key: json.loads(value) for key, value in connection.execute("SELECT key, value FROM meta")}
+        saved = Saved(incarnation)
+        saved.cluster_id = meta.get("cluster_id", "")
+        saved.promised = Epoch(*meta.get("promised", (0, "")))
+        saved.noted = meta.get("noted", -1)
+        saved.known = meta.get("known", -1)
+        saved.commit = meta.get("commit", 0)
+        saved.checkpoint = _position(meta["checkpoint"]) if "checkpoint" in meta else ORIGIN
+        saved.log_start = _position(meta["log_start"]) if "log_start" in meta else ORIGIN
+        saved.documents = [
+            Document(kind, key, json.loads(value), revision, size)
+            for kind, key, revision, size, value in connection.execute("SELECT * FROM documents")
+        ]
+        saved.entries = [
+            Entry.read(seq, Epoch(number, id), at, text)
+            for seq, number, id, at, text in connection.execute("SELECT * FROM log WHERE seq > ? ORDER BY seq", (saved.log_start.seq,))
+        ]
+        saved.replies = [
+            (key, fingerprint, at, revision, json.loads(keys))
+            for key, fingerprint, at, revision, keys in connection.execute("SELECT * FROM replies ORDER BY at, rowid")
+        ]
+        return saved
+    finally:
+        connection.close()
+
+
+Row = Tuple[str, str, str, int, Any]  # kind, key, revision, size, value
+
+
+def write_snapshot(database: Path, header: Dict[str, Any], documents: Iterable[Row], replies: Iterable[Sequence[Any]]) -> None:
+    """Fill an empty incarnation with a snapshot: ``header`` has cluster_id, promised and position."""
+    connection = _open(database)
+    try:
+        connection.execute("BEGIN")
+        rows = ((kind, key, revision, size, _dumps(value)) for kind, key, revision, size, value in documents)
+        connection.executemany("INSERT INTO documents VALUES (?, ?, ?, ?, ?)", rows)
+        connection.executemany("INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?, ?)", ((*r[:4], _dumps(r[4])) for r in replies))
+        position = header["position"]
+        meta = {"cluster_id": header["cluster_id"], "promised": header["promised"], "commit": position[1]}
+        _set_meta(connection, {**meta, "checkpoint": position, "log_start": position})
+        connection.execute("COMMIT")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    finally:
+        connection.close()
+    sync_files(database)
+
+
+class Writer(threading.Thread):
+    """Carries out Store and Checkpoint in order, as many as wait in one transaction, and tells the last Store's id."""
+
+    def __init__(self, database: Path, stored: Callable[[int], None], failed: Callable[[BaseException], None]) -> None:
+        super().__init__(name="baton-writer", daemon=True)
+        self._connection = _open(database)
+        self._jobs: "queue.SimpleQueue[Job]" = queue.SimpleQueue()
+        self._stored = stored
+        self._failed = failed
+
+    def put(self, job: Union[Store, Checkpoint]) -> None:
+        self._jobs.put(job)
+
+    def close(self) -> None:
+        """Write what is queued, then end."""
+        self._jobs.put(None)
+        self.join()
+
+    def run(self) -> None:
+        try:
+            while self._round():
+                pass
+        except BaseException as error:  # the thread's last word: a disk that fails must never go unnoticed
+            self._failed(error)
+        finally:
+            self._connection.close()
+
+    def _round(self) -> bool:
+        jobs: List[Job] = [self._jobs.get()]
+        while not self._jobs.empty():
+            jobs.append(self._jobs.get())
+        work = [job for job in jobs if job is not None]
+        if work:
+            self._connection.execute("BEGIN IMMEDIATE")
+            for job in work:
+                if isinstance(job, Store):
+                    self._store(job)
+                else:
+                    self._checkpoint(job)
+            self._connection.execute("COMMIT")
+            stores = [job.id for job in work if isinstance(job, Store)]
+            if stores:
+                self._stored(stores[-1])
+        return len(work) == len(jobs)
+
+    def _store(self, job: Store) -> None:
+        connection = self._connection
+        if job.truncate_after is not None:
+            connection.execute("DELETE FROM log WHERE seq > ?", (job.truncate_after,))
+        rows = [(entry.seq, entry.epoch.number, entry.epoch.id, entry.at, entry.text) for entry in job.entries]
+        connection.executemany("INSERT OR REPLACE INTO log VALUES (?, ?, ?, ?, ?)", rows)
+        if job.meta:
+            _set_meta(connection, job.meta)
+
+    def _checkpoint(self, job: Checkpoint) -> None:
+        connection = self._connection
+        for kind, key, document in job.documents:
+            if document is None:
+                connection.execute("DELETE FROM documents WHERE kind = ? AND key = ?", (kind, key))
+            else:
+                row = (kind, key, document.revision, document.size, _dumps(document.value))
+                connection.execute("INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?)", row)
+        connection.executemany(
+            "INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?, ?)", [(*row[:4], _dumps(row[4])) for row in job.replies]
+        )
+        connection.execute("DELETE FROM replies WHERE at < ?", (job.replies_after,))
+        connection.execute("DELETE FROM log WHERE seq <= ?", (job.log_start.seq,))
+        at = [list(job.at.epoch), job.at.seq]
+        start = [list(job.log_start.epoch), job.log_start.seq]
+        _set_meta(connection, {"checkpoint": at, "log_start": start})

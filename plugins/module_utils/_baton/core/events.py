@@ -1,0 +1,284 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Everything that goes into the core (events) and comes out of it (commands). Pure data.
+
+The shell feeds events to ``Node.handle`` with the time they came in and carries out the commands in order.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+
+from .documents import Change, Document
+from .log import ORIGIN, NO_EPOCH, Entry, Epoch, Position
+from .messages import Message
+from .problem import Problem
+from .record import Record
+
+
+@dataclass(frozen=True)
+class Idempotency:
+    """``key`` chosen by the client for one intent; ``fingerprint`` of the request, to notice a key used twice."""
+
+    key: str
+    fingerprint: str
+
+
+@dataclass
+class Saved:
+    """What a data directory holds: the state that a node starts from."""
+
+    incarnation: str
+    cluster_id: str = ""
+    promised: Epoch = NO_EPOCH
+    noted: int = -1  # the record version noted before an unanswered promotion (M3)
+    known: int = -1  # the newest record version seen
+    commit: int = 0
+    checkpoint: Position = ORIGIN  # the position that ``documents`` stand at
+    documents: List[Document] = field(default_factory=list)
+    log_start: Position = ORIGIN
+    entries: List[Entry] = field(default_factory=list)
+    replies: List[Tuple[str, str, int, str, List[List[str]]]] = field(default_factory=list)  # see replies.py
+
+
+# --- events ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Started:
+    """The process is up and its durable state was read."""
+
+
+@dataclass(frozen=True)
+class Tick:
+    """Time passed; comes at least every quarter of a heartbeat."""
+
+
+@dataclass(frozen=True)
+class Flush:
+    """All events of this round are in: write and send what they made, as one batch."""
+
+
+@dataclass(frozen=True)
+class RecordRead:
+    """What a linearizable read of the DCS, a watch, or a peer (``manual``) told."""
+
+    version: int
+    record: Optional[Record]
+
+
+@dataclass(frozen=True)
+class SwapAnswer:
+    """The reply to a Swap: True, False, or None when it is unknown whether it happened."""
+
+    nonce: str
+    done: Optional[bool]
+    version: int = -1
+
+
+@dataclass(frozen=True)
+class Received:
+    node: str
+    message: Message
+
+
+@dataclass(frozen=True)
+class LinkUp:
+    node: str
+
+
+@dataclass(frozen=True)
+class LinkDown:
+    node: str
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The Store with this id, and all before it, are on disk."""
+
+    id: int
+
+
+@dataclass(frozen=True)
+class SnapshotInstalled:
+    """A snapshot was put in place of the old data, as a new incarnation."""
+
+    saved: Saved
+
+
+@dataclass(frozen=True)
+class BlobStored:
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Released:
+    """The VIP is gone and drivers have stopped."""
+
+
+@dataclass(frozen=True)
+class Submit:
+    """A client's change. ``wall`` and ``deadline`` are wall-clock seconds; ``blobs`` are file contents it names."""
+
+    id: int
+    changes: Tuple[Change, ...]
+    wall: float
+    idempotency: Optional[Idempotency] = None
+    deadline: Optional[float] = None
+    blobs: Tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Operator:
+    """A person's order: create | promote | give_up | switch | remove. ``node``: whom it names; ``text``: reason or cluster id."""
+
+    id: int
+    order: str
+    node: str = ""
+    text: str = ""
+    force: bool = False
+
+
+Event = Union[
+    Started, Tick, Flush, RecordRead, SwapAnswer, Received, LinkUp, LinkDown, Stored, SnapshotInstalled, BlobStored,
+    Released, Submit, Operator,
+]  # fmt: skip
+
+
+# --- commands -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Store:
+    """Make durable in this order: cut the log after ``truncate_after``, append ``entries``, set ``meta``. Then say Stored."""
+
+    id: int
+    entries: Tuple[Entry, ...] = ()
+    truncate_after: Optional[int] = None
+    meta: Optional[Dict[str, Any]] = None
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Write documents as of ``at`` and forget log entries up to ``log_start``. Never waited for."""
+
+    at: Position
+    documents: Sequence[Tuple[str, str, Optional[Document]]]
+    replies: Sequence[Tuple[str, str, int, str, List[List[str]]]]
+    replies_after: int  # replies stamped before this (ms) are forgotten
+    log_start: Position
+
+
+@dataclass(frozen=True)
+class Send:
+    node: str
+    message: Message
+
+
+@dataclass(frozen=True)
+class Connect:
+    """Keep a link to this node; a changed URL replaces the old one."""
+
+    node: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Disconnect:
+    node: str
+
+
+@dataclass(frozen=True)
+class ReadRecord:
+    """Do a linearizable read of the record; answer with RecordRead."""
+
+
+@dataclass(frozen=True)
+class Swap:
+    """Compare-and-swap the record; ``expected`` is the version, -1 to create it. Answer with SwapAnswer."""
+
+    expected: int
+    version: int  # what the new version is to be where the node keeps the record itself (``manual``)
+    record: Record
+
+
+@dataclass(frozen=True)
+class Adopt:
+    """``manual`` only: keep this record, which a peer sent, as our copy; answer with RecordRead."""
+
+    version: int
+    record: Record
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A change is committed: the documents as it left them (None: deleted)."""
+
+    documents: Tuple[Optional[Document], ...]
+    replayed: bool = False
+
+
+@dataclass(frozen=True)
+class Reply:
+    """Answer the Submit or Operator with this id: an Outcome, a dictionary (Operator) or a Problem."""
+
+    id: int
+    result: Union[Outcome, Dict[str, Any], Problem]
+
+
+@dataclass(frozen=True)
+class Changed:
+    """Documents that the committed head changed; for events, long-polls and caches."""
+
+    seq: int
+    documents: Sequence[Tuple[str, str, Optional[Document]]]
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The node may serve, hold the VIP and run drivers until then; None: give them up now and say Released."""
+
+    until: Optional[float]
+
+
+@dataclass(frozen=True)
+class RoleChanged:
+    role: str
+    active: str
+    active_url: str
+
+
+@dataclass(frozen=True)
+class FetchSnapshot:
+    """Copy the documents of that node into a new incarnation, in place of ours; answer with SnapshotInstalled."""
+
+    node: str
+
+
+@dataclass(frozen=True)
+class FetchBlob:
+    """Have this file content on disk, from that node if need be; answer with BlobStored."""
+
+    sha256: str
+    node: str
+
+
+@dataclass(frozen=True)
+class KeepTail:
+    """Write these entries to a file for a person: they will not be part of the log any more."""
+
+    entries: Tuple[Entry, ...]
+
+
+@dataclass(frozen=True)
+class Note:
+    """A line for the journal."""
+
+    level: str  # info | warning | error
+    text: str
+
+
+Command = Union[
+    Store, Checkpoint, Send, Connect, Disconnect, ReadRecord, Swap, Adopt, Reply, Changed, Lease, RoleChanged,
+    FetchSnapshot, FetchBlob, KeepTail, Note,
+]  # fmt: skip

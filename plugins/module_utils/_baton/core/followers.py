@@ -1,0 +1,217 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The active's view of the nodes that follow it: who has what, who counts, how long the lease lasts. Pure.
+
+A node *counts* when an acknowledgement to a client needs its disk: every member of the record, of a swap that is not
+settled (M1), and every joiner from before its swap is sent (M6). Commit point and lease are minima over those who count.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Dict, Iterable, List, Optional, Set
+
+from .log import Epoch, Log
+from .messages import Ack, Append, Hello, Message, Refuse, Reject, UseSnapshot
+from .record import Member, Record
+from .timing import Timing
+
+NEVER = float("-inf")
+BATCH_ENTRIES = 512
+BATCH_BYTES = 1 << 20
+WINDOW = 4_096  # entries that may be on their way to one follower
+
+
+@dataclass
+class Follower:
+    """One node that said Hello in this reign. ``next``: the entry to send next; ``matched``: the last that it has on disk."""
+
+    node: str
+    incarnation: str
+    url: str
+    version: str
+    next: int
+    heard: float
+    session_from: int = 0  # what was before ``next`` when the session began
+    matched: int = -1
+    stamp: float = NEVER
+    progress: float = NEVER  # when it last acknowledged something new, or had nothing to acknowledge
+    blobs: bool = False
+    joining_from: Optional[int] = None  # counts since the log ended here (M6)
+    snapshot: bool = False  # was told to fetch a snapshot
+    refused: str = ""
+
+    @property
+    def member(self) -> Member:
+        return Member(self.node, self.incarnation)
+
+
+class Followers:
+    """The followers of one reign (``epoch``) of the node ``me``."""
+
+    def __init__(self, me: str, epoch: Epoch, log: Log, timing: Timing, now: float) -> None:
+        self.me = me
+        self.epoch = epoch
+        self.log = log
+        self.timing = timing
+        self.since = now
+        self.by_node: Dict[str, Follower] = {}
+        self.lost: Set[Member] = set()  # disks that no longer have what they acknowledged
+
+    # --- what they say ----------------------------------------------------------------------------------------------
+
+    def hello(self, hello: Hello, counted: Set[Member], commit: int, now: float) -> Optional[Message]:
+        """Begin or restart a session where the follower's log agrees with ours; return an answer when it can't."""
+        member = Member(hello.node, hello.incarnation)
+        old = self.by_node.get(hello.node)
+        follower = Follower(hello.node, hello.incarnation, hello.url, hello.version, 0, now, progress=now)
+        if old is not None and old.incarnation == hello.incarnation:
+            follower.matched, follower.stamp, follower.joining_from = old.matched, old.stamp, old.joining_from
+            follower.progress = old.progress
+        self.by_node[hello.node] = follower
+        acknowledged = max(follower.matched, commit if member in counted else -1)
+        if member in counted and hello.end.seq < acknowledged:
+            # It acknowledged more than it has: a disk that was rolled back. It must leave before it starts anew.
+            self.lost.add(member)
+            follower.matched = -1
+        if member in self.lost:
+            return None if member in counted else self._snapshot(follower)
+        for place in (hello.end, hello.applied):
+            if self.log.position(place.seq) == place:
+                follower.session_from, follower.next = place.seq, place.seq + 1
+                return None
+        if hello.applied.seq < self.log.start.seq:
+            if member in counted:
+                self.lost.add(member)
+                return None
+            return self._snapshot(follower)
+        follower.refused = (
+            f"{hello.node} has applied entry {hello.applied.seq} of epoch {hello.applied.epoch.number}, which is not in the "
+            "log of this active: the histories differ"
+        )
+        return Refuse(
+            "diverged",
+            f"this node's history differs from that of the active {self.me} since before entry {hello.applied.seq}; nothing was "
+            "discarded: save what you need, then start it with --discard-foreign-data",
+        )
+
+    def _snapshot(self, follower: Follower) -> Message:
+        follower.snapshot = True
+        return UseSnapshot(self.epoch, follower.incarnation)
+
+    def ack(self, node: str, ack: Ack, now: float) -> bool:
+        """Take an acknowledgement of this reign; False when it is of another disk or unknown."""
+        follower = self.by_node.get(node)
+        if follower is None or follower.incarnation != ack.incarnation or follower.member in self.lost:
+            return False
+        follower.heard = now
+        follower.stamp = max(follower.stamp, ack.stamp)
+        follower.blobs = ack.blobs
+        if ack.matched > follower.matched or ack.matched >= self.log.end.seq:
+            follower.progress = now
+        follower.matched = max(follower.matched, ack.matched)
+        return True
+
+    def reject(self, node: str, reject: Reject, counted: Set[Member]) -> Optional[Message]:
+        """A follower could not take what was sent: go back to what it has applied, or give up on it."""
+        follower = self.by_node.get(node)
+        if follower is None or follower.incarnation != reject.incarnation:
+            return None
+        applied = reject.applied
+        if reject.reason == "gap" and self.log.position(applied.seq) == applied:
+            follower.session_from, follower.next = applied.seq, applied.seq + 1
+        elif reject.reason == "gap" and applied.seq < self.log.start.seq and follower.member not in counted:
+            return self._snapshot(follower)
+        elif reject.reason == "diverged":
+            follower.refused = f"the history of {node} differs from ours at or before entry {applied.seq}"
+        return None
+
+    # --- what follows from it ---------------------------------------------------------------------------------------
+
+    def counted(self, records: Iterable[Record]) -> Set[Member]:
+        """Return every other disk whose acknowledgement is needed: members of any of ``records``, and joiners."""
+        members = {member for record in records for member in record.in_sync if member.node != self.me}
+        members.update(f.member for f in self.by_node.values() if f.joining_from is not None)
+        return members
+
+    def _of(self, member: Member) -> Optional[Follower]:
+        follower = self.by_node.get(member.node)
+        return follower if follower is not None and follower.incarnation == member.incarnation else None
+
+    def commit_point(self, counted: Set[Member], durable: int) -> int:
+        """Return the last entry that is on our disk and on that of everyone who counts (-1: not known)."""
+        point = durable
+        for member in counted:
+            follower = self._of(member)
+            point = min(point, follower.matched if follower is not None else -1)
+        return point
+
+    def lease_until(self, counted: Set[Member], now: float) -> float:
+        """Return until when nobody who counts can be promoted; alone, we renew our own lease."""
+        oldest = now
+        for member in counted:
+            follower = self._of(member)
+            oldest = min(oldest, follower.stamp if follower is not None else NEVER)
+        return oldest + self.timing.lease
+
+    def silent(self, counted: Set[Member], now: float) -> List[Member]:
+        """Return those who count but do not answer, or whose disk is gone, rolled back or stuck: who is to leave."""
+        gone = []
+        for member in sorted(counted):
+            follower = self._of(member)
+            if follower is None:
+                replaced = member.node in self.by_node
+                overdue = replaced or now - self.since > self.timing.silence
+            else:
+                stuck = follower.matched < self.log.end.seq and now - max(follower.progress, self.since) > self.timing.stall
+                unheard = now - max(follower.heard, self.since) > self.timing.silence
+                overdue = member in self.lost or unheard or stuck
+            if overdue:
+                gone.append(member)
+        return gone
+
+    def caught_up(self, counted: Set[Member], now: float) -> List[Follower]:
+        """Return followers that may begin to join: nearly at the end of the log, files included, and answering."""
+        return [
+            f
+            for f in self.by_node.values()
+            if f.member not in counted
+            and not f.refused
+            and f.blobs
+            and f.matched >= 0
+            and self.log.end.seq - f.matched <= BATCH_ENTRIES
+            and now - f.heard <= self.timing.silence
+        ]
+
+    def joined(self, now: float) -> List[Follower]:
+        """Return joiners that have everything from before they began to count, and a lease of their own (M6)."""
+        return [
+            f
+            for f in self.by_node.values()
+            if f.joining_from is not None
+            and f.matched >= f.joining_from
+            and f.blobs
+            and f.stamp + self.timing.lease > now
+        ]
+
+    # --- what to send -----------------------------------------------------------------------------------------------
+
+    def append_to(
+        self, follower: Follower, commit: int, record: Optional[Record], version: int, now: float, heartbeat: bool
+    ) -> Optional[Append]:
+        """Return the next Append for this follower: new entries, and a heartbeat in any case when ``heartbeat``."""
+        if follower.refused or follower.snapshot or follower.next < 1:
+            return None
+        prev = self.log.position(follower.next - 1)
+        if prev is None:
+            return None  # its session is older than our log: silence makes it say Hello again
+        on_the_way = prev.seq - max(follower.matched, follower.session_from)
+        room = min(BATCH_ENTRIES, WINDOW - on_the_way)
+        entries = self.log.after(prev.seq, room, BATCH_BYTES) if room > 0 else []
+        if not entries and not heartbeat:
+            return None
+        follower.next += len(entries)
+        news = record if heartbeat else None
+        forced = record.forced if record is not None else 0
+        return Append(
+            self.epoch, follower.incarnation, prev, tuple(entries), commit, now, news, version if news else -1, forced
+        )

@@ -1,0 +1,107 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The two heads: documents as committed, and as they will be when all that was appended commits. Pure.
+
+New changes are evaluated on the speculative head; whatever is visible comes from the committed one. The speculative head
+is a thin layer: only documents with an uncommitted change are in it.
+"""
+from __future__ import annotations
+
+from collections import deque
+from typing import Deque, Dict, Iterable, List, Optional, Sequence, Set, Tuple
+
+from .documents import Change, Document, Effect, apply_effect, evaluate
+
+Key = Tuple[str, str]
+Changes = List[Tuple[str, str, Optional[Document]]]
+
+
+class Heads:
+    """All documents of a node, in memory."""
+
+    def __init__(self) -> None:
+        self._committed: Dict[str, Dict[str, Document]] = {}
+        self._speculative: Dict[Key, Tuple[int, Optional[Document]]] = {}
+        self._appended: Deque[Tuple[int, Changes]] = deque()
+        self._dirty: Set[Key] = set()
+        self.seq = 0  # the last committed entry
+
+    # --- reading --------------------------------------------------------------------------------------------------------
+
+    def committed(self, kind: str, key: str) -> Optional[Document]:
+        """Return a document as everybody may see it."""
+        return self._committed.get(kind, {}).get(key)
+
+    def speculative(self, kind: str, key: str) -> Optional[Document]:
+        """Return a document as the next change will find it."""
+        found = self._speculative.get((kind, key))
+        return found[1] if found is not None else self.committed(kind, key)
+
+    def list(self, kind: str) -> List[Document]:
+        """Return the committed documents of a kind, sorted by key."""
+        documents = self._committed.get(kind, {})
+        return [documents[key] for key in sorted(documents)]
+
+    def all(self) -> List[Document]:
+        """Return every committed document."""
+        return [document for documents in self._committed.values() for document in documents.values()]
+
+    def evaluate(self, changes: Sequence[Change]) -> List[Effect]:
+        """Return the effects of ``changes``, of which later ones see earlier ones: all or, with a Problem, nothing."""
+        staged: Dict[Key, Optional[Document]] = {}
+
+        def lookup(kind: str, key: str) -> Optional[Document]:
+            return staged[(kind, key)] if (kind, key) in staged else self.speculative(kind, key)
+
+        effects = []
+        for change in changes:
+            effect, document = evaluate(change, lookup)
+            staged[(change.kind, change.key)] = document
+            effects.append(effect)
+        return effects
+
+    # --- moving ---------------------------------------------------------------------------------------------------------
+
+    def append(self, seq: int, revision: str, effects: Sequence[Effect]) -> None:
+        """Move the speculative head over entry ``seq``."""
+        changes: Changes = []
+        for effect in effects:
+            document = apply_effect(self.speculative(effect.kind, effect.key), effect, revision)
+            self._speculative[(effect.kind, effect.key)] = (seq, document)
+            changes.append((effect.kind, effect.key, document))
+        self._appended.append((seq, changes))
+
+    def commit(self, seq: int) -> Changes:
+        """Move the committed head up to ``seq``; return what changed, oldest first."""
+        changed: Changes = []
+        while self._appended and self._appended[0][0] <= seq:
+            entry, changes = self._appended.popleft()
+            for kind, key, document in changes:
+                documents = self._committed.setdefault(kind, {})
+                if document is None:
+                    documents.pop(key, None)
+                else:
+                    documents[key] = document
+                self._dirty.add((kind, key))
+                # A later entry may have changed it again: then the layer stays.
+                if self._speculative.get((kind, key), (0, None))[0] == entry:
+                    del self._speculative[(kind, key)]
+            changed.extend(changes)
+        self.seq = max(self.seq, seq)
+        return changed
+
+    def drop(self) -> None:
+        """Forget everything above the committed head."""
+        self._speculative.clear()
+        self._appended.clear()
+
+    def load(self, documents: Iterable[Document], seq: int) -> None:
+        """Begin with a snapshot as of entry ``seq``."""
+        for document in documents:
+            self._committed.setdefault(document.kind, {})[document.key] = document
+        self.seq = seq
+
+    def take_dirty(self) -> Changes:
+        """Return what changed since the last call, as committed now (None: deleted)."""
+        dirty, self._dirty = self._dirty, set()
+        return [(kind, key, self.committed(kind, key)) for kind, key in sorted(dirty)]

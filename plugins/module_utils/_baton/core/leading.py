@@ -1,0 +1,337 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A reign: one node being active in one epoch, from its first entry until it hands over or steps down. Pure.
+
+Serves only when everything it found in its log at the start has committed in its own epoch, and only within its lease.
+"""
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import replace
+from typing import Deque, Dict, List, Optional, Set, Tuple
+
+from .config import Names, NodeConfig, next_version
+from .documents import Change
+from .events import BlobStored, Command, FetchBlob, Lease, Reply, Send, Submit, Swap
+from .followers import NEVER, Follower, Followers
+from .handover import Handover
+from .messages import Ack, BlobHeld, BlobWanted, Hello, Reject
+from .problem import Problem
+from .record import NO_RECORD, Member, Record
+from .state import State
+from .submissions import Submissions, not_applied
+from .swaps import PendingSwap, Settled
+
+BLOB_PATIENCE = 900.0  # seconds that a file may take to reach the passives
+
+
+class Leading:
+    """One reign. ``over`` is set, with the reason, when the node must stop being active."""
+
+    def __init__(self, config: NodeConfig, state: State, names: Names, reason: str, now: float) -> None:
+        self.config = config
+        self.state = state
+        self.names = names
+        record = state.record or NO_RECORD
+        self.epoch = record.epoch
+        self.me = Member(config.node, state.incarnation)
+        self.followers = Followers(config.node, self.epoch, state.log, config.timing, now)
+        self.submissions = Submissions(state, self.epoch)
+        self.swap: Optional[PendingSwap] = None
+        self.handover: Optional[Handover] = None
+        self.over = ""
+        self.trouble = ""
+        self.lease = NEVER
+        self._announced = NEVER
+        self._heartbeat_at = NEVER
+        self._stores: Deque[Tuple[int, int]] = deque()
+        self._blob_waits: List[Tuple[float, Submit]] = []
+        self._blobs_held: Dict[str, Set[Member]] = {}
+        state.speculate_all()
+        start = self.submissions.append(state.last_at, {"start": {"node": config.node, "reason": reason}})
+        state.speculate(start, [])
+        self.start_seq = start.seq
+        self.durable = -1
+        self._stored_through = start.seq
+        self._stores.append((state.store([start], meta=state.promise(self.epoch)), start.seq))
+        state.note("info", f"{config.node} is active in epoch {self.epoch.number} ({reason})")
+
+    # --- questions --------------------------------------------------------------------------------------------------
+
+    @property
+    def record(self) -> Record:
+        return self.state.record or NO_RECORD
+
+    @property
+    def started(self) -> bool:
+        """Whether all that the log held when the reign began has committed in this epoch."""
+        return self.state.commit >= self.start_seq
+
+    def serving(self, now: float) -> bool:
+        """Whether strong reads and writes may be answered now."""
+        return self.started and not self.over and now < self.lease and not (self.handover and self.handover.released)
+
+    def counted(self) -> Set[Member]:
+        records = [self.record] + ([self.swap.record] if self.swap else [])
+        return self.followers.counted(records)
+
+    # --- writes -----------------------------------------------------------------------------------------------------
+
+    def refusal(self, now: float) -> Optional[Problem]:
+        """Return why no write is taken now, or None."""
+        if not self.started:
+            return not_applied("starting", f"{self.config.node} is becoming active; try again")
+        if self.handover is not None:
+            return not_applied("switching", "the active role is moving to another node; try again")
+        if now >= self.lease:
+            return not_applied("lease_ended", f"{self.config.node} lost contact with an in-sync passive; try again")
+        record = self.record
+        if record.mode == "strict" and len(record.in_sync) < record.min_in_sync:
+            copies = f"{len(record.in_sync)} of {record.min_in_sync} in-sync copies"
+            return not_applied("too_few_copies", f"mode strict refuses writes with {copies}; bring a passive back")
+        return None
+
+    def submit(self, request: Submit, now: float) -> None:
+        problem = self.refusal(now)
+        if problem is not None:
+            self.state.out.append(Reply(request.id, problem))
+        elif request.blobs and not self._blobs_everywhere(request):
+            self._blob_waits.append((now, request))
+        else:
+            self.submissions.submit(request)
+
+    def put_document(self, kind: str, key: str, value: Dict[str, object], now: float) -> None:
+        """Write a document of our own, unless it is there already."""
+        standing = self.state.heads.speculative(kind, key)
+        if standing is None or standing.value != value:
+            wall = self.state.last_at / 1000
+            self.submissions.submit(Submit(0, (Change(kind, key, "put", value),), wall))
+
+    # --- file contents: on every counted disk before the entry that names them is appended ---------------------------
+
+    def _blobs_everywhere(self, request: Submit) -> bool:
+        missing = False
+        for sha in request.blobs:
+            held = self._blobs_held.setdefault(sha, set())
+            for member in sorted(self.counted() - held):
+                missing = True
+                self.state.out.append(Send(member.node, BlobWanted(sha)))
+        return not missing
+
+    def blob_held(self, node: str, message: BlobHeld, now: float) -> None:
+        if message.sha256 in self._blobs_held:
+            self._blobs_held[message.sha256].add(Member(node, message.incarnation))
+            self._retry_blobs(now)
+
+    def _retry_blobs(self, now: float) -> None:
+        waits, self._blob_waits = self._blob_waits, []
+        for since, request in waits:
+            if now - since > BLOB_PATIENCE:
+                problem = not_applied("file_not_replicated", "a passive did not fetch the file in time; try again")
+                self.state.out.append(Reply(request.id, problem))
+            elif self.refusal(now) is None and self._blobs_everywhere(request):
+                self.submissions.submit(request)
+            else:
+                self._blob_waits.append((since, request))
+        waiting = {sha for _since, request in self._blob_waits for sha in request.blobs}
+        self._blobs_held = {sha: held for sha, held in self._blobs_held.items() if sha in waiting}
+
+    # --- durability, commit, lease -----------------------------------------------------------------------------------
+
+    def flush(self, now: float) -> None:
+        """Write and send everything appended since the last flush, as one batch; the two fsyncs overlap."""
+        entries = self.state.log.after(self._stored_through)
+        for follower in self.followers.by_node.values():
+            self._append_to(follower, now, False)
+        if entries:
+            self._stored_through = entries[-1].seq
+            self._stores.append((self.state.store(entries), self._stored_through))
+
+    def stored(self, store: int, now: float) -> None:
+        while self._stores and self._stores[0][0] <= store:
+            self.durable = max(self.durable, self._stores.popleft()[1])
+        self.advance(now)
+
+    def _append_to(self, follower: Follower, now: float, heartbeat: bool) -> None:
+        message = self.followers.append_to(follower, self.state.commit, self.record, self.state.version, now, heartbeat)
+        if message is not None:
+            self.state.out.append(Send(follower.node, message))
+
+    def advance(self, now: float) -> None:
+        """Move the commit point and the lease to what those who count have acknowledged."""
+        counted = self.counted()
+        point = self.followers.commit_point(counted, self.durable)
+        if point > self.state.commit:
+            started = self.started
+            self.state.apply(point)
+            self.submissions.committed()
+            if self.started and not started:
+                self.state.note("info", f"serving from entry {self.start_seq} of epoch {self.epoch.number}")
+        self.lease = max(self.lease, self.followers.lease_until(counted, now))
+        if self.serving(now) and self.lease > self._announced:
+            self._announced = self.lease
+            self.state.out.append(Lease(self.lease))
+        if self.handover is not None and self.handover.drained(self.state.commit == self.state.log.end.seq):
+            self.state.out.append(Lease(None))
+
+    # --- followers --------------------------------------------------------------------------------------------------
+
+    def hello(self, hello: Hello, now: float) -> None:
+        answer = self.followers.hello(hello, self.counted(), self.state.commit, now)
+        if answer is not None:
+            self.state.out.append(Send(hello.node, answer))
+        follower = self.followers.by_node[hello.node]
+        if follower.refused and self.record.member(hello.node) == follower.member:
+            self._distrust(follower)
+        if self.started and not self.handover and not follower.refused:
+            self.put_document("nodes", hello.node, node_document(hello.url, hello.version, hello.system), now)
+        self._append_to(follower, now, True)
+
+    def ack(self, node: str, ack: Ack, now: float) -> None:
+        if ack.epoch == self.epoch and self.followers.ack(node, ack, now):
+            self.advance(now)
+            self.grow(now)
+
+    def reject(self, node: str, reject: Reject, now: float) -> None:
+        if reject.epoch != self.epoch:
+            return
+        answer = self.followers.reject(node, reject, self.counted())
+        if answer is not None:
+            self.state.out.append(Send(node, answer))
+        follower = self.followers.by_node.get(node)
+        if follower is None:
+            return
+        if follower.refused and self.record.member(node) == follower.member:
+            self._distrust(follower)
+        self._append_to(follower, now, False)
+
+    def _distrust(self, follower: Follower) -> None:
+        """An in-sync member contradicts us: it is not to be shrunk away, because it may be us who lost data."""
+        if not self.trouble:
+            self.trouble = f"{follower.refused}; this node's disk may have been rolled back: make {follower.node} active"
+            self.state.note("error", self.trouble)
+
+    # --- changes of the record ---------------------------------------------------------------------------------------
+
+    def change_record(self, purpose: str, node: str, record: Record, now: float) -> None:
+        """Send a swap; until it is settled old and new members count (M1)."""
+        record = replace(record, nonce=self.names.nonce(), floor=max(record.floor, self.state.commit))
+        swap = Swap(self.state.version, next_version(self.state.version, self.record, record), record)
+        self.swap = PendingSwap(purpose, node, swap, now)
+        self.state.out.append(swap)
+
+    def grow(self, now: float) -> None:
+        """Let followers that caught up count, and bring those into the record that have all since then (M6)."""
+        if self.swap or self.handover or not self.started:
+            return
+        for follower in self.followers.joined(now):
+            if self.record.member(follower.node) != follower.member:
+                self.change_record("grow", follower.node, self.record.adding(follower.member), now)
+                return
+            follower.joining_from = None
+        if not any(f.joining_from is not None for f in self.followers.by_node.values()):
+            for follower in self.followers.caught_up(self.counted(), now)[:1]:
+                if self.record.member(follower.node) is None:
+                    follower.joining_from = self.state.log.end.seq
+
+    def shrink(self, now: float) -> None:
+        """Take those out who do not answer. Joiners that were never in a swap simply stop counting."""
+        silent = self.followers.silent(self.counted(), now)
+        if self.swap or self.trouble or not silent:
+            return
+        record = self.record
+        for member in silent:
+            follower = self.followers.by_node.get(member.node)
+            if follower is not None and follower.member == member:
+                follower.joining_from = None
+            if record.member(member.node) == member:
+                record = record.without(member.node)
+        if record != self.record:
+            names = ", ".join(sorted(member.node for member in silent))
+            self.state.note("warning", f"{names} does not acknowledge: leaving the in-sync set")
+            self.change_record("shrink", names, record, now)
+
+    def settled(self, settled: Settled, now: float) -> None:
+        """A swap has ended: take the new record, or step down."""
+        self.swap = None
+        if not settled.done:
+            self.over = "the cluster record was changed by another node"
+            return
+        self.state.remember(settled.version, settled.record)
+        if self.handover is not None and settled.purpose in ("switch", "vacate"):
+            self.handover.complete(self.state.out, self.record)
+            self.over = f"handed over to {self.record.active or 'nobody'}"
+            return
+        follower = self.followers.by_node.get(settled.node)
+        if settled.purpose == "grow" and follower is not None:
+            follower.joining_from = None
+        if settled.purpose == "grow":
+            self.state.note("info", f"{settled.node} is in sync")
+        if len(self.record.in_sync) == 1:
+            self.state.note("warning", f"{self.config.node} is the only in-sync copy: a disk failure now loses data")
+        self.advance(now)
+        self.grow(now)
+
+    # --- time ---------------------------------------------------------------------------------------------------------
+
+    def tick(self, now: float) -> None:
+        timing = self.config.timing
+        if now - self._heartbeat_at >= timing.heartbeat * 0.99:
+            self._heartbeat_at = now
+            for follower in self.followers.by_node.values():
+                self._append_to(follower, now, True)
+        if self.swap is not None:
+            self.state.out.extend(self.swap.tick(now))
+        if self.handover is not None:
+            self._tick_handover(now)
+        self.advance(now)
+        self.shrink(now)
+        self.grow(now)
+        self._retry_blobs(now)
+
+    def _tick_handover(self, now: float) -> None:
+        handover = self.handover
+        if handover is None:
+            return
+        gone = bool(handover.to) and self.record.member(handover.to) is None
+        if self.swap is None and (gone or handover.overdue(now)):
+            handover.abort(self.state.out, f"{handover.to} left the in-sync set" if gone else "it took too long")
+            self.state.note("warning", "switch aborted: this node goes on being active")
+            self.handover = None
+            self._announced = NEVER
+
+    # --- handing over --------------------------------------------------------------------------------------------------
+
+    def hand_over(self, order: int, to: str, reason: str, now: float) -> None:
+        """Begin a planned switch to ``to`` ("": to nobody): drain, release, swap. Raises Problem when it can't be."""
+        self.handover = Handover(order, to, reason, now)
+        self.advance(now)
+
+    def released(self, now: float) -> None:
+        """VIP and drivers are gone: give the role away in the record."""
+        handover = self.handover
+        if handover is None or not handover.released or self.swap is not None:
+            return
+        record = replace(self.record, active=handover.to, holder=self.config.node, active_url="")
+        if handover.to:
+            follower = self.followers.by_node.get(handover.to)
+            url = follower.url if follower is not None else ""
+            record = replace(record, epoch=self.names.epoch_after(self.epoch), active_url=url)
+        self.change_record("switch" if handover.to else "vacate", handover.to, record, now)
+
+    def end(self, why: str) -> None:
+        """Leave office: nothing is promised any more, open requests are told what is known."""
+        for _since, request in self._blob_waits:
+            self.state.out.append(Reply(request.id, not_applied("not_active", f"{why}; nothing was changed")))
+        self.submissions.abandon(why)
+        if self.handover is not None:
+            self.handover.abort(self.state.out, why)
+        self.state.drop_speculation()
+
+
+def node_document(url: str, version: str, system: str) -> Dict[str, object]:
+    """Return the value of a node's own document (kind ``nodes``)."""
+    return {"Url": url, "Version": version, "System": system}
+
+
+__all__ = ["BlobStored", "Command", "FetchBlob", "Leading", "node_document"]

@@ -1,0 +1,125 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The log: positions, entries and the part of the log that is kept in memory. Pure.
+
+An entry is identified by (epoch, seq), never by seq alone: two actives may have written different entries with one seq.
+"""
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, NamedTuple, Optional
+
+
+class Epoch(NamedTuple):
+    """A reign: ``number`` grows at every change of active, ``id`` tells apart two reigns that a force gave one number."""
+
+    number: int
+    id: str
+
+
+class Position(NamedTuple):
+    """A place in the log: the entry ``seq`` as written in ``epoch``."""
+
+    epoch: Epoch
+    seq: int
+
+
+NO_EPOCH = Epoch(0, "")
+ORIGIN = Position(NO_EPOCH, 0)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One change. ``text`` is the JSON body, encoded once by the active; ``at`` is the active's wall clock in ms."""
+
+    seq: int
+    epoch: Epoch
+    at: int
+    text: str
+    body: Dict[str, Any] = field(compare=False, repr=False)
+
+    @classmethod
+    def make(cls, seq: int, epoch: Epoch, at: int, body: Dict[str, Any]) -> "Entry":
+        return cls(seq, epoch, at, json.dumps(body, separators=(",", ":")), body)
+
+    @classmethod
+    def read(cls, seq: int, epoch: Epoch, at: int, text: str) -> "Entry":
+        return cls(seq, epoch, at, text, json.loads(text))
+
+    @property
+    def position(self) -> Position:
+        return Position(self.epoch, self.seq)
+
+    @property
+    def revision(self) -> str:
+        """The revision of documents changed here: grows for ever and differs between reigns."""
+        return f"{self.epoch.number}.{self.seq}"
+
+    @property
+    def blobs(self) -> List[str]:
+        """SHA-256 names of the file contents that must be on a disk before this entry is acknowledged there."""
+        return [sha for effect in self.body.get("effects", ()) for sha in blobs_of(effect)]
+
+
+def blobs_of(effect: Dict[str, Any]) -> List[str]:
+    value = effect.get("value")
+    if effect.get("kind") == "files" and isinstance(value, dict) and "Sha256" in value:
+        return [value["Sha256"]]
+    return []
+
+
+class Log:
+    """The entries after ``start``, contiguous by seq. Older ones live on only in the documents."""
+
+    def __init__(self, start: Position = ORIGIN) -> None:
+        self.start = start
+        self._entries: List[Entry] = []
+
+    @property
+    def end(self) -> Position:
+        return self._entries[-1].position if self._entries else self.start
+
+    def get(self, seq: int) -> Optional[Entry]:
+        index = seq - self.start.seq - 1
+        return self._entries[index] if 0 <= index < len(self._entries) else None
+
+    def position(self, seq: int) -> Optional[Position]:
+        """Return the position of ``seq``, or None where the log has no entry (any more)."""
+        if seq == self.start.seq:
+            return self.start
+        entry = self.get(seq)
+        return entry.position if entry else None
+
+    def append(self, entry: Entry) -> None:
+        if entry.seq != self.end.seq + 1:
+            raise ValueError(f"entry {entry.seq} does not follow {self.end.seq}")
+        self._entries.append(entry)
+
+    def truncate_after(self, seq: int) -> List[Entry]:
+        """Remove and return all entries after ``seq``."""
+        index = max(0, seq - self.start.seq)
+        tail = self._entries[index:]
+        del self._entries[index:]
+        return tail
+
+    def drop_through(self, seq: int) -> None:
+        """Forget entries up to ``seq``; ``start`` moves there."""
+        position = self.position(seq)
+        if position is None:
+            return
+        del self._entries[: seq - self.start.seq]
+        self.start = position
+
+    def after(self, seq: int, most: int = 1 << 30, most_bytes: int = 1 << 60) -> List[Entry]:
+        """Return entries that follow ``seq``: at most ``most``, and no more than ``most_bytes`` but at least one."""
+        first = max(0, seq - self.start.seq)
+        found: List[Entry] = []
+        size = 0
+        for index in range(first, min(first + most, len(self._entries))):
+            entry = self._entries[index]
+            size += len(entry.text)
+            if found and size > most_bytes:
+                break
+            found.append(entry)
+        return found

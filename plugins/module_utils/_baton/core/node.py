@@ -1,0 +1,507 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The node: one state machine of roles, made of a reign (leading), a session (following) and swaps. Pure.
+
+Roles: ``unjoined`` (no data, no cluster), ``starting`` (read the record; rule M2: an epoch is never continued),
+``passive``, ``taking`` (a promotion's swap is under way; rule M3), ``active``.
+"""
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Callable, Dict, List, Optional, Set
+
+from .config import COMPATIBLE, Names, NodeConfig, next_version
+from .events import (
+    Adopt, BlobStored, Command, Connect, Event, FetchSnapshot, Flush, Lease, LinkDown, LinkUp, Operator, ReadRecord,
+    Received, RecordRead, Released, Reply, RoleChanged, Saved, Send, SnapshotInstalled, Started, Stored, Submit, Swap,
+    SwapAnswer, Tick,
+)  # fmt: skip
+from .following import Following
+from .leading import Leading, node_document
+from .log import Epoch
+from .messages import Ack, Append, BlobHeld, BlobWanted, Hello, Message, Refuse, Reject, TakeOver, UseSnapshot
+from .orders import Orders
+from .problem import Problem
+from .record import NO_RECORD, Member, Record
+from .state import State
+from .submissions import not_applied
+from .swaps import PendingSwap, Settled
+
+
+class Node:
+    """Feed it events with the time they came in; carry out the commands it returns, in order."""
+
+    def __init__(self, config: NodeConfig, saved: Saved) -> None:
+        self.config = config
+        self.out: List[Command] = []
+        self.state = State(saved, self.out)
+        self.names = Names(config.process)
+        self.role = "starting"
+        self.trouble = ""
+        self.leading: Optional[Leading] = None
+        self.following = Following(config, self.state)
+        self.swap: Optional[PendingSwap] = None  # of a node that is not active: create, start, promote, grant
+        self.links: Set[str] = set()
+        self.peers: Dict[str, Hello] = {}
+        self.refused: Dict[str, str] = {}
+        self.orders = Orders(self)
+        self._noting: Optional[int] = None  # the store that makes ``noted`` durable before the swap is sent (M3)
+        self._pending_promotion: Optional[Swap] = None
+        self._hello_at = float("-inf")
+        self._in_sync_noted = ""
+        self._handlers: Dict[type, Callable[[Event, float], None]] = {
+            Started: self._started, Tick: self._tick, Flush: self._flush, RecordRead: self._record_read,
+            SwapAnswer: self._swap_answer, Received: self._received, LinkUp: self._link_up, LinkDown: self._link_down,
+            Stored: self._stored, SnapshotInstalled: self._snapshot_installed, BlobStored: self._blob_stored,
+            Released: self._released, Submit: self._submit, Operator: self._operator,
+        }  # fmt: skip
+
+    def handle(self, event: Event, now: float) -> List[Command]:
+        """Take one event at time ``now`` (seconds, CLOCK_BOOTTIME); return the commands that follow from it."""
+        self._handlers[type(event)](event, now)
+        if self.leading is not None and self.leading.over:
+            self.step_down(self.leading.over, now)
+        commands = list(self.out)
+        self.out.clear()
+        return commands
+
+    # --- questions ----------------------------------------------------------------------------------------------------
+
+    @property
+    def me(self) -> Member:
+        return Member(self.config.node, self.state.incarnation)
+
+    @property
+    def record(self) -> Record:
+        return self.state.record or NO_RECORD
+
+    def serving(self, now: float) -> bool:
+        return self.leading is not None and self.leading.serving(now)
+
+    def in_sync(self) -> bool:
+        return self.me in self.record.in_sync
+
+    def members(self) -> Dict[str, str]:
+        """Return every known node and its URL, from the committed documents."""
+        return {doc.key: str(doc.value.get("Url", "")) for doc in self.state.heads.list("nodes")}
+
+    # --- start and record ---------------------------------------------------------------------------------------------
+
+    def _started(self, event: Event, now: float) -> None:
+        for node, url in self.members().items():
+            if node != self.config.node:
+                self.out.append(Connect(node, url))
+        self.out.append(ReadRecord())
+
+    def _record_read(self, event: Event, now: float) -> None:
+        if not isinstance(event, RecordRead):
+            return
+        swap = self.leading.swap if self.leading is not None and self.leading.swap is not None else self.swap
+        if swap is not None:
+            settled = swap.read(event.version, event.record)
+            if settled is None:
+                return
+            self._settle(settled, now)
+        self.observe(event.version, event.record, now)
+
+    def _swap_answer(self, event: Event, now: float) -> None:
+        swap = self.leading.swap if self.leading is not None and self.leading.swap is not None else self.swap
+        if isinstance(event, SwapAnswer) and swap is not None:
+            commands, settled = swap.answer(event.nonce, event.done, event.version)
+            self.out.extend(commands)
+            if settled is not None:
+                self._settle(settled, now)
+
+    def _settle(self, settled: Settled, now: float) -> None:
+        if self.leading is not None and self.leading.swap is not None:
+            self.leading.settled(settled, now)
+            if not settled.done:
+                self.observe(settled.version, settled.record, now)
+            self.hello_all(False, now)
+            return
+        self.swap = None
+        if settled.purpose in ("promote", "start", "create"):
+            self.orders.promotion_settled(settled)
+        if not settled.done:
+            self._become_passive(now)
+            self.observe(settled.version, settled.record, now)
+            return
+        self.state.remember(settled.version, settled.record)
+        self._clear_note()
+        if settled.purpose == "create":
+            self._join_cluster(self.record.cluster_id)
+        if self.record.active == self.config.node and self.record.epoch.number > self.state.promised.number:
+            self.lead(settled.purpose, now)
+        else:
+            self._become_passive(now)
+            self.hello_all(True, now)
+
+    def _clear_note(self) -> None:
+        if self.state.noted >= 0 and self.state.version != self.state.noted:
+            self.state.noted = -1
+            self.state.store(meta={"noted": -1})
+
+    def _join_cluster(self, cluster_id: str) -> None:
+        self.state.cluster_id = cluster_id
+        self.state.store(meta={"cluster_id": cluster_id})
+
+    def observe(self, version: int, record: Optional[Record], now: float) -> None:
+        """Act on what the record says."""
+        if record is None:
+            self._no_record(now)
+            return
+        if version < self.state.known:
+            self._stop(f"the cluster record is older ({version}) than one this node has seen ({self.state.known}): "
+                       "the store was restored or replaced; check it before anything else", now)  # fmt: skip
+            return
+        if self.state.cluster_id and record.cluster_id != self.state.cluster_id:
+            self._stop(f"the data here belongs to cluster {self.state.cluster_id}, the record to {record.cluster_id}: point "
+                       "this node to its own store, or give it an empty data directory", now)  # fmt: skip
+            return
+        if not self.state.cluster_id:
+            self._join_cluster(record.cluster_id)
+        known_before = self.record.active
+        self.state.remember(version, record)
+        self._clear_note()
+        self.trouble = ""
+        if self.leading is not None:
+            if record.active != self.config.node or record.epoch != self.leading.epoch:
+                self.leading.over = f"{record.active or 'nobody'} is active in epoch {record.epoch.number}"
+        elif self.swap is None and self._noting is None:
+            self._place(record, now)
+        if self.leading is None and record.active != known_before:
+            self.out.append(RoleChanged(self.role, record.active, record.active_url))
+        self._note_in_sync()
+
+    def _place(self, record: Record, now: float) -> None:
+        """Take the place that the record gives to a node that is not active now."""
+        if record.active != self.config.node:
+            self._become_passive(now)
+        elif self.me not in record.in_sync:
+            self._stop(f"the record names {self.config.node} as active with another data directory: the data here is not "
+                       "that of the active; restore it, or make another node active", now)  # fmt: skip
+        elif self.state.log.end.seq < record.floor:
+            self._stop(f"the log ends at {self.state.log.end.seq}, before entry {record.floor} that was acknowledged: this disk "
+                       "was rolled back; make another node active", now)  # fmt: skip
+        elif self.role == "passive" and record.epoch.number > self.state.promised.number:
+            self.lead("handed over", now)
+        elif self.role == "starting" and (self.config.shared or self._all_heard()):
+            self.start_epoch("start", now)
+
+    def _all_heard(self) -> bool:
+        """``manual``: a restarted active asks everybody first, because somebody may have been forced meanwhile."""
+        return not self.unheard()
+
+    def unheard(self) -> List[str]:
+        return sorted(n for n in self.members() if n != self.config.node and n not in self.peers)
+
+    def start_epoch(self, purpose: str, now: float) -> None:
+        """Swap in the next epoch with the same members (M2)."""
+        record = replace(self.record, epoch=self.names.epoch_after(self.record.epoch), active=self.config.node, holder="")
+        self.send_swap(purpose, self.config.node, record, now)
+
+    def send_swap(self, purpose: str, node: str, record: Record, now: float) -> None:
+        if record.active == self.config.node:
+            record = replace(record, active_url=self.config.url)
+        record = replace(record, nonce=self.names.nonce(), floor=max(record.floor, self.state.commit))
+        swap = Swap(self.state.version, next_version(self.state.version, self.record, record), record)
+        self.swap = PendingSwap(purpose, node, swap, now)
+        self.out.append(swap)
+
+    def promote(self, record: Record, now: float) -> None:
+        """Note the version durably, then swap (M3): from here on the old active gets no acknowledgement from us."""
+        self._set_role("taking", now)
+        self.state.noted = self.state.version
+        self._pending_promotion = Swap(self.state.version, next_version(self.state.version, self.record, record), record)
+        self._noting = self.state.store(meta={"noted": self.state.noted})
+
+    def _no_record(self, now: float) -> None:
+        if self.state.known >= 0 or (self.state.cluster_id and self.config.shared):
+            self._stop("the cluster record is gone but this node has data: restore the store; it is never made anew by itself", now)
+        elif self.config.may_create and not self.state.cluster_id:
+            self.create(self.names.nonce(), now)
+        elif self.role != "passive":
+            self._set_role("unjoined" if not self.state.cluster_id else "passive", now)
+
+    def create(self, cluster_id: str, now: float) -> None:
+        """Make a new cluster with this node as its active and only member."""
+        record = Record(
+            cluster_id, self.names.epoch_after(NO_RECORD.epoch), self.config.node, (self.me,),
+            mode=self.config.mode, min_in_sync=self.config.min_in_sync,
+        )  # fmt: skip
+        self.send_swap("create", self.config.node, record, now)
+
+    # --- roles --------------------------------------------------------------------------------------------------------
+
+    def _set_role(self, role: str, now: float) -> None:
+        if role != self.role:
+            self.role = role
+            self.out.append(RoleChanged(role, self.record.active, self.record.active_url))
+
+    def _become_passive(self, now: float) -> None:
+        if self.role not in ("passive",):
+            self._set_role("passive", now)
+            self.following.need_all_blobs(self.record.active)
+            self.hello_all(True, now)
+
+    def _stop(self, trouble: str, now: float) -> None:
+        """Something only a person can settle: say so, serve nothing, promise nothing."""
+        if trouble != self.trouble:
+            self.trouble = trouble
+            self.state.note("error", trouble)
+        if self.leading is not None:
+            self.leading.over = trouble
+
+    def lead(self, reason: str, now: float) -> None:
+        """Begin a reign; the record already names us."""
+        self.swap = None
+        self.trouble = ""
+        self.leading = Leading(self.config, self.state, self.names, reason, now)
+        self._set_role("active", now)
+        own = node_document(self.config.url, self.config.version, self.config.system)
+        self.leading.put_document("nodes", self.config.node, own, now)
+        self.leading.flush(now)
+        self.hello_all(True, now)
+        self.leading.tick(now)
+
+    def step_down(self, why: str, now: float) -> None:
+        leading, self.leading = self.leading, None
+        if leading is None:
+            return
+        self.state.note("warning" if leading.handover is None else "info", f"{self.config.node} is passive now: {why}")
+        self.out.append(Lease(None))
+        leading.end(why)
+        self.swap = leading.swap if leading.swap is not None else self.swap
+        self.following = Following(self.config, self.state)
+        self._in_sync_noted = ""
+        self._become_passive(now)
+        self.out.append(ReadRecord())
+
+    def _note_in_sync(self) -> None:
+        if self.role == "passive" and self.in_sync() and self._in_sync_noted != self.state.incarnation:
+            self._in_sync_noted = self.state.incarnation
+            self.state.note("info", "Stream switch to realtime streaming")
+        elif self.role == "passive" and not self.in_sync():
+            self._in_sync_noted = ""
+
+    # --- links and messages -------------------------------------------------------------------------------------------
+
+    def _hello(self, answer: bool) -> Hello:
+        state, config = self.state, self.config
+        return Hello(
+            config.node, config.url, state.incarnation, config.ha_id, state.cluster_id, config.version, config.system,
+            self.role, state.promised, state.applied, state.log.end, state.record, state.version, answer,
+        )  # fmt: skip
+
+    def hello_all(self, answer: bool, now: float) -> None:
+        self._hello_at = now
+        for node in sorted(self.links):
+            self.out.append(Send(node, self._hello(answer)))
+
+    def _link_up(self, event: Event, now: float) -> None:
+        if isinstance(event, LinkUp):
+            self.links.add(event.node)
+            self.out.append(Send(event.node, self._hello(True)))
+
+    def _link_down(self, event: Event, now: float) -> None:
+        if isinstance(event, LinkDown):
+            self.links.discard(event.node)
+
+    def _received(self, event: Event, now: float) -> None:
+        if not isinstance(event, Received):
+            return
+        node, message = event.node, event.message
+        if isinstance(message, Hello):
+            self._on_hello(node, message, now)
+        elif isinstance(message, Append):
+            self._on_append(node, message, now)
+        elif isinstance(message, (Ack, Reject, BlobHeld)):
+            self._on_answer(node, message, now)
+        elif isinstance(message, BlobWanted):
+            self.following.blob_wanted(node, message)
+        elif isinstance(message, UseSnapshot) and self.leading is None:
+            self.following.use_snapshot(node, message)
+        elif isinstance(message, Refuse):
+            self._on_refuse(node, message)
+        elif isinstance(message, TakeOver):
+            self.orders.take_over(message, now)
+
+    def _on_answer(self, node: str, message: Message, now: float) -> None:
+        if isinstance(message, Reject) and message.promised.number > self.record.epoch.number:
+            self.out.append(ReadRecord())
+        if self.leading is None:
+            return
+        if isinstance(message, Ack):
+            self.leading.ack(node, message, now)
+        elif isinstance(message, Reject):
+            self.leading.reject(node, message, now)
+        elif isinstance(message, BlobHeld):
+            self.leading.blob_held(node, message, now)
+
+    def _on_append(self, node: str, message: Append, now: float) -> None:
+        if node not in self.peers or self.peers[node].cluster_id != self.state.cluster_id:
+            return  # not introduced yet
+        if self.leading is not None:
+            if message.epoch.number <= self.leading.epoch.number:
+                self.following.refuse_stale(node, message.epoch)
+                return
+            self.leading.over = f"{node} is active in epoch {message.epoch.number}"
+            return
+        if message.record is not None:
+            self._news(node, message.record_version, message.record, now)
+        if self.leading is None and self.role == "passive":
+            self.following.append(node, message, now)
+
+    def _on_refuse(self, node: str, message: Refuse) -> None:
+        if self.following.refused != message.detail:
+            self.following.refused = message.detail
+            self.state.note("error", f"{node} refuses this node: {message.detail}")
+        if message.code == "diverged" and self.config.discard and not self.in_sync():
+            self.out.append(FetchSnapshot(node))
+
+    def _on_hello(self, node: str, hello: Hello, now: float) -> None:
+        why = incompatible(self.config, self.state.cluster_id, hello)
+        if why:
+            self._refuse_peer(node, hello, why)
+            return
+        self.refused.pop(node, None)
+        self.peers[node] = hello
+        if hello.answer:
+            self.out.append(Send(node, self._hello(False)))
+        if not self.state.cluster_id and hello.cluster_id and hello.role == "active":
+            self._join_cluster(hello.cluster_id)
+        if hello.record is not None:
+            self._news(node, hello.record_version, hello.record, now)
+        if self.leading is not None and not self.leading.over and hello.role != "active":
+            self.leading.hello(hello, now)
+        elif self.leading is None and self.role == "starting" and self.record.active == self.config.node and not self.swap:
+            self._place(self.record, now)
+
+    def _refuse_peer(self, node: str, hello: Hello, why: str) -> None:
+        if self.refused.get(node) != why:
+            self.refused[node] = why
+            self.state.note("error", f"refused {node}: {why}")
+        if self.leading is not None:
+            self.out.append(Send(node, Refuse("incompatible", why)))
+        elif hello.role == "active":
+            self.following.refused = why
+            foreign = self.state.cluster_id and hello.ha_id == self.config.ha_id and hello.cluster_id != self.state.cluster_id
+            if foreign and self.config.discard and not self.config.shared and self.role != "active":
+                self.out.append(FetchSnapshot(node))
+
+    def _news(self, node: str, version: int, record: Record, now: float) -> None:
+        """A peer told of a newer record: read the shared store, or take the copy that travels with the data."""
+        if version <= self.state.version or record.cluster_id != self.state.cluster_id:
+            self._diverged_record(node, record)
+            return
+        if self.config.shared:
+            self.out.append(ReadRecord())
+            return
+        if self._diverged_record(node, record):
+            return
+        if self.leading is not None:
+            self.leading.over = f"{record.active or 'nobody'} is active in epoch {record.epoch.number}"
+        self.out.append(Adopt(version, record))
+
+    def _diverged_record(self, node: str, record: Record) -> bool:
+        """One epoch number with two ids: both sides were forced. They are never merged."""
+        ours = self.record.epoch
+        if record.epoch.number != ours.number or record.epoch.id == ours.id or record.cluster_id != self.state.cluster_id:
+            return False
+        if self.leading is None:
+            self.following.refused = (
+                f"{node} and this node were both forced into epoch {ours.number}: decide which history to keep, and start the "
+                "other with --discard-foreign-data"
+            )
+        return True
+
+    # --- the rest -----------------------------------------------------------------------------------------------------
+
+    def _stored(self, event: Event, now: float) -> None:
+        if not isinstance(event, Stored):
+            return
+        if self.leading is not None:
+            self.leading.stored(event.id, now)
+        else:
+            self.following.stored(event.id)
+        if self._noting is not None and event.id >= self._noting:
+            self._noting = None
+            swap, self._pending_promotion = self._pending_promotion, None
+            if swap is not None:
+                self.swap = PendingSwap("promote", self.config.node, swap, now)
+                self.out.append(swap)
+
+    def _snapshot_installed(self, event: Event, now: float) -> None:
+        if not isinstance(event, SnapshotInstalled) or self.leading is not None:
+            return
+        promised = self.state.promised
+        self.state.load(event.saved)
+        self.following = Following(self.config, self.state)
+        keep = promised if promised.number > self.state.promised.number else self.state.promised
+        self.state.store(meta=self.state.promise(Epoch(*keep)))
+        self.following.need_all_blobs(self.record.active)
+        self.hello_all(True, now)
+
+    def _blob_stored(self, event: Event, now: float) -> None:
+        if isinstance(event, BlobStored):
+            self.following.blob_stored(event.sha256)
+
+    def _released(self, event: Event, now: float) -> None:
+        if self.leading is not None:
+            self.leading.released(now)
+
+    def _submit(self, event: Event, now: float) -> None:
+        if not isinstance(event, Submit):
+            return
+        if self.leading is None:
+            self.out.append(Reply(event.id, not_applied("not_active", f"{self.config.node} is not active; nothing was changed")))
+        else:
+            self.leading.submit(event, now)
+
+    def _operator(self, event: Event, now: float) -> None:
+        if isinstance(event, Operator):
+            try:
+                self.orders.take(event, now)
+            except Problem as problem:
+                self.out.append(Reply(event.id, problem))
+
+    def _flush(self, event: Event, now: float) -> None:
+        if self.leading is not None:
+            self.leading.flush(now)
+
+    def _tick(self, event: Event, now: float) -> None:
+        timing = self.config.timing
+        if self.leading is not None:
+            self.leading.tick(now)
+            quiet = self.links - set(self.leading.followers.by_node)
+        else:
+            quiet = self.links if now - self.following.heard > timing.lease else set()
+            if self.swap is not None:
+                self.out.extend(self.swap.tick(now))
+            elif self.state.noted >= 0 or self.role == "starting":
+                self._reread(now)
+        if quiet and now - self._hello_at > timing.silence:
+            self._hello_at = now
+            for node in sorted(quiet):
+                self.out.append(Send(node, self._hello(True)))
+        self.orders.tick(now)
+
+    def _reread(self, now: float) -> None:
+        if now - self._hello_at > self.config.timing.silence:
+            self.out.append(ReadRecord())
+
+
+def incompatible(config: NodeConfig, cluster_id: str, hello: Hello) -> str:
+    """Return why the two nodes can't replicate, and what to do about it, or ""."""
+    if hello.ha_id != config.ha_id:
+        return f"HA id {hello.ha_id!r} of {hello.node} is not {config.ha_id!r}: set the same --ha-id on all nodes of a cluster"
+    if hello.version.split(".")[0] != config.version.split(".")[0] or hello.protocol != int(COMPATIBLE):
+        return f"version {hello.version} of {hello.node} does not replicate with {config.version}: upgrade the older one"
+    if hello.system != config.system:
+        return f"{hello.node} runs on {hello.system}, this node on {config.system}: all nodes need one system and architecture"
+    if cluster_id and hello.cluster_id and hello.cluster_id != cluster_id:
+        return (
+            f"{hello.node} has data of cluster {hello.cluster_id}, this node of {cluster_id}: give it an empty data directory, or "
+            "--discard-foreign-data"
+        )
+    return ""

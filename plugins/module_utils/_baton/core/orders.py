@@ -1,0 +1,226 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A person's orders to a node: create, promote, give up, switch, remove. Pure.
+
+An order either begins something that ends in a reply, or raises a Problem and changes nothing (I7).
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Dict, Optional
+
+from .documents import Change
+from .events import Disconnect, Operator, Reply, Send, Submit
+from .messages import TakeOver
+from .problem import Problem
+from .record import Member
+from .swaps import Settled
+
+if TYPE_CHECKING:
+    from .node import Node
+
+PATIENCE = 10.0  # seconds that the former active may take to hand over
+
+
+@dataclass
+class _Asked:
+    id: int
+    since: float
+    lost: str = ""
+
+
+def refused(code: str, detail: str, **extra: Any) -> Problem:
+    return Problem(409, code, detail, **extra)
+
+
+class Orders:
+    """The orders that one node has taken and not answered."""
+
+    def __init__(self, node: "Node") -> None:
+        self.node = node
+        self._promotion: Optional[_Asked] = None
+
+    def take(self, order: Operator, now: float) -> None:
+        """Begin an order; raise Problem when it is refused."""
+        todo = {
+            "create": self._create,
+            "promote": self._promote,
+            "give_up": self._give_up,
+            "switch": self._switch,
+            "remove": self._remove,
+        }
+        todo[order.order](order, now)
+
+    # --- create ---------------------------------------------------------------------------------------------------------
+
+    def _create(self, order: Operator, now: float) -> None:
+        node = self.node
+        if node.state.cluster_id:
+            raise refused("cluster_exists", f"{node.config.node} already belongs to cluster {node.state.cluster_id}")
+        others = sorted({hello.cluster_id for hello in node.peers.values() if hello.cluster_id})
+        if others:
+            raise refused("cluster_exists", f"cluster {others[0]} exists on a node that this one knows; it will join that")
+        if node.role != "unjoined" or node.swap is not None:
+            raise refused("not_ready", f"{node.config.node} is {node.role}; a cluster is created on an unjoined node")
+        self._promotion = _Asked(order.id, now)
+        node.create(order.text or node.names.nonce(), now)
+
+    # --- promote --------------------------------------------------------------------------------------------------------
+
+    def _promote(self, order: Operator, now: float) -> None:
+        node, record = self.node, self.node.record
+        if node.leading is not None:
+            node.out.append(Reply(order.id, self._active_now()))
+            return
+        if not record.cluster_id or node.trouble and not order.force:
+            raise refused("not_ready", node.trouble or f"{node.config.node} has not joined a cluster; nothing to be active for")
+        if node.swap is not None or self._promotion is not None:
+            raise refused("busy", "a change of the active is under way; look at the status and try again")
+        if order.force:
+            self._force(order, now)
+        elif not record.active:
+            self._take_vacant(order, now)
+        elif node.config.shared and node.in_sync() and self._unheard_for_grace(now):
+            self._asked(order, now)
+            node.promote(self._promoted(), now)
+        else:
+            raise self._refusal()
+
+    def _refusal(self) -> Problem:
+        node, record = self.node, self.node.record
+        if record.active == node.config.node:
+            missing = ", ".join(node.unheard()) or "the record"
+            return refused("waiting", f"waiting for {missing}, since one of them may have been forced; --force goes on without")
+        return refused(
+            "active_exists",
+            f"{record.active} is active in epoch {record.epoch.number}: move the role with `batonctl ha switch --to "
+            f"{node.config.node}`; if {record.active} is gone for good, use --force",
+            active=record.active,
+        )
+
+    def _unheard_for_grace(self, now: float) -> bool:
+        timing = self.node.config.timing
+        return now - self.node.following.heard > timing.grace and self.node.following.active == self.node.record.active
+
+    def _promoted(self) -> Any:
+        """Return the record with this node active in a new epoch and the old active out of the in-sync set."""
+        node, record = self.node, self.node.record
+        base = record.without(record.active) if record.active not in ("", node.config.node) else record
+        return replace(
+            base, epoch=node.names.epoch_after(record.epoch), active=node.config.node, active_url=node.config.url,
+            holder="", nonce=node.names.nonce(), floor=max(record.floor, node.state.commit),
+        )  # fmt: skip
+
+    def _take_vacant(self, order: Operator, now: float) -> None:
+        node, record = self.node, self.node.record
+        if not node.in_sync():
+            raise refused("not_in_sync", f"{node.config.node} is not in sync; make one of {_names(record.nodes())} active")
+        self._asked(order, now)
+        if node.config.shared or record.holder == node.config.node:
+            node.promote(self._promoted(), now)
+        else:
+            node.out.append(Send(record.holder, TakeOver(node.config.node, node.state.incarnation)))
+
+    def _force(self, order: Operator, now: float) -> None:
+        node, record = self.node, self.node.record
+        forced = self._promoted()
+        lost = "nothing that was acknowledged: this node is in sync"
+        safe = node.config.shared and node.in_sync()
+        if not safe:
+            forced = replace(forced, in_sync=(node.me,), forced=forced.epoch.number, floor=node.state.commit)
+            lost = f"whatever {record.active or 'the old active'} acknowledged after entry {node.state.log.end.seq}"
+        self._asked(order, now, lost)
+        node.state.note("warning", f"forced into epoch {forced.epoch.number} by an operator; may be lost: {lost}")
+        node.promote(forced, now)
+
+    def _asked(self, order: Operator, now: float, lost: str = "") -> None:
+        self._promotion = _Asked(order.id, now, lost)
+
+    def promotion_settled(self, settled: Settled) -> None:
+        """The swap of a create or promote order ended."""
+        asked, self._promotion = self._promotion, None
+        if asked is None:
+            return
+        if settled.done and settled.record is not None:
+            answer: Dict[str, Any] = {"active": settled.record.active, "epoch": settled.record.epoch.number}
+            if asked.lost:
+                answer["may_be_lost"] = asked.lost
+            self.node.out.append(Reply(asked.id, answer))
+        else:
+            problem = refused("record_changed", "another node changed the cluster record first; look at the status")
+            self.node.out.append(Reply(asked.id, problem))
+
+    def take_over(self, message: TakeOver, now: float) -> None:
+        """We gave up the role and hold the record: hand it to the in-sync node that asks."""
+        node, record = self.node, self.node.record
+        asking = Member(message.node, message.incarnation)
+        if node.config.shared or record.active or record.holder != node.config.node or node.swap is not None:
+            return
+        if asking in record.in_sync:
+            granted = replace(record, epoch=node.names.epoch_after(record.epoch), active=message.node, holder="")
+            node.send_swap("grant", message.node, granted, now)
+
+    # --- give up, switch, remove ------------------------------------------------------------------------------------------
+
+    def _give_up(self, order: Operator, now: float) -> None:
+        leading = self.node.leading
+        if leading is None:
+            self.node.out.append(Reply(order.id, {"active": self.node.record.active or None}))
+            return
+        self._can_hand_over()
+        if len(leading.record.in_sync) < 2 and not order.force:
+            raise refused("nobody_in_sync", "no passive is in sync, so nobody could take over; --force stops serving all the same")
+        leading.hand_over(order.id, "", order.text or "operator", now)
+
+    def _switch(self, order: Operator, now: float) -> None:
+        leading = self.node.leading
+        if leading is None:
+            raise refused("not_active", f"{self.node.config.node} is not active; ask {self.node.record.active or 'the active'}")
+        candidates = [n for n in sorted(leading.record.nodes()) if n != self.node.config.node]
+        if order.node == self.node.config.node:
+            self.node.out.append(Reply(order.id, self._active_now()))
+            return
+        self._can_hand_over()
+        if order.node and order.node not in candidates:
+            raise refused("not_in_sync", f"{order.node} is not in sync; in sync are: {_names(candidates)}")
+        if not candidates:
+            raise refused("nobody_in_sync", "no passive is in sync; nothing was changed")
+        followers = leading.followers.by_node
+        best = max(candidates, key=lambda name: followers[name].matched if name in followers else -1)
+        leading.hand_over(order.id, order.node or best, order.text or "operator", now)
+
+    def _can_hand_over(self) -> None:
+        leading = self.node.leading
+        if leading is not None and (leading.handover is not None or leading.swap is not None or not leading.started):
+            raise refused("busy", "a change of the cluster is under way; look at the status and try again")
+
+    def _remove(self, order: Operator, now: float) -> None:
+        leading = self.node.leading
+        if leading is None:
+            raise refused("not_active", f"{self.node.config.node} is not active; ask {self.node.record.active or 'the active'}")
+        if order.node == self.node.config.node:
+            raise refused("is_active", f"{order.node} is active; switch first")
+        if order.node in self.node.links or leading.record.member(order.node) is not None:
+            raise refused("still_runs", f"{order.node} still runs or is in sync; stop its batond, then remove it")
+        leading.submit(Submit(order.id, (Change("nodes", order.node, "delete"),), leading.state.last_at / 1000), now)
+        leading.followers.by_node.pop(order.node, None)
+        self.node.peers.pop(order.node, None)
+        self.node.out.append(Disconnect(order.node))
+
+    def _active_now(self) -> Dict[str, Any]:
+        return {"active": self.node.config.node, "epoch": self.node.record.epoch.number}
+
+    def tick(self, now: float) -> None:
+        """Give up on a promotion that another node should have granted."""
+        asked = self._promotion
+        if asked is not None and self.node.leading is not None:
+            self._promotion = None
+            self.node.out.append(Reply(asked.id, self._active_now()))
+        elif asked is not None and self.node.swap is None and now - asked.since > PATIENCE:
+            self._promotion = None
+            detail = f"{self.node.record.holder or 'the former active'} did not hand over; check that it runs, or use --force"
+            self.node.out.append(Reply(asked.id, refused("no_answer", detail)))
+
+
+def _names(nodes: Any) -> str:
+    return ", ".join(sorted(nodes)) or "none"

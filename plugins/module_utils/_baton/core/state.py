@@ -1,0 +1,148 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a node has: its log, documents, promises and its view of the cluster record, and how they become durable. Pure.
+
+Only this file turns log entries into documents, and only committed ones reach the committed head.
+"""
+from __future__ import annotations
+
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from .documents import Document, Effect, effect_from_json
+from .events import Changed, Checkpoint, Command, Note, Saved, Store
+from .heads import Heads
+from .log import Entry, Epoch, Log, Position
+from .record import Record
+from .replies import Replies, Reply
+
+CHECKPOINT_ENTRIES = 4_096
+KEEP_ENTRIES = 8_192  # stay in the log after a checkpoint, so that a passive that was away needs no snapshot
+
+
+class State:
+    """Durable state and its mirror in memory. Commands go to ``out`` in the order in which they must happen."""
+
+    def __init__(self, saved: Saved, out: List[Command]) -> None:
+        self.out = out
+        self.record: Optional[Record] = None
+        self.version = -1
+        self._store_id = 0
+        self.load(saved)
+
+    def load(self, saved: Saved) -> None:
+        """Start from what a data directory holds."""
+        self.incarnation = saved.incarnation
+        self.cluster_id = saved.cluster_id
+        self.promised = saved.promised
+        self.noted = saved.noted
+        self.known = saved.known
+        self.log = Log(saved.log_start)
+        for entry in saved.entries:
+            self.log.append(entry)
+        self.heads = Heads()
+        self.heads.load(saved.documents, saved.checkpoint.seq)
+        self.replies = Replies(saved.replies)
+        self.commit = saved.checkpoint.seq
+        self._speculated = self.commit
+        self._checkpointed = self.commit
+        self.last_at = self.log.get(self.log.end.seq).at if self.log.get(self.log.end.seq) else 0  # type: ignore[union-attr]
+        self._apply_quietly(min(saved.commit, self.log.end.seq))
+
+    def _apply_quietly(self, seq: int) -> None:
+        if seq > self.commit:
+            self.apply(seq)
+            self.out[:] = [command for command in self.out if not isinstance(command, Changed)]
+
+    @property
+    def applied(self) -> Position:
+        position = self.log.position(self.commit)
+        if position is None:
+            raise ValueError(f"the log lost its applied entry {self.commit}")
+        return position
+
+    # --- writing ----------------------------------------------------------------------------------------------------
+
+    def store(
+        self,
+        entries: Sequence[Entry] = (),
+        truncate_after: Optional[int] = None,
+        meta: Optional[Dict[str, Any]] = None,
+    ) -> int:
+        """Order a durable write; return its id, which comes back in Stored. The commit point travels along."""
+        self._store_id += 1
+        values = {"commit": self.commit}
+        values.update(meta or {})
+        self.out.append(Store(self._store_id, tuple(entries), truncate_after, values))
+        return self._store_id
+
+    def promise(self, epoch: Epoch) -> Dict[str, Any]:
+        """Promise to take nothing from older epochs; returns the meta values that make it durable."""
+        self.promised = epoch
+        return {"promised": list(epoch)}
+
+    def remember(self, version: int, record: Optional[Record]) -> None:
+        """Take a newer view of the record (what is older than our view changes nothing)."""
+        if record is None or version <= self.version:
+            return
+        self.record, self.version = record, version
+        if version > self.known:
+            self.known = version
+            self.store(meta={"known": version})
+
+    # --- the two heads ----------------------------------------------------------------------------------------------
+
+    def speculate(self, entry: Entry, effects: Optional[List[Effect]] = None) -> Tuple[Optional[Document], ...]:
+        """Move the speculative head over ``entry``; return the documents as it leaves them."""
+        if effects is None:
+            effects = [effect_from_json(raw) for raw in entry.body.get("effects", ())]
+        self.heads.append(entry.seq, entry.revision, effects)
+        self._speculated = entry.seq
+        self.last_at = max(self.last_at, entry.at)
+        documents = tuple(self.heads.speculative(effect.kind, effect.key) for effect in effects)
+        if "idem" in entry.body:
+            key, fingerprint = entry.body["idem"]
+            names = [[effect.kind, effect.key] for effect in effects]
+            self.replies.add(key, Reply(fingerprint, entry.at, entry.seq, entry.revision, names, documents))
+        return documents
+
+    def speculate_all(self) -> None:
+        """A new active evaluates on top of everything that it has appended."""
+        for entry in self.log.after(self._speculated):
+            self.speculate(entry)
+
+    def drop_speculation(self) -> None:
+        """A node that stopped being active does not know which of its last entries will commit."""
+        self.heads.drop()
+        self.replies.drop_after(self.commit)
+        self._speculated = self.commit
+
+    def apply(self, seq: int) -> None:
+        """Move the committed head to ``seq``, which must be in the log and committed."""
+        if seq <= self.commit:
+            return
+        for entry in self.log.after(self._speculated, seq - self._speculated):
+            self.speculate(entry)
+        changed = self.heads.commit(seq)
+        self.commit = seq
+        self.replies.expire(self.last_at)
+        if changed:
+            self.out.append(Changed(seq, changed))
+        if seq - self._checkpointed >= CHECKPOINT_ENTRIES:
+            self._checkpoint(seq)
+
+    def _checkpoint(self, seq: int) -> None:
+        at = self.log.position(seq)
+        if at is None:
+            return
+        keep_from = max(self.log.start.seq, seq - KEEP_ENTRIES)
+        start = self.log.position(keep_from) or self.log.start
+        dirty = self.heads.take_dirty()
+        rows = self.replies.take_unsaved(seq)
+        self.out.append(Checkpoint(at, dirty, rows, self.last_at - 600_000, start))
+        self.log.drop_through(start.seq)
+        self._checkpointed = seq
+
+    # --- convenience ------------------------------------------------------------------------------------------------
+
+    def note(self, level: str, text: str) -> None:
+        self.out.append(Note(level, text))

@@ -1,0 +1,66 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One swap of the cluster record at a time, with an end that is known (rule M1). Pure.
+
+A swap whose reply was lost is *unknown*: it is repeated, identical, until it answers or a linearizable read shows our
+nonce (it happened) or another version (it did not). Versions are compared, never values.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import List, Optional, Tuple
+
+from .events import Command, ReadRecord, Swap
+from .record import Record
+
+REPEAT_AFTER = 0.3  # seconds; the DCS client gives up after as long
+
+
+@dataclass(frozen=True)
+class Settled:
+    """How a swap ended. When it failed, ``record`` and ``version`` are what stands there instead, as far as known."""
+
+    done: bool
+    purpose: str
+    node: str
+    version: int
+    record: Optional[Record]
+
+
+class PendingSwap:
+    """A swap that was sent and is not settled. ``purpose``: create | start | grow | shrink | switch | vacate | promote."""
+
+    def __init__(self, purpose: str, node: str, swap: Swap, now: float) -> None:
+        self.purpose = purpose
+        self.node = node
+        self.swap = swap
+        self.sent_at = now
+        self._refused = False
+
+    @property
+    def record(self) -> Record:
+        return self.swap.record
+
+    def answer(self, nonce: str, done: Optional[bool], version: int) -> Tuple[List[Command], Optional[Settled]]:
+        """Take a reply. Unknown or refused means: read first, since an earlier copy of this swap may have been the one."""
+        if nonce != self.record.nonce:
+            return [], None
+        if done:
+            return [], Settled(True, self.purpose, self.node, version, self.record)
+        self._refused = self._refused or done is False
+        return [ReadRecord()], None
+
+    def read(self, version: int, record: Optional[Record]) -> Optional[Settled]:
+        """Take a linearizable read (or a watch event, which is as good when its version is new)."""
+        if record is not None and record.nonce == self.record.nonce:
+            return Settled(True, self.purpose, self.node, version, self.record)
+        if version != self.swap.expected:
+            return Settled(False, self.purpose, self.node, version, record)
+        return None
+
+    def tick(self, now: float) -> List[Command]:
+        """Repeat what has not been settled."""
+        if now - self.sent_at < REPEAT_AFTER:
+            return []
+        self.sent_at = now
+        return [self.swap, ReadRecord()]

@@ -1,0 +1,423 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""batond: the only place that wires the core to its adapters, and the process that systemd runs.
+
+Events come in from HTTP, peers, the disk, the record store, timers and signals; ``tell`` hands them to the core and
+carries out what it answers. Everything here runs in one asyncio loop; disk writes run in the writer's thread.
+"""
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import os
+import platform
+import secrets
+import signal
+import ssl
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
+
+from . import settings as settings_module
+from .adapters import guard, systemd
+from .adapters.aio import AIOHTTP_ERROR, aiohttp, web
+from .adapters.dcs import LocalStore, ManualStore, RecordStore
+from .adapters.files import BlobStore
+from .adapters.guard_client import GuardClient
+from .adapters.http.app import build_app
+from .adapters.peers import PATH as LINK_PATH
+from .adapters.peers import Links
+from .adapters.snapshots import PATH as SNAPSHOT_PATH
+from .adapters.snapshots import fetch, serve
+from .adapters.sqlite import DataDirectory, Writer, load, write_durably, write_snapshot
+from .service import Service
+from .core import events as ev
+from .core.config import NodeConfig
+from .core.node import Node
+from .core.problem import Problem
+from .settings import Settings
+from .version import VERSION
+
+LOG = logging.getLogger("baton")
+LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+def boottime() -> float:
+    """Seconds on a clock that counts while the machine sleeps: what leases are measured with."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class Daemon:
+    """One node with its adapters."""
+
+    def __init__(self, settings: Settings, token: str) -> None:
+        self.settings = settings
+        self.loop = asyncio.get_running_loop()
+        self.directory = DataDirectory(settings.data_dir)
+        self.store: RecordStore = (
+            LocalStore(Path(settings.dcs[1])) if settings.dcs[0] == "local" else ManualStore(settings.data_dir / "record.json")
+        )
+        self.blobs = BlobStore(settings.data_dir / "files")
+        self.store_thread = ThreadPoolExecutor(1, "baton-record")
+        self.copy_thread = ThreadPoolExecutor(2, "baton-copy")
+        incarnation = self.directory.current() or self._first_incarnation()
+        saved = load(self.directory.database(incarnation), incarnation)
+        self.node = Node(self._config(), saved)
+        self.writer: Optional[Writer] = self._writer(incarnation)
+        self.links = Links(settings.node_id, token, self._client_tls(), self.tell)
+        self.token = token
+        self.guard = self._guard()
+        self.service = Service(self.node, self.tell, boottime)
+        self.service.vip = self.guard.status if self.guard is not None else None
+        self.stopping = asyncio.Event()
+        self.exit_code = 0
+        self._flush_due = False
+        self._copying: Set[str] = set()
+        self._commands: Dict[type, Callable[[Any], None]] = {
+            ev.Store: self._write, ev.Checkpoint: self._write, ev.Send: self._send, ev.Connect: self._connect,
+            ev.Disconnect: lambda c: self.links.disconnect(c.node), ev.ReadRecord: self._read_record,
+            ev.Swap: self._swap, ev.Adopt: self._adopt, ev.Reply: self.service.reply, ev.Changed: self.service.changed,
+            ev.Lease: self._lease, ev.RoleChanged: self._role_changed, ev.FetchSnapshot: self._fetch_snapshot,
+            ev.FetchBlob: self._fetch_blob, ev.KeepTail: self._keep_tail, ev.Note: self._note,
+        }  # fmt: skip
+
+    def _first_incarnation(self) -> str:
+        incarnation = secrets.token_hex(8)
+        self.directory.create(incarnation)
+        self.directory.use(incarnation)
+        return incarnation
+
+    def _config(self) -> NodeConfig:
+        s = self.settings
+        return NodeConfig(
+            node=s.node_id, url=s.advertise, ha_id=s.ha_id, version=VERSION, timing=s.timing, process=secrets.token_hex(8),
+            system=f"{platform.system()}/{platform.machine()}".lower(), shared=self.store.shared, mode=s.mode,
+            may_create=self.store.shared and not s.passive, min_in_sync=s.min_in_sync, discard=s.discard,
+        )  # fmt: skip
+
+    def _guard(self) -> Optional[GuardClient]:
+        s = self.settings
+        if not s.vip:
+            return None
+        static = [os.environ["RS_STATIC_IP"]] if os.environ.get("RS_STATIC_IP") else []
+        options = guard.Options(address=s.vip, interface=s.interface, valid=int(s.timing.valid), static=static)
+        client = GuardClient(program(), options)
+        client.on_lost(self._guard_lost)
+        return client
+
+    # --- the core -------------------------------------------------------------------------------------------------------
+
+    def tell(self, event: ev.Event) -> None:
+        """Give the core an event and carry out its commands."""
+        for command in self.node.handle(event, boottime()):
+            self._commands[type(command)](command)
+        if self.node.leading is not None and not self._flush_due:
+            self._flush_due = True
+            self.loop.call_soon(self._flush)
+
+    def tell_soon(self, event: ev.Event) -> None:
+        self.loop.call_soon(self.tell, event)
+
+    def _flush(self) -> None:
+        for command in self.node.handle(ev.Flush(), boottime()):
+            self._commands[type(command)](command)
+        self._flush_due = False
+
+    async def _tick(self) -> None:
+        period = self.settings.timing.heartbeat / 2
+        while True:
+            self.tell(ev.Tick())
+            await asyncio.sleep(period)
+
+    # --- disk -----------------------------------------------------------------------------------------------------------
+
+    def _writer(self, incarnation: str) -> Writer:
+        def stored(store: int) -> None:
+            self.loop.call_soon_threadsafe(self.tell, ev.Stored(store))
+
+        def failed(error: BaseException) -> None:
+            LOG.critical("can't write to %s (%s): stopping, since a later write might hide it", self.settings.data_dir, error)
+            os._exit(1)
+
+        writer = Writer(self.directory.database(incarnation), stored, failed)
+        writer.start()
+        return writer
+
+    def _write(self, command: Any) -> None:
+        if self.writer is not None:
+            self.writer.put(command)
+
+    def _keep_tail(self, command: ev.KeepTail) -> None:
+        first, last = command.entries[0], command.entries[-1]
+        path = self.settings.data_dir / f"tail-{first.epoch.number}-{first.seq}-{last.seq}.jsonl"
+        if not path.exists():
+            write_durably(path, "".join(f'{{"seq":{e.seq},"epoch":{e.epoch.number},"entry":{e.text}}}\n' for e in command.entries))
+            LOG.warning("kept %d entries that the others do not have in %s", len(command.entries), path)
+
+    # --- the cluster record ---------------------------------------------------------------------------------------------
+
+    def _on_store(self, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
+        def done(future: "asyncio.Future[Any]") -> None:
+            if not future.cancelled():
+                then(future)
+
+        self.loop.run_in_executor(self.store_thread, work).add_done_callback(done)
+
+    def _read_record(self, _command: ev.ReadRecord) -> None:
+        def then(future: "asyncio.Future[Any]") -> None:
+            if future.exception() is not None:
+                LOG.error("can't read the cluster record: %s", future.exception())
+                return
+            self.tell(ev.RecordRead(*future.result()))
+
+        self._on_store(self.store.read, then)
+
+    def _swap(self, command: ev.Swap) -> None:
+        def then(future: "asyncio.Future[Any]") -> None:
+            if future.exception() is not None:
+                LOG.error("can't write the cluster record: %s", future.exception())
+                self.tell(ev.SwapAnswer(command.record.nonce, None))
+                return
+            done, version = future.result()
+            self.tell(ev.SwapAnswer(command.record.nonce, done, version))
+
+        self._on_store(lambda: self.store.swap(command.expected, command.version, command.record), then)
+
+    def _adopt(self, command: ev.Adopt) -> None:
+        self._on_store(lambda: self.store.adopt(command.version, command.record), lambda _future: self._read_record(ev.ReadRecord()))
+
+    # --- peers ----------------------------------------------------------------------------------------------------------
+
+    def _send(self, command: ev.Send) -> None:
+        self.links.send(command.node, command.message)
+
+    def _connect(self, command: ev.Connect) -> None:
+        self.links.connect(command.url)
+
+    def _node_url(self, node: str) -> str:
+        return self.links.url_of(node) or self.node.members().get(node, "")
+
+    def _fetch_snapshot(self, command: ev.FetchSnapshot) -> None:
+        if "snapshot" not in self._copying:
+            self._copying.add("snapshot")
+            self.loop.create_task(self._copy_snapshot(command.node))
+
+    async def _copy_snapshot(self, node: str) -> None:
+        try:
+            header, documents, replies = await fetch(self.links, self._node_url(node), node)
+            incarnation = secrets.token_hex(8)
+            database = self.directory.create(incarnation)
+            await self.loop.run_in_executor(self.copy_thread, write_snapshot, database, header, documents, replies)
+            old, self.writer = self.writer, None
+            if old is not None:
+                await self.loop.run_in_executor(self.copy_thread, old.close)
+            self.directory.use(incarnation)
+            saved = load(database, incarnation)
+            self.writer = self._writer(incarnation)
+            LOG.info("snapshot of %s is in place: %d documents at entry %d", node, len(documents), saved.commit)
+            self.tell(ev.SnapshotInstalled(saved))
+        except (OSError, ValueError, aiohttp.ClientError, asyncio.TimeoutError) as error:
+            LOG.warning("no snapshot from %s: %s", node, error)
+        finally:
+            self._copying.discard("snapshot")
+
+    def _fetch_blob(self, command: ev.FetchBlob) -> None:
+        if self.blobs.has(command.sha256):
+            self.tell_soon(ev.BlobStored(command.sha256))
+        elif command.sha256 not in self._copying:
+            self._copying.add(command.sha256)
+            self.loop.create_task(self._copy_blob(command.sha256, command.node))
+
+    async def _copy_blob(self, sha256: str, node: str) -> None:
+        try:
+            while not self.blobs.has(sha256):
+                source = self._node_url(self.node.following.active or node)
+                try:
+                    await self.links.fetch_blob(source, sha256, self.blobs)
+                except (OSError, ValueError, aiohttp.ClientError, asyncio.TimeoutError) as error:
+                    LOG.warning("can't copy file content %s yet: %s", sha256[:12], error)
+                    await asyncio.sleep(1)
+        finally:
+            self._copying.discard(sha256)
+        self.tell(ev.BlobStored(sha256))
+
+    # --- VIP and role ---------------------------------------------------------------------------------------------------
+
+    def _lease(self, command: ev.Lease) -> None:
+        if command.until is not None:
+            if self.guard is not None:
+                self.guard.hold(command.until)
+        elif self.guard is None:
+            self.tell_soon(ev.Released())
+        else:
+            self.loop.create_task(self._drop_vip(self.guard))
+
+    async def _drop_vip(self, client: GuardClient) -> None:
+        await client.drop()
+        self.tell(ev.Released())
+
+    def _guard_lost(self) -> None:
+        LOG.error("the VIP's guard died: starting another")
+        self.loop.create_task(self._start_guard())
+
+    async def _start_guard(self) -> None:
+        try:
+            if self.guard is not None:
+                await self.guard.start()
+        except Problem as problem:
+            LOG.critical("%s", problem.detail)
+            self.exit_code = 1
+            self.stopping.set()
+
+    def _role_changed(self, command: ev.RoleChanged) -> None:
+        systemd.notify(f"STATUS={command.role}; active: {command.active or 'nobody'}")
+        self.service.role_changed()
+
+    def _note(self, command: ev.Note) -> None:
+        LOG.log(LEVELS[command.level], "%s", command.text)
+
+    # --- process --------------------------------------------------------------------------------------------------------
+
+    def _client_tls(self) -> Optional[ssl.SSLContext]:
+        s = self.settings
+        if s.insecure:
+            return None
+        context = ssl.create_default_context(cafile=s.tls_ca)
+        context.load_cert_chain(s.tls_cert, s.tls_key)
+        return context
+
+    def _server_tls(self) -> Optional[ssl.SSLContext]:
+        s = self.settings
+        if s.insecure:
+            return None
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(s.tls_cert, s.tls_key)
+        context.load_verify_locations(s.tls_ca)
+        context.verify_mode = ssl.CERT_OPTIONAL  # clients have tokens; nodes must show a certificate (see peers.py)
+        return context
+
+    async def run(self) -> int:
+        """Serve until told to stop; return the exit status."""
+        for number, order in ((signal.SIGUSR1, "promote"), (signal.SIGUSR2, "give_up")):
+            self.loop.add_signal_handler(number, self._signalled, order)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self.loop.add_signal_handler(number, self.stopping.set)
+        if self.guard is not None:
+            await self.guard.start()
+        await self.links.start()
+
+        async def snapshot(request: Any) -> Any:
+            return await serve(request, self.links, self.node)
+
+        app = build_app(
+            self.service, self.blobs, ha_token_hash=hashlib.sha256(self.token.encode()).hexdigest(), now=time.time,
+            version=VERSION, extra_routes={LINK_PATH: self.links.serve, SNAPSHOT_PATH: snapshot},
+        )  # fmt: skip
+        runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        await runner.setup()
+        site = web.TCPSite(runner, self.settings.host, self.settings.port, ssl_context=self._server_tls(), shutdown_timeout=1)
+        await site.start()
+        LOG.info("%s serves on %s", self.settings.node_id, self.settings.advertise)
+        self.tell(ev.Started())
+        for url in self.settings.peers:
+            if url.rstrip("/") != self.settings.advertise.rstrip("/"):
+                self.links.connect(url)
+        tasks = [self.loop.create_task(self._tick()), self.loop.create_task(self._admin_token())]
+        tasks.append(self.loop.create_task(self._watchdog()))
+        systemd.notify("READY=1")
+        await self.stopping.wait()
+        systemd.notify("STOPPING=1")
+        await self._stop(tasks, runner)
+        return self.exit_code
+
+    async def _stop(self, tasks: List["asyncio.Task[None]"], runner: Any) -> None:
+        for task in tasks:
+            task.cancel()
+        if self.guard is not None:
+            await self.guard.stop()
+        self.service.stop("batond is stopping")
+        await self.links.stop()
+        await runner.cleanup()
+        if self.writer is not None:
+            self.writer.close()
+
+    def _signalled(self, order: str) -> None:
+        self.loop.create_task(self._obey(order))
+
+    async def _obey(self, order: str) -> None:
+        try:
+            LOG.info("signal: %s: %s", order, await self.service.order(order))
+        except Problem as problem:
+            LOG.error("signal: %s refused: %s", order, problem.detail)
+
+    async def _watchdog(self) -> None:
+        period = systemd.watchdog_period()
+        while period is not None:
+            systemd.notify("WATCHDOG=1")
+            await asyncio.sleep(period)
+
+    async def _admin_token(self) -> None:
+        """Once a new cluster serves: make its first token, in a file that only we can read."""
+        await self.service.until_serving()
+        if not self.node.state.heads.list("tokens"):
+            token = secrets.token_urlsafe(32)
+            write_durably(self.settings.data_dir / "admin.token", token + "\n")
+            await self.service.make_admin(token)
+            LOG.info("the admin token is in %s", self.settings.data_dir / "admin.token")
+
+
+def program() -> List[str]:
+    """Return the command that starts this very code again, for the guard."""
+    archive = Path(sys.argv[0])
+    if archive.suffix == ".pyz":
+        return [sys.executable, "-I", str(archive.resolve())]
+    return [sys.executable, "-m", f"{__package__}.daemon"]
+
+
+async def _serve(argv: Sequence[str]) -> int:
+    chosen = settings_module.read(argv, os.environ)
+    token = settings_module.ha_token(chosen, _make_secret)
+    return await Daemon(chosen, token).run()
+
+
+def _make_secret(path: Path) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_durably(path, secrets.token_urlsafe(32) + "\n")
+
+
+def _stop_post() -> int:
+    """ExecStopPost: whatever became of daemon and guard, the VIP goes."""
+    address = os.environ.get("BATON_VIP") or os.environ.get("RS_HA_ADDRESS", "")
+    interface = os.environ.get("BATON_INTERFACE") or os.environ.get("RS_HA_INTERFACE", "")
+    if address and interface:
+        guard.remove_now(address, interface)
+    return 0
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """Run batond, its guard, or the clean-up after it; return the exit status (2: wrong settings)."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] == ["guard"]:
+        return guard.main(arguments[1:])
+    if arguments[:1] == ["stop-post"]:
+        return _stop_post()
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    if AIOHTTP_ERROR is not None:
+        sys.stderr.write(f"batond: {AIOHTTP_ERROR}\n")
+        return 1
+    try:
+        return asyncio.run(_serve(arguments))
+    except Problem as problem:
+        sys.stderr.write(f"batond: {problem.detail}\n")
+        return 2
+    except OSError as error:
+        sys.stderr.write(f"batond: {error}\n")
+        return 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

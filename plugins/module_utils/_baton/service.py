@@ -1,0 +1,252 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the HTTP API asks of the node: futures for answers, subscriptions for changes, and the status in one dictionary.
+
+Adapter between requests and the core; it keeps no state of its own but who waits for what.
+"""
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
+
+from .adapters.files import BlobInfo
+from .core import access
+from .core.documents import Change, Document
+from .core.events import Changed, Event, Idempotency, Operator, Outcome, Reply, Submit
+from .core.heads import Heads
+from .core.node import Node
+from .core.problem import Problem
+from .core.submissions import not_applied
+
+Callback = Callable[[Optional[Document]], None]
+
+
+class Service:
+    """Implements the HTTP layer's Backend on top of one Node."""
+
+    def __init__(self, node: Node, tell: Callable[[Event], None], clock: Callable[[], float]) -> None:
+        self._node = node
+        self._tell = tell
+        self._clock = clock
+        self._next_id = 0
+        self._waiting: Dict[int, "asyncio.Future[Any]"] = {}
+        self._subscribers: Dict[Tuple[str, str], Set[Callback]] = {}
+        self._role_callbacks: Set[Callable[[], None]] = set()
+        self._serving_waiters: List["asyncio.Future[None]"] = []
+        self.vip: Optional[Callable[[], Dict[str, Any]]] = None
+
+    @property
+    def node_id(self) -> str:
+        return self._node.config.node
+
+    # --- from the core --------------------------------------------------------------------------------------------------
+
+    def reply(self, command: Reply) -> None:
+        future = self._waiting.pop(command.id, None)
+        if future is not None and not future.done():
+            if isinstance(command.result, Problem):
+                future.set_exception(command.result)
+            else:
+                future.set_result(command.result)
+
+    def changed(self, command: Changed) -> None:
+        for kind, key, document in command.documents:
+            for callback in tuple(self._subscribers.get((kind, key), ())):
+                callback(document)
+        self._wake_serving()
+
+    def role_changed(self) -> None:
+        for callback in tuple(self._role_callbacks):
+            callback()
+
+    def stop(self, why: str) -> None:
+        """The process ends: nobody is left waiting."""
+        for number in list(self._waiting):
+            detail = f"{why}; the change may or may not take effect: repeat it with the same Idempotency-Key"
+            self.reply(Reply(number, Problem(503, "outcome_unknown", detail, outcome="unknown")))
+        self.role_changed()
+
+    # --- requests -------------------------------------------------------------------------------------------------------
+
+    def _ask(self, make: Callable[[int], Event]) -> "asyncio.Future[Any]":
+        self._next_id += 1
+        future: "asyncio.Future[Any]" = asyncio.get_running_loop().create_future()
+        self._waiting[self._next_id] = future
+        self._tell(make(self._next_id))
+        return future
+
+    async def submit(
+        self,
+        changes: Sequence[Change],
+        idempotency: Optional[Idempotency] = None,
+        deadline: Optional[float] = None,
+        blobs: Sequence[str] = (),
+    ) -> Outcome:
+        """Change documents, all or nothing; return when the change is committed. Raises Problem."""
+        if self._node.leading is None:
+            raise self._elsewhere()
+        wall = time.time()
+        outcome: Outcome = await self._ask(
+            lambda number: Submit(number, tuple(changes), wall, idempotency, deadline, tuple(blobs))
+        )
+        return outcome
+
+    async def store_file(self, path: str, blob: BlobInfo, idempotency: Optional[Idempotency] = None) -> Outcome:
+        """Name a file content that is in our blob store; it reaches every in-sync node before the name commits."""
+        value = {"Path": path, "Sha256": blob.sha256, "Size": blob.size, "Modified": int(time.time())}
+        return await self.submit([Change("files", path, "put", value)], idempotency, None, [blob.sha256])
+
+    def check_serving(self) -> None:
+        """Raise Problem 307 or 503 unless this node may answer strong reads at this moment."""
+        if not self._node.serving(self._clock()):
+            raise self._elsewhere()
+
+    def _elsewhere(self) -> Problem:
+        node = self._node
+        if node.leading is not None:
+            refusal = node.leading.refusal(self._clock())
+            return refusal or not_applied("switching", "the active role is moving to another node; try again")
+        active = node.record.active
+        url = node.record.active_url or node.members().get(active, "")
+        if active and active != node.config.node and url:
+            return Problem(307, "not_active", f"{active} is active", location=url)
+        return not_applied("no_active", node.trouble or "no node is active now; try again")
+
+    def heads(self) -> Heads:
+        return self._node.state.heads
+
+    def subscribe(self, kind: str, key: str, callback: Callback) -> Callable[[], None]:
+        """Call back after each commit that changes this document; returns what ends it."""
+        callbacks = self._subscribers.setdefault((kind, key), set())
+        callbacks.add(callback)
+
+        def end() -> None:
+            callbacks.discard(callback)
+            if not callbacks and self._subscribers.get((kind, key)) is callbacks:
+                del self._subscribers[(kind, key)]
+
+        return end
+
+    def on_role_change(self, callback: Callable[[], None]) -> Callable[[], None]:
+        self._role_callbacks.add(callback)
+        return lambda: self._role_callbacks.discard(callback)
+
+    # --- orders ---------------------------------------------------------------------------------------------------------
+
+    async def order(self, order: str, node: str = "", text: str = "", force: bool = False) -> Dict[str, Any]:
+        """Give the node a person's order; return its answer. Raises Problem."""
+        answer = await self._ask(lambda number: Operator(number, order, node, text, force))
+        return answer if isinstance(answer, dict) else {}
+
+    async def become_active(self, force: bool) -> Dict[str, Any]:
+        return await self.order("promote", force=force)
+
+    async def become_passive(self, force: bool = False) -> Dict[str, Any]:
+        return await self.order("give_up", force=force)
+
+    async def switch(self, to: Optional[str], reason: str = "") -> Dict[str, Any]:
+        if self._node.leading is None:
+            raise self._elsewhere()
+        return await self.order("switch", to or "", reason)
+
+    async def create_cluster(self, cluster_id: str) -> Dict[str, Any]:
+        return await self.order("create", text=cluster_id)
+
+    async def remove_node(self, node: str) -> Dict[str, Any]:
+        if self._node.leading is None:
+            raise self._elsewhere()
+        return await self.order("remove", node)
+
+    async def make_admin(self, token: str) -> None:
+        """Store the first token of a cluster (its hash)."""
+        value = access.token_document(token, {"kind": "admin"}, int(time.time()), None)
+        await self.submit([Change("tokens", access.token_id(token), "put", value)])
+
+    # --- state ----------------------------------------------------------------------------------------------------------
+
+    async def until_serving(self) -> None:
+        while not self._node.serving(self._clock()):
+            future: "asyncio.Future[None]" = asyncio.get_running_loop().create_future()
+            self._serving_waiters.append(future)
+            await future
+
+    def _wake_serving(self) -> None:
+        waiters, self._serving_waiters = self._serving_waiters, []
+        for future in waiters:
+            if not future.done():
+                future.set_result(None)
+
+    def status(self) -> Dict[str, Any]:
+        """Return the HA state as this node sees it (see the API's /system/ha)."""
+        node, record, now = self._node, self._node.record, self._clock()
+        leading = node.leading
+        state = node.state
+        return {
+            "node": node.config.node,
+            "role": "active" if leading is not None else node.role,
+            "serving": node.serving(now),
+            "state": self._own_state(),
+            "error": self._error(),
+            "ha_id": node.config.ha_id,
+            "cluster_id": state.cluster_id or None,
+            "version": node.config.version,
+            "system": node.config.system,
+            "epoch": {"number": record.epoch.number, "id": record.epoch.id},
+            "active": record.active or None,
+            "active_url": record.active_url or None,
+            "in_sync": sorted(record.nodes()),
+            "mode": record.mode,
+            "min_in_sync": record.min_in_sync,
+            "seq": state.log.end.seq,
+            "commit": state.commit,
+            "lease_remaining": max(0.0, round(leading.lease - now, 3)) if leading is not None else None,
+            "vip": self.vip() if self.vip is not None else None,
+            "nodes": [self._node_status(name, url, now) for name, url in sorted(node.members().items())],
+        }
+
+    def _error(self) -> Optional[str]:
+        node = self._node
+        if node.trouble:
+            return node.trouble
+        if node.leading is not None:
+            return node.leading.trouble or None
+        if node.role == "starting" and node.record.active == node.config.node and node.unheard():
+            names = ", ".join(node.unheard())
+            return f"waiting for {names}, since one of them may have been forced meanwhile; `batonctl ha active --force` goes on without"
+        return node.following.refused or None
+
+    def _own_state(self) -> str:
+        node = self._node
+        if node.leading is not None:
+            return "Up"
+        if node.trouble or node.following.refused:
+            return "Refused"
+        if self._clock() - node.following.heard > node.config.timing.grace:
+            return "Connecting"
+        return "In-Sync" if node.in_sync() else "Syncing"
+
+    def _node_status(self, name: str, url: str, now: float) -> Dict[str, Any]:
+        node, record = self._node, self._node.record
+        in_sync = name in record.nodes()
+        status: Dict[str, Any] = {"id": name, "url": url, "in_sync": in_sync, "electable": in_sync}
+        if name == node.config.node:
+            status.update(state=self._own_state(), seq=node.state.log.end.seq, version=node.config.version)
+        elif name == record.active:
+            hello = node.peers.get(name)
+            status.update(state="Up", seq=None, version=hello.version if hello else None)
+        else:
+            status.update(self._follower_status(name, in_sync, now))
+        return status
+
+    def _follower_status(self, name: str, in_sync: bool, now: float) -> Dict[str, Any]:
+        leading = self._node.leading
+        hello = self._node.peers.get(name)
+        version = hello.version if hello else None
+        follower = leading.followers.by_node.get(name) if leading is not None else None
+        if leading is None:
+            return {"state": "In-Sync" if in_sync else "Connecting", "seq": None, "version": version}
+        if follower is None or now - follower.heard > self._node.config.timing.grace:
+            return {"state": "Connecting", "seq": None, "version": version}
+        state = "Refused" if follower.refused else "In-Sync" if in_sync else "Syncing"
+        return {"state": state, "seq": max(follower.matched, 0), "version": version}

@@ -1,0 +1,207 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""batond's settings: every one a flag and a BATON_… variable; the names of the classic drop-in are read too.
+
+A flag wins over BATON_…, BATON_… over RS_…. Every error is one line that says which setting, and what it should be.
+"""
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from .core.problem import Problem
+from .core.timing import PROFILES, Timing, profile
+
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}\Z")
+TRUE = ("1", "true", "yes", "on")
+
+
+@dataclass
+class Settings:
+    """See ``batond --help``; ``dcs`` is (kind, argument)."""
+
+    node_id: str
+    data_dir: Path
+    host: str
+    port: int
+    advertise: str
+    dcs: Tuple[str, str]
+    insecure: bool
+    tls_cert: str
+    tls_key: str
+    tls_ca: str
+    ha_id: str
+    ha_token: str
+    ha_token_file: str
+    peers: List[str]
+    passive: bool
+    vip: str
+    interface: str
+    timing_name: str
+    mode: str
+    min_in_sync: int
+    discard: bool
+
+    @property
+    def timing(self) -> Timing:
+        return profile(self.timing_name)
+
+
+# (flag, default, help, further environment names); BATON_<FLAG> is always read.
+OPTIONS: List[Tuple[str, str, str, Tuple[str, ...]]] = [
+    ("node-id", "", "name of this node, unique in the cluster (required)", ("RS_DRP_ID",)),
+    ("data-dir", "", "directory for data, mode 0700 (required)", ()),
+    ("listen", "127.0.0.1:8092", "address and port of the API", ()),
+    ("advertise", "", "URL under which other nodes and clients reach this one", ()),
+    ("dcs", "manual", "where the cluster record lives: local:PATH or manual", ()),
+    ("tls-cert", "", "PEM file: certificate of this node (its common name is the node id)", ()),
+    ("tls-key", "", "PEM file: key of the certificate", ()),
+    ("tls-ca", "", "PEM file: the CA of all nodes", ()),
+    ("ha-id", "baton", "name of the cluster, equal on all nodes", ("RS_HA_ID",)),
+    ("ha-token-file", "", "file with the secret that all nodes share", ()),
+    ("vip", "", "virtual address with prefix length, held by the active", ("RS_HA_ADDRESS",)),
+    ("interface", "", "network interface for the VIP", ("RS_HA_INTERFACE",)),
+    ("timing", "balanced", f"timing profile: {', '.join(sorted(PROFILES))}", ()),
+    ("mode", "available", "available, or strict: no writes below --min-in-sync copies", ()),
+    ("min-in-sync", "1", "copies that mode strict wants", ()),
+]
+FLAGS: List[Tuple[str, str, Tuple[str, ...]]] = [
+    ("insecure", "plain HTTP, on loopback only", ()),
+    ("passive", "never make a cluster, only join one", ("RS_HA_PASSIVE",)),
+    ("discard-foreign-data", "when joining, drop data that belongs to another history or cluster", ()),
+]
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line of batond."""
+    result = argparse.ArgumentParser(prog="batond", description="Baton's daemon: replicated documents and a VIP.")
+    for flag, default, text, names in OPTIONS:
+        known = ", ".join((_variable(flag),) + names)
+        shown = f" (default {default})" if default else ""
+        result.add_argument(f"--{flag}", metavar=flag.rpartition("-")[2].upper(), help=f"{text}{shown} [{known}]")
+    for flag, text, names in FLAGS:
+        known = ", ".join((_variable(flag),) + names)
+        result.add_argument(f"--{flag}", action="store_true", help=f"{text} [{known}]")
+    result.add_argument("--peer", action="append", metavar="URL", help="a node to look for the cluster at; repeatable [BATON_PEER, RS_HA_JOIN]")
+    return result
+
+
+def _variable(flag: str) -> str:
+    return "BATON_" + flag.upper().replace("-", "_")
+
+
+def _wrong(flag: str, detail: str) -> Problem:
+    return Problem(400, "bad_setting", f"--{flag} ({_variable(flag)}): {detail}")
+
+
+def read(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
+    """Read settings from flags and environment; raise Problem for one that is missing or wrong."""
+    given = vars(parser().parse_args(list(argv)))
+    values: Dict[str, str] = {}
+    for flag, default, _text, names in OPTIONS:
+        candidates = [given[flag.replace("-", "_")], environ.get(_variable(flag))] + [environ.get(name) for name in names]
+        values[flag] = next((value for value in candidates if value), default)
+    flags = {
+        flag: given[flag.replace("-", "_")] or any(environ.get(name, "").lower() in TRUE for name in (_variable(flag), *names))
+        for flag, _text, names in FLAGS
+    }
+    if environ.get("RS_HA_ENABLED", "true").lower() not in TRUE:
+        values["vip"] = ""
+    peers = given["peer"] or _list(environ.get("BATON_PEER", "") or environ.get("RS_HA_JOIN", ""))
+    return _checked(values, flags, peers, environ)
+
+
+def _list(text: str) -> List[str]:
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def _checked(values: Dict[str, str], flags: Dict[str, bool], peers: List[str], environ: Mapping[str, str]) -> Settings:
+    for flag in ("node-id", "data-dir"):
+        if not values[flag]:
+            raise _wrong(flag, "is required")
+    if not NAME.match(values["node-id"]):
+        raise _wrong("node-id", f"{values['node-id']!r} is not a name of letters, digits, '_', '.' and '-' (at most 63)")
+    host, port = _address(values["listen"])
+    static = environ.get("RS_STATIC_IP", "")
+    scheme = "http" if flags["insecure"] else "https"
+    reach = static or host
+    advertise = values["advertise"] or f"{scheme}://{'[' + reach + ']' if ':' in reach else reach}:{port}"
+    kind, _colon, argument = values["dcs"].partition(":")
+    if kind not in ("local", "manual") or (kind == "local") != bool(argument):
+        raise _wrong("dcs", f"{values['dcs']!r} is neither local:PATH nor manual")
+    if values["mode"] not in ("available", "strict"):
+        raise _wrong("mode", f"{values['mode']!r} is neither available nor strict")
+    if not values["min-in-sync"].isdigit() or int(values["min-in-sync"]) < 1:
+        raise _wrong("min-in-sync", "is a number of at least 1")
+    if bool(values["vip"]) != bool(values["interface"]):
+        raise _wrong("vip", "and --interface go together")
+    profile(values["timing"])
+    _check_security(values, flags, host)
+    return Settings(
+        node_id=values["node-id"], data_dir=Path(values["data-dir"]), host=host, port=port, advertise=advertise,
+        dcs=(kind, argument), insecure=flags["insecure"], tls_cert=values["tls-cert"], tls_key=values["tls-key"],
+        tls_ca=values["tls-ca"], ha_id=values["ha-id"], ha_token=environ.get("RS_HA_TOKEN", ""),
+        ha_token_file=values["ha-token-file"], peers=peers, passive=flags["passive"], vip=values["vip"],
+        interface=values["interface"], timing_name=values["timing"], mode=values["mode"],
+        min_in_sync=int(values["min-in-sync"]), discard=flags["discard-foreign-data"],
+    )  # fmt: skip
+
+
+def _address(text: str) -> Tuple[str, int]:
+    host, _colon, port = text.rpartition(":")
+    host = host.strip("[]")
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise _wrong("listen", f"{text!r} is not HOST:PORT")
+    return host, int(port)
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _check_security(values: Dict[str, str], flags: Dict[str, bool], host: str) -> None:
+    files = [flag for flag in ("tls-cert", "tls-key", "tls-ca") if values[flag]]
+    if flags["insecure"]:
+        if files:
+            raise _wrong("insecure", f"and --{files[0]} exclude each other")
+        if not is_loopback(host):
+            raise _wrong("insecure", f"plain HTTP is for loopback only, not for {host}; give --tls-cert, --tls-key and --tls-ca")
+        return
+    for flag in ("tls-cert", "tls-key", "tls-ca"):
+        if not values[flag]:
+            raise _wrong(flag, "is required (or --insecure on loopback)")
+        if not Path(values[flag]).is_file():
+            raise _wrong(flag, f"there is no file {values[flag]}")
+
+
+def ha_token(settings: Settings, make: Any) -> str:
+    """Return the secret that nodes share; for ``local`` one is made beside the record if none is given."""
+    if settings.ha_token:
+        return settings.ha_token
+    path: Optional[Path] = Path(settings.ha_token_file) if settings.ha_token_file else None
+    if path is None and settings.dcs[0] == "local":
+        path = Path(settings.dcs[1]).parent / "ha.token"
+        if not path.exists():
+            make(path)
+    if path is None and settings.insecure:
+        path = settings.data_dir / "ha.token"
+        if not path.exists():
+            make(path)
+    if path is None:
+        raise _wrong("ha-token-file", "is required: a file with the secret that all nodes share")
+    try:
+        token = path.read_text().strip()
+    except OSError as error:
+        raise _wrong("ha-token-file", f"can't read {path}: {error.strerror}") from error
+    if len(token) < 16:
+        raise _wrong("ha-token-file", f"the secret in {path} is shorter than 16 characters")
+    return token
