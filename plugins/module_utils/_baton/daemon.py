@@ -8,7 +8,6 @@ carries out what it answers. Everything here runs in one asyncio loop; disk writ
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import os
 import platform
@@ -34,6 +33,7 @@ from .adapters.snapshots import PATH as SNAPSHOT_PATH
 from .adapters.snapshots import fetch, serve
 from .adapters.sqlite import DataDirectory, Writer, load, write_durably, write_snapshot
 from .service import Service
+from .core import access
 from .core import events as ev
 from .core.config import NodeConfig
 from .core.node import Node
@@ -314,8 +314,8 @@ class Daemon:
             return await serve(request, self.links, self.node)
 
         app = build_app(
-            self.service, self.blobs, ha_token_hash=hashlib.sha256(self.token.encode()).hexdigest(), now=time.time,
-            version=VERSION, extra_routes={LINK_PATH: self.links.serve, SNAPSHOT_PATH: snapshot},
+            self.service, self.blobs, ha_token_hash=access.token_hash(self.token), version=VERSION,
+            extra_routes={LINK_PATH: self.links.serve, SNAPSHOT_PATH: snapshot},
         )  # fmt: skip
         runner = web.AppRunner(app, access_log=None, handle_signals=False)
         await runner.setup()

@@ -17,6 +17,7 @@ from typing import Any, Callable, Deque, Dict, Optional
 from ..core import messages
 from ..core.events import Event, LinkDown, LinkUp, Received
 from .aio import aiohttp, web
+from .files import BlobStore
 
 LOG = logging.getLogger("baton.peers")
 PATH = "/peer/v1/link"
@@ -146,6 +147,23 @@ class Links:
     def url_of(self, node: str) -> str:
         link = self.by_node.get(node)
         return link.url if link is not None else ""
+
+    async def fetch_blob(self, url: str, sha256: str, blobs: BlobStore) -> None:
+        """Copy one file content from a peer; ValueError when it has not got it either."""
+        headers = {"Authorization": f"Bearer {self.token}", NODE_HEADER: self.me}
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=30)
+        address = f"{url.rstrip('/')}/peer/v1/blobs/{sha256}"
+        async with self.session.get(address, headers=headers, ssl=self.tls, timeout=timeout) as response:
+            if response.status != 200:
+                raise ValueError(f"{url or 'the active'} answered {response.status}")
+            incoming = blobs.begin()
+            try:
+                async for data in response.content.iter_chunked(256 << 10):
+                    incoming.write(data)
+            except BaseException:
+                incoming.abort()
+                raise
+            incoming.finish(sha256)
 
     # --- the other direction --------------------------------------------------------------------------------------------
 

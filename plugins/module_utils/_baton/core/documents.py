@@ -35,6 +35,7 @@ class Change:
     ``action``: create (409 if it exists), put (create or replace), patch (404 if absent), delete (404 if absent).
     ``body``: the whole value, or for patch the list of operations. ``if_match``: a revision, or "*" (must exist).
     ``at``: where in the document a patch's root stands, such as ("Params", "my/leader").
+    ``if_unset``: nothing may stand there (412), which no operation of RFC 6902 can test.
     """
 
     kind: str
@@ -43,6 +44,7 @@ class Change:
     body: Any = None
     if_match: Optional[str] = None
     at: Path = ()
+    if_unset: bool = False
 
 
 @dataclass(frozen=True)
@@ -208,6 +210,8 @@ def default_of(name: str, lookup: Lookup) -> Any:
 
 def _evaluate_patch(change: Change, old: Document, lookup: Lookup) -> Tuple[Effect, Document]:
     operations = patch.parse_patch(change.body, change.at)
+    if change.if_unset and patch.find(old.value, change.at) is not MISSING:
+        raise Problem(412, "exists", f"{patch.pointer(change.at)} is set already on {change.kind[:-1]} {change.key!r}")
     work = Patch(old.value, old.size, change.at)
     defaults = _Defaults(change, lookup)
     done: List[Operation] = []

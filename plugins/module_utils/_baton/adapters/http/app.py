@@ -1,0 +1,128 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The API's front door: takes a request apart, checks its token, and hands it to the handler of its resource.
+
+One dispatcher instead of a table of patterns: names hold slashes, and the path of a compare-and-patch is hot.
+"""
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import Any, Awaitable, Callable, List, Mapping, Optional
+
+from ...core import access
+from ...core.problem import Problem
+from ..aio import web
+from ..files import BlobStore
+from . import messages
+from .backend import Backend
+from .documents import Documents
+from .files import Files
+from .system import System
+from .tokens import NODE, Tokens
+
+LOG = logging.getLogger("baton.http")
+PREFIX = ["", "api", "v3"]
+PROBES = ("active", "passive", "in-sync", "health")
+Handler = Callable[[Any], Awaitable[Any]]
+
+
+class Api:
+    """All of /api/v3, the probes, and the peers' way to file contents."""
+
+    def __init__(self, backend: Backend, blobs: BlobStore, ha_token_hash: Optional[str], version: str) -> None:
+        self._backend = backend
+        self._documents = Documents(backend)
+        self._files = Files(backend, blobs)
+        self._tokens = Tokens(backend, ha_token_hash)
+        self._system = System(backend, version)
+
+    async def handle(self, request: Any) -> Any:
+        """Answer any request; whatever goes wrong is a problem document."""
+        try:
+            return await self._route(request)
+        except Problem as problem:
+            return messages.refuse(problem, request)
+        except (asyncio.CancelledError, ConnectionError):
+            raise
+        except web.HTTPException as error:
+            return messages.refuse(Problem(error.status, "http", error.reason or "refused"), request)
+        except Exception:
+            LOG.exception("%s %s failed", request.method, request.path)
+            return messages.refuse(Problem(500, "internal", "this is a bug in Baton; the journal has the details"), request)
+
+    async def _route(self, request: Any) -> Any:
+        parts = [messages.segment(raw) for raw in request.raw_path.partition("?")[0].split("/")]
+        if parts[:3] != PREFIX:
+            return await self._outside(request, parts)
+        kind, rest = (parts[3], parts[4:]) if len(parts) > 3 else ("", [])
+        if rest and rest[-1] == "" and len(rest) > 1:
+            rest = rest[:-1]
+        if kind == "openapi.json":
+            return web.Response(body=_openapi(), content_type="application/json")
+        scope = self._tokens.scope(request)
+        self._authorize(scope, request.method, kind, rest)
+        stale = request.query.get("stale") == "ok"
+        if kind in ("profiles", "machines", "params"):
+            if kind == "profiles" and len(rest) == 2 and rest[1] == "token":
+                return await self._tokens.for_profile(request, rest[0])
+            return await self._documents.handle(request, kind, rest, stale)
+        if kind == "files":
+            return await self._files.handle(request, rest, stale)
+        if kind == "tokens":
+            return await self._tokens.handle(request, rest)
+        if kind == "info":
+            return self._system.info()
+        if kind == "system":
+            return await self._system.handle(request, rest)
+        raise Problem(404, "no_such_path", f"there is nothing at {request.path}; see /api/v3/openapi.json")
+
+    def _authorize(self, scope: access.Scope, method: str, kind: str, rest: List[str]) -> None:
+        key = rest[0] if rest else ""
+        if scope is NODE:
+            allowed = kind in ("system", "info")
+        else:
+            allowed = access.allows(scope, method, kind, key, rest[1] if len(rest) > 1 else "")
+        if not allowed:
+            shown = f"{kind}/{key}" if key else kind
+            raise Problem(403, "forbidden", f"this token does not allow {method} on {shown}")
+
+    async def _outside(self, request: Any, parts: List[str]) -> Any:
+        name = parts[1] if len(parts) > 1 else ""
+        if len(parts) == 2 and name in PROBES and request.method in ("GET", "HEAD", "OPTIONS"):
+            return self._system.probe(name)
+        if len(parts) == 2 and name == "metrics":
+            return self._system.metrics()
+        if parts[1:4] == ["peer", "v1", "blobs"] and len(parts) == 5:
+            if self._tokens.scope(request) is not NODE:
+                raise Problem(403, "forbidden", "file contents by hash are for nodes")
+            return await self._files.blob(request, parts[4])
+        raise Problem(404, "no_such_path", f"there is nothing at {request.path}; the API begins at /api/v3")
+
+
+def _openapi() -> bytes:
+    """Return the API's description; it travels inside the zipapp."""
+    name = "openapi.json"
+    loader = globals().get("__loader__")
+    if hasattr(loader, "get_data"):
+        data: bytes = loader.get_data(str(Path(__file__).with_name(name)))
+        return data
+    return Path(__file__).with_name(name).read_bytes()
+
+
+def build_app(
+    backend: Backend,
+    blobs: BlobStore,
+    *,
+    ha_token_hash: Optional[str],
+    version: str,
+    extra_routes: Optional[Mapping[str, Handler]] = None,
+) -> Any:
+    """Return the aiohttp application. ``extra_routes`` are the peers' own endpoints: path → handler, GET."""
+    api = Api(backend, blobs, ha_token_hash, version)
+    app = web.Application(client_max_size=messages.MOST_BODY)
+    for path, handler in (extra_routes or {}).items():
+        app.router.add_get(path, handler)
+    app.router.add_route("*", "/{tail:.*}", api.handle)
+    return app

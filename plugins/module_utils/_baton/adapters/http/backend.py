@@ -1,0 +1,48 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the HTTP API needs from the daemon, as a type; service.py implements it on top of the core."""
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, Optional, Protocol, Sequence
+
+from ...core.documents import Change, Document
+from ...core.events import Idempotency, Outcome
+from ...core.heads import Heads
+from ..files import BlobInfo
+
+
+class Backend(Protocol):
+    """All methods raise Problem; a Problem 307 has the active's URL in ``extra["location"]``."""
+
+    @property
+    def node_id(self) -> str: ...
+
+    async def submit(
+        self,
+        changes: Sequence[Change],
+        idempotency: Optional[Idempotency] = None,
+        deadline: Optional[float] = None,
+        blobs: Sequence[str] = (),
+    ) -> Outcome: ...
+
+    async def store_file(self, path: str, blob: BlobInfo, idempotency: Optional[Idempotency] = None) -> Outcome: ...
+
+    def check_serving(self) -> None: ...
+
+    def heads(self) -> Heads: ...
+
+    def subscribe(self, kind: str, key: str, callback: Callable[[Optional[Document]], None]) -> Callable[[], None]: ...
+
+    def on_role_change(self, callback: Callable[[], None]) -> Callable[[], None]: ...
+
+    def status(self) -> Dict[str, Any]: ...
+
+    async def become_active(self, force: bool) -> Dict[str, Any]: ...
+
+    async def become_passive(self, force: bool = False) -> Dict[str, Any]: ...
+
+    async def switch(self, to: Optional[str], reason: str = "") -> Dict[str, Any]: ...
+
+    async def create_cluster(self, cluster_id: str) -> Dict[str, Any]: ...
+
+    async def remove_node(self, node: str) -> Dict[str, Any]: ...

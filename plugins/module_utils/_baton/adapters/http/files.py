@@ -1,0 +1,179 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""/files: contents of any size, streamed to disk and replicated before their name is."""
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from typing import Any, Optional, Sequence, Tuple
+
+from ...core.documents import Change, Document
+from ...core.events import Idempotency
+from ...core.problem import Problem
+from ..aio import web
+from ..files import BlobInfo, BlobStore, is_sha256
+from . import messages
+from .backend import Backend
+from .documents import READ, allow
+
+CHUNK = 256 << 10
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})\Z", re.ASCII)
+
+
+class Files:
+    """Handlers of /files and of the peers' way to contents."""
+
+    def __init__(self, backend: Backend, blobs: BlobStore) -> None:
+        self._backend = backend
+        self._blobs = blobs
+
+    async def handle(self, request: Any, rest: Sequence[str], stale: bool) -> Any:
+        """Serve /files[/{path}]."""
+        if request.method in READ and not stale:
+            self._backend.check_serving()
+        if not rest or rest == [""]:
+            allow(request, "GET", "HEAD")
+            prefix = request.query.get("prefix", "")
+            found = [d.value for d in self._backend.heads().list("files") if d.key.startswith(prefix)]
+            return messages.respond(found)
+        path = _check_path(rest)
+        if request.method in READ:
+            document = self._backend.heads().committed("files", path)
+            if document is None:
+                raise Problem(404, "not_found", f"there is no file {path!r}")
+            return await self.send(request, document.value["Sha256"])
+        allow(request, "GET", "HEAD", "PUT", "DELETE")
+        if request.method == "DELETE":
+            change = Change("files", path, "delete", if_match=self._revision(request, path))
+            outcome = await self._backend.submit([change], await messages.idempotency(request))
+            return messages.changed(request, None, None, 204, outcome.replayed)
+        return await self._put(request, path)
+
+    def _revision(self, request: Any, path: str) -> Optional[str]:
+        """If-Match names a content here; the core compares revisions."""
+        wanted = messages.if_match(request)
+        if wanted is None or wanted == "*":
+            return wanted
+        document: Optional[Document] = self._backend.heads().committed("files", path)
+        if document is None or document.value["Sha256"] != wanted:
+            found = document.value["Sha256"] if document is not None else None
+            raise Problem(412, "revision_differs", f"file {path!r} has another content", found=found)
+        return document.revision
+
+    async def _put(self, request: Any, path: str) -> Any:
+        self._backend.check_serving()
+        expected = _expected(request)
+        existed = self._backend.heads().committed("files", path) is not None
+        blob = await receive(request.content, self._blobs, expected)
+        key = _key(request, blob)
+        outcome = await self._backend.store_file(path, blob, key)
+        headers = {"ETag": f'"{blob.sha256}"'}
+        if outcome.replayed:
+            headers["Idempotency-Replayed"] = "true"
+        answer = {"Path": path, "Sha256": blob.sha256, "Size": blob.size}
+        return messages.respond(answer, 200 if existed else 201, headers)
+
+    async def send(self, request: Any, sha256: str) -> Any:
+        """Stream a content, or the part that Range asks for."""
+        try:
+            source = self._blobs.open(sha256)
+        except FileNotFoundError:
+            raise Problem(404, "no_content", f"this node does not have the content {sha256[:12]} (yet)") from None
+        with source:
+            size = source.seek(0, 2)
+            headers = {"ETag": f'"{sha256}"', "Accept-Ranges": "bytes"}
+            if request.headers.get("If-None-Match") == headers["ETag"]:
+                return web.Response(status=304, headers=headers)
+            part = _range(request, size, headers["ETag"])
+            first, count = part or (0, size)
+            if part is not None:
+                headers["Content-Range"] = f"bytes {first}-{first + count - 1}/{size}"
+            response = web.StreamResponse(status=206 if part else 200, headers=headers)
+            response.content_type = "application/octet-stream"
+            response.content_length = count
+            await response.prepare(request)
+            source.seek(first)
+            while count > 0 and request.method != "HEAD":
+                data = source.read(min(CHUNK, count))
+                if not data:
+                    break
+                count -= len(data)
+                await response.write(data)
+            await response.write_eof()
+            return response
+
+    async def blob(self, request: Any, sha256: str) -> Any:
+        """Serve a content to another node by its name."""
+        allow(request, "GET", "HEAD")
+        if not is_sha256(sha256):
+            raise Problem(400, "bad_name", "a content is named by its SHA-256 in hexadecimal")
+        return await self.send(request, sha256)
+
+
+async def receive(stream: Any, blobs: BlobStore, expected: Optional[str]) -> BlobInfo:
+    """Write a stream into the blob store; Problem 422 when it is not the content that was announced."""
+    incoming = blobs.begin()
+    try:
+        async for data in stream.iter_chunked(CHUNK):
+            incoming.write(data)
+    except BaseException:
+        incoming.abort()
+        raise
+    try:
+        return incoming.finish(expected)
+    except ValueError as error:
+        raise Problem(422, "digest_differs", f"{error}; nothing was stored") from None
+
+
+def _check_path(rest: Sequence[str]) -> str:
+    path = "/".join(rest)
+    if any(part in ("", ".", "..") for part in rest) or len(path.encode("utf-8", "surrogateescape")) > 1024:
+        raise Problem(400, "bad_path", "a file's path has no empty, '.' or '..' parts and at most 1024 bytes")
+    return path
+
+
+def _expected(request: Any) -> Optional[str]:
+    """Return the SHA-256 that the client announced, in hexadecimal."""
+    text = request.headers.get("X-Baton-Sha256", "").strip().lower()
+    if text:
+        if not is_sha256(text):
+            raise Problem(400, "bad_digest", "X-Baton-Sha256 has 64 hexadecimal digits")
+        return str(text)
+    digest = re.search(r"sha-256=:([A-Za-z0-9+/=]+):", request.headers.get("Content-Digest", ""))
+    if digest is None:
+        return None
+    try:
+        return binascii.hexlify(base64.b64decode(digest.group(1), validate=True)).decode()
+    except binascii.Error:
+        raise Problem(400, "bad_digest", "Content-Digest is sha-256=:<base64>:") from None
+
+
+def _key(request: Any, blob: BlobInfo) -> Optional[Idempotency]:
+    """The body was streamed, so its hash stands for it in the fingerprint."""
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    if not 1 <= len(key) <= 128 or not key.isascii() or not key.isprintable():
+        raise Problem(400, "bad_key", "Idempotency-Key has 1 to 128 printable ASCII characters")
+    return Idempotency(key, blob.sha256[:32])
+
+
+def _range(request: Any, size: int, etag: str) -> Optional[Tuple[int, int]]:
+    """Return (first, count) of a single range, None for the whole; Problem 416 when it is outside."""
+    text = request.headers.get("Range")
+    if text is None or request.headers.get("If-Range", etag) != etag:
+        return None
+    found = _RANGE.match(text.strip())
+    if found is None or found.group(1) == found.group(2) == "":
+        return None  # RFC 9110: a range that is not understood is ignored
+    start, end = found.groups()
+    if start == "":
+        count = min(int(end), size)
+        first = size - count
+    else:
+        first = int(start)
+        count = (min(int(end), size - 1) if end else size - 1) - first + 1
+    if first >= size or count <= 0:
+        raise Problem(416, "bad_range", f"the content has {size} bytes")
+    return first, count

@@ -1,0 +1,152 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Requests read and answers written: bodies, headers, problem documents. Knows HTTP, not Baton's resources."""
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Dict, Optional
+from urllib.parse import unquote
+
+from ...core.documents import Document
+from ...core.events import Idempotency
+from ...core.problem import Problem
+from ...core.values import is_small, parse
+from ..aio import web
+
+MOST_BODY = 4 << 20
+SMALL_ANSWER = 32 << 10  # a change is answered with the document up to this size, so that an answer costs no more than a patch
+
+
+def dumps(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def respond(value: Any, status: int = 200, headers: Optional[Dict[str, str]] = None) -> Any:
+    """Return a JSON answer."""
+    return web.Response(body=dumps(value), status=status, content_type="application/json", headers=headers)
+
+
+def refuse(problem: Problem, request: Any) -> Any:
+    """Return a Problem as ``application/problem+json``; a 307 points to the same path at the active."""
+    headers = {}
+    if problem.status == 307:
+        headers["Location"] = problem.extra["location"].rstrip("/") + request.path_qs
+    elif problem.status == 503:
+        headers["Retry-After"] = "1"
+    elif problem.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    elif problem.status == 405:
+        headers["Allow"] = ", ".join(problem.extra.get("allow", ()))
+    body = b"" if request.method == "HEAD" else dumps(problem.to_json())
+    return web.Response(body=body, status=problem.status, content_type="application/problem+json", headers=headers)
+
+
+async def read_body(request: Any) -> bytes:
+    """Return the body; Problem 413 without reading more than the limit."""
+    if (request.content_length or 0) > MOST_BODY:
+        raise _body_too_large()
+    try:
+        data: bytes = await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise _body_too_large() from None
+    return data
+
+
+def _body_too_large() -> Problem:
+    return Problem(413, "body_too_large", f"the body is larger than {MOST_BODY >> 20} MiB; large contents go to /api/v3/files")
+
+
+async def read_json(request: Any) -> Any:
+    """Return the body as JSON."""
+    data = await read_body(request)
+    if not data.strip():
+        raise Problem(400, "malformed_json", "the body is empty; a JSON value was expected")
+    return parse(data)
+
+
+async def read_object(request: Any) -> Dict[str, Any]:
+    """Return the body as a JSON object; an empty body is an empty object."""
+    data = await read_body(request)
+    value = parse(data) if data.strip() else {}
+    if not isinstance(value, dict):
+        raise Problem(422, "not_an_object", "the body must be a JSON object")
+    return value
+
+
+def segment(raw: str) -> str:
+    """Return one path segment, decoded; Problem 400 for an encoding that is none."""
+    try:
+        text = unquote(raw, errors="strict")
+    except UnicodeDecodeError:
+        raise Problem(400, "bad_path", "the path is not percent-encoded UTF-8") from None
+    if any(ord(character) < 32 or ord(character) == 127 for character in text):
+        raise Problem(400, "bad_path", "the path has a control character")
+    return text
+
+
+def number(request: Any, name: str, default: int, most: int) -> int:
+    """Return a whole number of the query."""
+    text = request.query.get(name)
+    if text is None:
+        return default
+    if not text.isascii() or not text.isdigit() or len(text) > 12 or int(text) > most:
+        raise Problem(400, "bad_query", f"{name} is a whole number from 0 to {most}, not {text[:40]!r}")
+    return int(text)
+
+
+def etag_of(document: Document) -> str:
+    return f'"{document.revision}"'
+
+
+def if_match(request: Any) -> Optional[str]:
+    """Return the revision of If-Match, "*", or None."""
+    text = request.headers.get("If-Match")
+    if text is None:
+        return None
+    text = text.strip()
+    if text == "*":
+        return "*"
+    if len(text) < 2 or text[0] != '"' or text[-1] != '"' or '"' in text[1:-1]:
+        raise Problem(400, "bad_if_match", 'If-Match is one ETag such as "3.42", or *')
+    return str(text[1:-1])
+
+
+async def idempotency(request: Any) -> Optional[Idempotency]:
+    """Return the request's key and fingerprint, or None when it has no key."""
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    if not 1 <= len(key) <= 128 or not key.isascii() or not key.isprintable():
+        raise Problem(400, "bad_key", "Idempotency-Key has 1 to 128 printable ASCII characters")
+    digest = hashlib.sha256(f"{request.method} {request.raw_path}\n".encode("utf-8", "surrogateescape"))
+    digest.update(await read_body(request))
+    return Idempotency(key, digest.hexdigest()[:32])
+
+
+def deadline(request: Any) -> Optional[float]:
+    """Return the Baton-Deadline in unix seconds, or None."""
+    text = request.headers.get("Baton-Deadline")
+    if text is None:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 0 <= value < 1e12:
+        raise Problem(400, "bad_deadline", "Baton-Deadline is a time in unix seconds, such as 1700000000.5")
+    return value
+
+
+def changed(request: Any, value: Any, document: Optional[Document], status: int, replayed: bool) -> Any:
+    """Answer a change: with what it left, unless that is large or the client said that it does not care."""
+    headers = {"ETag": etag_of(document)} if document is not None else {}
+    if replayed:
+        headers["Idempotency-Replayed"] = "true"
+    prefer = request.headers.get("Prefer", "")
+    minimal = "return=minimal" in prefer
+    if "return=representation" not in prefer:
+        minimal = minimal or not is_small(value, SMALL_ANSWER)
+    if document is None or minimal:
+        return web.Response(status=204, headers=headers)
+    return respond(value, status, headers)

@@ -1,0 +1,105 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""/system, /info, and what load balancers and Prometheus ask without a token."""
+from __future__ import annotations
+
+from typing import Any, Dict, List, Sequence
+
+from ...core.problem import Problem
+from ..aio import web
+from . import messages
+from .backend import Backend
+from .documents import allow
+
+
+class System:
+    """Handlers of the cluster's own state and of a person's orders to it."""
+
+    def __init__(self, backend: Backend, version: str) -> None:
+        self._backend = backend
+        self._version = version
+
+    async def handle(self, request: Any, rest: Sequence[str]) -> Any:
+        """Serve /system/…; the caller has checked that the token may."""
+        what = rest[0] if rest else ""
+        if what == "ha" and len(rest) == 1:
+            allow(request, "GET", "HEAD")
+            return messages.respond(self._backend.status())
+        if what == "nodes" and len(rest) == 2:
+            allow(request, "DELETE")
+            await self._backend.remove_node(rest[1])
+            return web.Response(status=204)
+        if what not in ("active", "passive", "switch", "create") or len(rest) != 1:
+            raise Problem(404, "no_such_path", f"there is nothing at {request.path}; see /api/v3/openapi.json")
+        allow(request, "POST")
+        body = await messages.read_object(request)
+        force = _flag(body, "force")
+        if what == "active":
+            return messages.respond(await self._backend.become_active(force))
+        if what == "passive":
+            return messages.respond(await self._backend.become_passive(force))
+        if what == "switch":
+            return messages.respond(await self._backend.switch(_text(body, "to"), _text(body, "reason")))
+        return messages.respond(await self._backend.create_cluster(_text(body, "cluster_id")), 201)
+
+    def info(self) -> Any:
+        """Serve /info."""
+        status = self._backend.status()
+        names = ("ha_id", "cluster_id", "system", "role", "active", "active_url")
+        return messages.respond(
+            {"id": self._backend.node_id, "version": self._version, "api": "v3", **{name: status[name] for name in names}}
+        )
+
+    def probe(self, name: str) -> Any:
+        """Serve /active, /passive, /in-sync and /health: 200 for yes, 503 for no."""
+        status = self._backend.status()
+        answers = {
+            "active": status["serving"],
+            "passive": status["role"] == "passive" and status["state"] in ("In-Sync", "Syncing"),
+            "in-sync": status["state"] == "In-Sync" or status["serving"],
+            "health": status["error"] is None,
+        }
+        shown = {key: status[key] for key in ("node", "role", "state", "error", "active", "active_url", "cluster_id")}
+        return messages.respond(shown, 200 if answers[name] else 503)
+
+    def metrics(self) -> Any:
+        """Serve /metrics in Prometheus' text format."""
+        status = self._backend.status()
+        vip = status["vip"] or {}
+        lines: List[str] = []
+        for name, text, value in _gauges(status, vip):
+            lines += [f"# HELP baton_{name} {text}", f"# TYPE baton_{name} gauge", f"baton_{name} {value}"]
+        lines += ["# HELP baton_member_in_sync Whether a node is in the in-sync set.", "# TYPE baton_member_in_sync gauge"]
+        for node in status["nodes"]:
+            lines.append(f'baton_member_in_sync{{node="{node["id"]}"}} {int(node["in_sync"])}')
+        return web.Response(text="\n".join(lines) + "\n", content_type="text/plain", charset="utf-8")
+
+
+def _gauges(status: Dict[str, Any], vip: Dict[str, Any]) -> Any:
+    return (
+        ("active", "Whether this node is active and within its lease.", int(status["serving"])),
+        ("in_sync", "Whether this node is in sync.", int(status["node"] in status["in_sync"])),
+        ("in_sync_members", "How many nodes have every acknowledged write.", len(status["in_sync"])),
+        ("epoch", "The epoch of the cluster record.", status["epoch"]["number"]),
+        ("log_end", "The last entry of the log.", status["seq"]),
+        ("committed", "The last committed entry.", status["commit"]),
+        ("lease_remaining_seconds", "For how long this node may still serve.", status["lease_remaining"] or 0),
+        ("vip_held", "Whether this node holds the VIP.", int(bool(vip.get("held")))),
+        ("trouble", "Whether something needs a person.", int(status["error"] is not None)),
+    )
+
+
+def _flag(body: Dict[str, Any], name: str) -> bool:
+    value = body.get(name, False)
+    if not isinstance(value, bool):
+        raise Problem(422, "bad_member", f"{name} is true or false")
+    return value
+
+
+def _text(body: Dict[str, Any], name: str) -> str:
+    value = body.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str) or len(value) > 200:
+        raise Problem(422, "bad_member", f"{name} is a string of at most 200 characters")
+    return value

@@ -1,0 +1,83 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who asks, and making and revoking tokens: /tokens and /profiles/{name}/token."""
+from __future__ import annotations
+
+import hmac
+import secrets
+import time
+from typing import Any, Dict, Optional, Sequence
+
+from ...core import access
+from ...core.documents import Change, Document, check_name
+from ...core.problem import Problem
+from . import messages
+from .backend import Backend
+from .documents import READ, allow
+
+ADMIN: access.Scope = {"kind": "admin"}
+NODE: access.Scope = {"kind": "node"}
+
+
+class Tokens:
+    """Authentication by the replicated token documents, and their API."""
+
+    def __init__(self, backend: Backend, ha_token_hash: Optional[str]) -> None:
+        self._backend = backend
+        self._ha_token_hash = ha_token_hash or ""
+
+    def scope(self, request: Any) -> access.Scope:
+        """Return what the request's token may do; Problem 401 without a valid one."""
+        scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
+        token = token.strip()
+        if scheme.lower() != "bearer" or not token:
+            raise Problem(401, "no_token", "send a token: Authorization: Bearer TOKEN")
+        document = self._backend.heads().committed("tokens", access.token_id(token))
+        if document is not None and access.valid(document.value, token, time.time()):
+            scope: access.Scope = document.value["Scope"]
+            return scope
+        if self._ha_token_hash and hmac.compare_digest(access.token_hash(token), self._ha_token_hash):
+            return NODE
+        raise Problem(401, "bad_token", "this token is unknown, expired or revoked")
+
+    async def handle(self, request: Any, rest: Sequence[str]) -> Any:
+        """Serve /tokens[/{id}]."""
+        if rest and rest != [""]:
+            allow(request, "DELETE")
+            change = Change("tokens", rest[0], "delete")
+            outcome = await self._backend.submit([change], await messages.idempotency(request))
+            return messages.changed(request, None, None, 204, outcome.replayed)
+        if request.method in READ:
+            self._backend.check_serving()
+            return messages.respond([_public(document) for document in self._backend.heads().list("tokens")])
+        allow(request, "GET", "HEAD", "POST")
+        body = await messages.read_object(request)
+        scope = access.check_scope(body.get("Scope"))
+        if scope["kind"] == "profile":
+            check_name("profiles", scope["name"])
+        ttl = access.parse_ttl(str(body["Ttl"])) if body.get("Ttl") is not None else None
+        return await self._make(scope, ttl, str(body.get("Description", ""))[:200])
+
+    async def for_profile(self, request: Any, name: str) -> Any:
+        """Serve POST /profiles/{name}/token?ttl=."""
+        allow(request, "POST")
+        check_name("profiles", name)
+        self._backend.check_serving()
+        if self._backend.heads().committed("profiles", name) is None:
+            raise Problem(404, "not_found", f"there is no profile {name!r}")
+        ttl = access.parse_ttl(request.query.get("ttl", "7200"))
+        return await self._make({"kind": "profile", "name": name}, ttl, "")
+
+    async def _make(self, scope: access.Scope, ttl: Optional[int], description: str) -> Any:
+        token = secrets.token_urlsafe(32)
+        value = access.token_document(token, scope, int(time.time()), ttl, description)
+        key = access.token_id(token)
+        await self._backend.submit([Change("tokens", key, "put", value)])
+        answer = {"Token": token, "Id": key, "Expires": value["Expires"], "Scope": scope}
+        return messages.respond(answer, 201, {"Cache-Control": "no-store"})
+
+
+def _public(document: Document) -> Dict[str, Any]:
+    value = document.value
+    shown = {name: value.get(name) for name in ("Scope", "Created", "Expires", "Description")}
+    return {"Id": document.key, **shown}
