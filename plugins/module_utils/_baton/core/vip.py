@@ -205,7 +205,7 @@ class Vip:
         self._clear_at: Optional[float] = None  # when a round of probes last ended in silence
         self._defended_at: Optional[float] = None
         self._rival = ""
-        self._told_state = RELEASED
+        self._told = (RELEASED, 0, 0)
         self._told_error = ""
         self._handlers: Dict[type, Callable[..., None]] = {
             Prepare: self._on_prepare, Hold: self._on_hold, Drop: self._on_drop, Leave: self._on_leave,
@@ -220,7 +220,7 @@ class Vip:
         self._out = []
         self._handlers[type(event)](event)
         self._advance()
-        if self.state != self._told_state:
+        if self._told != (self.state, self.conflicts, self.announcements):
             self._tell_state()
         return self._out
 
@@ -431,5 +431,5 @@ class Vip:
         self._out.append(Tell("conflict", self._rival))
 
     def _tell_state(self) -> None:
-        self._told_state = self.state
+        self._told = (self.state, self.conflicts, self.announcements)
         self._out.append(Tell("state", f"{self.state} {self.conflicts} {self.announcements}"))

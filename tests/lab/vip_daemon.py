@@ -1,0 +1,99 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A stand-in for batond in the VIP's lab tests: the real GuardClient, and a lease that is renewed as long as it is told so.
+
+Usage: vip_daemon.py VIP INTERFACE LEASE [VALID [PATIENCE]]. One command a line on stdin (hold, release, prepare, drop, stop,
+status, respawn); one JSON object a line on stdout for each, and for a lost guard.
+"""
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sys
+import time
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+ROOT = Path(__file__).resolve().parents[2] / "plugins" / "module_utils"
+sys.path.insert(0, str(ROOT))
+
+from _baton.adapters.guard import Options  # noqa: E402
+from _baton.adapters.guard_client import GuardClient  # noqa: E402
+from _baton.core.problem import Problem  # noqa: E402
+
+GUARD = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from _baton.adapters.guard import main; sys.exit(main(sys.argv[2:]))"
+PROGRAM = [sys.executable, "-I", "-S", "-c", GUARD]
+
+
+def say(**fields: Any) -> None:
+    sys.stdout.write(json.dumps(fields) + "\n")
+    sys.stdout.flush()
+
+
+class Daemon:
+    """Renews the lease eight times in its length, as batond does."""
+
+    def __init__(self, client: GuardClient, lease: float) -> None:
+        self.client = client
+        self.lease = lease
+        self.renewal: Optional["asyncio.Task[None]"] = None
+        self.restarts: List["asyncio.Task[None]"] = []
+        self.respawn = False
+        client.on_lost(self.lost)
+
+    def lost(self) -> None:
+        say(event="lost")
+        if self.respawn:
+            self.restarts.append(asyncio.get_running_loop().create_task(self.client.start()))
+
+    async def renew(self) -> None:
+        while True:
+            self.client.hold(time.clock_gettime(time.CLOCK_BOOTTIME) + self.lease)
+            await asyncio.sleep(self.lease / 8)
+
+    def release(self) -> None:
+        """Stop renewing; the last deadline stands."""
+        if self.renewal is not None:
+            self.renewal.cancel()
+            self.renewal = None
+
+    async def obey(self, order: str) -> Dict[str, Any]:
+        if order == "hold" and self.renewal is None:
+            self.renewal = asyncio.get_running_loop().create_task(self.renew())
+        elif order == "release":
+            self.release()
+        elif order == "prepare":
+            self.client.prepare()
+        elif order == "respawn":
+            self.respawn = True
+        elif order == "drop":
+            self.release()
+            await self.client.drop()
+        elif order == "stop":
+            self.release()
+            await self.client.stop()
+        return {"event": order, **self.client.status()}
+
+
+async def serve(address: str, interface: str, lease: str, valid: str = "2", patience: str = "5") -> int:
+    logging.basicConfig(level=logging.INFO)
+    client = GuardClient(PROGRAM, Options(address, interface, int(valid), float(patience)))
+    daemon = Daemon(client, float(lease))
+    try:
+        await client.start()
+    except Problem as problem:
+        say(event="refused", detail=problem.detail, status=problem.status)
+        return 1
+    say(event="started", **client.status())
+    orders = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)
+    while True:
+        line = await orders.readline()
+        if not line:
+            return 0
+        say(**await daemon.obey(line.decode().strip()))
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(serve(*sys.argv[1:])))
