@@ -16,7 +16,10 @@ PATIENCE = 10.0  # seconds from the order to the swap
 
 
 class Handover:
-    """``to``: the node that takes over, "" for nobody. ``released``: serving has ended, the VIP is being given up."""
+    """``to``: the node that takes over, "" for nobody.
+
+    ``released``: serving has ended, the VIP is being given up; ``freed``: it is gone, and drivers have stopped.
+    """
 
     def __init__(self, order: int, to: str, reason: str, now: float) -> None:
         self.order = order
@@ -24,6 +27,7 @@ class Handover:
         self.reason = reason
         self.began = now
         self.released = False
+        self.freed = False
         self._answered = False
 
     def drained(self, everything_committed: bool) -> bool:

@@ -299,6 +299,8 @@ class Leading:
             self.state.note("warning", "switch aborted: this node goes on being active")
             self.handover = None
             self._announced = NEVER
+        else:
+            self._give_away(now)
 
     # --- handing over --------------------------------------------------------------------------------------------------
 
@@ -308,9 +310,17 @@ class Leading:
         self.advance(now)
 
     def released(self, now: float) -> None:
-        """VIP and drivers are gone: give the role away in the record."""
+        """VIP and drivers are gone: the role may be given away."""
+        if self.handover is not None and self.handover.released:
+            self.handover.freed = True
+            self._give_away(now)
+
+    def _give_away(self, now: float) -> None:
+        """Name the successor in the record, if it is in sync still (else the order is called off, see tick)."""
         handover = self.handover
-        if handover is None or not handover.released or self.swap is not None:
+        if handover is None or not handover.freed or self.swap is not None:
+            return
+        if handover.to and self.record.member(handover.to) is None:
             return
         record = replace(self.record, active=handover.to, holder=self.config.node, active_url="")
         if handover.to:

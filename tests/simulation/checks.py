@@ -1,0 +1,166 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What must hold in every simulated history. A violation raises ``Violation``; the seed replays it.
+
+I1: every acknowledged write stays in the committed log. I2: no two different entries are ever committed at one place.
+I3: of the acknowledged compare-and-patches of one document each found the value that the one before it left, and nothing
+that was answered is older than what was acknowledged before the question.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from baton.core.events import Outcome
+from baton.core.problem import Problem
+
+
+class Violation(AssertionError):
+    """An invariant does not hold."""
+
+
+@dataclass
+class Write:
+    """One request of a client. ``position``: the seq of its entry once acknowledged."""
+
+    value: str
+    expected: str
+    register: str
+    asked_at: float
+    floor: int  # the newest acknowledged seq on this register when it was asked
+    position: int = 0
+
+
+class Checks:
+    def __init__(self, world):
+        self.world = world
+        self.committed = {}  # seq → position, as any node committed it
+        self.highest = {}  # host → commit that was checked
+        self.open = {}  # request id → Write
+        self.acknowledged = []
+        self.floor = {}  # register → newest acknowledged seq
+        self.refused = 0
+        self.unknown = 0
+        self.epochs = {}
+        self.lost_races = 0
+
+    def fail(self, text):
+        raise Violation(f"seed {self.world.seed}, t={self.world.now:.3f}: {text}")
+
+    # --- the log ---
+
+    def after_event(self, host):
+        node = host.node
+        if node is None:
+            return
+        state = node.state
+        key = (host.name, state.incarnation, host.life)
+        done = self.highest.get(key, state.log.start.seq)
+        if state.commit <= done:
+            return
+        for seq in range(done + 1, state.commit + 1):
+            position = state.log.position(seq)
+            if position is None:
+                continue
+            known = self.committed.setdefault(seq, position)
+            if known != position:
+                self.fail(f"{host.name} committed {position} where {known} was committed")
+        self.highest[key] = state.commit
+
+    def record_written(self, record):
+        known = self.epochs.setdefault(record.epoch.number, record.epoch.id)
+        if known != record.epoch.id:
+            self.fail(f"epoch {record.epoch.number} was given twice")
+
+    # --- clients ---
+
+    def asked(self, number, write):
+        self.open[number] = write
+
+    def reply(self, host, command):
+        write = self.open.pop(command.id, None)
+        if write is None:
+            return
+        result = command.result
+        if isinstance(result, Outcome):
+            document = result.documents[0]
+            write.position = int(document.revision.partition(".")[2])
+            if document.value["Params"].get(write.register) != write.value:
+                self.fail(f"the answer to {write} has another value: {document.value}")
+            self._acknowledge(write)
+        elif isinstance(result, Problem) and result.status == 409 and result.code == "test_failed":
+            self.lost_races += 1
+            self._check_found(write, result.extra.get("found"))
+        elif isinstance(result, Problem) and result.extra.get("outcome") == "unknown":
+            self.unknown += 1
+        else:
+            self.refused += 1
+
+    def _acknowledge(self, write):
+        if write.position not in self.committed:
+            self.fail(f"acknowledged {write}, which nobody has committed")
+        if write.position <= write.floor:
+            self.fail(f"{write} took effect before a write that was acknowledged before it was asked")
+        self.acknowledged.append(write)
+        self.floor[write.register] = max(self.floor.get(write.register, 0), write.position)
+
+    def _check_found(self, write, found):
+        place = int(found.partition("@")[2] or 0) if isinstance(found, str) and found else 0
+        # Values are unique; where the found one was written is known if its write was acknowledged.
+        for known in self.acknowledged:
+            if known.value == found and known.register == write.register and known.position < write.floor:
+                newer = self.floor[write.register]
+                self.fail(f"a lost race saw {found} (entry {known.position}), older than {write.floor} (now {newer}, {place})")
+
+    # --- the end ---
+
+    def finish(self):
+        """After everything was mended: all nodes agree, and every acknowledged write is there, in order."""
+        active = self.world.active()
+        if active is None:
+            self.fail(f"nobody serves at the end: {self.describe()}")
+        state = active.node.state
+        for seq, position in self.committed.items():
+            mine = state.log.position(seq)
+            if seq > state.log.start.seq and mine != position:
+                self.fail(f"entry {position} was committed; the active has {mine}")
+        if state.commit < max(self.committed, default=0):
+            self.fail(f"the active ends at {state.commit}, {max(self.committed)} was committed")
+        self._check_chains(state)
+
+    def _check_chains(self, state):
+        """Replay the log: every acknowledged compare-and-patch found just what it expected."""
+        values = {}  # empty where the log no longer has the beginning: then the first value is unknown
+        whole = state.log.start.seq == 0
+        at = {}
+        for entry in state.log.after(state.log.start.seq):
+            for effect in entry.body.get("effects", ()):
+                for op in effect.get("ops") or ():
+                    register = op["path"].rpartition("/")[2]
+                    at[entry.seq] = (register, values.get(register, "" if whole else None), op["value"])
+                    values[register] = op["value"]
+        for write in self.acknowledged:
+            if write.position <= state.log.start.seq:
+                continue
+            found = at.get(write.position)
+            if found is None or found[1] not in (write.expected, None) or found[::2] != (write.register, write.value):
+                self.fail(f"acknowledged {write}; the log has {found}")
+        seen = [value for _register, _old, value in at.values()]
+        if len(seen) != len(set(seen)):
+            self.fail("a write took effect twice")
+
+    def describe(self):
+        lines = []
+        for host in self.world.hosts.values():
+            node = host.node
+            if node is None:
+                lines.append(f"{host.name}: down")
+                continue
+            lines.append(
+                f"{host.name}: {node.role} trouble={node.trouble!r} refused={node.following.refused!r} "
+                f"promised={node.state.promised} end={node.state.log.end} commit={node.state.commit} noted={node.state.noted} "
+                f"version={node.state.version} swap={node.swap and node.swap.purpose} "
+                f"{node.leading and ('counted', node.leading.counted(), 'matched', {k: v.matched for k, v in node.leading.followers.by_node.items()}, 'trouble', node.leading.trouble)}"
+            )
+        record = self.world.store.record if self.world.shared else {h.name: h.disk.record for h in self.world.hosts.values()}
+        return "\n  ".join(["", *lines, f"record: {record}"])

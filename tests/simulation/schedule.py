@@ -1,0 +1,237 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One schedule: clients that compare and patch, an operator, and faults, all decided by a seed."""
+
+from __future__ import annotations
+
+from baton.core import events as ev
+from baton.core.documents import Change
+from simulation.checks import Write
+from simulation.world import Trouble, World
+
+REGISTERS = ("a", "b")
+LENGTH = 20.0
+
+
+class Schedule:
+    def __init__(self, seed):
+        import random
+
+        dice = random.Random(f"schedule {seed}")
+        nodes = dice.choice((1, 2, 2, 3, 3, 3, 4, 5))
+        shared = dice.random() < 0.7
+        trouble = Trouble(
+            loss=dice.choice((0, 0, 0.02, 0.1)),
+            lost_replies=dice.choice((0, 0.2, 0.5)),
+            late_swaps=dice.choice((0, 0.1, 0.4)),
+            fault_every=dice.choice((0.7, 1.5, 3.0)),
+        )
+        self.world = World(seed, nodes, shared, trouble)
+        self.dice = self.world.dice
+        self.requests = 0
+        self.guess = {register: "" for register in REGISTERS}
+        self.faults = True
+        self.clients_until = LENGTH
+
+    # --- set up ---
+
+    def run(self):
+        world = self.world
+        for host in world.hosts.values():
+            host.start()
+        if not world.shared:
+            world.after(0.1, lambda: world.hosts["n1"].give(ev.Operator(self._id(), "create", text="c1")))
+        if not world.run_while(lambda: world.active() is None, 20):
+            world.checks.fail(f"no cluster came up: {world.checks.describe()}")
+        self._make_document()
+        for _client in range(self.dice.randint(1, 4)):
+            self._client()
+        world.after(self.dice.expovariate(1 / world.trouble.fault_every), self._fault)
+        world.run_until(world.now + LENGTH)
+        self._mend()
+        return world.checks
+
+    def _id(self):
+        self.requests += 1
+        return self.requests
+
+    def _make_document(self):
+        world = self.world
+
+        def make():
+            host = world.active()
+            if host is not None and host.node.state.heads.committed("profiles", "p") is None:
+                change = Change("profiles", "p", "put", {"Params": {register: "" for register in REGISTERS}})
+                host.give(ev.Submit(self._id(), (change,), world.now))
+            return not any(h.node and h.node.state.heads.committed("profiles", "p") for h in world.hosts.values())
+
+        world.run_while(make, 20)
+
+    # --- clients ---
+
+    def _client(self):
+        world = self.world
+        if world.now > self.clients_until + 2 or not self.faults:
+            return
+        host = self.dice.choice(list(world.hosts.values()))
+        register = self.dice.choice(REGISTERS)
+        if host.node is not None and not host.is_frozen and host.node.leading is not None:
+            document = host.node.state.heads.committed("profiles", "p")
+            if document is not None:
+                self._compare_and_patch(host, register, document.value["Params"].get(register, ""))
+        world.after(self.dice.expovariate(20), self._client)
+
+    def _compare_and_patch(self, host, register, expected):
+        number = self._id()
+        value = f"v{number}"
+        floor = self.world.checks.floor.get(register, 0)
+        if self.dice.random() < 0.15:
+            expected = f"v{self.dice.randint(1, number)}"  # a wrong guess
+        body = [
+            {"op": "test", "path": f"/Params/{register}", "value": expected},
+            {"op": "replace", "path": f"/Params/{register}", "value": value},
+        ]
+        key = ev.Idempotency(f"key{number}", "f")
+        self.world.checks.asked(number, Write(value, expected, register, self.world.now, floor))
+        blobs = ()
+        if self.dice.random() < 0.05:
+            host.disk.blobs.add(f"blob{number}")
+            blobs = (f"blob{number}",)
+        request = ev.Submit(number, (Change("profiles", "p", "patch", body),), self.world.now, key, None, blobs)
+        host.give(request)
+        if self.dice.random() < 0.2:
+            self._repeat(number, request)
+
+    def _repeat(self, number, request):
+        """The client got no reply: the same request again, perhaps at another node."""
+
+        def again():
+            host = self.dice.choice(list(self.world.hosts.values()))
+            if number in self.world.checks.open and host.node is not None and host.node.leading is not None:
+                host.give(request)
+
+        self.world.after(self.dice.uniform(0.01, 2), again)
+
+    # --- faults ---
+
+    def _fault(self):
+        if not self.faults:
+            return
+        world, dice = self.world, self.dice
+        host = dice.choice(list(world.hosts.values()))
+        fault = dice.choice(
+            ("crash", "crash", "cut", "cut", "one_way", "freeze", "heal", "heal", "switch", "switch", "promote", "outage", "wipe",
+             "crash_active", "link", "snapshot")
+        )  # fmt: skip
+        getattr(self, "_fault_" + fault)(host)
+        world.after(dice.expovariate(1 / world.trouble.fault_every), self._fault)
+
+    def _fault_crash(self, host):
+        if host.node is not None:
+            host.crash()
+            self.world.after(self.dice.choice((0.05, 0.5, 2, 5)), lambda: host.node is None and host.start())
+
+    def _fault_crash_active(self, host):
+        self._fault_crash(self.world.active() or host)
+
+    def _fault_cut(self, host):
+        for other in self.world.hosts:
+            if other != host.name:
+                self.world.cut.update({(host.name, other), (other, host.name)})
+
+    def _fault_one_way(self, host):
+        other = self.dice.choice(list(self.world.hosts))
+        if other != host.name:
+            self.world.cut.add((host.name, other))
+
+    def _fault_heal(self, _host):
+        self.world.cut.clear()
+
+    def _fault_link(self, host):
+        other = self.dice.choice(list(self.world.hosts.values()))
+        if other is not host:
+            host.give(ev.LinkDown(other.name))
+            host.give(ev.LinkUp(other.name))
+
+    def _fault_freeze(self, host):
+        if host.node is not None and not host.is_frozen:
+            host.is_frozen = True
+            life = host.life
+            self.world.after(self.dice.choice((0.3, 1.5, 4)), lambda: host.life == life and host.thaw())
+
+    def _fault_outage(self, _host):
+        self.world.store.down = True
+        self.world.after(self.dice.uniform(0.5, 4), self._store_up)
+
+    def _store_up(self):
+        self.world.store.down = False
+
+    def _fault_switch(self, _host):
+        host = self.world.active()
+        if host is not None:
+            order = self.dice.choice(("switch", "switch", "give_up"))
+            host.give(ev.Operator(self._id(), order, ""))
+            if order == "give_up":
+                self.world.after(self.dice.uniform(0.1, 1), self._promote_vacant)
+
+    def _promote_vacant(self):
+        for host in self.world.hosts.values():
+            if host.node is not None and not host.is_frozen and host.node.in_sync() and not host.node.record.active:
+                host.give(ev.Operator(self._id(), "promote"))
+
+    def _fault_promote(self, host):
+        """By hand, at any time, of a node that believes to be in sync: safe where the store is shared."""
+        if self.world.shared and host.node is not None and not host.is_frozen and host.node.in_sync():
+            host.give(ev.Operator(self._id(), "promote", force=True))
+
+    def _fault_wipe(self, host):
+        """A disk is replaced: only ever while another in-sync disk survives (I1 promises no more)."""
+        record = self.world.store.record if self.world.shared else host.disk.record[1]
+        if record is None or host.name in (record.active, record.holder):
+            return
+        disks = {(name, other.disk.saved.incarnation) for name, other in self.world.hosts.items() if other is not host}
+        if not disks.intersection(record.in_sync):
+            return
+        host.wipe()
+        self.world.after(self.dice.choice((0.05, 1)), lambda: host.node is None and host.start())
+
+    def _fault_snapshot(self, host):
+        """Let a log forget its beginning, so that who was away needs a snapshot."""
+        if host.node is not None and host.node.leading is not None:
+            state = host.node.state
+            if state.commit > state.log.start.seq + 5 and state._checkpointed <= state.commit:
+                state._checkpoint(state.commit)
+
+    # --- the end ---
+
+    def _mend(self):
+        """Stop all faults; then the cluster must come back by itself, or by an operator where only a person may decide."""
+        world = self.world
+        self.faults = False
+        world.cut.clear()
+        world.store.down = False
+        world.trouble = Trouble()
+        for host in world.hosts.values():
+            if host.node is None:
+                host.start()
+            elif host.is_frozen:
+                host.thaw()
+        world.run_until(world.now + 15)
+        for _attempt in range(5):
+            if world.active() is not None:
+                break
+            self._promote_vacant()
+            world.run_until(world.now + 3)
+            if world.active() is None and world.shared:
+                self._fault_promote_any()
+                world.run_until(world.now + 6)
+        world.run_until(world.now + 3)
+        world.checks.finish()
+
+    def _fault_promote_any(self):
+        record = self.world.store.record
+        for member in record.in_sync:
+            host = self.world.hosts[member.node]
+            if host.node is not None and host.node.in_sync():
+                host.give(ev.Operator(self._id(), "promote", force=True))
+                return

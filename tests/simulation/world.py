@@ -1,0 +1,353 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A simulated cluster: the real core under a network, disks, a record store and clocks that a seed decides about.
+
+Nothing here sleeps or opens anything. ``World`` owns time and an ordered queue of what happens next; ``Host`` is one machine
+with a disk that survives crashes and a process that does not. What is checked stands in ``checks.py``.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+from dataclasses import dataclass, field, replace
+
+from baton.core import events as ev
+from baton.core.config import NodeConfig
+from baton.core.log import Epoch
+from baton.core.node import Node
+from baton.core.timing import PROFILES
+from simulation.checks import Checks
+
+
+@dataclass
+class Disk:
+    """What survives a crash. ``blobs`` are file contents."""
+
+    saved: ev.Saved
+    record: tuple = (-1, None)  # only where nodes keep the record themselves
+    blobs: set = field(default_factory=set)
+
+    def store(self, command):
+        saved = self.saved
+        if command.truncate_after is not None:
+            saved.entries = [entry for entry in saved.entries if entry.seq <= command.truncate_after]
+        saved.entries.extend(command.entries)
+        for name, value in (command.meta or {}).items():
+            setattr(saved, name, Epoch(*value) if name == "promised" else value)
+
+    def checkpoint(self, command):
+        saved = self.saved
+        documents = {(d.kind, d.key): d for d in saved.documents}
+        for kind, key, document in command.documents:
+            documents[(kind, key)] = document
+        saved.documents = [d for d in documents.values() if d is not None]
+        saved.checkpoint, saved.log_start = command.at, command.log_start
+        saved.replies = [*saved.replies, *command.replies]
+        saved.entries = [entry for entry in saved.entries if entry.seq > command.log_start.seq]
+
+    def read(self):
+        return replace(self.saved, entries=list(self.saved.entries), documents=list(self.saved.documents))
+
+
+class RecordStore:
+    """The shared DCS: linearizable, but requests may be slow, replies may be lost and outages happen."""
+
+    def __init__(self, world):
+        self.world = world
+        self.version, self.record = -1, None
+        self.down = False
+
+    def read(self, answer):
+        self._later(lambda: answer(self.version, self.record), lambda: None)
+
+    def swap(self, command, answer):
+        def act():
+            done = command.expected == self.version
+            if done:
+                self.version, self.record = max(self.version, 0) + 1, command.record
+                self.world.checks.record_written(self.record)
+            answer(done, self.version)
+
+        self._later(act, lambda: answer(None, -1))
+
+    def _later(self, act, give_up):
+        """Run ``act`` after a delay that may outlast the client's patience, or never; its answer may be lost."""
+        dice = self.world.dice
+        if self.down:
+            self.world.after(0.3, give_up)
+            return
+        late = dice.random() < self.world.trouble.late_swaps
+        delay = dice.uniform(0.3, 10) if late else dice.uniform(0.001, 0.02)
+        lost = dice.random() < self.world.trouble.lost_replies
+        if late or lost:
+            self.world.after(0.3, give_up)
+            self.world.after(delay, lambda: self._silently(act))
+        else:
+            self.world.after(delay, act)
+
+    def _silently(self, act):
+        muted, self.world.muted = self.world.muted, True
+        act()
+        self.world.muted = muted
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """How often what goes wrong; chances per event, or mean seconds between faults."""
+
+    loss: float = 0.0
+    lost_replies: float = 0.0
+    late_swaps: float = 0.0
+    fault_every: float = 3.0
+
+
+class Host:
+    """One machine: a disk, and a node process that may be up, frozen or down."""
+
+    def __init__(self, world, name):
+        self.world, self.name = world, name
+        self.node = None
+        self.life = 0
+        self.frozen = []  # events that wait while the process is stopped; empty tuple when it runs
+        self.is_frozen = False
+        self.disk = self.new_disk()
+        self.rate = 1 + world.dice.uniform(-0.05, 0.05)
+
+    def new_disk(self):
+        self.world.disks += 1
+        return Disk(ev.Saved(f"{self.name}-disk{self.world.disks}"))
+
+    def clock(self):
+        return self.world.now * self.rate
+
+    def start(self):
+        world = self.world
+        self.life += 1
+        self.is_frozen, self.frozen = False, []
+        self.queue = []
+        world.processes += 1
+        config = NodeConfig(
+            self.name, f"sim://{self.name}", "ha", "1.0.0", "sim/sim", PROFILES["balanced"], f"p{world.processes}",
+            shared=world.shared, may_create=world.shared and self.name == "n1", discard=False,
+        )  # fmt: skip
+        self.node = Node(config, self.disk.read())
+        self.give(ev.Started())
+        for other in world.hosts.values():
+            if other is not self:
+                self.give(ev.LinkUp(other.name))
+                if other.node is not None:
+                    other.give(ev.LinkDown(self.name))
+                    other.give(ev.LinkUp(self.name))
+        self._tick(self.life)
+
+    def crash(self):
+        """Lose the process and every write that is not on disk yet."""
+        self.node = None
+        self.life += 1
+        self.queue = []
+
+    def wipe(self):
+        self.crash()
+        self.disk = self.new_disk()
+
+    def _tick(self, life):
+        if life == self.life and self.node is not None:
+            self.give(ev.Tick())
+            self.world.after(0.125, lambda: self._tick(life))
+
+    def give(self, event):
+        """Feed an event to the process and carry out its commands."""
+        if self.node is None:
+            return
+        if self.is_frozen:
+            self.frozen.append(event)
+            return
+        node = self.node
+        commands = node.handle(event, self.clock())
+        self.world.checks.after_event(self)
+        for command in commands:
+            self._do(command)
+        if node.leading is not None and not isinstance(event, ev.Flush):
+            life = self.life
+            self.world.after(0.0005, lambda: life == self.life and self.give(ev.Flush()))
+
+    def thaw(self):
+        self.is_frozen = False
+        waiting, self.frozen = self.frozen, []
+        for event in waiting:
+            self.give(event)
+
+    def _do(self, command):
+        handler = getattr(self, "_do_" + type(command).__name__.lower(), None)
+        if handler is not None:
+            handler(command)
+
+    def _later(self, delay, action):
+        life = self.life
+        self.world.after(delay, lambda: life == self.life and action())
+
+    # --- disk: writes complete in order, each after a while ---
+
+    def _do_store(self, command):
+        self._enqueue(command)
+
+    def _do_checkpoint(self, command):
+        self._enqueue(command)
+
+    def _enqueue(self, command):
+        self.queue.append(command)
+        if len(self.queue) == 1:
+            self._later(self.world.dice.uniform(0.0005, 0.02), self._write)
+
+    def _write(self):
+        batch, self.queue = self.queue, []
+        for command in batch:
+            if isinstance(command, ev.Store):
+                self.disk.store(command)
+            else:
+                self.disk.checkpoint(command)
+        stores = [command.id for command in batch if isinstance(command, ev.Store)]
+        if stores:
+            self.give(ev.Stored(stores[-1]))
+
+    # --- record ---
+
+    def _do_readrecord(self, _command):
+        if self.world.shared:
+            life = self.life
+            self.world.store.read(lambda v, r: self._answer(life, ev.RecordRead(v, r)))
+        else:
+            self._later(0.002, lambda: self.give(ev.RecordRead(*self.disk.record)))
+
+    def _answer(self, life, event):
+        if life == self.life and not self.world.muted:
+            self._later(0.001, lambda: self.give(event))
+
+    def _do_swap(self, command):
+        life = self.life
+        if self.world.shared:
+            nonce = command.record.nonce
+            self.world.store.swap(command, lambda d, v: self._answer(life, ev.SwapAnswer(nonce, d, v)))
+        else:
+            self._later(0.002, lambda: self._swap_own(command))
+
+    def _swap_own(self, command):
+        done = self.disk.record[0] == command.expected
+        if done:
+            self.disk.record = (command.version, command.record)
+        self.give(ev.SwapAnswer(command.record.nonce, done, self.disk.record[0]))
+
+    def _do_adopt(self, command):
+        def act():
+            if command.version > self.disk.record[0]:
+                self.disk.record = (command.version, command.record)
+            self.give(ev.RecordRead(*self.disk.record))
+
+        self._later(0.002, act)
+
+    # --- network and the rest ---
+
+    def _do_send(self, command):
+        self.world.send(self.name, command.node, command.message)
+
+    def _do_reply(self, command):
+        self.world.checks.reply(self, command)
+
+    def _do_lease(self, command):
+        if command.until is None:
+            self._later(0.01, lambda: self.give(ev.Released()))
+
+    def _do_fetchsnapshot(self, command):
+        self._later(self.world.dice.uniform(0.01, 0.3), lambda: self._install(command.node))
+
+    def _install(self, source):
+        other = self.world.hosts[source]
+        if other.node is None or other.node.leading is None or self.world.blocked(source, self.name):
+            return
+        state = other.node.state
+        saved = ev.Saved(
+            f"{self.name}-disk{self.world.disks + 1}", state.cluster_id, state.promised, commit=state.commit, checkpoint=state.applied,
+            documents=state.heads.all(), log_start=state.applied, replies=list(state.replies.rows(state.commit)),
+        )  # fmt: skip
+        self.world.disks += 1
+        self.queue = []
+        blobs, record = self.disk.blobs, self.disk.record
+        self.disk = Disk(saved, record, blobs)
+        self.give(ev.SnapshotInstalled(self.disk.read()))
+
+    def _do_fetchblob(self, command):
+        def act():
+            source = self.world.hosts.get(command.node)
+            here = command.sha256 in self.disk.blobs
+            if not here and source is not None and command.sha256 in source.disk.blobs:
+                here = not self.world.blocked(command.node, self.name)
+            if here:
+                self.disk.blobs.add(command.sha256)
+                self.give(ev.BlobStored(command.sha256))
+            else:
+                self._later(0.5, act)
+
+        self._later(self.world.dice.uniform(0.001, 0.05), act)
+
+
+class World:
+    """All hosts, the network between them, the record store, and time."""
+
+    def __init__(self, seed, nodes=3, shared=True, trouble=None):
+        self.seed, self.shared = seed, shared
+        self.dice = random.Random(seed)
+        self.trouble = trouble or Trouble()
+        self.now = 0.0
+        self.queue, self.count = [], 0
+        self.disks = self.processes = 0
+        self.muted = False
+        self.cut = set()  # (from, to) pairs that lose everything
+        self.arrival = {}
+        self.checks = Checks(self)
+        self.store = RecordStore(self)
+        self.hosts = {}
+        for number in range(1, nodes + 1):
+            self.hosts[f"n{number}"] = Host(self, f"n{number}")
+
+    def after(self, delay, action):
+        self.count += 1
+        heapq.heappush(self.queue, (self.now + delay, self.count, action))
+
+    def run_until(self, end):
+        while self.queue and self.queue[0][0] <= end:
+            self.now, _count, action = heapq.heappop(self.queue)
+            action()
+        self.now = end
+
+    def run_while(self, condition, most):
+        """Run until ``condition`` is false; return whether it became so within ``most`` seconds."""
+        end = self.now + most
+        while condition() and self.now < end:
+            self.run_until(min(end, self.now + 0.05))
+        return not condition()
+
+    def blocked(self, source, target):
+        return (source, target) in self.cut
+
+    def send(self, source, target, message):
+        """Deliver in order after a delay, or lose it."""
+        if self.blocked(source, target) or self.dice.random() < self.trouble.loss:
+            return
+        arrival = max(self.arrival.get((source, target), 0), self.now + self.dice.uniform(0.0005, 0.01))
+        self.arrival[(source, target)] = arrival
+        life = self.hosts[target].life
+
+        def arrive():
+            host = self.hosts[target]
+            if host.life == life and not self.blocked(source, target):
+                host.give(ev.Received(source, message))
+
+        self.after(arrival - self.now, arrive)
+
+    def active(self):
+        """Return the host that serves, or None."""
+        for host in self.hosts.values():
+            if host.node is not None and not host.is_frozen and host.node.serving(host.clock()):
+                return host
+        return None
