@@ -1,9 +1,9 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hosts made of network namespaces, on one bridge: the lab's network. Needs root; touches nothing outside its own namespaces.
+"""Hosts made of network namespaces, on one bridge: the lab's network. Needs root; touches only its own namespaces.
 
-``with Network() as network: one = network.host("one", ["192.0.2.1/24"])`` gives a Host with an interface ``eth0`` on a switch
-that is a namespace too. Names are unique to the run, and all namespaces and the processes in them are gone at the end.
+``with Network() as network: one = network.host("one", ["192.0.2.1/24"])`` gives a Host with an interface ``eth0`` on a
+switch that is a namespace too. Names are unique to the run; at the end all of it and the processes in it are gone.
 """
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import subprocess
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
+from typing import Any, Callable, Dict, Iterator, List, Sequence
 
 CLONE_NEWNET = 0x40000000
 _numbers = iter(range(1, 1 << 30))
@@ -45,7 +45,7 @@ def boottime() -> float:
 
 
 def wait_for(condition: Callable[[], Any], what: str, seconds: float = 10.0) -> Any:
-    """Return the first true value of ``condition``; AssertionError names ``what`` when it does not come in time."""
+    """Return the first true value of ``condition``; AssertionError with ``what`` when it does not come in time."""
     limit = boottime() + seconds
     while True:
         value = condition()
@@ -80,16 +80,14 @@ class Host:
         """Run ``ip`` in this namespace; quicker than ``run("ip", ...)``."""
         return run("ip", "-n", self.namespace, *arguments)
 
-    def popen(self, *command: str, environment: Optional[Dict[str, str]] = None, **options: Any) -> "subprocess.Popen[str]":
-        """Start a process in this namespace with text pipes on stdin and stdout; it is killed at the network's end."""
-        process = subprocess.Popen(
-            ["ip", "netns", "exec", self.namespace, *command],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **(environment or {})},
-            **options,
-        )
+    def popen(self, *command: str, **options: Any) -> "subprocess.Popen[str]":
+        """Start a process in this namespace with text pipes on stdin and stdout; it is killed at the network's end.
+
+        ``options`` are Popen's. The process is the command itself, so signals to its pid reach it.
+        """
+        settings = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, **options}
+        line = ["ip", "netns", "exec", self.namespace, *command]
+        process: "subprocess.Popen[str]" = subprocess.Popen(line, **settings)
         self._processes.append(process)
         return process
 
@@ -98,7 +96,7 @@ class Host:
         return [f"{found['local']}/{found['prefixlen']}" for found in self.address_details(interface)]
 
     def address_details(self, interface: str = "") -> List[Dict[str, Any]]:
-        """Return what ``ip -j address`` says of the addresses on the interface; empty when there is no such interface."""
+        """Return what ``ip -j address`` says of the interface's addresses; empty when there is none such."""
         try:
             links = json.loads(self.ip("-j", "address", "show", "dev", interface or self.interface) or "[]")
         except subprocess.CalledProcessError:
@@ -158,7 +156,8 @@ class Network:
     def __enter__(self) -> "Network":
         run("ip", "netns", "add", self._switch)
         try:
-            run("ip", "-n", self._switch, "link", "add", "br0", "type", "bridge", "stp_state", "0", "mcast_snooping", "0")
+            bridge = ["type", "bridge", "stp_state", "0", "mcast_snooping", "0"]
+            run("ip", "-n", self._switch, "link", "add", "br0", *bridge)
             run("ip", "-n", self._switch, "link", "set", "br0", "up")
         except BaseException:
             self.end()

@@ -73,7 +73,8 @@ def test_remove_takes_any_prefix_length_and_spares_the_secondaries(network: Netw
     host.run("sysctl", "-qw", "net.ipv4.conf.all.promote_secondaries=0", "net.ipv4.conf.eth0.promote_secondaries=0")
     for address in ("192.0.2.10/24", "192.0.2.1/24", "192.0.2.50/24", "192.0.2.10/32", "198.51.100.1/24"):
         host.ip("address", "add", address, "dev", "eth0")
-    host.ip("address", "add", "192.0.2.60/24", "dev", "eth0", "label", "eth0:x", "valid_lft", "500", "preferred_lft", "400")
+    lifetimes = ["valid_lft", "500", "preferred_lft", "400"]
+    host.ip("address", "add", "192.0.2.60/24", "dev", "eth0", "label", "eth0:x", *lifetimes)
     with host.entered(), Netlink() as netlink:
         assert netlink.remove(index_of(netlink, "eth0"), VIP4) == 2
         assert netlink.remove(index_of(netlink, "eth0"), VIP4) == 0
@@ -89,7 +90,8 @@ def test_many_addresses_are_all_read(network: Network) -> None:
     batch = host.popen("ip", "-batch", "-")
     batch.communicate(lines)
     with host.entered(), Netlink() as netlink:
-        assert len([address for address in netlink.addresses(index_of(netlink, "eth0")) if len(address.ip) == 4]) == 1000
+        found = netlink.addresses(index_of(netlink, "eth0"))
+        assert len([address for address in found if len(address.ip) == 4]) == 1000
         assert [address.cidr for address in netlink.addresses(1) if len(address.ip) == 4] == ["127.0.0.1/8"]
 
 

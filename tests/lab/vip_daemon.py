@@ -1,9 +1,9 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A stand-in for batond in the VIP's lab tests: the real GuardClient, and a lease that is renewed as long as it is told so.
+"""A stand-in for batond in the VIP's lab tests: the real GuardClient, and a lease that is renewed as long as told so.
 
-Usage: vip_daemon.py VIP INTERFACE LEASE [VALID [PATIENCE]]. One command a line on stdin (hold, release, prepare, drop, stop,
-status, respawn); one JSON object a line on stdout for each, and for a lost guard.
+Usage: vip_daemon.py VIP INTERFACE LEASE [VALID [PATIENCE]]. One command a line on stdin (hold, release, prepare, drop,
+stop, status, respawn); one JSON object a line on stdout for each, and for a lost guard.
 """
 from __future__ import annotations
 
@@ -15,15 +15,11 @@ import time
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
-ROOT = Path(__file__).resolve().parents[2] / "plugins" / "module_utils"
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "plugins" / "module_utils"))
 
-from _baton.adapters.guard import Options  # noqa: E402
+from _baton.adapters.guard import Options, program  # noqa: E402
 from _baton.adapters.guard_client import GuardClient  # noqa: E402
 from _baton.core.problem import Problem  # noqa: E402
-
-GUARD = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from _baton.adapters.guard import main; sys.exit(main(sys.argv[2:]))"
-PROGRAM = [sys.executable, "-I", "-S", "-c", GUARD]
 
 
 def say(**fields: Any) -> None:
@@ -78,7 +74,7 @@ class Daemon:
 
 async def serve(address: str, interface: str, lease: str, valid: str = "2", patience: str = "5") -> int:
     logging.basicConfig(level=logging.INFO)
-    client = GuardClient(PROGRAM, Options(address, interface, int(valid), float(patience)))
+    client = GuardClient(program(), Options(address, interface, int(valid), float(patience)))
     daemon = Daemon(client, float(lease))
     try:
         await client.start()

@@ -76,11 +76,16 @@ class World:
         return Found(self.present) if isinstance(order, Look) else None
 
     def run(self, until: float) -> "World":
-        """Let the time pass, with a Tick whenever one is due."""
+        """Let the time pass, with a Tick whenever one is due; a machine that is due for ever would spin its process."""
+        last, repeated = 0.0, 0
         while True:
             wakeup = self.vip.next_wakeup()
             if wakeup is None or wakeup > until:
                 break
+            repeated = repeated + 1 if wakeup == last else 0
+            last = wakeup
+            if repeated > 3:
+                raise AssertionError(f"due at {wakeup} again and again: {self.orders[-5:]}")
             self.now = max(self.now, wakeup)
             self.send(Tick())
         self.now = until

@@ -44,7 +44,7 @@ HOST: Dict[str, List[HostAddress]] = {
 )
 def test_refused_with_one_line(vip: str, interface: str, static: str, said: str) -> None:
     with pytest.raises(Problem) as caught:
-        check_vip(vip, interface, HOST, static)
+        check_vip(vip, interface, HOST, [static] if static else [])
     assert said in caught.value.detail
     assert "\n" not in caught.value.detail and caught.value.status == 400
 
@@ -61,7 +61,7 @@ def test_refused_with_one_line(vip: str, interface: str, static: str, said: str)
     ],
 )
 def test_accepted_without_a_warning(vip: str, interface: str) -> None:
-    parsed, warnings = check_vip(vip, interface, HOST, static="192.0.2.1")
+    parsed, warnings = check_vip(vip, interface, HOST, static=["192.0.2.1", "2001:db8::1"])
     assert str(parsed) == vip and warnings == []
 
 

@@ -20,10 +20,10 @@ import sys
 import time
 from collections import deque
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Callable, Deque, Dict, List, Optional, Sequence
 
 from ..core import vip
-from ..core.problem import Problem
 from ..core.vip_address import HostAddress, parse_vip
 from .arp import Wire
 from .netlink import Address, AddressEvent, Link, Monitor, Netlink
@@ -33,12 +33,16 @@ LONGEST_LABEL = 15
 
 @dataclass(frozen=True)
 class Options:
-    """What a guard is started for. ``address``: ADDRESS/PREFIX; ``valid``, ``patience``: see core/vip.py Settings."""
+    """What a guard is started for. ``valid`` and ``patience``: see core/vip.py Settings.
+
+    ``address``: the VIP as ADDRESS/PREFIX. ``static``: the node's own addresses, which the VIP must not be.
+    """
 
     address: str
     interface: str
     valid: int
-    patience: float
+    patience: float = vip.Settings.patience
+    static: Sequence[str] = ()
 
 
 def now() -> float:
@@ -46,8 +50,19 @@ def now() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
+def program() -> List[str]:
+    """Return a command that starts this very code without importing the daemon, from a zipapp or a source tree.
+
+    Isolated from the environment and from site-packages: a guard needs the standard library only, and starts in a third
+    of the time.
+    """
+    package = Path(__file__).resolve().parents[1]
+    start = f"import sys; sys.path.insert(0, {str(package.parent)!r}); from {package.name}.adapters.guard import main; "
+    return [sys.executable, "-I", "-S", "-c", start + "raise SystemExit(main(sys.argv[2:]))"]
+
+
 def command(program: Sequence[str], options: Options, daemon_fd: int, daemon_pid: int) -> List[str]:
-    """Return the command line of a guard; ``program`` starts this code, such as ``[sys.executable, "batond.pyz"]``."""
+    """Return the command line of a guard; ``program`` as from ``program()``, or ``[sys.executable, "batond.pyz"]``."""
     return [
         *program, "guard", "--vip", options.address, "--interface", options.interface, "--valid", str(options.valid),
         "--patience", str(options.patience), "--daemon-fd", str(daemon_fd), "--daemon-pid", str(daemon_pid),
@@ -69,8 +84,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     try:
         options = Options(given.vip, given.interface, given.valid, given.patience)
         guard = Guard(options, control, given.daemon_pid)
-    except (Problem, OSError) as error:
-        _send(control, f"fatal {error}")
+    except OSError as error:
+        _send(control, f"fatal the VIP's guard can't work: {error.strerror} (it needs CAP_NET_ADMIN and CAP_NET_RAW)")
         return 1
     return guard.run()
 
@@ -103,7 +118,7 @@ def host_addresses() -> Dict[str, List[HostAddress]]:
 
 
 class Guard:
-    """Feeds core/vip.py with what happens and does what it says. The constructor raises Problem or OSError."""
+    """Feeds core/vip.py with what happens and does what it says. The constructor raises OSError."""
 
     def __init__(self, options: Options, control: socket.socket, daemon_pid: int) -> None:
         self._options = options
@@ -123,9 +138,7 @@ class Guard:
         self._link: Optional[Link] = None
         self._wire: Optional[Wire] = None
         self._use_link(self._netlink.link(options.interface))
-        if self._link is None:
-            raise Problem(400, "vip_invalid", f"interface {options.interface!r} does not exist on this node")
-        self._refuse_foreign(self._link)
+        self._netlink.check_permission()
 
     def run(self) -> int:
         """Guard until the daemon is gone or says ``leave``. Whatever happens, the address is removed at the end."""
@@ -134,9 +147,9 @@ class Guard:
         self._watch_daemon()
         self._watch(self._monitor.fileno(), self._on_kernel)
         try:
-            self._send("ready")
             self._on_control()  # a deadline that waits already decides whether an address that stands here is adopted
             self._feed(vip.Found(self._present()))
+            self._send("ready")
             while not self._done:
                 for descriptor, _events in self._poll.poll(self._timeout()):
                     if descriptor in self._handlers:
@@ -258,16 +271,8 @@ class Guard:
         return vip.Removed()
 
     def _present(self) -> bool:
-        return any(address.ip == self._ip for address in self._standing())
-
-    def _standing(self) -> List[Address]:
-        return [] if self._link is None else self._netlink.addresses(self._link.index)
-
-    def _refuse_foreign(self, link: Link) -> None:
-        for address in self._netlink.addresses(link.index):
-            if address.ip == self._ip and _host_address(address).foreign:
-                detail = f"VIP {address.cidr} already stands on {link.name}, not through Baton: remove it or choose another"
-                raise Problem(400, "vip_invalid", detail)
+        standing = [] if self._link is None else self._netlink.addresses(self._link.index)
+        return any(address.ip == self._ip for address in standing)
 
     def _send(self, line: str) -> None:
         _send(self._control, line)

@@ -17,7 +17,8 @@ from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from ..core import vip
 from ..core.problem import Problem
-from .guard import Options, command, remove_now
+from ..core.vip_address import check_vip
+from .guard import Options, command, host_addresses, remove_now
 
 START_SECONDS = 5.0
 DROP_SECONDS = 0.5
@@ -27,7 +28,7 @@ LOG = logging.getLogger("baton.vip")
 class GuardClient:
     """One guard for one VIP. After ``on_lost`` call ``start`` again within the lease, or step down.
 
-    ``program`` is the command that starts this code, such as ``[sys.executable, "-I", "-S", "/opt/baton/batond.pyz"]``.
+    ``program`` is the command that starts a guard, best ``guard.program()``.
     """
 
     def __init__(self, program: Sequence[str], options: Options) -> None:
@@ -81,6 +82,10 @@ class GuardClient:
         """
         if self._socket is not None:
             return
+        options = self._options
+        _vip, warnings = check_vip(options.address, options.interface, host_addresses(), options.static)
+        for warning in warnings:
+            LOG.warning("%s", warning)
         loop = asyncio.get_running_loop()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
@@ -110,7 +115,7 @@ class GuardClient:
             self._ready = None
 
     def prepare(self) -> None:
-        """Let the guard ask the network for another holder already, as the VIP may soon be wanted; returns at once."""
+        """Let the guard ask the network for another holder: the VIP may soon be wanted. Returns at once."""
         self._send("prepare")
 
     def hold(self, deadline: float) -> None:
@@ -128,7 +133,7 @@ class GuardClient:
         self._send(f"hold {deadline!r}")
 
     async def drop(self) -> None:
-        """Give the VIP up; returns when it is off the interface, at the latest after the kernel's lifetime and slack."""
+        """Give the VIP up; returns when it is off the interface, at the latest when the kernel has dropped it."""
         self._deadline = None
         if self._socket is not None:
             self._drop_number += 1
@@ -153,6 +158,7 @@ class GuardClient:
         self._send("leave")
         if not await self._ended(DROP_SECONDS):
             await self._kill()
+        self._on_end()
 
     # --- inside ---
 
@@ -183,7 +189,7 @@ class GuardClient:
         if kind == "ready":
             self._settle(None)
         elif kind == "fatal":
-            self._settle(Problem(400, "vip_invalid", text))
+            self._settle(Problem(503, "guard_failed", text))
         elif kind == "state":
             state, conflicts, announcements = text.split()
             if (state == vip.HELD) != self.held:

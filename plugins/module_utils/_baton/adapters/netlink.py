@@ -153,6 +153,10 @@ class Netlink:
             raise
         return True
 
+    def check_permission(self) -> None:
+        """Raise PermissionError when this process may not change addresses (CAP_NET_ADMIN). Changes nothing."""
+        self.delete(0, bytes(4), 32)  # no interface has this index; the kernel looks at the permission first
+
     def remove(self, index: int, ip: bytes) -> int:
         """Delete ``ip`` whatever its prefix length, and nothing else; return how many addresses that were."""
         removed = int(self.delete(index, ip, len(ip) * 8))  # how a guard adds it: at once, before the list is read

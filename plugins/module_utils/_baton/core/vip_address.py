@@ -48,9 +48,9 @@ def parse_vip(text: str) -> Interface:
 
 
 def check_vip(
-    text: str, interface: str, host: Mapping[str, Sequence[HostAddress]], static: Optional[str] = None
+    text: str, interface: str, host: Mapping[str, Sequence[HostAddress]], static: Sequence[str] = ()
 ) -> Tuple[Interface, List[str]]:
-    """Check a VIP against the host's interfaces (``host``: name to addresses) and the node's static address.
+    """Check a VIP against the host's interfaces (``host``: name to addresses) and the node's static addresses.
 
     Return the VIP and warnings (one line each), or raise Problem 400 ``vip_invalid``.
     """
@@ -59,7 +59,7 @@ def check_vip(
         raise _invalid(f"VIP {text} needs an interface: name one of {_names(host)}")
     if interface not in host:
         raise _invalid(f"interface {interface!r} does not exist on this node: choose one of {_names(host)}")
-    if static and _same(vip, static):
+    if any(_same(vip, own) for own in static):
         raise _invalid(f"VIP {text} is the node's own static address: choose an extra address that no node has")
     for name, addresses in sorted(host.items()):
         for address in addresses:
