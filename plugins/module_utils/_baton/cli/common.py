@@ -1,0 +1,149 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What all verbs of batonctl share: the parser class, global options, how arguments become JSON values, the run's context."""
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any, Callable, Dict, Mapping, Optional
+
+from ..client import Client, connection_from
+from ..client_error import ClientError
+from .output import Output
+
+DEFAULT_URL = "https://127.0.0.1:8092"
+IDENTITY = {"profiles": "Name", "machines": "Uuid", "params": "Name"}
+KEYS = {"profiles": "NAME", "machines": "UUID", "params": "NAME"}
+Verb = Callable[["Context"], None]
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose errors are ClientErrors, so that they end in one line like all others."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, **options)  # an abbreviation that works today is ambiguous tomorrow
+
+    def error(self, message: str) -> Any:
+        raise ClientError("usage", f"{message}; see {self.prog} --help")
+
+
+class Context:
+    """One run: its arguments, where its output goes, and the client (made when it is first needed)."""
+
+    def __init__(self, args: argparse.Namespace, environ: Mapping[str, str], out: Output) -> None:
+        self.args = args
+        self.out = out
+        self._environ = environ
+        self._client: Optional[Client] = None
+
+    @property
+    def client(self) -> Client:
+        if self._client is None:
+            names = {"endpoint": "url", "token": "token", "token_file": "token_file", "ca": "ca", "timeout": "timeout"}
+            options = {option: getattr(self.args, name, None) for name, option in names.items()}
+            connection = connection_from(options, self._environ, DEFAULT_URL)
+            self._client = Client(connection, "batonctl", self.out.notice if self.out.talks else None)
+        return self._client
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+
+    @property
+    def ref(self) -> Any:
+        """The value of -r, or UNSET of the client module when it was not given."""
+        return value_of(self.args.ref)
+
+    @property
+    def has_ref(self) -> bool:
+        return getattr(self.args, "ref", None) is not None
+
+
+def add_group(groups: Any, name: str, text: str, dest: str = "verb") -> Any:
+    """Add a command that has verbs; return what its verbs are added to."""
+    group = groups.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    add_global_options(group, at_root=False)
+    return group.add_subparsers(dest=dest, metavar="VERB", required=True)
+
+
+def add_verb(verbs: Any, name: str, run: Verb, text: str, **defaults: Any) -> argparse.ArgumentParser:
+    """Add one verb with the global options; ``takes_ref`` says that -r means something to it."""
+    parser: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    parser.set_defaults(**{"run": run, "takes_ref": False, **defaults})
+    add_global_options(parser, at_root=False)
+    return parser
+
+
+def add_global_options(parser: argparse.ArgumentParser, at_root: bool) -> None:
+    """Add the options that may stand before or after the verb; after it they win."""
+    default: Any = None if at_root else argparse.SUPPRESS
+    group = parser.add_argument_group("global options")
+    group.add_argument("-E", "--endpoint", metavar="URL", default=default, help="address, or several with commas (BATON_URL)")
+    group.add_argument("-T", "--token", default=default, help="token; safer: BATON_TOKEN or --token-file (this shows in ps)")
+    group.add_argument("--token-file", metavar="FILE", default=default, help="file that holds the token (BATON_TOKEN_FILE)")
+    group.add_argument("--ca", metavar="FILE", default=default, help="CA certificate of the cluster (BATON_CA)")
+    group.add_argument("-o", "--output", choices=("table", "json"), default=default, help="for people, or for scripts")
+    group.add_argument("--timeout", type=seconds, metavar="SECONDS", default=default, help="of a request with retries (30)")
+    group.add_argument("-r", "--ref", metavar="REF", default=default, help="only if this stands there now (set, remove, update)")
+
+
+def seconds(text: str) -> float:
+    """Read a number of seconds from an argument."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1e9:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return value
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(name)
+
+
+def _parse(text: str) -> Any:
+    return json.loads(text, parse_constant=_no_constant)
+
+
+def value_of(text: str) -> Any:
+    """Return an argument as a value: valid JSON is JSON, everything else a string; "-" reads it from stdin."""
+    if text == "-":
+        text = sys.stdin.read().strip()
+    try:
+        return _parse(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def json_of(text: str, what: str) -> Any:
+    """Return an argument that must be JSON; "-" reads it from stdin. ClientError "usage" says where it is not."""
+    text = sys.stdin.read() if text == "-" else text
+    try:
+        return _parse(text)
+    except RecursionError:
+        raise ClientError("usage", f"{what} is nested too deep") from None
+    except ValueError as error:
+        raise ClientError("usage", f"{what} is not JSON: {error}") from None
+
+
+def object_of(text: str, what: str) -> Dict[str, Any]:
+    """Return an argument that must be a JSON object."""
+    value = json_of(text, what)
+    if not isinstance(value, dict):
+        raise ClientError("usage", f"{what} must be a JSON object")
+    return value
+
+
+def key_of(context: Context) -> str:
+    """Return the key of the document that the arguments mean; Name:NAME looks a machine up."""
+    name: str = context.args.name
+    if context.args.kind != "machines" or not name.startswith("Name:"):
+        return name
+    found = context.client.list("machines", Name=name[5:])
+    if len(found) != 1:
+        if found:
+            raise ClientError("conflict", f"{len(found)} machines are named {name[5:]!r}; give a UUID")
+        raise ClientError("not_found", f"no machine is named {name[5:]!r}", 404)
+    return str(found[0]["Uuid"])

@@ -1,0 +1,53 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""batonctl tokens: who may do what. A token is shown once, when it is made."""
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+from .common import Context, add_group, add_verb
+from .output import when
+
+
+def add(groups: Any) -> None:
+    verbs = add_group(groups, "tokens", "make and revoke tokens")
+    add_verb(verbs, "list", list_tokens, "list the tokens (not their secrets)")
+    create = add_verb(verbs, "create", create_token, "make a token, which is shown this once")
+    create.add_argument("--profile", metavar="NAME", help="for this profile and nothing else (without it: an admin token)")
+    create.add_argument("--ttl", help="how long it lasts, such as 90s, 15m, 2h, 7d, 3y (for ever)")
+    create.add_argument("--description", default="", metavar="TEXT", help="what it is for")
+    revoke = add_verb(verbs, "revoke", revoke_token, "make a token worthless at once")
+    revoke.add_argument("id", metavar="ID")
+
+
+def scope_name(scope: Mapping[str, Any]) -> str:
+    """Return a scope in a few words."""
+    return f"profile {scope.get('name')}" if scope.get("kind") == "profile" else str(scope.get("kind"))
+
+
+def list_tokens(context: Context) -> None:
+    found = context.client.tokens()
+    if context.out.as_json:
+        context.out.json(found)
+        return
+    rows = [
+        [t["Id"], scope_name(t["Scope"] or {}), when(t["Created"]), when(t["Expires"]), t.get("Description") or ""] for t in found
+    ]
+    context.out.table(["ID", "SCOPE", "CREATED", "EXPIRES", "DESCRIPTION"], rows, "There are no tokens.")
+
+
+def create_token(context: Context) -> None:
+    args = context.args
+    scope = {"kind": "profile", "name": args.profile} if args.profile else {"kind": "admin"}
+    made = context.client.create_token(scope, args.ttl, args.description)
+    if context.out.as_json:
+        context.out.json(made)
+        return
+    context.out.line(made["Token"])
+    if context.out.talks:
+        context.out.notice(f"{scope_name(made['Scope'])} token, expires: {when(made['Expires'])}; id {made['Id']}")
+
+
+def revoke_token(context: Context) -> None:
+    context.client.revoke_token(context.args.id)
+    context.out.done({"Id": context.args.id}, f"Revoked token {context.args.id}.")

@@ -1,0 +1,345 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The HTTP client of modules, plugins and batonctl: Baton's resources as methods.
+
+What is asked again, and where, is decided in transport.py; files are in transfer.py. Every method raises ClientError and
+nothing else. A change answers with the new value when ``want`` is true, else with its revision only (cheaper).
+"""
+from __future__ import annotations
+
+import json
+import random
+import time
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from urllib.parse import quote
+
+from .client_error import ClientError
+from .connection import DEFAULT_TIMEOUT, Connection, connection_from
+from .merging import merge_operations
+from .transfer import Files
+from .transport import REQUESTS_ERROR, Answer, Call, Transport
+from .version import VERSION
+
+__all__ = ["DEFAULT_TIMEOUT", "REQUESTS_ERROR", "Answer", "Client", "ClientError", "Connection", "connect", "connection_from"]
+
+Operations = Sequence[Mapping[str, Any]]
+POLL = 20.0  # seconds of one long-poll; the next one asks whoever is active then
+UNSET = object()
+
+
+def connect(options: Mapping[str, Any], environ: Mapping[str, str], default_url: str = "") -> "Client":
+    """Return a client for options and environment, as connection_from explains them."""
+    return Client(connection_from(options, environ, default_url))
+
+
+def quoted(name: str) -> str:
+    """Return a name as part of a path; ClientError "usage" for one that would mean another path."""
+    if any(part in ("", ".", "..") for part in name.split("/")) or not name.isprintable():
+        raise ClientError("usage", f"{name!r} is not a name")
+    return quote(name, safe="/:@")
+
+
+def same_value(a: Any, b: Any) -> bool:
+    """Return whether two JSON values are the same (1 and true are not)."""
+    return json.dumps(a, sort_keys=True) == json.dumps(b, sort_keys=True)
+
+
+class Client:
+    """A client of one cluster, for one thread. Use ``close`` or a ``with`` block to end its connections."""
+
+    def __init__(
+        self, connection: Connection, user_agent: str = "baton", notice: Optional[Callable[[str], None]] = None
+    ) -> None:
+        self.connection = connection
+        self.transport = Transport(connection, f"{user_agent}/{VERSION}", notice)
+        self.files = Files(self.transport, connection.timeout)
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_exc: Any) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.transport.close()
+
+    # --- requests -----------------------------------------------------------------------------------------------------
+
+    def request(
+        self, method: str, path: str, body: Any = UNSET, want: bool = True, headers: Optional[Mapping[str, str]] = None,
+        **call: Any,
+    ) -> Answer:  # fmt: skip
+        """Send one request with its retries; ``path`` is quoted and stands below /api/v3; ``call``: fields of Call."""
+        sent = dict(headers or {})
+        open_body = None
+        if body is not UNSET:
+            try:
+                data = json.dumps(body, separators=(",", ":"), allow_nan=False).encode("utf-8")
+            except (TypeError, ValueError, RecursionError) as error:
+                raise ClientError("usage", f"the value is not JSON: {error}") from None
+            sent["Content-Type"] = "application/json-patch+json" if method == "PATCH" else "application/json"
+            open_body = lambda: data  # noqa: E731
+        if method not in ("GET", "HEAD"):
+            sent["Prefer"] = "return=representation" if want else "return=minimal"
+        call.setdefault("total", self.connection.timeout)
+        return self.transport.send(Call(method, path, headers=sent, open_body=open_body, **call))
+
+    def _change(
+        self, method: str, path: str, body: Any, want: bool, if_match: Optional[str] = None, create: bool = False, **call: Any
+    ) -> Answer:
+        headers = {}
+        if if_match is not None:
+            headers["If-Match"] = "*" if if_match == "*" else f'"{if_match}"'
+        if create:
+            headers["If-None-Match"] = "*"
+        return self.request(method, path, body, want, headers, **call)
+
+    # --- documents (kind: profiles, machines, params) -----------------------------------------------------------------
+
+    def info(self) -> Dict[str, Any]:
+        """Return what the node that answers says of itself."""
+        return dict(self.request("GET", "/info").body)
+
+    def list(self, kind: str, **filters: str) -> List[Dict[str, Any]]:
+        """Return all documents of a kind, sorted by key; ``filters`` compare top-level members (Name="n1")."""
+        return [*self.request("GET", f"/{kind}", query=filters).body]
+
+    def get(self, kind: str, key: str) -> Answer:
+        return self.request("GET", _document(kind, key))
+
+    def create(self, kind: str, value: Mapping[str, Any], want: bool = True, key: Optional[str] = None) -> Answer:
+        """Create a document; "conflict" if it exists. ``key``: an Idempotency-Key of the caller's own (here and below)."""
+        return self.request("POST", f"/{kind}", value, want, key=key)
+
+    def put(
+        self, kind: str, name: str, value: Mapping[str, Any], if_match: Optional[str] = None, want: bool = True,
+        key: Optional[str] = None,
+    ) -> Answer:  # fmt: skip
+        """Replace or create a document. ``if_match``: the revision that it must have."""
+        return self._change("PUT", _document(kind, name), value, want, if_match, key=key)
+
+    def patch(
+        self, kind: str, name: str, operations: Operations, if_match: Optional[str] = None, want: bool = True,
+        key: Optional[str] = None,
+    ) -> Answer:  # fmt: skip
+        """Apply RFC 6902 operations, all or nothing; a failed test is "conflict", with index, path and value in ``problem``."""
+        return self._change("PATCH", _document(kind, name), list(operations), want, if_match, key=key)
+
+    def merge(self, kind: str, name: str, changes: Mapping[str, Any], base: Any = UNSET, want: bool = True) -> Answer:
+        """Apply an RFC 7396 merge patch. With ``base`` only if what it changes still stands there as in ``base``."""
+        if base is not UNSET:
+            return self.patch(kind, name, merge_operations(base, changes, tests=True), want=want)
+        end = time.monotonic() + self.connection.timeout
+        pause = 0.01
+        while True:
+            now = self.get(kind, name)
+            operations = merge_operations(now.body, changes)
+            if not operations:
+                return now
+            try:
+                return self.patch(kind, name, operations, now.revision, want)
+            except ClientError as error:
+                if error.status != 412 or time.monotonic() >= end:
+                    raise
+            time.sleep(random.uniform(0, pause))
+            pause = min(pause * 2, 0.5)
+
+    def delete(self, kind: str, name: str, if_match: Optional[str] = None, key: Optional[str] = None) -> Answer:
+        return self._change("DELETE", _document(kind, name), UNSET, False, if_match, key=key)
+
+    def post(self, path: str, body: Any, want: bool = True, **call: Any) -> Answer:
+        """Send a POST to any resource below /api/v3."""
+        return self.request("POST", path, body, want, **call)
+
+    # --- params of a profile or machine -------------------------------------------------------------------------------
+
+    def params(self, kind: str, name: str) -> Answer:
+        """Return the Params object that is set (schema defaults are not in it)."""
+        return self.request("GET", _document(kind, name) + "/params")
+
+    def get_param(self, kind: str, name: str, param: str, default: bool = True) -> Answer:
+        """Return a param's value, else its schema's default (unless ``default`` is false), else raise "not_found"."""
+        return self.request("GET", _param(kind, name, param), query={} if default else {"default": "no"})
+
+    def set_param(
+        self, kind: str, name: str, param: str, value: Any, if_match: Optional[str] = None, want: bool = False,
+        key: Optional[str] = None,
+    ) -> Answer:  # fmt: skip
+        return self._change("PUT", _param(kind, name, param), value, want, if_match, key=key)
+
+    def add_param(
+        self, kind: str, name: str, param: str, value: Any, want: bool = False, key: Optional[str] = None
+    ) -> Answer:
+        """Set a param that is not set; "conflict" if it is. Nothing else is compared."""
+        return self._change("PUT", _param(kind, name, param), value, want, create=True, key=key)
+
+    def patch_param(
+        self, kind: str, name: str, param: str, operations: Operations, want: bool = False, key: Optional[str] = None
+    ) -> Answer:
+        """Apply RFC 6902 operations whose root ("") is the param's value."""
+        return self._change("PATCH", _param(kind, name, param), list(operations), want, key=key)
+
+    def swap_param(
+        self, kind: str, name: str, param: str, old: Any, new: Any, want: bool = False, key: Optional[str] = None
+    ) -> Answer:
+        """Compare-and-patch: set ``new`` if the value, or the schema's default, is ``old``; else "conflict"."""
+        operations = [{"op": "test", "path": "", "value": old}, {"op": "replace", "path": "", "value": new}]
+        return self.patch_param(kind, name, param, operations, want, key)
+
+    def delete_param(self, kind: str, name: str, param: str, old: Any = UNSET, key: Optional[str] = None) -> Answer:
+        """Unset a param; with ``old`` only if that stands there."""
+        if old is UNSET:
+            return self._change("DELETE", _param(kind, name, param), UNSET, False, key=key)
+        operations = [{"op": "test", "path": "", "value": old}, {"op": "remove", "path": ""}]
+        return self.patch_param(kind, name, param, operations, key=key)
+
+    # --- waiting ------------------------------------------------------------------------------------------------------
+
+    def wait(
+        self, kind: str, name: str, param: Optional[str] = None, condition: str = "exists", value: Any = None,
+        revision: Optional[str] = None, timeout: float = 300.0,
+    ) -> Answer:  # fmt: skip
+        """Wait until a param (or, without one, the document) meets a condition; return it (body None when absent).
+
+        condition: exists, absent, equals or differs (from ``value``), changed (the document since ``revision``; a param,
+        and anything without ``revision``, since now). ``timeout`` in seconds over all; then "conflict" with status 408.
+        A change of active in the meantime is waited through.
+        """
+        path = _document(kind, name) if param is None else _param(kind, name, param)
+        end = time.monotonic() + timeout
+        if condition == "changed" and revision is None:
+            condition, value, revision = self._since_now(path, param is not None)
+        while True:
+            left = max(0.0, end - time.monotonic())
+            poll = min(POLL, left)
+            query = {"wait": condition, "timeout": f"{poll:.3f}"}
+            if condition in ("equals", "differs"):
+                query["value"] = json.dumps(value)
+            elif condition == "changed":
+                query["revision"] = revision or ""
+            try:
+                return self.request("GET", path, query=query, total=poll + 5.0, attempt=poll + 10.0)
+            except ClientError as error:
+                if error.status == 408 and poll >= left:
+                    raise _timed_out(error, kind, name, param, condition, value, timeout) from None
+                if error.status != 408 and (not error.retriable or time.monotonic() >= end):
+                    raise
+
+    def _since_now(self, path: str, is_param: bool) -> Tuple[str, Any, Optional[str]]:
+        try:
+            now = self.request("GET", path)
+        except ClientError as error:
+            if error.kind == "not_found":
+                return "exists", None, None
+            raise
+        return ("differs", now.body, None) if is_param else ("changed", None, now.revision)
+
+    # --- tokens -------------------------------------------------------------------------------------------------------
+
+    def tokens(self) -> List[Dict[str, Any]]:
+        return [*self.request("GET", "/tokens").body]
+
+    def create_token(self, scope: Mapping[str, Any], ttl: Optional[str] = None, description: str = "") -> Dict[str, Any]:
+        """Create a token; ``scope`` is {"kind": "admin"} or {"kind": "profile", "name": NAME}; ``ttl`` such as 90s, 2h, 7d."""
+        body = {"Scope": dict(scope), "Description": description}
+        if ttl is not None:
+            body["Ttl"] = ttl
+        return dict(self.post("/tokens", body).body)
+
+    def profile_token(self, name: str, ttl: Optional[str] = None) -> Dict[str, Any]:
+        """Create a token that reads and writes this profile and nothing else; answers Token, Id, Expires, Scope."""
+        query = {} if ttl is None else {"ttl": ttl}
+        return dict(self.request("POST", f"/profiles/{quoted(name)}/token", query=query).body)
+
+    def revoke_token(self, token_id: str) -> None:
+        self.request("DELETE", f"/tokens/{quoted(token_id)}", want=False)
+
+    # --- the cluster --------------------------------------------------------------------------------------------------
+
+    def ha_status(self) -> Dict[str, Any]:
+        """Return the state as the first node that answers sees it."""
+        return dict(self.request("GET", "/system/ha").body)
+
+    def cluster_status(self) -> Dict[str, Any]:
+        """Return the state as the active sees it, or as another node does when the active does not answer."""
+        seen = self.ha_status()
+        url = seen.get("active_url")
+        if seen.get("role") == "active" or not url:
+            return seen
+        try:
+            return dict(self.request("GET", "/system/ha", base=url, total=5.0).body)
+        except ClientError:
+            return seen
+
+    def become_active(self, force: bool = False) -> Dict[str, Any]:
+        """Tell the one node of this connection to become active."""
+        return self._order("/system/active", {"force": force})
+
+    def become_passive(self, force: bool = False) -> Dict[str, Any]:
+        """Tell the one node of this connection to give the active role up."""
+        return self._order("/system/passive", {"force": force})
+
+    def create_cluster(self, cluster_id: str) -> Dict[str, Any]:
+        """Create the cluster on the one node of this connection."""
+        return self._order("/system/create", {"cluster_id": cluster_id})
+
+    def _order(self, path: str, body: Dict[str, Any]) -> Dict[str, Any]:
+        if len(self.connection.urls) != 1:
+            raise ClientError("usage", f"this goes to one node, not to {len(self.connection.urls)}: give one URL")
+        return dict(self.post(path, body, attempt=self.connection.timeout, follow=False, repeat=False).body or {})
+
+    def remove_node(self, node: str) -> None:
+        """Forget a node that does not run any more."""
+        self.request("DELETE", f"/system/nodes/{quoted(node)}", want=False)
+
+    def switch(self, to: Optional[str] = None, reason: str = "") -> Dict[str, Any]:
+        """Move the active role, to the best-caught-up passive unless ``to`` names one; return the new status.
+
+        The answer is often lost, since the VIP that it would come through moves away; then the status is asked.
+        """
+        before = self.cluster_status()
+        try:
+            self.post("/system/switch", {"to": to, "reason": reason}, attempt=self.connection.timeout, repeat=False)
+        except ClientError as error:
+            if error.outcome != "unknown" or error.status is not None:
+                raise
+            lost: Optional[ClientError] = error
+        else:
+            lost = None
+        end = time.monotonic() + self.connection.timeout
+        pause = 0.1
+        while True:
+            now = self._serving_status(end)
+            moved = now.get("epoch") != before.get("epoch") or now.get("active") == to
+            if now.get("serving") and (moved or lost is None):
+                return now
+            if time.monotonic() >= end:
+                late = "the role was handed over, but the new active does not serve yet"
+                raise lost or ClientError("unavailable", late, retriable=True)
+            time.sleep(pause)
+            pause = min(pause * 2, 1.0)
+
+    def _serving_status(self, end: float) -> Dict[str, Any]:
+        try:
+            return self.cluster_status()
+        except ClientError as error:
+            if error.retriable and time.monotonic() < end:
+                return {}
+            raise
+
+
+def _document(kind: str, name: str) -> str:
+    return f"/{kind}/{quoted(name)}"
+
+
+def _param(kind: str, name: str, param: str) -> str:
+    return f"/{kind}/{quoted(name)}/params/{quoted(param)}"
+
+
+def _timed_out(
+    error: ClientError, kind: str, name: str, param: Optional[str], condition: str, value: Any, timeout: float
+) -> ClientError:
+    what = f"{kind[:-1]} {name!r}" + (f", param {param!r}" if param is not None else "")
+    wanted = f"{condition} {json.dumps(value)}" if condition in ("equals", "differs") else condition
+    found = "nothing is set" if error.problem.get("missing") else f"found {json.dumps(error.problem.get('found'))[:200]}"
+    return ClientError("conflict", f"{what}: waited {timeout:g} s in vain for: {wanted}; {found}", 408, error.problem)
