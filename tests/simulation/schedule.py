@@ -186,7 +186,8 @@ class Schedule:
 
     def _fault_wipe(self, host):
         """A disk is replaced: only ever while another in-sync disk survives (I1 promises no more)."""
-        record = self.world.store.record if self.world.shared else host.disk.record[1]
+        records = [other.disk.record for other in self.world.hosts.values()]
+        record = self.world.store.record if self.world.shared else max(records, key=lambda item: item[0])[1]
         if record is None or host.name in (record.active, record.holder):
             return
         disks = {(name, other.disk.saved.incarnation) for name, other in self.world.hosts.items() if other is not host}

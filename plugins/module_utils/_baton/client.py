@@ -13,7 +13,7 @@ import time
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 from urllib.parse import quote
 
-from .client_error import ClientError
+from .client_error import ClientError, found_in, short
 from .connection import DEFAULT_TIMEOUT, Connection, connection_from
 from .merging import merge_operations
 from .transfer import Files
@@ -37,11 +37,6 @@ def quoted(name: str) -> str:
     if any(part in ("", ".", "..") for part in name.split("/")) or not name.isprintable():
         raise ClientError("usage", f"{name!r} is not a name")
     return quote(name, safe="/:@")
-
-
-def same_value(a: Any, b: Any) -> bool:
-    """Return whether two JSON values are the same (1 and true are not)."""
-    return json.dumps(a, sort_keys=True) == json.dumps(b, sort_keys=True)
 
 
 class Client:
@@ -183,15 +178,24 @@ class Client:
         self, kind: str, name: str, param: str, old: Any, new: Any, want: bool = False, key: Optional[str] = None
     ) -> Answer:
         """Compare-and-patch: set ``new`` if the value, or the schema's default, is ``old``; else "conflict"."""
-        operations = [{"op": "test", "path": "", "value": old}, {"op": "replace", "path": "", "value": new}]
-        return self.patch_param(kind, name, param, operations, want, key)
+        return self._compared(kind, name, param, old, {"op": "replace", "path": "", "value": new}, want, key)
 
     def delete_param(self, kind: str, name: str, param: str, old: Any = UNSET, key: Optional[str] = None) -> Answer:
         """Unset a param; with ``old`` only if that stands there."""
         if old is UNSET:
             return self._change("DELETE", _param(kind, name, param), UNSET, False, key=key)
-        operations = [{"op": "test", "path": "", "value": old}, {"op": "remove", "path": ""}]
-        return self.patch_param(kind, name, param, operations, key=key)
+        return self._compared(kind, name, param, old, {"op": "remove", "path": ""}, False, key)
+
+    def _compared(
+        self, kind: str, name: str, param: str, old: Any, operation: Mapping[str, Any], want: bool, key: Optional[str]
+    ) -> Answer:
+        try:
+            return self.patch_param(kind, name, param, [{"op": "test", "path": "", "value": old}, operation], want, key)
+        except ClientError as error:
+            if error.code == "test_failed":
+                message = f"{described(kind, name, param)} is not {short(old)}: {found_in(error.problem)}; nothing was changed"
+                raise ClientError(error.kind, message, error.status, error.problem) from None
+            raise
 
     # --- waiting ------------------------------------------------------------------------------------------------------
 
@@ -328,6 +332,10 @@ class Client:
             raise
 
 
+def described(kind: str, name: str, param: Optional[str]) -> str:
+    return f"{kind[:-1]} {name!r}" if param is None else f"param {param!r} of {kind[:-1]} {name!r}"
+
+
 def _document(kind: str, name: str) -> str:
     return f"/{kind}/{quoted(name)}"
 
@@ -339,7 +347,6 @@ def _param(kind: str, name: str, param: str) -> str:
 def _timed_out(
     error: ClientError, kind: str, name: str, param: Optional[str], condition: str, value: Any, timeout: float
 ) -> ClientError:
-    what = f"{kind[:-1]} {name!r}" + (f", param {param!r}" if param is not None else "")
-    wanted = f"{condition} {json.dumps(value)}" if condition in ("equals", "differs") else condition
-    found = "nothing is set" if error.problem.get("missing") else f"found {json.dumps(error.problem.get('found'))[:200]}"
-    return ClientError("conflict", f"{what}: waited {timeout:g} s in vain for: {wanted}; {found}", 408, error.problem)
+    wanted = f"{condition} {short(value)}" if condition in ("equals", "differs") else condition
+    message = f"{described(kind, name, param)}: waited {timeout:g} s in vain for: {wanted}; {found_in(error.problem)}"
+    return ClientError("conflict", message, 408, error.problem)

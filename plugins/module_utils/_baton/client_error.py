@@ -84,13 +84,19 @@ def from_problem(status: int, problem: Dict[str, Any]) -> ClientError:
     kind = _KINDS.get(status, "usage" if status < 500 else "server")
     message = one_line(str(problem.get("detail") or problem.get("title") or f"HTTP status {status}"))
     if status in (408, 409) and "found" in problem:
-        message += "; nothing is set" if problem.get("missing") else f"; found {_short(problem['found'])}"
+        message += f"; {found_in(problem)}"
     if status == 401:
         message += "; check BATON_TOKEN or the token file"
     outcome = problem.get("outcome")
     return ClientError(kind, message, status, problem, outcome=outcome if isinstance(outcome, str) else None)
 
 
-def _short(value: Any) -> str:
+def found_in(problem: Dict[str, Any]) -> str:
+    """Say what stands where a problem document's test or wait looked."""
+    return "nothing is set" if problem.get("missing") else f"found {short(problem.get('found'))}"
+
+
+def short(value: Any) -> str:
+    """Return a JSON value for a message."""
     text = one_line(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
     return text if len(text) <= _MOST_SHOWN else text[: _MOST_SHOWN - 1] + "…"

@@ -84,8 +84,8 @@ def _explain_tls(error: ssl.SSLError) -> str:
 
 
 def is_hopeless(error: BaseException) -> bool:
-    """Return whether repeating can't help: TLS trust and malformed requests."""
-    return any(isinstance(part, (ssl.SSLError, ValueError, UnicodeError)) for part in chain(error)) and not was_cut(error)
+    """Return whether repeating can't help: no trust, no TLS, or a malformed request. Such a request was not sent."""
+    return any(isinstance(part, (ssl.SSLError, ValueError)) for part in chain(error)) and not was_cut(error)
 
 
 def was_cut(error: BaseException) -> bool:
@@ -96,5 +96,4 @@ def was_cut(error: BaseException) -> bool:
 def was_sent(error: BaseException) -> bool:
     """Return whether the server may have received the request."""
     names = {type(part).__name__ for part in chain(error)}
-    trust = any(isinstance(part, ssl.SSLCertVerificationError) for part in chain(error))
-    return not trust and not names.intersection(_UNSENT) and "InvalidURL" not in names
+    return not is_hopeless(error) and not names.intersection(_UNSENT)

@@ -12,7 +12,7 @@ import random
 import secrets
 import socket
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Union
 
 from .client_error import ClientError, from_problem, one_line
@@ -74,13 +74,14 @@ class Answer:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why one node gave no answer. ``sent``: it may have carried the request out."""
+    """Why one node gave no answer. ``sent``: it may have carried the request out; ``named_by``: who pointed to it."""
 
     url: str
     reason: str
     hopeless: bool = False
     sent: bool = False
     error: Optional[ClientError] = None
+    named_by: str = ""
 
 
 class Transport:
@@ -159,7 +160,7 @@ class Transport:
             if isinstance(outcome, Failure):
                 if url == self._good:
                     self._good = None
-                return outcome
+                return outcome if url == start else replace(outcome, named_by=start)
             if outcome.status not in (307, 308) or not call.follow:
                 if call.base is None:
                     self._good = url
@@ -239,7 +240,8 @@ def _stranger(url: str, status: int, kind: str, response: Any) -> Failure:
 
 
 def _reasons(failures: Sequence[Failure]) -> str:
-    return "; ".join(f"{failure.url}: {failure.reason}" for failure in failures)
+    said = {f"{failure.url}: {failure.reason}": failure.named_by for failure in reversed(failures)}
+    return "; ".join(text + (f" (active according to {by})" if by else "") for text, by in reversed(list(said.items())))
 
 
 def _gave_up(failures: Sequence[Failure], unknown: bool, waited: float) -> ClientError:

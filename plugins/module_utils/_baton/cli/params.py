@@ -39,7 +39,7 @@ def add(verbs: Any, kind: str) -> None:
     wait.add_argument("--wait-timeout", type=seconds, default=300.0, metavar="SECONDS", help="how long in all (300)")
     _add_meta(verbs, kind)
     if kind == "profiles":
-        token = add_verb(verbs, "token", make_token, "make a token that reads and writes this profile and nothing else", kind=kind)
+        token = add_verb(verbs, "token", make_token, "make a token for this profile and nothing else", kind=kind)
         token.add_argument("name", metavar="NAME")
         token.add_argument("--ttl", help="how long it lasts, such as 90s, 15m, 2h, 7d (2h)")
 

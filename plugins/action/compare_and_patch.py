@@ -1,0 +1,22 @@
+# Copyright (c) 2026 The Baton authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from ansible_collections.baton.ha.plugins.module_utils._baton.tasks import compare_and_patch as task
+from ansible_collections.baton.ha.plugins.plugin_utils.action import BatonAction
+
+
+class ActionModule(BatonAction):
+    """Runs M(baton.ha.compare_and_patch) on the controller, which spares the host a Python start."""
+
+    SPEC = task.SPEC
+    RULES = {
+        "mutually_exclusive": task.MUTUALLY_EXCLUSIVE,
+        "required_one_of": task.REQUIRED_ONE_OF,
+        "required_together": task.REQUIRED_TOGETHER,
+    }
+
+    def perform(self, context):
+        return task.run(context)

@@ -1,0 +1,35 @@
+# Copyright (c) 2026 The Baton authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """How to reach a Baton cluster."""
+
+    DOCUMENTATION = r"""
+options:
+  url:
+    description:
+      - Addresses of nodes, tried in order; any node leads to the active. The VIP is a good one.
+      - Without it the environment variable E(BATON_URL) is used, or E(RS_ENDPOINT).
+    type: list
+    elements: str
+  token:
+    description:
+      - The token. Without it O(token_file), then the environment variables E(BATON_TOKEN), E(BATON_TOKEN_FILE) and E(RS_TOKEN) are used.
+    type: str
+  token_file:
+    description: A file on the controller that has the token.
+    type: path
+  ca:
+    description: A file with the CA certificate of the nodes. Without it E(BATON_CA), then the system's store is used.
+    type: path
+  timeout:
+    description: Seconds that one request may take with all its retries; a change of the active is waited through.
+    type: float
+    default: 30.0
+requirements:
+  - requests (where the task runs, which is the controller)
+"""

@@ -1,0 +1,68 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What all modules and action plugins share: connection options, and the way from a task's options to its result.
+
+Each task is one file here: a SPEC and ``run(context)``. The module of that name runs it on the host, the action plugin on
+the controller. ``run`` returns the result or raises ClientError, which becomes ``fail_json`` in one place.
+"""
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import Any, Callable, Dict, List, Mapping, Optional
+
+from ..client import REQUESTS_ERROR, Client, connect
+from ..client_error import ClientError
+
+Result = Dict[str, Any]
+
+CONNECTION: Dict[str, Any] = {
+    "url": {"type": "list", "elements": "str"},
+    "token": {"type": "str", "no_log": True},
+    "token_file": {"type": "path"},
+    "ca": {"type": "path"},
+    "timeout": {"type": "float", "default": 30.0},
+}
+
+
+@dataclass
+class Context:
+    """One run of a task. ``host``: a name for this host when the task gives none."""
+
+    params: Mapping[str, Any]
+    check: bool
+    host: str
+    warnings: List[str] = field(default_factory=list)
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    _client: Optional[Client] = None
+
+    @property
+    def client(self) -> Client:
+        """Return the connection that the options describe."""
+        if REQUESTS_ERROR is not None:
+            raise ClientError("usage", f"{REQUESTS_ERROR}")
+        if self._client is None:
+            self._client = connect(self.params, self.environ)
+        return self._client
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+
+
+def spec(**options: Any) -> Dict[str, Any]:
+    """Return an argument spec with the connection options."""
+    return {**CONNECTION, **options}
+
+
+def perform(run: Callable[[Context], Result], context: Context) -> Result:
+    """Run a task; a ClientError becomes a failed result in one line."""
+    try:
+        result = run(context)
+    except ClientError as error:
+        result = {"failed": True, "changed": False, **error.result()}
+    finally:
+        context.close()
+    if context.warnings:
+        result["warnings"] = context.warnings
+    return result

@@ -1,0 +1,131 @@
+#!/usr/bin/python
+
+# Copyright (c) 2026 The Baton authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: compare_and_patch
+short_description: Change a shared document only if it is as expected
+version_added: 0.1.0
+description:
+  - Applies an RFC 6902 JSON Patch to a document, or swaps one param, all or nothing.
+  - Of any number of hosts that do this at the same time with the same reference, under any number of controllers, exactly one wins. The others change nothing and are told what stands there now.
+extends_documentation_fragment:
+  - baton.ha.connection
+  - baton.ha.attributes
+  - baton.ha.attributes.changing
+options:
+  kind:
+    description: Kind of the document.
+    type: str
+    choices: [profiles, machines, params]
+    default: profiles
+  name:
+    description: Name of the document (UUID of a machine).
+    type: str
+    required: true
+  param:
+    description:
+      - A param of the profile or machine. The root of O(patch) is then the value of this param.
+      - A param that is not set reads as the default in its schema.
+    type: str
+  expect:
+    description: The value that O(param) must have.
+    type: raw
+  value:
+    description:
+      - The value that O(param) is to get if it is O(expect).
+      - If it has this value already the task is won and changes nothing.
+    type: raw
+  patch:
+    description: Operations as in RFC 6902. Use C(test) operations for what must hold.
+    type: list
+    elements: dict
+  on_conflict:
+    description: Whether a lost race is a result with RV(won=false), or a failed task.
+    type: str
+    choices: [report, fail]
+    default: report
+seealso:
+  - module: baton.ha.leader_election
+author:
+  - The Baton authors (@baton-ha)
+"""
+
+EXAMPLES = r"""
+- name: Claim the migration, whoever is first
+  baton.ha.compare_and_patch:
+    name: web
+    param: web/migrated-by
+    expect: nobody
+    value: "{{ inventory_hostname }}"
+  register: claim
+
+- name: Migrate on the one host that won
+  ansible.builtin.command: /usr/local/bin/migrate
+  when: claim.won
+  changed_when: true
+
+- name: Several members at once, all or nothing
+  baton.ha.compare_and_patch:
+    name: web
+    patch:
+      - {op: test, path: /Params/web~1generation, value: 1}
+      - {op: replace, path: /Params/web~1generation, value: 2}
+      - {op: add, path: /Meta/icon, value: anchor}
+"""
+
+RETURN = r"""
+won:
+  description: Whether the patch was applied, or the value stood there already.
+  returned: success
+  type: bool
+found:
+  description: What stood there before; after a lost race, what the failed test found.
+  returned: success
+  type: raw
+  sample: web-2
+value:
+  description: What stands there after the task.
+  returned: success
+  type: raw
+  sample: web-1
+operation:
+  description: Index of the operation that failed.
+  returned: when the race was lost
+  type: int
+  sample: 0
+revision:
+  description: The revision that the change made.
+  returned: changed, not in check mode
+  type: str
+  sample: "3.42"
+"""
+
+import platform
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.baton.ha.plugins.module_utils._baton.tasks import compare_and_patch as task
+from ansible_collections.baton.ha.plugins.module_utils._baton.tasks.common import Context, perform
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec=task.SPEC,
+        mutually_exclusive=task.MUTUALLY_EXCLUSIVE,
+        required_one_of=task.REQUIRED_ONE_OF,
+        required_together=task.REQUIRED_TOGETHER,
+        supports_check_mode=True,
+    )
+    result = perform(task.run, Context(module.params, module.check_mode, platform.node()))
+    if result.pop("failed", False):
+        module.fail_json(**result)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

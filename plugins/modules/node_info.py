@@ -1,0 +1,110 @@
+#!/usr/bin/python
+
+# Copyright (c) 2026 The Baton authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: node_info
+short_description: Read the state of the HA cluster
+version_added: 0.1.0
+description:
+  - Returns the state of the cluster as the node at O(url) sees it. It works for a node that has not joined a cluster, too.
+extends_documentation_fragment:
+  - baton.ha.connection
+  - baton.ha.attributes
+  - baton.ha.attributes.reading
+options: {}
+author:
+  - The Baton authors (@baton-ha)
+"""
+
+EXAMPLES = r"""
+- name: Who is active?
+  baton.ha.node_info:
+    url: https://192.0.2.11:8092
+  register: ha
+
+- name: Show it
+  ansible.builtin.debug:
+    msg: "{{ ha.node.active }} is active in epoch {{ ha.node.epoch.number }}"
+"""
+
+RETURN = r"""
+node:
+  description: The state of the node and of its cluster.
+  returned: success
+  type: dict
+  contains:
+    node:
+      description: Name of the node that answered.
+      returned: success
+      type: str
+    role:
+      description: One of V(unjoined), V(starting), V(passive), V(taking), V(active).
+      returned: success
+      type: str
+    serving:
+      description: Whether it is active and within its lease.
+      returned: success
+      type: bool
+    state:
+      description: One of V(Up), V(Connecting), V(Syncing), V(In-Sync), V(Refused).
+      returned: success
+      type: str
+    error:
+      description: What needs a person, and what to do.
+      returned: success
+      type: str
+    cluster_id:
+      description: Id of the cluster; V(none) when the node has not joined one.
+      returned: success
+      type: str
+    epoch:
+      description: Number and id of the epoch.
+      returned: success
+      type: dict
+    active:
+      description: Name of the active.
+      returned: success
+      type: str
+    in_sync:
+      description: Names of the nodes that have every acknowledged write.
+      returned: success
+      type: list
+      elements: str
+    vip:
+      description: Address, interface and whether this node holds it; V(none) without a VIP.
+      returned: success
+      type: dict
+    nodes:
+      description: What is known of every node.
+      returned: success
+      type: list
+      elements: dict
+  sample: {"node": "n1", "role": "active", "serving": true, "state": "Up", "active": "n1", "in_sync": ["n1", "n2"]}
+"""
+
+import platform
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.baton.ha.plugins.module_utils._baton.tasks import node_info as task
+from ansible_collections.baton.ha.plugins.module_utils._baton.tasks.common import Context, perform
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec=task.SPEC,
+        supports_check_mode=True,
+    )
+    result = perform(task.run, Context(module.params, module.check_mode, platform.node()))
+    if result.pop("failed", False):
+        module.fail_json(**result)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
