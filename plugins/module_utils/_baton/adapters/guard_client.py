@@ -37,7 +37,7 @@ class GuardClient:
         self._process: Optional["subprocess.Popen[bytes]"] = None
         self._socket: Optional[socket.socket] = None
         self._ready: Optional["asyncio.Future[None]"] = None
-        self._drops: Dict[int, "asyncio.Future[None]"] = {}
+        self._drops: Dict[int, "asyncio.Future[bool]"] = {}  # True: confirmed; False: the guard ended first
         self._drop_number = 0
         self._deadline: Optional[float] = None
         self._unanswered_since: Optional[float] = None
@@ -135,21 +135,8 @@ class GuardClient:
     async def drop(self) -> None:
         """Give the VIP up; returns when it is off the interface, at the latest when the kernel has dropped it."""
         self._deadline = None
-        if self._socket is not None:
-            self._drop_number += 1
-            dropped = self._drops[self._drop_number] = asyncio.get_running_loop().create_future()
-            try:
-                if self._send(f"drop {self._drop_number}"):
-                    await asyncio.wait_for(dropped, DROP_SECONDS)
-                    if self._socket is not None:
-                        return
-            except asyncio.TimeoutError:
-                pass
-            finally:
-                self._drops.pop(self._drop_number, None)
-            LOG.error("the VIP's guard does not drop it: it is killed, and the VIP removed without it")
-            await self._kill()
-        await self._remove_without_guard()
+        if self._socket is None or not await self._drop_by_guard():
+            await self._remove_without_guard()
 
     async def stop(self) -> None:
         """Drop the VIP and end the guard in good order; ``on_lost`` is not called."""
@@ -161,6 +148,22 @@ class GuardClient:
         self._on_end()
 
     # --- inside ---
+
+    async def _drop_by_guard(self) -> bool:
+        """Return True when the guard has confirmed; otherwise that guard is dead."""
+        self._drop_number += 1
+        number = self._drop_number
+        dropped = self._drops[number] = asyncio.get_running_loop().create_future()
+        try:
+            if self._send(f"drop {number}"):
+                return await asyncio.wait_for(dropped, DROP_SECONDS)
+        except asyncio.TimeoutError:
+            pass
+        finally:
+            del self._drops[number]
+        LOG.error("the VIP's guard does not drop it: it is killed")
+        await self._kill()
+        return False
 
     def _send(self, line: str) -> bool:
         if self._socket is None:
@@ -201,7 +204,7 @@ class GuardClient:
         elif kind == "dropped":
             future = self._drops.get(int(text))
             if future is not None and not future.done():
-                future.set_result(None)
+                future.set_result(True)
         elif kind == "conflict":
             LOG.warning("%s claims VIP %s too", text, self._options.address)
         elif kind == "error":
@@ -227,7 +230,7 @@ class GuardClient:
         self._settle(Problem(503, "guard_failed", "the VIP's guard ended while it started; the journal has its reason"))
         for future in self._drops.values():
             if not future.done():
-                future.set_result(None)
+                future.set_result(False)
         if not was_starting:
             for callback in list(self._lost):
                 callback()
@@ -253,6 +256,7 @@ class GuardClient:
     async def _remove_without_guard(self) -> None:
         try:
             remove_now(self._options.address, self._options.interface)
+            LOG.warning("VIP %s: made sure without a guard that it is off", self._options.address)
         except OSError as error:
-            LOG.error("the VIP can't be removed (%s): waiting until the kernel drops it", error)
+            LOG.error("the VIP can't be removed (%s): waiting until the kernel drops it", error.strerror)
             await asyncio.sleep(self._options.valid + vip.SLACK)

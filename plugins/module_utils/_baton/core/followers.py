@@ -29,6 +29,7 @@ class Follower:
     incarnation: str
     url: str
     version: str
+    system: str
     next: int
     heard: float
     session_from: int = 0  # what was before ``next`` when the session began
@@ -63,7 +64,9 @@ class Followers:
         """Begin or restart a session where the follower's log agrees with ours; return an answer when it can't."""
         member = Member(hello.node, hello.incarnation)
         old = self.by_node.get(hello.node)
-        follower = Follower(hello.node, hello.incarnation, hello.url, hello.version, 0, now, progress=now)
+        follower = Follower(
+            hello.node, hello.incarnation, hello.url, hello.version, hello.system, 0, now, progress=now
+        )  # fmt: skip
         if old is not None and old.incarnation == hello.incarnation:
             follower.matched, follower.stamp, follower.joining_from = old.matched, old.stamp, old.joining_from
             follower.progress = old.progress

@@ -12,7 +12,7 @@ from typing import Deque, Dict, List, Optional, Set, Tuple
 
 from .config import Names, NodeConfig, next_version
 from .documents import Change
-from .events import BlobStored, Command, FetchBlob, Lease, Reply, Send, Submit, Swap
+from .events import Lease, Reply, RoleChanged, Send, Submit, Swap
 from .followers import NEVER, Follower, Followers
 from .handover import Handover
 from .messages import Ack, BlobHeld, BlobWanted, Hello, Reject
@@ -100,7 +100,7 @@ class Leading:
         else:
             self.submissions.submit(request)
 
-    def put_document(self, kind: str, key: str, value: Dict[str, object], now: float) -> None:
+    def put_document(self, kind: str, key: str, value: Dict[str, object]) -> None:
         """Write a document of our own, unless it is there already."""
         standing = self.state.heads.speculative(kind, key)
         if standing is None or standing.value != value:
@@ -161,13 +161,17 @@ class Leading:
         """Move the commit point and the lease to what those who count have acknowledged."""
         counted = self.counted()
         point = self.followers.commit_point(counted, self.durable)
+        started_now = False
         if point > self.state.commit:
             started = self.started
             self.state.apply(point)
             self.submissions.committed()
             if self.started and not started:
                 self.state.note("info", f"serving from entry {self.start_seq} of epoch {self.epoch.number}")
+                started_now = True
         self.lease = max(self.lease, self.followers.lease_until(counted, now))
+        if started_now:
+            self.state.out.append(RoleChanged("active", self.config.node, self.config.url))
         if self.serving(now) and self.lease > self._announced:
             self._announced = self.lease
             self.state.out.append(Lease(self.lease))
@@ -183,8 +187,6 @@ class Leading:
         follower = self.followers.by_node[hello.node]
         if follower.refused and self.record.member(hello.node) == follower.member:
             self._distrust(follower)
-        if self.started and not self.handover and not follower.refused:
-            self.put_document("nodes", hello.node, node_document(hello.url, hello.version, hello.system), now)
         self._append_to(follower, now, True)
 
     def ack(self, node: str, ack: Ack, now: float) -> None:
@@ -224,6 +226,7 @@ class Leading:
         """Let followers that caught up count, and bring those into the record that have all since then (M6)."""
         if self.swap or self.handover or not self.started:
             return
+        self._introduce()
         for follower in self.followers.joined(now):
             if self.record.member(follower.node) != follower.member:
                 self.change_record("grow", follower.node, self.record.adding(follower.member), now)
@@ -233,6 +236,12 @@ class Leading:
             for follower in self.followers.caught_up(self.counted(), now)[:1]:
                 if self.record.member(follower.node) is None:
                     follower.joining_from = self.state.log.end.seq
+
+    def _introduce(self) -> None:
+        """Everybody is to know every node that may become a member, before it does: a restarted active asks them all."""
+        for follower in self.followers.by_node.values():
+            if not follower.refused:
+                self.put_document("nodes", follower.node, node_document(follower.url, follower.version, follower.system))
 
     def shrink(self, now: float) -> None:
         """Take those out who do not answer. Joiners that were never in a swap simply stop counting."""
@@ -343,5 +352,3 @@ def node_document(url: str, version: str, system: str) -> Dict[str, object]:
     """Return the value of a node's own document (kind ``nodes``)."""
     return {"Url": url, "Version": version, "System": system}
 
-
-__all__ = ["BlobStored", "Command", "FetchBlob", "Leading", "node_document"]

@@ -259,7 +259,7 @@ class Node:
         self.leading = Leading(self.config, self.state, self.names, reason, now)
         self._set_role("active", now)
         own = node_document(self.config.url, self.config.version, self.config.system)
-        self.leading.put_document("nodes", self.config.node, own, now)
+        self.leading.put_document("nodes", self.config.node, own)
         self.leading.flush(now)
         self.hello_all(True, now)
         self.leading.tick(now)
@@ -281,6 +281,7 @@ class Node:
         if self.role == "passive" and self.in_sync() and self._in_sync_noted != self.state.incarnation:
             self._in_sync_noted = self.state.incarnation
             self.state.note("info", "Stream switch to realtime streaming")
+            self.out.append(RoleChanged(self.role, self.record.active, self.record.active_url))
         elif self.role == "passive" and not self.in_sync():
             self._in_sync_noted = ""
 

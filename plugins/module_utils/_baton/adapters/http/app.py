@@ -91,7 +91,7 @@ class Api:
     async def _outside(self, request: Any, parts: List[str]) -> Any:
         name = parts[1] if len(parts) > 1 else ""
         if len(parts) == 2 and name in PROBES and request.method in ("GET", "HEAD", "OPTIONS"):
-            return self._system.probe(name)
+            return await self._system.probe(request, name)
         if len(parts) == 2 and name == "metrics":
             return self._system.metrics()
         if parts[1:4] == ["peer", "v1", "blobs"] and len(parts) == 5:

@@ -3,13 +3,22 @@
 """/system, /info, and what load balancers and Prometheus ask without a token."""
 from __future__ import annotations
 
-from typing import Any, Dict, List, Sequence
+import asyncio
+from typing import Any, Callable, Dict, List, Sequence
 
 from ...core.problem import Problem
 from ..aio import web
 from . import messages
 from .backend import Backend
 from .documents import allow
+
+SHOWN = ("node", "role", "state", "error", "active", "active_url", "cluster_id")
+ANSWERS: Dict[str, Callable[[Dict[str, Any]], bool]] = {
+    "active": lambda status: bool(status["serving"]),
+    "passive": lambda status: status["role"] == "passive" and status["state"] in ("In-Sync", "Syncing"),
+    "in-sync": lambda status: status["state"] == "In-Sync" or bool(status["serving"]),
+    "health": lambda status: status["error"] is None,
+}
 
 
 class System:
@@ -50,17 +59,26 @@ class System:
             {"id": self._backend.node_id, "version": self._version, "api": "v3", **{name: status[name] for name in names}}
         )
 
-    def probe(self, name: str) -> Any:
-        """Serve /active, /passive, /in-sync and /health: 200 for yes, 503 for no."""
-        status = self._backend.status()
-        answers = {
-            "active": status["serving"],
-            "passive": status["role"] == "passive" and status["state"] in ("In-Sync", "Syncing"),
-            "in-sync": status["state"] == "In-Sync" or status["serving"],
-            "health": status["error"] is None,
-        }
-        shown = {key: status[key] for key in ("node", "role", "state", "error", "active", "active_url", "cluster_id")}
-        return messages.respond(shown, 200 if answers[name] else 503)
+    async def probe(self, request: Any, name: str) -> Any:
+        """Serve /active, /passive, /in-sync and /health: 200 for yes, 503 for no; ``?wait=S`` waits for a yes."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + messages.number(request, "wait", 0, 300)
+        wake = asyncio.Event()
+        finish = self._backend.on_role_change(wake.set)
+        try:
+            while True:
+                wake.clear()
+                status = self._backend.status()
+                yes = ANSWERS[name](status)
+                if yes or loop.time() >= end:
+                    shown = {key: status[key] for key in SHOWN}
+                    return messages.respond(shown, 200 if yes else 503)
+                try:
+                    await asyncio.wait_for(wake.wait(), end - loop.time())
+                except asyncio.TimeoutError:
+                    continue
+        finally:
+            finish()
 
     def metrics(self) -> Any:
         """Serve /metrics in Prometheus' text format."""

@@ -1,0 +1,227 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Leave out one rule of the protocol at a time and see that the simulator notices: ``python tests/simulation/mutate.py``.
+
+A simulator that finds nothing proves nothing unless it is known what it would find.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import conftest  # noqa: E402, F401
+from baton.core import following, heads, leading, node, orders, replies, submissions, swaps  # noqa: E402
+from simulation.schedule import Schedule  # noqa: E402
+
+
+@contextlib.contextmanager
+def replaced(owner, name, value):
+    old = owner.__dict__[name]
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, old)
+
+
+def m1_only_new_members_count():
+    def counted(self):
+        return self.followers.counted([self.swap.record if self.swap else self.record])
+
+    return replaced(leading.Leading, "counted", counted)
+
+
+def m1_unknown_swap_is_failure():
+    def answer(self, nonce, done, version):
+        if nonce != self.record.nonce:
+            return [], None
+        return [], swaps.Settled(bool(done), self.purpose, self.node, version, self.record if done else None)
+
+    return replaced(swaps.PendingSwap, "answer", answer)
+
+
+def m2_continues_its_epoch():
+    def start_epoch(self, purpose, now):
+        self.state.promised = self.state.promised._replace(number=self.state.promised.number - 1)
+        self.lead(purpose, now)
+
+    return replaced(node.Node, "start_epoch", start_epoch)
+
+
+def m3_no_note_before_the_swap():
+    def promote(self, record, now):
+        self.state.noted = -1
+        self.send_swap("promote", self.config.node, record, now)
+
+    return replaced(node.Node, "promote", promote)
+
+
+def m5_cuts_without_comparing():
+    def fits(self, peer, message):
+        return self.state.log.position(message.prev.seq) is not None
+
+    return replaced(following.Following, "_fits", fits)
+
+
+def m5_cuts_by_length():
+    original = following.Following._take
+
+    def take(self, peer, message):
+        log, end = self.state.log, message.prev.seq + len(message.entries)
+        if message.entries and log.end.seq > end >= log.start.seq:
+            log.truncate_after(end)
+            self.state.store(truncate_after=end)
+        original(self, peer, message)
+
+    return replaced(following.Following, "_take", take)
+
+
+def m6_joiner_counts_after_the_swap_only():
+    def grow(self, now):
+        if self.swap or self.handover or not self.started:
+            return
+        for follower in self.followers.caught_up(self.counted(), now)[:1]:
+            self.change_record("grow", follower.node, self.record.adding(follower.member), now)
+            self.swap.record.__dict__["in_sync"] = self.record.in_sync + (follower.member,)
+
+    def counted(self):
+        return self.followers.counted([self.record])
+
+    stack = contextlib.ExitStack()
+    stack.enter_context(replaced(leading.Leading, "grow", grow))
+    stack.enter_context(replaced(leading.Leading, "counted", counted))
+    return stack
+
+
+def heads_tests_see_the_committed_head():
+    return replaced(heads.Heads, "speculative", heads.Heads.committed)
+
+
+def heads_lost_race_answered_early():
+    original = submissions.Submissions._wait
+
+    def wait(self, seq, request, answer, wrote=False):
+        original(self, seq if wrote else 0, request, answer, wrote)
+
+    return replaced(submissions.Submissions, "_wait", wait)
+
+
+def acknowledged_before_it_is_durable():
+    def ack(self):
+        if not self.active or self.state.promised != self._epoch or self.state.noted >= 0:
+            return
+        message = following.Ack(self._epoch, self.state.incarnation, self._matched, self._stamp, True)
+        self.state.out.append(following.Send(self.active, message))
+
+    return replaced(following.Following, "_ack", ack)
+
+
+def active_answers_before_its_own_disk():
+    original = leading.Leading.flush
+
+    def flush(self, now):
+        original(self, now)
+        self.durable = self._stored_through
+
+    return replaced(leading.Leading, "flush", flush)
+
+
+def passive_takes_older_epochs():
+    original = following.Following.append
+
+    def append(self, peer, message, now):
+        self.state.promised = message.epoch
+        original(self, peer, message, now)
+
+    return replaced(following.Following, "append", append)
+
+
+def acknowledgements_of_an_older_epoch_count():
+    original = leading.Leading.ack
+
+    def ack(self, peer, message, now):
+        import dataclasses
+
+        original(self, peer, dataclasses.replace(message, epoch=self.epoch), now)
+
+    return replaced(leading.Leading, "ack", ack)
+
+
+def replaced_disk_counts_as_the_old_one():
+    original = leading.Leading.hello
+
+    def hello(self, message, now):
+        member = self.record.member(message.node)
+        if member is not None:
+            import dataclasses
+
+            message = dataclasses.replace(message, incarnation=member.incarnation)
+        original(self, message, now)
+
+    return replaced(leading.Leading, "hello", hello)
+
+
+def repeated_request_is_a_new_one():
+    return replaced(replies.Replies, "find", lambda self, key: None)
+
+
+def handover_without_draining():
+    from baton.core import handover
+
+    original = handover.Handover.drained
+    return replaced(handover.Handover, "drained", lambda self, done: original(self, True))
+
+
+def promotes_who_is_not_in_sync():
+    def force(self, order, now):
+        self._asked(order, now)
+        forced = self._promoted()
+        self.node.send_swap("promote", self.node.config.node, forced.adding(self.node.me), now)
+
+    stack = contextlib.ExitStack()
+    stack.enter_context(replaced(orders.Orders, "_force", force))
+    stack.enter_context(replaced(node.Node, "in_sync", lambda self: bool(self.record.cluster_id)))
+    return stack
+
+
+MUTATIONS = {
+    name: value
+    for name, value in list(globals().items())
+    if callable(value) and getattr(value, "__module__", "") == __name__ and not isinstance(value, type) and name not in ("replaced",)
+}
+
+
+def caught(mutation, most, first):
+    """Return (seed, what was seen) of the first schedule that fails under ``mutation``, or None."""
+    with mutation():
+        for seed in range(first, first + most):
+            try:
+                Schedule(seed).run()
+            except Exception as error:
+                return seed - first + 1, f"{type(error).__name__}: {error}".split("\n")[0]
+    return None
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--most", type=int, default=1500, help="seeds to try for each")
+    parser.add_argument("--first-seed", type=int, default=1)
+    parser.add_argument("names", nargs="*")
+    options = parser.parse_args()
+    missed = 0
+    names = options.names or [name for name in MUTATIONS if name not in ("caught", "main")]
+    for name in names:
+        found = caught(MUTATIONS[name], options.most, options.first_seed)
+        missed += found is None
+        print(f"{name:45} " + (f"caught after {found[0]:4} seeds: {found[1][:110]}" if found else "NOT CAUGHT"), flush=True)
+    print(f"{len(names) - missed} passed, {missed} failed")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
