@@ -26,6 +26,7 @@ from {module} import main
 raise SystemExit(main())
 """
 PROGRAMS = {"batond": "baton.daemon", "batonctl": "baton.cli.main"}
+NEITHER = "tasks/"  # what the modules do
 ONLY_DAEMON = ("adapters/", "core/", "daemon.py", "service.py", "settings.py")
 
 
@@ -35,7 +36,7 @@ def files_of(source: Path, program: str) -> Iterator[Path]:
         name = path.relative_to(source).as_posix()
         if not path.is_file() or "__pycache__" in path.parts or path.suffix not in (".py", ".json"):
             continue
-        if program == "batonctl" and name.startswith(ONLY_DAEMON):
+        if name.startswith(NEITHER) or (program == "batonctl" and name.startswith(ONLY_DAEMON)):
             continue
         yield path
 

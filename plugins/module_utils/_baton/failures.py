@@ -74,7 +74,8 @@ def explain(error: BaseException) -> str:
 
 def _explain_tls(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted: {one_line(error.verify_message).rstrip('.')}; {CA_HINT}"
+        why = getattr(error, "verify_message", "") or str(error)  # urllib3 1.26 raises one of its own for wrong names
+        return f"its certificate is not trusted: {one_line(why).rstrip('.')}; {CA_HINT}"
     if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
         return "closed the connection (TLS)"
     reason = (error.reason or "").replace("_", " ").lower()

@@ -1,0 +1,65 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""tools/build_zipapps.py: the same source gives the same bytes, wherever and whenever it is built."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "tools" / "build_zipapps.py"
+SOURCE = ROOT / "plugins" / "module_utils" / "_baton"
+
+
+def build(*arguments):
+    return subprocess.run([sys.executable, "-I", str(SCRIPT), *map(str, arguments)], capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("built") / "new"
+    done = build(SOURCE, folder)
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[1] for line in done.stdout.splitlines()] == ["changed", "changed"]
+    return folder
+
+
+def test_another_copy_of_the_source_gives_the_same_bytes(built, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(SOURCE, copy)
+    for path in copy.rglob("*"):
+        os.utime(path, (0, 1_000_000_000))
+    (copy / "__pycache__").mkdir(exist_ok=True)
+    (copy / "__pycache__" / "x.pyc").write_bytes(b"x")
+    assert build(copy, tmp_path / "out").returncode == 0
+    for name in ("batond.pyz", "batonctl.pyz"):
+        assert (tmp_path / "out" / name).read_bytes() == (built / name).read_bytes()
+
+
+def test_building_again_says_that_nothing_changed(built):
+    assert [line.split()[1] for line in build(SOURCE, built).stdout.splitlines()] == ["unchanged", "unchanged"]
+
+
+def test_the_archives_are_executable_and_hold_what_they_need(built):
+    for name in ("batond", "batonctl"):
+        path = built / f"{name}.pyz"
+        assert os.access(path, os.X_OK)
+        assert path.read_bytes().startswith(b"#!/usr/bin/env python3\n")
+        names = zipfile.ZipFile(path).namelist()
+        assert names == sorted(names)
+        assert ("baton/adapters/http/openapi.json" in names) == (name == "batond")
+        assert "baton/cli/main.py" in names
+    version = subprocess.run([sys.executable, built / "batonctl.pyz", "--version"], capture_output=True, text=True)
+    assert version.stdout.startswith("batonctl "), version.stderr
+
+
+def test_a_wrong_source_is_refused_and_leaves_nothing(tmp_path):
+    done = build(tmp_path, tmp_path / "out")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "is not the package _baton" in done.stderr
+    assert not (tmp_path / "out").exists()
