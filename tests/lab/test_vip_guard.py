@@ -19,6 +19,7 @@ from typing import Any, Dict, List, Tuple
 
 import pytest
 from baton.adapters.arp import Wire
+from baton.adapters.guard import Options, command, program
 from baton.core.vip import SLACK
 from netns import Host, Network, boottime, wait_for, wait_until
 
@@ -175,6 +176,29 @@ def test_a_killed_daemons_vip_goes_long_before_its_lease_and_the_guard_ends(netw
     daemon.send(signal.SIGKILL)
     wait_for(lambda: not daemon.present(), "the guard notices the death, not the deadline")
     wait_for(lambda: not Path(f"/proc/{guard}").exists() or "Z" in Path(f"/proc/{guard}/stat").read_text(), "it ends")
+
+
+def test_a_killed_daemon_is_noticed_even_if_its_child_keeps_the_socket(network: Network) -> None:
+    host, _client = pair(network)
+    daemon = Daemon(host, lease=300).take()
+    daemon.order("fork")
+    daemon.send(signal.SIGKILL)
+    wait_for(lambda: not daemon.present(), "the guard notices the death by the process, not by the socket")
+
+
+def test_a_closed_socket_is_enough(network: Network) -> None:
+    host, _client = pair(network)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    line = command(program(), Options(V4, "eth0", 2), theirs.fileno(), os.getpid())
+    with host.entered():
+        guard = subprocess.Popen(line, pass_fds=[theirs.fileno()], stderr=subprocess.PIPE, text=True)
+    theirs.close()
+    ours.send(f"hold {boottime() + 300}".encode())
+    wait_for(lambda: "192.0.2.10/32" in host.addresses(), "taken")
+    ours.close()
+    said = guard.communicate(timeout=10)[1]
+    assert guard.returncode == 0 and "192.0.2.10/32" not in host.addresses()
+    assert said == "batond guard: VIP 192.0.2.10/24 is off eth0: the daemon has closed its end\n"
 
 
 def test_a_daemon_that_thaws_gets_its_vip_again(network: Network) -> None:
@@ -364,7 +388,9 @@ def test_a_second_holder_is_waited_for(network: Network, vip: str, cidr: str) ->
     daemon = Daemon(host, vip, lease=300, patience=300)
     daemon.order("hold")
     status = daemon.wait_state("contested")
-    assert not daemon.present() and not status["held"] and status["conflicts"] == 1
+    assert not status["held"] and status["conflicts"] == 1
+    wait_until(boottime() + 1)  # several rounds of probes, each of them answered
+    assert not daemon.present() and daemon.order("status")["state"] == "contested"
     rival.ip("address", "delete", cidr, "dev", "eth0")
     wait_for(daemon.present, "taken when the other one has gone")
     wait_known(client, vip, host)

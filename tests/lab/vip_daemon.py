@@ -3,13 +3,15 @@
 """A stand-in for batond in the VIP's lab tests: the real GuardClient, and a lease that is renewed as long as told so.
 
 Usage: vip_daemon.py VIP INTERFACE LEASE [VALID [PATIENCE]]. One command a line on stdin (hold, release, prepare, drop,
-stop, status, respawn); one JSON object a line on stdout for each, and for a lost guard.
+stop, status, respawn, fork); one JSON object a line on stdout for each, and for a lost guard.
 """
 from __future__ import annotations
 
 import asyncio
 import json
 import logging
+import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -61,6 +63,9 @@ class Daemon:
             self.release()
         elif order == "prepare":
             self.client.prepare()
+        elif order == "fork":
+            if os.fork() == 0:  # a child that keeps the daemon's end of the guard's socket open
+                signal.pause()
         elif order == "respawn":
             self.respawn = True
         elif order == "drop":

@@ -1,0 +1,113 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""GuardClient with guards that misbehave: real processes, no address is touched. For the true one see tests/lab."""
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from typing import Awaitable, Callable, List
+
+import pytest
+from baton.adapters.guard import Options
+from baton.adapters.guard_client import GuardClient
+from baton.core.problem import Problem
+
+OPTIONS = Options("192.0.2.10/32", "lo", 2)
+GUARD = """
+import socket, sys
+control = socket.socket(fileno=int(sys.argv[sys.argv.index("--daemon-fd") + 1]))
+say = lambda line: control.send(line.encode())
+def hear():
+    line = control.recv(4096).decode()
+    if not line:
+        raise SystemExit
+    return line
+"""
+
+
+def play(behaviour: str, script: Callable[[GuardClient], Awaitable[None]]) -> None:
+    """Run ``script`` with a client whose guards behave so; none may be left running."""
+
+    async def run() -> None:
+        client = GuardClient([sys.executable, "-I", "-S", "-c", GUARD + behaviour], OPTIONS)
+        try:
+            await client.start()
+            await asyncio.wait_for(script(client), 20)
+        finally:
+            await client.stop()
+
+    asyncio.run(run())
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await asyncio.sleep(0.01)
+
+
+def test_a_guard_that_says_why_it_can_not_work() -> None:
+    async def script(client: GuardClient) -> None:
+        raise AssertionError("it has started")
+
+    with pytest.raises(Problem) as caught:
+        play("say('fatal no such luck')", script)
+    assert caught.value.detail == "no such luck" and caught.value.status == 503
+
+
+def test_a_guard_that_ends_while_it_starts() -> None:
+    async def script(client: GuardClient) -> None:
+        raise AssertionError("it has started")
+
+    with pytest.raises(Problem) as caught:
+        play("raise SystemExit(1)", script)
+    assert "ended while it started" in caught.value.detail
+
+
+def test_no_program_to_start() -> None:
+    async def run() -> None:
+        await GuardClient(["/nonexistent/python"], OPTIONS).start()
+
+    with pytest.raises(Problem) as caught:
+        asyncio.run(run())
+    assert caught.value.code == "guard_failed"
+
+
+def test_a_guard_that_dies_in_a_drop_has_not_confirmed_it(caplog: pytest.LogCaptureFixture) -> None:
+    async def script(client: GuardClient) -> None:
+        restarted: List["asyncio.Task[None]"] = []
+        client.on_lost(lambda: restarted.append(asyncio.get_running_loop().create_task(client.start())))
+        await client.drop()
+        assert restarted, "the loss is told"
+        await restarted[0]
+        assert client.running
+
+        assert "made sure without a guard" in caplog.text and "is killed" not in caplog.text
+
+    play("say('ready')\nwhile not hear().startswith('drop'): pass", script)
+
+
+def test_a_guard_that_does_not_answer_a_drop_is_killed(caplog: pytest.LogCaptureFixture) -> None:
+    async def script(client: GuardClient) -> None:
+        pid = client.status()["guard"]
+        await client.drop()
+        assert not client.running and not client.held
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+    play("say('ready')\nwhile True: hear()", script)
+    assert "it is killed" in caplog.text and "made sure without a guard" in caplog.text
+
+
+def test_state_and_troubles_are_passed_on(caplog: pytest.LogCaptureFixture) -> None:
+    async def script(client: GuardClient) -> None:
+        client.prepare()
+        await until(lambda: client.status()["error"] is not None)
+        assert not client.held and client.status()["error"] == "no way"
+        client.hold(1e9)
+        await until(lambda: client.held)
+        status = client.status()
+        assert status["error"] is None and (status["conflicts"], status["announcements"]) == (3, 4)
+
+    answers = "say('ready')\nhear()\nsay('error no way')\nhear()\nsay('conflict 02:00')\nsay('state held 3 4')\nhear()"
+    play(answers, script)
+    assert "02:00 claims VIP 192.0.2.10/32 too" in caplog.text
