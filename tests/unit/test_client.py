@@ -288,6 +288,7 @@ def test_a_name_that_is_not_in_the_certificate_is_refused(certificate):
     with ScriptedServer(Answer(200, PROFILE), certificate=certificate) as server:
         error = failing(client(server.url.replace("127.0.0.1", "localhost"), ca=certificate[0]).get, "profiles", "web")
     assert re.search("its certificate is not trusted: (Hostname mismatch|hostname 'localhost' doesn't match)", error.message)
+    assert "use an address that the certificate is for" in error.message
 
 
 def test_a_redirect_from_tls_to_plain_http_is_not_followed(certificate):

@@ -74,8 +74,10 @@ def explain(error: BaseException) -> str:
 
 def _explain_tls(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
-        why = getattr(error, "verify_message", "") or str(error)  # urllib3 1.26 raises one of its own for wrong names
-        return f"its certificate is not trusted: {one_line(why).rstrip('.')}; {CA_HINT}"
+        # urllib3 1.26 raises one of its own, with less in it, for a name that is not in the certificate.
+        why = one_line(getattr(error, "verify_message", "") or str(error.args[-1] if error.args else error)).rstrip(".")
+        hint = "use an address that the certificate is for" if "match" in why else CA_HINT
+        return f"its certificate is not trusted: {why}; {hint}"
     if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
         return "closed the connection (TLS)"
     reason = (error.reason or "").replace("_", " ").lower()

@@ -253,7 +253,7 @@ def _gave_up(failures: Sequence[Failure], unknown: bool, waited: float) -> Clien
     if said is not None and said.error is not None:
         error = said.error
         if error.kind == "auth":
-            return ClientError("auth", f"{said.url}: {error.message}", error.status, error.problem)
+            return ClientError("auth", f"{said.url}: {error.message}{tail}", error.status, error.problem, outcome=outcome)
         message = f"{said.url}: {error.message}" + (f" (tried for {waited:g} s)" if waited else "")
         return ClientError("unavailable", message, error.status, error.problem, outcome=outcome, retriable=True)
     kind = "unavailable" if unknown else "connection"
