@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Make batond.pyz and batonctl.pyz: the package _baton, re-rooted as ``baton``, in executable zip archives.
