@@ -105,6 +105,6 @@ class ScriptedServer:
                 if answer.cut:
                     self.close_connection = True
 
-            do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815
+            do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
 
         return Handler

@@ -382,7 +382,8 @@ def test_a_merge_is_a_patch_of_the_revision_that_it_was_made_for():
         Answer(200, now, {"ETag": '"1.2"'}), Answer(200, now),
     ]  # fmt: skip
     with ScriptedServer(*steps) as server:
-        client(server.url).merge("profiles", "web", {"Description": "new", "Params": {"a": None, "b": {"d": {"e": None}}, "x": None}})
+        changes = {"Description": "new", "Params": {"a": None, "b": {"d": {"e": None}}, "x": None}}
+        client(server.url).merge("profiles", "web", changes)
     assert [request.headers.get("If-Match") for request in server.requests] == [None, '"1.1"', None, '"1.2"']
     assert server.requests[3].json == [
         {"op": "replace", "path": "/Description", "value": "new"},

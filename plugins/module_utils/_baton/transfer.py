@@ -64,7 +64,7 @@ class Files:
             _close(opened)
             if size == 0:
                 return b""
-            opened.append(open(source, "rb"))
+            opened.append(open(source, "rb"))  # noqa: SIM115
             return opened[-1]
 
         headers = {"Content-Type": "application/octet-stream", "X-Baton-Sha256": sha256}
