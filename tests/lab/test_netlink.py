@@ -3,6 +3,7 @@
 """The netlink and ARP adapters against a real kernel and a real wire."""
 from __future__ import annotations
 
+import select
 from ipaddress import ip_address
 from typing import Any, Callable, List
 
@@ -146,16 +147,18 @@ def test_probe_is_answered_only_by_a_holder(network: Network, ip: bytes, cidr: s
     bystander = network.host("bystander", ["192.0.2.11/24", "2001:db8:1::10/64"])
     asking = wire(asker, ip)
     asking.probe()
-    with bystander.entered():
-        other = Wire("eth0", RIVAL, ip_address("192.0.2.11").packed)
+    looks_alike = ip_address("2001:db8:1::10" if len(ip) == 16 else "192.0.2.11").packed
+    other, third = wire(bystander, looks_alike), wire(asker, looks_alike)
     other.announce()
+    wait_for(third.claims, "the bystander's announcement is here")
+    assert not select.select([asking], [], [], 0)[0], "the filter in the kernel lets nothing through that is not ours"
     holder.ip("address", "add", cidr, "dev", "eth0", *(["nodad"] if ":" in cidr else []))
     assert asking.claims() == []
     asking.probe()
     assert wait_for(asking.claims, "the holder answers") == [bytes.fromhex(holder.mac().replace(":", ""))]
     assert asker.neighbour(cidr.split("/")[0]) == ""
-    asking.close()
-    other.close()
+    for each in (asking, other, third):
+        each.close()
 
 
 @pytest.mark.parametrize("ip", [VIP4, VIP6])
@@ -165,8 +168,13 @@ def test_own_announcements_are_no_claims(network: Network, ip: bytes) -> None:
     ours.announce()
     assert wait_for(theirs.claims, "the other one hears it") == [bytes.fromhex(one.mac().replace(":", ""))]
     assert ours.claims() == []
-    ours.close()
-    theirs.close()
+    with two.entered():
+        echo = Wire("eth0", bytes.fromhex(one.mac().replace(":", "")), ip)
+    echo.announce()  # as if the network had sent ours back
+    theirs.announce()
+    assert wait_for(ours.claims, "both are here") == [bytes.fromhex(two.mac().replace(":", ""))]
+    for each in (ours, theirs, echo):
+        each.close()
 
 
 @pytest.mark.parametrize("ip, own", [(VIP4, "192.0.2.3/24"), (VIP6, "2001:db8::3/64")])

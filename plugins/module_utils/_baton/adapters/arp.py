@@ -14,7 +14,6 @@ from typing import List, Optional
 
 ETH_P_ARP, ETH_P_IPV6 = 0x0806, 0x86DD
 BROADCAST = b"\xff" * 6
-PACKET_OUTGOING = 4
 SO_ATTACH_FILTER = 26
 ICMPV6, NEIGHBOUR_SOLICITATION, NEIGHBOUR_ADVERTISEMENT = 58, 135, 136
 OVERRIDE = 0x20000000
@@ -84,13 +83,13 @@ class Wire:
         found: List[bytes] = []
         while True:
             try:
-                frame, source = self._socket.recvfrom(2048)
+                frame = self._socket.recv(2048)
             except BlockingIOError:
                 return found
             except OSError:  # the interface went down or away; the link's own events tell that
                 return found
             mac = claimant(frame, self._ip)
-            if mac is not None and mac != self._mac and source[2] != PACKET_OUTGOING and mac not in found:
+            if mac is not None and mac != self._mac and mac not in found:
                 found.append(mac)
 
     def _send(self, frame: bytes) -> None:

@@ -48,4 +48,4 @@ class Handover:
     def abort(self, out: List[Command], why: str) -> None:
         if not self._answered:
             self._answered = True
-            out.append(Reply(self.order, Problem(503, "switch_aborted", f"the switch was called off: {why}")))
+            out.append(Reply(self.order, Problem(409, "switch_aborted", f"the switch was called off: {why}")))

@@ -278,6 +278,8 @@ class Node:
         self.out.append(ReadRecord())
 
     def _note_in_sync(self) -> None:
+        if self.following.active != self.record.active:
+            return
         if self.role == "passive" and self.in_sync() and self._in_sync_noted != self.state.incarnation:
             self._in_sync_noted = self.state.incarnation
             self.state.note("info", "Stream switch to realtime streaming")
@@ -352,6 +354,7 @@ class Node:
             self._news(node, message.record_version, message.record, now)
         if self.leading is None and self.role == "passive":
             self.following.append(node, message, now)
+            self._note_in_sync()
 
     def _on_refuse(self, node: str, message: Refuse) -> None:
         if self.following.refused != message.detail:

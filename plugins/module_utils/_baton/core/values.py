@@ -69,7 +69,7 @@ def equal(a: Any, b: Any) -> bool:
         return len(a) == len(b) and all(key in b and equal(value, b[key]) for key, value in a.items())
     if isinstance(a, list) and isinstance(b, list):
         return len(a) == len(b) and all(map(equal, a, b))
-    return type(a) is type(b) and bool(a == b)
+    return isinstance(a, str) and isinstance(b, str) and a == b
 
 
 class Measure:

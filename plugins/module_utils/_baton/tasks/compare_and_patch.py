@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from typing import Any, Dict, List
 
-from ..client import same_value
 from ..client_error import ClientError
 from ..core.patch import Patch, parse_patch
 from ..core.problem import Problem
+from ..core.values import equal
 from .common import Context, Result, spec
 
 SPEC = spec(
@@ -32,7 +32,7 @@ def run(context: Context) -> Result:
     before = _read(context)
     operations = params["patch"]
     if operations is None:
-        if same_value(before, params["value"]):
+        if equal(before, params["value"]):
             return _result(context, before, before, False, True)
         operations = [
             {"op": "test", "path": "", "value": params["expect"]},
@@ -50,7 +50,7 @@ def run(context: Context) -> Result:
         return _lost(context, before, error)
     if isinstance(after, ClientError):  # what stood there changed between the look and the patch
         after = _read(context)
-    return {**_result(context, before, after, not same_value(before, after), True), "revision": revision}
+    return {**_result(context, before, after, not equal(before, after), True), "revision": revision}
 
 
 def _read(context: Context) -> Any:

@@ -6,8 +6,8 @@ from __future__ import annotations
 import time
 from typing import Any, Dict, Tuple
 
-from ..client import same_value
 from ..client_error import ClientError
+from ..core.values import equal
 from .common import Context, Result, spec
 
 SPEC = spec(
@@ -26,7 +26,7 @@ UNSET = object()
 def run(context: Context) -> Result:
     params = dict(context.params)
     params["candidate"] = params["candidate"] or context.host
-    if same_value(params["candidate"], params["vacant"]):
+    if equal(params["candidate"], params["vacant"]):
         raise ClientError("usage", "candidate and vacant are the same value, so nobody could tell a leader from an empty seat")
     if params["state"] == "resigned":
         return _resign(context, params)
@@ -49,7 +49,7 @@ def _elect(context: Context, params: Dict[str, Any]) -> Result:
 
 
 def _is_leader(holder: Any, vacant: Any) -> bool:
-    return holder is not UNSET and holder is not None and not same_value(holder, vacant)
+    return holder is not UNSET and holder is not None and not equal(holder, vacant)
 
 
 def _holder(context: Context, params: Dict[str, Any]) -> Any:
@@ -97,7 +97,7 @@ def _wait_for_leader(context: Context, params: Dict[str, Any], timeout: float) -
 
 def _resign(context: Context, params: Dict[str, Any]) -> Result:
     holder = _holder(context, params)
-    if holder is UNSET or not same_value(holder, params["candidate"]):
+    if holder is UNSET or not equal(holder, params["candidate"]):
         return _result(params, holder, False)
     if not context.check:
         try:
@@ -115,7 +115,7 @@ def _result(params: Dict[str, Any], holder: Any, changed: bool, before: Any = No
     return {
         "changed": changed,
         "leader": leader,
-        "is_leader": leader is not None and same_value(leader, params["candidate"]),
+        "is_leader": leader is not None and equal(leader, params["candidate"]),
         "candidate": params["candidate"],
         "diff": {"before": {params["param"]: was}, "after": {params["param"]: now}},
     }

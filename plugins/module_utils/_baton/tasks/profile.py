@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Tuple
 
-from ..client import Answer, same_value
+from ..client import Answer
 from ..client_error import ClientError
 from ..core.patch import pointer
+from ..core.values import equal
 from .common import Context, Result, spec
 
 SPEC = spec(
@@ -83,7 +84,7 @@ def _differences(params: Any, now: Dict[str, Any]) -> Tuple[Operations, Dict[str
     for member, wanted in (("Params", params["params"]), ("Meta", params["meta"])):
         for name, value in sorted((wanted or {}).items()):
             standing = now.get(member, {})
-            if name not in standing or not same_value(standing[name], value):
+            if name not in standing or not equal(standing[name], value):
                 operations.append({"op": "add", "path": pointer((member, name)), "value": value})
                 after.setdefault(member, {})[name] = value
                 if name in standing:

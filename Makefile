@@ -1,0 +1,78 @@
+# Baton's tasks. `make help` lists them. Everything lands in .venv/ and build/.
+SHELL := /bin/bash
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+SOURCE := plugins/module_utils/_baton
+BIN := .venv/bin
+SEEDS ?= 300
+FIRST_SEED ?= 1
+COLLECTION := build/collections/ansible_collections/baton/ha
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+
+.PHONY: help system venv build collection lint format unit lab simulate mutate molecule demo demo-clean bench test clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 20
+
+system: ## install what tests and demo need from Debian (root or sudo)
+	@tools/system-packages
+
+venv: .venv/.stamp ## make .venv with all Python tools
+
+.venv/.stamp: requirements/dev.txt
+	@test -n "$(PYTHON)" || { echo "make: Python 3.11 or newer is needed" >&2; exit 1; }
+	@echo "-- .venv (a minute or two, once)"
+	@$(PYTHON) -m venv .venv 2>/dev/null || { echo "make: $(PYTHON) can't make a virtual environment; run 'make system' first" >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt 2>&1 | { grep -v 'is ignored: it is neither' || true; }
+	@$(BIN)/python -c 'import aiohttp, ansible, requests'
+	@touch $@
+
+build: venv collection ## build/batond.pyz, build/batonctl.pyz and the collection's archive
+	@$(BIN)/python tools/build_zipapps.py $(SOURCE) build
+	@$(BIN)/ansible-galaxy collection build --force --output-path build . | tail -n 1
+
+collection: ## make this checkout known as the collection baton.ha, whatever it is called
+	@mkdir -p $(dir $(COLLECTION)) && ln -sfn $(CURDIR) $(COLLECTION)
+
+lint: build ## every check of style, types, walls, sanity and documentation
+	@tools/lint
+
+format: venv ## let ruff lay out the Python code
+	@$(BIN)/ruff format -q . && $(BIN)/ruff check -q --fix .
+
+unit: build build/json-patch-tests/tests.json ## unit tests (real servers on loopback)
+	@$(BIN)/python -m pytest tests/unit
+
+build/json-patch-tests/tests.json:
+	@$(BIN)/python tests/tools/fetch_json_patch_tests.py build/json-patch-tests
+
+lab: build ## tests in network namespaces; needs root
+	@test "$$(id -u)" = 0 || { echo "make lab: run this as root (or with sudo): network namespaces need it" >&2; exit 1; }
+	@$(BIN)/python -m pytest tests/lab
+
+simulate: venv ## the core under seeded schedules: SEEDS=n FIRST_SEED=m
+	@$(BIN)/python tests/simulation/run.py --seeds $(SEEDS) --first-seed $(FIRST_SEED)
+
+mutate: venv ## leave out one rule of the protocol at a time: does the simulator notice?
+	@$(BIN)/python tests/simulation/mutate.py
+
+molecule: build ## the scenario default on real systemd hosts; needs root and podman
+	@test "$$(id -u)" = 0 || { echo "make molecule: run this as root (or with sudo): systemd hosts need it" >&2; exit 1; }
+	@tools/molecule default
+
+demo: system build ## three hosts, one cluster, one leader, one switch under load; needs root
+	@test "$$(id -u)" = 0 || { echo "make demo: run this as root (or with sudo): systemd hosts need it" >&2; exit 1; }
+	@demo/run
+
+demo-clean: ## remove the demo's hosts and secrets (IMAGES=1: their images, too)
+	@python3 demo/hosts down --name demo $(if $(IMAGES),--images)
+	@rm -rf demo/.baton build/demo*
+	@echo "the demo's hosts are gone"
+
+bench: build ## compare-and-patch beside etcd in one run; patch cost against document size
+	@$(BIN)/python tests/bench/bench.py
+
+test: system lint unit simulate lab molecule ## everything, as CI runs it
+	@echo "make test: all passed"
+
+clean: ## remove .venv and build
+	@rm -rf .venv build
