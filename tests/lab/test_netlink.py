@@ -47,14 +47,14 @@ def test_replace_adds_renews_and_recreates(network: Network, ip: bytes, cidr: st
         (found,) = [address for address in netlink.addresses(index) if address.ip == ip]
         assert found.cidr == cidr and found.valid is not None and found.valid <= 2
         assert netlink.delete(index, ip, len(ip) * 8) and not netlink.delete(index, ip, len(ip) * 8)
-        netlink.replace(index, ip, 2)
+        netlink.replace(index, ip, 100)
         assert cidr in host.addresses()
 
 
 def test_ipv6_is_usable_at_once_and_no_source_address(network: Network) -> None:
     host = network.host("one", ["2001:db8::1/64"])
     with host.entered(), Netlink() as netlink:
-        netlink.replace(index_of(netlink, "eth0"), VIP6, 2)
+        netlink.replace(index_of(netlink, "eth0"), VIP6, 100)
         (found,) = [address for address in host.address_details() if address["local"] == "2001:db8::10"]
     assert not found.get("tentative") and found.get("deprecated") and found["preferred_life_time"] == 0
     assert "2001:db8::10" not in host.ip("-6", "route", "show", "table", "main")

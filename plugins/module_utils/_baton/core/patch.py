@@ -189,7 +189,7 @@ class Patch:
     def _remove(self, operation: Operation, path: Path) -> None:
         self._shrink(self._get(operation, path))
         if not path:
-            self.value = None
+            self.value, self.size = None, 4
             return
         parents = self._parents(operation, path)
         parent, last = parents[-1], path[-1]
