@@ -108,7 +108,6 @@ revision:
 import platform
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks import compare_and_patch as task
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks.common import Context, perform
 

@@ -95,7 +95,6 @@ candidate:
 import platform
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks import leader_election as task
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks.common import Context, perform
 

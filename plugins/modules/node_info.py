@@ -90,7 +90,6 @@ node:
 import platform
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks import node_info as task
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks.common import Context, perform
 

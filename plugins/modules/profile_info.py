@@ -45,7 +45,6 @@ profiles:
 import platform
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks import profile_info as task
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks.common import Context, perform
 

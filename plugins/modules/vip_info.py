@@ -72,7 +72,6 @@ addresses:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.baton.ha.plugins.module_utils._baton.client_error import ClientError
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks import vip_info as task
 

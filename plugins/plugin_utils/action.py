@@ -9,7 +9,6 @@ from __future__ import annotations
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
-
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks.common import Context, perform
 
 

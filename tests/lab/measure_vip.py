@@ -16,10 +16,11 @@ from typing import Callable, List
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import conftest  # noqa: E402, F401  (makes the package importable as ``baton``)
-from baton.adapters.netlink import AddressEvent, Monitor, Netlink  # noqa: E402
 from lab.netns import Host, Network, boottime  # noqa: E402
 from lab.test_vip_guard import Daemon  # noqa: E402
+
+import conftest  # noqa: E402, F401  (makes the package importable as ``baton``)
+from baton.adapters.netlink import AddressEvent, Monitor, Netlink  # noqa: E402
 
 VIP = "192.0.2.10/24"
 PROFILES = {"balanced": (2.0, 2), "fast": (0.4, 1)}  # lease, valid: see core/timing.py

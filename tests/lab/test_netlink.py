@@ -8,11 +8,12 @@ from ipaddress import ip_address
 from typing import Any, Callable, List
 
 import pytest
+from netns import Host, Network, wait_for
+
 from baton.adapters import arp
 from baton.adapters.arp import Wire
 from baton.adapters.guard import host_addresses, remove_now
 from baton.adapters.netlink import AddressEvent, LinkEvent, Monitor, Netlink
-from netns import Host, Network, wait_for
 
 VIP4 = ip_address("192.0.2.10").packed
 VIP6 = ip_address("2001:db8::10").packed
@@ -194,7 +195,7 @@ def test_a_frame_that_claims_another_address_is_none_of_ours() -> None:
         assert [arp.claimant(frame, ip) for frame in frames] == [RIVAL] * len(frames)
         assert [arp.claimant(frame, other) for frame in frames] == [None] * len(frames)
         assert arp.claimant(arp.probe(RIVAL, ip), ip) is None
-        assert all(arp.claimant(frame[:length], ip) is None for frame in frames for length in range(0, 42))
+        assert all(arp.claimant(frame[:length], ip) is None for frame in frames for length in range(42))
 
 
 def test_remove_now_takes_only_what_a_guard_left(network: Network) -> None:

@@ -160,7 +160,7 @@ class Checks:
                 f"{host.name}: {node.role} trouble={node.trouble!r} refused={node.following.refused!r} "
                 f"promised={node.state.promised} end={node.state.log.end} commit={node.state.commit} noted={node.state.noted} "
                 f"version={node.state.version} swap={node.swap and node.swap.purpose} "
-                f"{node.leading and ('counted', node.leading.counted(), 'matched', {k: v.matched for k, v in node.leading.followers.by_node.items()}, 'trouble', node.leading.trouble)}"
+                f"reign={node.leading and (node.leading.counted(), node.leading.followers.by_node, node.leading.trouble)}"
             )
         record = self.world.store.record if self.world.shared else {h.name: h.disk.record for h in self.world.hosts.values()}
         return "\n  ".join(["", *lines, f"record: {record}"])

@@ -29,7 +29,7 @@ class Schedule:
         self.world = World(seed, nodes, shared, trouble)
         self.dice = self.world.dice
         self.requests = 0
-        self.guess = {register: "" for register in REGISTERS}
+        self.guess = dict.fromkeys(REGISTERS, "")
         self.faults = True
         self.clients_until = LENGTH
 
@@ -61,7 +61,7 @@ class Schedule:
         def make():
             host = world.active()
             if host is not None and host.node.state.heads.committed("profiles", "p") is None:
-                change = Change("profiles", "p", "put", {"Params": {register: "" for register in REGISTERS}})
+                change = Change("profiles", "p", "put", {"Params": dict.fromkeys(REGISTERS, "")})
                 host.give(ev.Submit(self._id(), (change,), world.now))
             return not any(h.node and h.node.state.heads.committed("profiles", "p") for h in world.hosts.values())
 

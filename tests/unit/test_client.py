@@ -11,6 +11,7 @@ import subprocess
 import time
 
 import pytest
+
 from baton.client import Client, ClientError, Connection, connection_from
 from baton.failures import ServerClock
 from support.scripted_server import Answer, ScriptedServer, problem

@@ -18,7 +18,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Set
 
 from . import settings as settings_module
 from .adapters import guard, systemd
@@ -32,12 +32,12 @@ from .adapters.peers import Links
 from .adapters.snapshots import PATH as SNAPSHOT_PATH
 from .adapters.snapshots import fetch, serve
 from .adapters.sqlite import DataDirectory, Writer, load, write_durably, write_snapshot
-from .service import Service
 from .core import access
 from .core import events as ev
 from .core.config import NodeConfig
 from .core.node import Node
 from .core.problem import Problem
+from .service import Service
 from .settings import Settings
 from .version import VERSION
 

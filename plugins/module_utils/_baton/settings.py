@@ -86,7 +86,8 @@ def parser() -> argparse.ArgumentParser:
     for flag, text, names in FLAGS:
         known = ", ".join((_variable(flag),) + names)
         result.add_argument(f"--{flag}", action="store_true", help=f"{text} [{known}]")
-    result.add_argument("--peer", action="append", metavar="URL", help="a node to look for the cluster at; repeatable [BATON_PEER, RS_HA_JOIN]")
+    peers = "a node to look for the cluster at; repeatable [BATON_PEER, RS_HA_JOIN]"
+    result.add_argument("--peer", action="append", metavar="URL", help=peers)
     return result
 
 

@@ -9,6 +9,7 @@ import sys
 from typing import Awaitable, Callable, List
 
 import pytest
+
 from baton.adapters.guard import Options
 from baton.adapters.guard_client import GuardClient
 from baton.core.problem import Problem

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from baton.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -10,6 +10,7 @@ import threading
 import time
 
 import pytest
+
 from baton.client import Client, ClientError, connection_from
 
 

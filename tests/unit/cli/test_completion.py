@@ -6,6 +6,7 @@ import argparse
 import subprocess
 
 import pytest
+
 from baton.cli.completion import SHELLS, Tree
 from baton.cli.main import build_parser
 

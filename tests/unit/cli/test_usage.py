@@ -6,6 +6,7 @@ import io
 import json
 
 import pytest
+
 from baton.cli import output
 from baton.cli.common import value_of
 from baton.cli.ha import sentence

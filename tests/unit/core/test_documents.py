@@ -3,6 +3,7 @@
 """Documents, their defaults and the two heads, as scripts of changes."""
 
 import pytest
+
 from baton.core import access
 from baton.core.documents import Change, effect_from_json, effect_to_json
 from baton.core.heads import Heads

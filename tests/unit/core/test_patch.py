@@ -6,11 +6,12 @@ import copy
 
 import jsonpatch
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from baton.core.patch import Patch, parse_patch
 from baton.core.problem import Problem
 from baton.core.values import Measure, equal, is_small, parse
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from json_patch_suite import cases
 
 

@@ -7,6 +7,9 @@ from dataclasses import replace
 from typing import Any, List, Optional, Tuple
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from baton.core import vip
 from baton.core.vip import (
     Add,
@@ -33,8 +36,6 @@ from baton.core.vip import (
     Uncertain,
     Vip,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 RIVAL = "02:00:00:00:00:99"
 SETTINGS = Settings(

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Dict, List
 
 import pytest
+
 from baton.core.problem import Problem
 from baton.core.vip_address import HostAddress, check_vip, parse_vip
 

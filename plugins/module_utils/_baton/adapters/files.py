@@ -28,7 +28,7 @@ class Incoming:
     def __init__(self, store: "BlobStore") -> None:
         self._store = store
         self._path = store.incoming / secrets.token_hex(8)
-        self._file: Any = open(self._path, "xb")
+        self._file: Any = open(self._path, "xb")  # noqa: SIM115  closed by finish or abort
         self._hash = hashlib.sha256()
         self.size = 0
 

@@ -262,7 +262,7 @@ class _Defaults:
                 continue
             default = default_of(path[1], self._lookup)
             if default is not MISSING and isinstance(patch.find(work.value, ("Params",)), dict):
-                made.append(Operation(operation.index, "add", path[:2], None, default))
+                made.append(Operation(operation.number, "add", path[:2], None, default))
                 work.apply(made[-1])
                 self._set[path[1]] = default
         return made

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 from .documents import Change, Document
-from .log import ORIGIN, NO_EPOCH, Entry, Epoch, Position
+from .log import NO_EPOCH, ORIGIN, Entry, Epoch, Position
 from .messages import Message
 from .problem import Problem
 from .record import Record

@@ -12,9 +12,32 @@ from typing import Callable, Dict, List, Optional, Set
 
 from .config import COMPATIBLE, Names, NodeConfig, next_version
 from .events import (
-    Adopt, BlobStored, Command, Connect, Event, FetchSnapshot, Flush, Lease, LinkDown, LinkUp, Operator, ReadRecord,
-    Received, RecordRead, Released, Reply, RoleChanged, Saved, Send, SnapshotInstalled, Started, Stored, Submit, Swap,
-    SwapAnswer, Tick,
+    Adopt,
+    BlobStored,
+    Command,
+    Connect,
+    Event,
+    FetchSnapshot,
+    Flush,
+    Lease,
+    LinkDown,
+    LinkUp,
+    Operator,
+    ReadRecord,
+    Received,
+    RecordRead,
+    Released,
+    Reply,
+    RoleChanged,
+    Saved,
+    Send,
+    SnapshotInstalled,
+    Started,
+    Stored,
+    Submit,
+    Swap,
+    SwapAnswer,
+    Tick,
 )  # fmt: skip
 from .following import Following
 from .leading import Leading, node_document

@@ -28,9 +28,9 @@ NEEDS = {
 
 
 class Operation(NamedTuple):
-    """One checked operation; ``index`` is its place in the client's patch."""
+    """One checked operation; ``number`` is its place in the client's patch."""
 
-    index: int
+    number: int
     op: str
     path: Path
     source: Optional[Path]
@@ -137,8 +137,8 @@ class Patch:
             shown = pointer(operation.path[len(self._base) :])
             what = "there is nothing there" if found is MISSING else "another value stands there"
             raise Problem(
-                409, "test_failed", f"operation {operation.index}: test of {shown or 'the whole value'!r} failed: {what}",
-                operation=operation.index, path=shown, found=None if found is MISSING else found, missing=found is MISSING,
+                409, "test_failed", f"operation {operation.number}: test of {shown or 'the whole value'!r} failed: {what}",
+                operation=operation.number, path=shown, found=None if found is MISSING else found, missing=found is MISSING,
             )  # fmt: skip
 
     def _get(self, operation: Operation, path: Path) -> Any:
@@ -149,8 +149,8 @@ class Patch:
 
     def _absent(self, operation: Operation, path: Path) -> Problem:
         shown = pointer(path[len(self._base) :])
-        detail = f"operation {operation.index}: {operation.op}: there is nothing at {shown!r}"
-        return Problem(409, "path_missing", detail, operation=operation.index, path=shown)
+        detail = f"operation {operation.number}: {operation.op}: there is nothing at {shown!r}"
+        return Problem(409, "path_missing", detail, operation=operation.number, path=shown)
 
     def _add(self, operation: Operation, path: Path, value: Any) -> None:
         self._grow(value, len(path))

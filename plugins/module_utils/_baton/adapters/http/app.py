@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from pathlib import Path
+import pkgutil
 from typing import Any, Awaitable, Callable, List, Mapping, Optional
 
 from ...core import access
@@ -104,11 +104,7 @@ class Api:
 def _openapi() -> bytes:
     """Return the API's description; it travels inside the zipapp."""
     name = "openapi.json"
-    loader = globals().get("__loader__")
-    if hasattr(loader, "get_data"):
-        data: bytes = loader.get_data(str(Path(__file__).with_name(name)))
-        return data
-    return Path(__file__).with_name(name).read_bytes()
+    return pkgutil.get_data(__package__ or "", name) or b"{}"
 
 
 def build_app(
