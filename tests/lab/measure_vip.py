@@ -6,6 +6,7 @@ Usage: python tests/lab/measure_vip.py [TRIALS]. Prints one line a case: least, 
 """
 from __future__ import annotations
 
+import importlib
 import select
 import signal
 import statistics
@@ -19,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lab.netns import Host, Network, boottime  # noqa: E402
 from lab.test_vip_guard import Daemon  # noqa: E402
 
-import conftest  # noqa: E402, F401  (makes the package importable as ``baton``)
+importlib.import_module("conftest")  # makes the package importable as ``baton``
 from baton.adapters.netlink import AddressEvent, Monitor, Netlink  # noqa: E402
 
 VIP = "192.0.2.10/24"
@@ -32,7 +33,7 @@ class Watch:
     def __init__(self, host: Host) -> None:
         with host.entered():
             self.monitor = Monitor()
-        self.ip = ip_address(VIP.split("/")[0]).packed
+        self.ip = ip_address(VIP.partition("/")[0]).packed
 
     def wait(self, present: bool) -> float:
         """Return the moment of the next event of that kind."""

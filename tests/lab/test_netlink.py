@@ -38,7 +38,7 @@ def test_links_by_name(network: Network) -> None:
         assert loopback is not None and not loopback.ethernet
 
 
-@pytest.mark.parametrize("ip, cidr", [(VIP4, "192.0.2.10/32"), (VIP6, "2001:db8::10/128")])
+@pytest.mark.parametrize("ip, cidr", [(VIP4, "192.0.2.10/32"), (VIP6, "2001:db8::10/128")], ids=["IPv4", "IPv6"])
 def test_replace_adds_renews_and_recreates(network: Network, ip: bytes, cidr: str) -> None:
     host = network.host("one", ["192.0.2.1/24", "2001:db8::1/64"])
     with host.entered(), Netlink() as netlink:
@@ -141,7 +141,7 @@ def wire(host: Host, ip: bytes) -> Wire:
         return Wire("eth0", bytes.fromhex(host.mac().replace(":", "")), ip)
 
 
-@pytest.mark.parametrize("ip, cidr", [(VIP4, "192.0.2.10/32"), (VIP6, "2001:db8::10/128")])
+@pytest.mark.parametrize("ip, cidr", [(VIP4, "192.0.2.10/32"), (VIP6, "2001:db8::10/128")], ids=["IPv4", "IPv6"])
 def test_probe_is_answered_only_by_a_holder(network: Network, ip: bytes, cidr: str) -> None:
     asker, holder = network.host("asker"), network.host("holder")
     # The bystander answers for addresses that look alike; its answers may not be taken for claims.
@@ -162,7 +162,7 @@ def test_probe_is_answered_only_by_a_holder(network: Network, ip: bytes, cidr: s
         each.close()
 
 
-@pytest.mark.parametrize("ip", [VIP4, VIP6])
+@pytest.mark.parametrize("ip", [VIP4, VIP6], ids=["IPv4", "IPv6"])
 def test_own_announcements_are_no_claims(network: Network, ip: bytes) -> None:
     one, two = network.host("one"), network.host("two")
     ours, theirs = wire(one, ip), wire(two, ip)
@@ -178,7 +178,7 @@ def test_own_announcements_are_no_claims(network: Network, ip: bytes) -> None:
         each.close()
 
 
-@pytest.mark.parametrize("ip, own", [(VIP4, "192.0.2.3/24"), (VIP6, "2001:db8::3/64")])
+@pytest.mark.parametrize("ip, own", [(VIP4, "192.0.2.3/24"), (VIP6, "2001:db8::3/64")], ids=["IPv4", "IPv6"])
 def test_an_announcement_corrects_a_neighbours_cache(network: Network, ip: bytes, own: str) -> None:
     client, holder = network.host("client", [own]), network.host("holder")
     name = str(ip_address(ip))

@@ -74,7 +74,11 @@ class Daemon:
         return self
 
     def wait_state(self, state: str) -> Dict[str, Any]:
-        return dict(wait_for(lambda: (lambda s: s if s["state"] == state else None)(self.order("status")), state))
+        def status() -> Any:
+            seen = self.order("status")
+            return seen if seen["state"] == state else None
+
+        return dict(wait_for(status, state))
 
     def wait_quiet(self) -> None:
         """Wait until the announcements of the taking are over; what comes then has another reason."""
