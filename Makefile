@@ -64,7 +64,7 @@ demo: system build ## three hosts, one cluster, one leader, one switch under loa
 	@demo/run
 
 demo-clean: ## remove the demo's hosts and secrets (IMAGES=1: their images, too)
-	@python3 demo/hosts down --name demo $(if $(IMAGES),--images)
+	@python3 demo/hosts.py down --name demo $(if $(IMAGES),--images)
 	@rm -rf demo/.baton build/demo*
 	@echo "the demo's hosts are gone"
 

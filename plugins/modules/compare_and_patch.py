@@ -12,7 +12,8 @@ short_description: Change a shared document only if it is as expected
 version_added: 0.1.0
 description:
   - Applies an RFC 6902 JSON Patch to a document, or swaps one param, all or nothing.
-  - Of any number of hosts that do this at the same time with the same reference, under any number of controllers, exactly one wins. The others change nothing and are told what stands there now.
+  - Of any number of hosts that do this at the same time with the same reference, under any number of controllers, exactly one wins.
+  - The others change nothing and are told what stands there now.
 extends_documentation_fragment:
   - baton.ha.connection
   - baton.ha.attributes

@@ -11,7 +11,8 @@ module: leader_election
 short_description: Elect one leader among hosts
 version_added: 0.1.0
 description:
-  - Run it on all candidates at once, with any C(forks), C(serial) or strategy, under one controller or several. Exactly one host is elected, and it stays elected until it resigns.
+  - Run it on all candidates at once, with any C(forks), C(serial) or strategy, under one controller or several.
+  - Exactly one host is elected, and it stays elected until it resigns.
   - The seat is a param of a shared profile; the profile is made if it does not exist.
   - Running it again changes nothing and tells who leads.
 extends_documentation_fragment:

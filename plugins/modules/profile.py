@@ -12,7 +12,8 @@ short_description: Manage a profile, a shared document of params
 version_added: 0.1.0
 description:
   - Creates, extends or removes a profile, the document that hosts share.
-  - Only what the task names is written, each param by itself. Tasks and hosts that write other params of the same profile are never in each other's way.
+  - Only what the task names is written, each param by itself.
+  - Tasks and hosts that write other params of the same profile are never in each other's way.
   - To change a param only if it still has a known value, use M(baton.ha.compare_and_patch).
 extends_documentation_fragment:
   - baton.ha.connection

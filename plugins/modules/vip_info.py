@@ -11,7 +11,8 @@ module: vip_info
 short_description: Tell whether a virtual IP is on this host now
 version_added: 0.1.0
 description:
-  - Looks at the addresses of the host at the moment when the task runs, not at facts that were gathered earlier, so that "run this where the VIP is" holds when it matters.
+  - Looks at the addresses of the host at the moment when the task runs, not at facts that were gathered earlier.
+  - So "run this where the VIP is" holds when it matters.
   - Secondary addresses, IPv6 in any notation and interface names of any form are understood.
   - With an empty O(vip) every host counts as holding it, and a warning says so.
 extends_documentation_fragment:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import conftest  # noqa: E402, F401
+importlib.import_module("conftest")  # makes the package ``baton`` importable
+
 from baton.core import following, heads, leading, node, orders, replies, submissions, swaps  # noqa: E402
 from simulation.schedule import Schedule  # noqa: E402
 
@@ -203,7 +205,7 @@ def caught(mutation, most, first):
             try:
                 Schedule(seed).run()
             except Exception as error:
-                return seed - first + 1, f"{type(error).__name__}: {error}".split("\n")[0]
+                return seed - first + 1, f"{type(error).__name__}: {error}".partition("\n")[0]
     return None
 
 

@@ -5,13 +5,15 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 import traceback
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import conftest  # noqa: E402, F401  makes the package ``baton`` importable
+importlib.import_module("conftest")  # makes the package ``baton`` importable
+
 from simulation.schedule import Schedule  # noqa: E402
 
 

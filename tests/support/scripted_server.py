@@ -73,7 +73,9 @@ class ScriptedServer:
             step = self.steps.pop(0) if len(self.steps) > 1 else self.steps[0]
         return step(request) if callable(step) else step
 
-    def _handler(outer):
+    def _handler(self):
+        outer = self
+
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import random
 import time
+from functools import partial
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 from urllib.parse import quote
 
@@ -73,7 +74,7 @@ class Client:
             except (TypeError, ValueError, RecursionError) as error:
                 raise ClientError("usage", f"the value is not JSON: {error}") from None
             sent["Content-Type"] = "application/json-patch+json" if method == "PATCH" else "application/json"
-            open_body = lambda: data  # noqa: E731
+            open_body = partial(bytes, data)
         if method not in ("GET", "HEAD"):
             sent["Prefer"] = "return=representation" if want else "return=minimal"
         call.setdefault("total", self.connection.timeout)

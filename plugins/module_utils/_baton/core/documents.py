@@ -281,4 +281,3 @@ class _Defaults:
             else:
                 done = done + [removal]
         return done
-

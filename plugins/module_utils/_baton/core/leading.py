@@ -351,4 +351,3 @@ class Leading:
 def node_document(url: str, version: str, system: str) -> Dict[str, object]:
     """Return the value of a node's own document (kind ``nodes``)."""
     return {"Url": url, "Version": version, "System": system}
-

@@ -387,6 +387,8 @@ class Node:
             self.out.append(FetchSnapshot(node))
 
     def _on_hello(self, node: str, hello: Hello, now: float) -> None:
+        if node not in self.links:
+            self.out.append(Connect(node, hello.url))  # also to tell it why it is refused
         why = incompatible(self.config, self.state.cluster_id, hello)
         if why:
             self._refuse_peer(node, hello, why)

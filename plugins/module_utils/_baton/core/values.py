@@ -127,4 +127,3 @@ def is_small(value: Any, limit: int) -> bool:
         else:
             left -= 5
     return left >= 0
-

@@ -181,6 +181,3 @@ def _same(value: Any, text: str) -> bool:
     if isinstance(value, bool):
         return text == ("true" if value else "false")
     return value == text or (isinstance(value, (int, float)) and str(value) == text)
-
-
-

@@ -1,0 +1,278 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The HTTP API of a real batond: the public patch suite, races, and what bad input gets."""
+
+import json
+import threading
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+
+from baton.core.values import equal
+from json_patch_suite import cases
+from support.cluster import HA_TOKEN, Cluster
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    with Cluster(tmp_path_factory.mktemp("api"), 1, "local") as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def api(cluster):
+    session = requests.Session()
+    session.headers["Authorization"] = f"Bearer {cluster.token}"
+
+    def call(method, path, body=None, **more):
+        if body is not None:
+            more["data"] = json.dumps(body)
+        return session.request(method, f"{cluster.n1.url}/api/v3{path}", timeout=30, **more)
+
+    return call
+
+
+@pytest.fixture
+def profile(api):
+    name = f"p-{uuid.uuid4().hex[:8]}"
+    assert api("POST", "/profiles", {"Name": name}).status_code == 201
+    return name
+
+
+@pytest.mark.parametrize("case", [case for _name, case in cases()], ids=[name for name, _case in cases()])
+def test_public_patch_suite(api, profile, case):
+    """The document of each case is the value of a param, so that any JSON value can be its root."""
+    path = f"/profiles/{profile}/params/suite/doc"
+    assert api("PUT", path, case["doc"]).status_code == 200
+    answer = api("PATCH", path, case["patch"])
+    after = api("GET", path).json()
+    if "error" in case:
+        assert answer.status_code in (400, 409), answer.text
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert equal(after, case["doc"])
+    else:
+        assert answer.status_code == 200, answer.text
+        if "expected" in case:
+            assert equal(after, case["expected"])
+
+
+def test_64_racers_one_winner(cluster, api, profile):
+    api("PUT", f"/profiles/{profile}/params/my/leader", "none")
+    start = threading.Barrier(64)
+
+    def race(number):
+        start.wait()
+        body = [{"op": "test", "path": "", "value": "none"}, {"op": "replace", "path": "", "value": f"racer-{number}"}]
+        return cluster.call(cluster.n1, "PATCH", f"/profiles/{profile}/params/my/leader", json=body)
+
+    with ThreadPoolExecutor(64) as pool:
+        answers = list(pool.map(race, range(64)))
+    winners = [answer for answer in answers if answer.status_code == 200]
+    losers = [answer for answer in answers if answer.status_code == 409]
+    assert len(winners) == 1 and len(losers) == 63
+    assert {answer.json()["found"] for answer in losers} == {winners[0].json()}
+    assert api("GET", f"/profiles/{profile}/params/my/leader").json() == winners[0].json()
+
+
+def test_unrelated_writers_do_not_conflict(api, profile):
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda n: api("PUT", f"/profiles/{profile}/params/key/{n}", n), range(100)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len(api("GET", f"/profiles/{profile}/params").json()) == 100
+
+
+def test_documents_and_etags(api, profile):
+    path = f"/profiles/{profile}"
+    first = api("GET", path)
+    assert api("GET", path, headers={"If-None-Match": first.headers["ETag"]}).status_code == 304
+    changed = api("PATCH", path, [{"op": "add", "path": "/Meta/icon", "value": "anchor"}])
+    assert changed.json()["Meta"] == {"icon": "anchor"}
+    stale = api("PUT", path, {"Description": "x"}, headers={"If-Match": first.headers["ETag"]})
+    assert stale.status_code == 412 and stale.json()["found"] == changed.headers["ETag"].strip('"')
+    assert api("PUT", path, {"Description": "x"}, headers={"If-Match": changed.headers["ETag"]}).status_code == 200
+    assert api("HEAD", path).status_code == 200 and api("HEAD", path).content == b""
+    assert api("PUT", path, {}, headers={"If-None-Match": "*"}).status_code == 409
+    assert api("DELETE", path).status_code == 204
+    assert api("GET", path).status_code == 404
+
+
+def test_param_names_with_slashes_and_defaults(api, profile):
+    name = f"my/{uuid.uuid4().hex[:6]}/leader"
+    assert api("POST", "/params", {"Name": name, "Schema": {"default": "none"}}).status_code == 201
+    assert api("GET", f"/params/{name}").json()["Schema"] == {"default": "none"}
+    for shown in (name, name.replace("/", "%2F")):
+        assert api("GET", f"/profiles/{profile}/params/{shown}").json() == "none"
+    assert api("GET", f"/profiles/{profile}/params/{name}?default=no").status_code == 404
+    assert api("GET", f"/profiles/{profile}/params").json() == {}
+    loop = [{"op": "test", "path": "", "value": "none"}, {"op": "replace", "path": "", "value": "n1"}]
+    assert api("PATCH", f"/profiles/{profile}/params/{name}", loop).json() == "n1"
+    assert api("PUT", f"/profiles/{profile}/params/{name}", 1, headers={"If-None-Match": "*"}).status_code == 412
+
+
+def test_machines_get_a_uuid(api):
+    made = api("POST", "/machines", {"Name": "host-1"}).json()
+    assert uuid.UUID(made["Uuid"]) and made["Name"] == "host-1"
+    assert [m["Uuid"] for m in api("GET", "/machines?Name=host-1").json()] == [made["Uuid"]]
+
+
+def test_large_documents_are_not_repeated_in_answers(api, profile):
+    path = f"/profiles/{profile}"
+    add = [{"op": "add", "path": f"/Params/big{n}", "value": "x" * 1000} for n in range(200)]
+    answer = api("PATCH", path, add)
+    assert answer.status_code == 204 and answer.headers["ETag"]
+    small = [{"op": "add", "path": "/Meta/a", "value": 1}]
+    assert api("PATCH", path, small, headers={"Prefer": "return=representation"}).status_code == 200
+    tiny = api("PATCH", f"{path}/params/tiny", [{"op": "add", "path": "", "value": 1}], headers={"Prefer": "return=minimal"})
+    assert tiny.status_code == 204
+
+
+def test_idempotency_key(api, profile):
+    """A lost reply never looks like a lost race: the same key gets the first answer."""
+    path = f"/profiles/{profile}/params/seat"
+    api("PUT", path, "none")
+    body = [{"op": "test", "path": "", "value": "none"}, {"op": "replace", "path": "", "value": "me"}]
+    key = {"Idempotency-Key": uuid.uuid4().hex}
+    first, again = api("PATCH", path, body, headers=key), api("PATCH", path, body, headers=key)
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert again.headers["Idempotency-Replayed"] == "true" and again.headers["ETag"] == first.headers["ETag"]
+    assert api("PATCH", path, body).status_code == 409
+    other = api("PATCH", path, [{"op": "replace", "path": "", "value": "you"}], headers=key)
+    assert other.status_code == 422 and api("GET", path).json() == "me"
+
+
+def test_deadline(api, profile):
+    late = api("PUT", f"/profiles/{profile}/params/x", 1, headers={"Baton-Deadline": "1000"})
+    assert late.status_code == 503 and late.json()["outcome"] == "not_applied"
+    assert api("GET", f"/profiles/{profile}/params/x").status_code == 404
+
+
+def test_waits_are_woken(api, profile):
+    path = f"/profiles/{profile}/params/gate"
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(api, "GET", path + '?wait=equals&value="open"&timeout=30')
+        api("PUT", path, "closed")
+        api("PUT", path, "open")
+        assert waiting.result().json() == "open"
+    timed_out = api("GET", path + '?wait=equals&value="never"&timeout=0.1')
+    assert timed_out.status_code == 408 and timed_out.json()["found"] == "open"
+
+
+def test_tokens(cluster, api, profile):
+    made = api("POST", f"/profiles/{profile}/token?ttl=2h").json()
+    mine = made["Token"]
+    assert cluster.n1.call("PUT", f"/profiles/{profile}/params/a", mine, json=1).status_code == 200
+    for method, path in (
+        ("GET", "/profiles"), ("GET", "/tokens"), ("POST", "/profiles"), ("DELETE", f"/profiles/{profile}"),
+        ("POST", f"/profiles/{profile}/token"), ("GET", "/system/ha"), ("PUT", "/files/x"), ("GET", "/profiles/other"),
+    ):  # fmt: skip
+        assert cluster.n1.call(method, path, mine, json={}).status_code == 403, path
+    listed = api("GET", "/tokens")
+    assert made["Id"] in listed.text and mine not in listed.text and "Hash" not in listed.text
+    assert api("DELETE", f"/tokens/{made['Id']}").status_code == 204
+    assert cluster.n1.call("GET", f"/profiles/{profile}", mine).status_code == 401
+    assert cluster.n1.call("GET", "/profiles", HA_TOKEN).status_code == 403
+    assert requests.get(f"{cluster.n1.url}/api/v3/profiles", timeout=5).status_code == 401
+    assert mine not in cluster.n1.log.read_text() and cluster.token not in cluster.n1.log.read_text()
+
+
+def test_expired_token(cluster, api, profile):
+    token = api("POST", f"/profiles/{profile}/token?ttl=1").json()["Token"]
+    from support.cluster import until
+
+    until(lambda: cluster.n1.call("GET", f"/profiles/{profile}", token).status_code == 401, "the token expires")
+
+
+def test_files(api):
+    path, content = f"/files/iso/{uuid.uuid4().hex}.img", b"0123456789" * 100_000
+    made = api("PUT", path, data=content)
+    assert made.status_code == 201 and made.json()["Size"] == len(content)
+    assert api("GET", path).content == content
+    part = api("GET", path, headers={"Range": "bytes=10-19"})
+    assert (part.status_code, part.content, part.headers["Content-Range"]) == (206, b"0123456789", f"bytes 10-19/{len(content)}")
+    assert api("GET", path, headers={"Range": "bytes=-3"}).content == b"789"
+    assert api("GET", path, headers={"Range": f"bytes={len(content)}-"}).status_code == 416
+    wrong = api("PUT", path, data=b"other", headers={"X-Baton-Sha256": "0" * 64})
+    assert wrong.status_code == 422 and api("GET", path).content == content
+    assert [f["Path"] for f in api("GET", f"/files?prefix={path[7:]}").json()] == [path[7:]]
+    assert api("DELETE", path).status_code == 204 and api("GET", path).status_code == 404
+
+
+BAD = [
+    ("POST", "/profiles", "{", 400, "malformed_json"),
+    ("POST", "/profiles", "[]", 422, "not_an_object"),
+    ("POST", "/profiles", "{}", 422, "no_name"),
+    ("POST", "/profiles", '{"Name": "a/b"}', 400, "bad_name"),
+    ("POST", "/profiles", '{"Name": 3}', 422, "no_name"),
+    ("POST", "/profiles", '{"Name": "x", "Params": []}', 422, "bad_params"),
+    ("PUT", "/profiles/x", '{"Name": "y"}', 422, "identity"),
+    ("PATCH", "/profiles/bad", '{"op": "add"}', 400, "malformed_patch"),
+    ("PATCH", "/profiles/bad", "[1]", 400, "malformed_patch"),
+    ("PATCH", "/profiles/bad", '[{"op": "test", "path": "x", "value": 1}]', 400, "malformed_patch"),
+    ("PATCH", "/profiles/absent", "[]", 404, "not_found"),
+    ("PATCH", "/profiles/bad", "NaN", 400, "malformed_json"),
+    ("PATCH", "/profiles/bad", "[" * 5000, 400, "too_deep"),
+    ("PATCH", "/profiles/bad", '[{"op": "add", "path": "/Params/" , "value": 1}]', 400, "bad_name"),
+    ("PUT", "/profiles/bad/params/a//b", "1", 400, "bad_name"),
+    ("GET", "/profiles/%FF", "", 400, "bad_path"),
+    ("GET", "/profiles/a%00b", "", 400, "bad_path"),
+    ("GET", "/profiles?limit=x", "", 400, "bad_query"),
+    ("GET", "/profiles/bad?wait=forever", "", 400, "bad_wait"),
+    ("GET", "/profiles/bad?wait=equals", "", 400, "bad_wait"),
+    ("GET", "/profiles/bad?wait=exists&timeout=-1", "", 400, "bad_wait"),
+    ("GET", "/profiles/bad?wait=exists&timeout=nan", "", 400, "bad_wait"),
+    ("POST", "/profiles/bad/token?ttl=soon", "", 400, "bad_ttl"),
+    ("POST", "/tokens", '{"Scope": {"kind": "root"}}', 422, "bad_scope"),
+    ("DELETE", "/profiles", "", 405, "method_not_allowed"),
+    ("OPTIONS", "/profiles/bad", "", 405, "method_not_allowed"),
+    ("GET", "/nothing", "", 404, "no_such_path"),
+    ("PUT", "/files/a/../b", "x", 400, "bad_path"),
+    ("POST", "/system/active", '{"force": "yes"}', 422, "bad_member"),
+    ("POST", "/system/switch", '{"to": "n9"}', 409, "not_in_sync"),
+    ("POST", "/system/create", '{"cluster_id": "x"}', 409, "cluster_exists"),
+    ("DELETE", "/system/nodes/n1", "", 409, "is_active"),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body", "status", "code"), BAD)
+def test_bad_input_is_one_helpful_line_and_changes_nothing(cluster, api, method, path, body, status, code):
+    api("PUT", "/profiles/bad", {"Description": "untouched"})
+    before = api("GET", "/profiles").json()
+    # requests would tidy the path; a raw connection sends what a careless client sends
+    import http.client
+
+    connection = http.client.HTTPConnection("127.0.0.1", cluster.n1.port, timeout=10)
+    connection.request(method, "/api/v3" + path, body, {"Authorization": f"Bearer {cluster.token}"})
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    connection.close()
+    assert answer.status == status, text
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    problem = json.loads(text)
+    assert problem["type"] == f"urn:baton:{code}" and problem["detail"] and "\n" not in problem["detail"]
+    assert api("GET", "/profiles").json() == before
+
+
+def test_oversize_body(api, profile):
+    answer = api("PUT", f"/profiles/{profile}/params/big", data=b'"' + b"x" * (5 << 20) + b'"')
+    assert answer.status_code == 413 and answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_bad_headers(api, profile):
+    path = f"/profiles/{profile}/params/x"
+    for headers, code in (
+        ({"If-Match": "3"}, "bad_if_match"),
+        ({"Idempotency-Key": ""}, "bad_key"),
+        ({"Idempotency-Key": "k" * 200}, "bad_key"),
+        ({"Baton-Deadline": "soon"}, "bad_deadline"),
+    ):
+        answer = api("PUT", path, 1, headers=headers)
+        assert (answer.status_code, answer.json()["type"]) == (400, f"urn:baton:{code}")
+    assert api("GET", path).status_code == 404
+
+
+def test_probes_need_no_token(cluster):
+    for path, status in (("/active", 200), ("/passive", 503), ("/in-sync", 200), ("/health", 200), ("/metrics", 200)):
+        assert requests.get(cluster.n1.url + path, timeout=5).status_code == status
+    assert "baton_active 1\n" in requests.get(cluster.n1.url + "/metrics", timeout=5).text
