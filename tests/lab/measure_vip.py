@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Callable, List
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+importlib.import_module("conftest")  # makes the package importable as ``baton``, so it comes before the imports below
 
-from lab.netns import Host, Network, boottime  # noqa: E402
-from lab.test_vip_guard import Daemon  # noqa: E402
+from netns import Host, Network, boottime  # noqa: E402
+from test_vip_guard import Daemon  # noqa: E402
 
-importlib.import_module("conftest")  # makes the package importable as ``baton``
 from baton.adapters.netlink import AddressEvent, Monitor, Netlink  # noqa: E402
 
 VIP = "192.0.2.10/24"
