@@ -81,7 +81,7 @@ class Daemon:
             ev.Disconnect: lambda c: self.links.disconnect(c.node), ev.ReadRecord: self._read_record,
             ev.Swap: self._swap, ev.Adopt: self._adopt, ev.Reply: self.service.reply, ev.Changed: self.service.changed,
             ev.Lease: self._lease, ev.RoleChanged: self._role_changed, ev.FetchSnapshot: self._fetch_snapshot,
-            ev.FetchBlob: self._fetch_blob, ev.KeepTail: self._keep_tail, ev.Note: self._note,
+            ev.FetchBlob: self._fetch_blob, ev.ForgetRecord: self._forget_record, ev.KeepTail: self._keep_tail, ev.Note: self._note,
         }  # fmt: skip
 
     def _first_incarnation(self) -> str:
@@ -112,8 +112,7 @@ class Daemon:
 
     def tell(self, event: ev.Event) -> None:
         """Give the core an event and carry out its commands."""
-        for command in self.node.handle(event, boottime()):
-            self._commands[type(command)](command)
+        self._feed(event)
         if self.node.leading is not None and not self._flush_due:
             self._flush_due = True
             self.loop.call_soon(self._flush)
@@ -122,9 +121,17 @@ class Daemon:
         self.loop.call_soon(self.tell, event)
 
     def _flush(self) -> None:
-        for command in self.node.handle(ev.Flush(), boottime()):
-            self._commands[type(command)](command)
         self._flush_due = False
+        self._feed(ev.Flush())
+
+    def _feed(self, event: ev.Event) -> None:
+        """A core that broke off in the middle of an event can't be trusted: stop at once, and start anew from the disk."""
+        try:
+            for command in self.node.handle(event, boottime()):
+                self._commands[type(command)](command)
+        except Exception:
+            LOG.critical("bug: %s can't be handled; stopping", type(event).__name__, exc_info=True)
+            os._exit(1)
 
     async def _tick(self) -> None:
         period = self.settings.timing.heartbeat / 2
@@ -188,6 +195,9 @@ class Daemon:
 
     def _adopt(self, command: ev.Adopt) -> None:
         self._on_store(lambda: self.store.adopt(command.version, command.record), lambda _future: self._read_record(ev.ReadRecord()))
+
+    def _forget_record(self, _command: ev.ForgetRecord) -> None:
+        self._on_store(self.store.forget, lambda _future: None)
 
     # --- peers ----------------------------------------------------------------------------------------------------------
 

@@ -29,6 +29,9 @@ class RecordStore(Protocol):
     def adopt(self, version: int, record: Record) -> None:
         """``manual``: keep a copy that a peer sent, if it is newer."""
 
+    def forget(self) -> None:
+        """``manual``: drop our copy, which is of another cluster."""
+
 
 class LocalStore:
     """One SQLite file for several daemons on one machine (demo, tests, development)."""
@@ -67,6 +70,9 @@ class LocalStore:
     def adopt(self, version: int, record: Record) -> None:
         """A shared store is read, not told."""
 
+    def forget(self) -> None:
+        """A shared store is not ours to drop."""
+
 
 class ManualStore:
     """The node's own copy; who may swap it is the core's decision."""
@@ -93,3 +99,6 @@ class ManualStore:
     def adopt(self, version: int, record: Record) -> None:
         if version > self.read()[0]:
             write_durably(self._path, json.dumps({"version": version, "record": record.to_json()}))
+
+    def forget(self) -> None:
+        self._path.unlink(missing_ok=True)

@@ -211,6 +211,11 @@ class Adopt:
 
 
 @dataclass(frozen=True)
+class ForgetRecord:
+    """``manual`` only: our copy is of a cluster that we left; the next Adopt takes any version."""
+
+
+@dataclass(frozen=True)
 class Outcome:
     """A change is committed: the documents as it left them (None: deleted)."""
 
@@ -280,5 +285,5 @@ class Note:
 
 Command = Union[
     Store, Checkpoint, Send, Connect, Disconnect, ReadRecord, Swap, Adopt, Reply, Changed, Lease, RoleChanged,
-    FetchSnapshot, FetchBlob, KeepTail, Note,
+    FetchSnapshot, FetchBlob, ForgetRecord, KeepTail, Note,
 ]  # fmt: skip

@@ -19,6 +19,7 @@ from .events import (
     Event,
     FetchSnapshot,
     Flush,
+    ForgetRecord,
     Lease,
     LinkDown,
     LinkUp,
@@ -463,8 +464,12 @@ class Node:
     def _snapshot_installed(self, event: Event, now: float) -> None:
         if not isinstance(event, SnapshotInstalled) or self.leading is not None:
             return
-        promised = self.state.promised
+        promised, cluster = self.state.promised, self.state.cluster_id
         self.state.load(event.saved)
+        if cluster and cluster != self.state.cluster_id:
+            promised = self.state.promised  # promises and record are those of another cluster
+            self.state.forget_record()
+            self.out.append(ForgetRecord())
         self.following = Following(self.config, self.state)
         keep = promised if promised.number > self.state.promised.number else self.state.promised
         self.state.store(meta=self.state.promise(Epoch(*keep)))

@@ -89,6 +89,10 @@ class State:
             self.known = version
             self.store(meta={"known": version})
 
+    def forget_record(self) -> None:
+        """What we saw of another cluster's record means nothing here."""
+        self.record, self.version, self.known = None, -1, -1
+
     # --- the two heads ----------------------------------------------------------------------------------------------
 
     def speculate(self, entry: Entry, effects: Optional[List[Effect]] = None) -> Tuple[Optional[Document], ...]:
