@@ -37,6 +37,7 @@ from .core import events as ev
 from .core.config import NodeConfig
 from .core.node import Node
 from .core.problem import Problem
+from .core.vip import two_holders_bound
 from .service import Service
 from .settings import Settings
 from .version import VERSION
@@ -103,8 +104,10 @@ class Daemon:
         if not s.vip:
             return None
         static = [os.environ["RS_STATIC_IP"]] if os.environ.get("RS_STATIC_IP") else []
-        options = guard.Options(address=s.vip, interface=s.interface, valid=int(s.timing.valid), static=static)
-        client = GuardClient(program(), options)
+        timing = s.timing
+        patience = two_holders_bound(timing.lease, timing.grace, timing.valid, timing.rate_error)
+        options = guard.Options(s.vip, s.interface, int(timing.valid), patience, static)
+        client = GuardClient(guard.program(), options)
         client.on_lost(self._guard_lost)
         return client
 
@@ -183,6 +186,9 @@ class Daemon:
         self._on_store(self.store.read, then)
 
     def _swap(self, command: ev.Swap) -> None:
+        if self.guard is not None and command.record.active == self.settings.node_id and self.node.leading is None:
+            self.guard.prepare()  # probe for another holder beside the swap
+
         def then(future: "asyncio.Future[Any]") -> None:
             if future.exception() is not None:
                 LOG.error("can't write the cluster record: %s", future.exception())
@@ -380,14 +386,6 @@ class Daemon:
             LOG.info("the admin token is in %s", self.settings.data_dir / "admin.token")
 
 
-def program() -> List[str]:
-    """Return the command that starts this very code again, for the guard."""
-    archive = Path(sys.argv[0])
-    if archive.suffix == ".pyz":
-        return [sys.executable, "-I", str(archive.resolve())]
-    return [sys.executable, "-m", f"{__package__}.daemon"]
-
-
 async def _serve(argv: Sequence[str]) -> int:
     chosen = settings_module.read(argv, os.environ)
     token = settings_module.ha_token(chosen, _make_secret)
@@ -403,8 +401,12 @@ def _stop_post() -> int:
     """ExecStopPost: whatever became of daemon and guard, the VIP goes."""
     address = os.environ.get("BATON_VIP") or os.environ.get("RS_HA_ADDRESS", "")
     interface = os.environ.get("BATON_INTERFACE") or os.environ.get("RS_HA_INTERFACE", "")
-    if address and interface:
-        guard.remove_now(address, interface)
+    try:
+        if address and interface:
+            guard.remove_now(address, interface)
+    except (Problem, OSError) as error:
+        sys.stderr.write(f"batond: the VIP {address} can't be removed from {interface}: {error}\n")
+        return 1
     return 0
 
 

@@ -1,0 +1,99 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What bootstrap.yml left on each host, and what the three do together."""
+
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import testinfra
+
+PROJECT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
+HOSTS = ("m1", "m2", "m3")
+SETTINGS = "BATON_URL=https://127.0.0.1:8092 BATON_CA=/etc/baton/ca.pem BATON_TOKEN_FILE="
+VIP = (PROJECT / "build/molecule/vip").read_text().partition("/")[0]
+
+
+def host_of(name):
+    return testinfra.get_host(f"podman://baton-molecule-{name}")
+
+
+@pytest.fixture(params=HOSTS)
+def node(request):
+    return host_of(request.param)
+
+
+def batonctl(host, arguments, token="/etc/baton/ha.token"):
+    done = host.run(f"{SETTINGS}{token} batonctl -o json {arguments}")
+    assert done.rc == 0, done.stderr
+    return json.loads(done.stdout) if done.stdout.strip() else None
+
+
+def until(condition, what, seconds=30):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"in vain for {seconds} s: {what}"
+        time.sleep(0.1)
+
+
+def holders():
+    return [name for name in HOSTS if f" {VIP}/" in host_of(name).check_output("ip -o address show")]
+
+
+def test_service(node):
+    service = node.service("batond")
+    assert service.is_running and service.is_enabled
+    shown = node.check_output("systemctl show batond -p Type -p User -p NoNewPrivileges -p ProtectSystem -p WatchdogUSec -p CapabilityBoundingSet")
+    for line in ("Type=notify", "User=baton", "NoNewPrivileges=yes", "ProtectSystem=strict", "WatchdogUSec=20s"):
+        assert line in shown.splitlines()
+    assert "cap_net_admin cap_net_raw" in shown and "cap_sys_admin" not in shown
+
+
+def test_nobody_else_reads_secrets(node):
+    for path, mode in (("/etc/baton", 0o700), ("/var/lib/baton", 0o700), ("/etc/baton/ha.token", 0o600), ("/etc/baton/node.key", 0o600)):
+        file = node.file(path)
+        assert (file.user, file.mode) == ("baton", mode), path
+    token = node.file("/etc/baton/ha.token").content_string.strip()
+    assert token not in node.check_output("ps axww -o args")
+    assert token not in node.check_output("journalctl -u batond --no-pager")
+    assert token not in node.file("/etc/systemd/system/batond.service.d/20-ha.conf").content_string
+
+
+def test_plain_http_and_strangers_are_refused(node):
+    assert node.run("curl -s -m 5 http://127.0.0.1:8092/active").rc != 0
+    answer = node.run("curl -s -m 5 --cacert /etc/baton/ca.pem https://127.0.0.1:8092/api/v3/profiles")
+    assert json.loads(answer.stdout)["status"] == 401
+
+
+def test_one_cluster_all_in_sync():
+    seen = [batonctl(host_of(name), "ha status") for name in HOSTS]
+    assert {tuple(sorted(status["in_sync"])) for status in seen} == {HOSTS}
+    assert len({status["cluster_id"] for status in seen}) == 1
+    assert len({status["active"] for status in seen}) == 1
+
+
+def test_the_vip_is_on_the_active_alone():
+    active = batonctl(host_of("m1"), "ha status")["active"]
+    until(lambda: holders() == [active], "one holder")
+    address = host_of(active).check_output(f"ip -o address show to {VIP}")
+    assert "valid_lft forever" not in address
+
+
+def test_a_switch_moves_role_vip_and_data():
+    first = batonctl(host_of("m1"), "ha status")["active"]
+    token = "/var/lib/baton/admin.token"
+    creator = next(name for name in HOSTS if host_of(name).file(token).exists)
+    batonctl(host_of(creator), "profiles create scenario", token)
+    batonctl(host_of(creator), "profiles add scenario param written/before switch", token)
+    target = next(name for name in HOSTS if name != first)
+    command = ["ansible-playbook", "-i", str(PROJECT / "molecule/default/inventory.yml"), str(PROJECT / "playbooks/switch.yml"), "-e", f"baton_to={target}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=180)
+    assert done.returncode == 0, done.stdout[-2000:]
+    until(lambda: holders() == [target], f"{target} holds the VIP alone")
+    assert batonctl(host_of(creator), "profiles get scenario param written/before", token) == "switch"
+    for name in HOSTS:
+        entries = host_of(name).check_output("journalctl -u batond --no-pager")
+        assert "Stream switch to realtime streaming" in entries or name == first
