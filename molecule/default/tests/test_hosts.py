@@ -46,7 +46,8 @@ def holders():
 def test_service(node):
     service = node.service("batond")
     assert service.is_running and service.is_enabled
-    shown = node.check_output("systemctl show batond -p Type -p User -p NoNewPrivileges -p ProtectSystem -p WatchdogUSec -p CapabilityBoundingSet")
+    names = ("Type", "User", "NoNewPrivileges", "ProtectSystem", "WatchdogUSec", "CapabilityBoundingSet")
+    shown = node.check_output("systemctl show batond " + " ".join(f"-p {name}" for name in names))
     for line in ("Type=notify", "User=baton", "NoNewPrivileges=yes", "ProtectSystem=strict", "WatchdogUSec=20s"):
         assert line in shown.splitlines()
     assert "cap_net_admin cap_net_raw" in shown and "cap_sys_admin" not in shown
@@ -89,7 +90,8 @@ def test_a_switch_moves_role_vip_and_data():
     batonctl(host_of(creator), "profiles create scenario", token)
     batonctl(host_of(creator), "profiles add scenario param written/before switch", token)
     target = next(name for name in HOSTS if name != first)
-    command = ["ansible-playbook", "-i", str(PROJECT / "molecule/default/inventory.yml"), str(PROJECT / "playbooks/switch.yml"), "-e", f"baton_to={target}"]
+    inventory, playbook = PROJECT / "molecule/default/inventory.yml", PROJECT / "playbooks/switch.yml"
+    command = ["ansible-playbook", "-i", str(inventory), str(playbook), "-e", f"baton_to={target}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=180)
     assert done.returncode == 0, done.stdout[-2000:]
     until(lambda: holders() == [target], f"{target} holds the VIP alone")
