@@ -43,6 +43,7 @@ from .settings import Settings
 from .version import VERSION
 
 LOG = logging.getLogger("baton")
+SWITCH_SECONDS = 0.0005  # a writer whose fsync has ended must not wait 5 ms for the interpreter while requests keep it busy
 LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
@@ -417,6 +418,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         return guard.main(arguments[1:])
     if arguments[:1] == ["stop-post"]:
         return _stop_post()
+    sys.setswitchinterval(SWITCH_SECONDS)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     if AIOHTTP_ERROR is not None:
         sys.stderr.write(f"batond: {AIOHTTP_ERROR}\n")
