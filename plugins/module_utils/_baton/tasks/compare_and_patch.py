@@ -3,7 +3,8 @@
 """Compare and patch one document, or one param of it: of N hosts that try with one reference, one wins."""
 from __future__ import annotations
 
-from typing import Any, Dict, List
+import json
+from typing import Any, Dict, List, Mapping
 
 from ..client_error import ClientError
 from ..core.patch import Patch, parse_patch
@@ -95,14 +96,23 @@ def _shown(value: Any) -> Any:
 
 def _lost(context: Context, before: Any, error: ClientError) -> Result:
     found = error.problem.get("found", before)
+    message = _why(context.params, found, error)
     if context.params["on_conflict"] == "fail":
-        raise error
+        raise ClientError(error.kind, message, error.status, error.problem)
     return {
         "changed": False,
         "won": False,
         "found": found,
         "value": found,
         "operation": error.problem.get("operation"),
-        "msg": error.message,
+        "msg": message,
         "diff": {"before": _shown(before), "after": _shown(before)},
     }
+
+
+def _why(params: Mapping[str, Any], found: Any, error: ClientError) -> str:
+    """Say in the user's words what was expected and what stood there."""
+    if params["patch"] is not None:
+        return error.message
+    wanted, stands = json.dumps(params["expect"]), json.dumps(found)[:200]
+    return f"param {params['param']!r} of {params['kind'][:-1]} {params['name']!r} is not {wanted} but {stands}; nothing was changed"

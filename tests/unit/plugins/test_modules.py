@@ -1,0 +1,80 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The modules through real ansible-playbook: as action plugins on the controller, and as modules on a host."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from baton.client_error import ClientError
+from baton.tasks import vip_info
+from support.cluster import ROOT, Cluster
+
+HERE = Path(__file__).resolve().parent
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    with Cluster(tmp_path_factory.mktemp("modules"), 1, "local") as cluster:
+        yield cluster
+
+
+def ansible(command, *arguments):
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("BATON_", "RS_"))}
+    environ.update(ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_NOCOLOR="1")
+    program = [str(ROOT / ".venv/bin" / command), "-c", "local", *map(str, arguments)]
+    return subprocess.run(program, capture_output=True, text=True, env=environ, cwd=ROOT, timeout=300, check=False)
+
+
+def test_what_the_modules_promise(cluster, tmp_path):
+    inventory = ",".join(f"host-{number}" for number in range(20)) + ","
+    values = {"url": cluster.n1.url, "token_file": str(cluster.n1.data / "admin.token"), "ansible_python_interpreter": sys.executable}
+    done = ansible("ansible-playbook", "-i", inventory, "-f", 20, HERE / "modules.yml", "-e", json.dumps(values))
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "expected"),
+    [
+        ("profile", "name=direct", {"changed": True}),
+        ("profile_info", "name=direct", {"changed": False}),
+        ("leader_election", "profile=direct candidate=me", {"is_leader": True}),
+        ("compare_and_patch", "name=direct param=my/leader expect=me value=you", {"won": True}),
+        ("node_info", "", {"changed": False}),
+    ],
+)
+def test_the_module_itself_does_the_same(cluster, module, arguments, expected):
+    """Without its action plugin, as a fallback would run it: the file is run with its arguments as JSON on standard input."""
+    options = dict(item.split("=") for item in arguments.split())
+    options.update(url=[cluster.n1.url], token_file=str(cluster.n1.data / "admin.token"))
+    path = ROOT / "build/collections"
+    done = subprocess.run(
+        [sys.executable, "-m", f"ansible_collections.baton.ha.plugins.modules.{module}"],
+        input=json.dumps({"ANSIBLE_MODULE_ARGS": options}), capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, "PYTHONPATH": str(path)},
+    )  # fmt: skip
+    result = json.loads(done.stdout)
+    assert {name: result.get(name) for name in expected} == expected, done.stdout + done.stderr
+
+
+def show(*interfaces):
+    return json.dumps([{"ifname": name, "addr_info": list(addresses)} for name, *addresses in interfaces])
+
+
+def test_vip_info_sees_what_others_miss():
+    """Secondary addresses, IPv6, names with dashes and VLAN parents, and whether the address is a host's own."""
+    output = show(
+        ("br-lan.10@eth0", {"local": "192.0.2.1", "prefixlen": 24}, {"local": "192.0.2.10", "prefixlen": 24, "secondary": True}),
+        ("eth0-x", {"local": "2001:db8::10", "prefixlen": 128, "valid_life_time": 2}),
+    )
+    held = vip_info.evaluate({"vip": "192.0.2.10/24", "interface": None}, output)
+    assert (held["held"], held["interface"], held["mode"]) == (True, "br-lan.10", "floating")
+    assert vip_info.evaluate({"vip": "192.0.2.1", "interface": None}, output)["mode"] == "fixed"
+    assert vip_info.evaluate({"vip": "2001:0DB8:0::10", "interface": None}, output)["interface"] == "eth0-x"
+    assert not vip_info.evaluate({"vip": "192.0.2.10", "interface": "eth0-x"}, output)["held"]
+    with pytest.raises(ClientError):
+        vip_info.evaluate({"vip": "192.0.2.10", "interface": None}, "not json")
