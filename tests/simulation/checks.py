@@ -35,6 +35,7 @@ class Checks:
     def __init__(self, world):
         self.world = world
         self.committed = {}  # seq → position, as any node committed it
+        self.values = {}  # (register, value) → the entry that wrote it, once committed anywhere
         self.highest = {}  # host → commit that was checked
         self.open = {}  # request id → Write
         self.acknowledged = []
@@ -62,6 +63,10 @@ class Checks:
             position = state.log.position(seq)
             if position is None:
                 continue
+            entry = state.log.get(seq)
+            for effect in entry.body.get("effects", ()) if entry is not None else ():
+                for op in effect.get("ops") or ():
+                    self.values[(op["path"].rpartition("/")[2], op["value"])] = seq
             known = self.committed.setdefault(seq, position)
             if known != position:
                 self.fail(f"{host.name} committed {position} where {known} was committed")
@@ -105,12 +110,14 @@ class Checks:
         self.floor[write.register] = max(self.floor.get(write.register, 0), write.position)
 
     def _check_found(self, write, found):
-        place = int(found.partition("@")[2] or 0) if isinstance(found, str) and found else 0
-        # Values are unique; where the found one was written is known if its write was acknowledged.
-        for known in self.acknowledged:
-            if known.value == found and known.register == write.register and known.position < write.floor:
-                newer = self.floor[write.register]
-                self.fail(f"a lost race saw {found} (entry {known.position}), older than {write.floor} (now {newer}, {place})")
+        """A lost race must have met a value that is committed by now, no older than what was acknowledged, and not its own."""
+        if found == write.value:
+            self.fail(f"{write} lost against itself: a lost reply that looks like a lost race")
+        place = self.values.get((write.register, found))
+        if found and place is None:
+            self.fail(f"the lost race of {write} saw {found}, which is not committed")
+        if place is not None and place < write.floor:
+            self.fail(f"the lost race of {write} saw {found} (entry {place}), older than entry {write.floor}")
 
     # --- the end ---
 

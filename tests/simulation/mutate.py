@@ -55,21 +55,6 @@ def m2_continues_its_epoch():
     return replaced(node.Node, "start_epoch", start_epoch)
 
 
-def m3_no_note_before_the_swap():
-    def promote(self, record, now):
-        self.state.noted = -1
-        self.send_swap("promote", self.config.node, record, now)
-
-    return replaced(node.Node, "promote", promote)
-
-
-def m5_cuts_without_comparing():
-    def fits(self, peer, message):
-        return self.state.log.position(message.prev.seq) is not None
-
-    return replaced(following.Following, "_fits", fits)
-
-
 def m5_cuts_by_length():
     original = following.Following._take
 
@@ -141,31 +126,6 @@ def passive_takes_older_epochs():
         original(self, peer, message, now)
 
     return replaced(following.Following, "append", append)
-
-
-def acknowledgements_of_an_older_epoch_count():
-    original = leading.Leading.ack
-
-    def ack(self, peer, message, now):
-        import dataclasses
-
-        original(self, peer, dataclasses.replace(message, epoch=self.epoch), now)
-
-    return replaced(leading.Leading, "ack", ack)
-
-
-def replaced_disk_counts_as_the_old_one():
-    original = leading.Leading.hello
-
-    def hello(self, message, now):
-        member = self.record.member(message.node)
-        if member is not None:
-            import dataclasses
-
-            message = dataclasses.replace(message, incarnation=member.incarnation)
-        original(self, message, now)
-
-    return replaced(leading.Leading, "hello", hello)
 
 
 def repeated_request_is_a_new_one():

@@ -22,6 +22,7 @@ class Schedule:
         shared = dice.random() < 0.7
         trouble = Trouble(
             loss=dice.choice((0, 0, 0.02, 0.1)),
+            late_copies=dice.choice((0, 0, 0.02, 0.1)),
             lost_replies=dice.choice((0, 0.2, 0.5)),
             late_swaps=dice.choice((0, 0.1, 0.4)),
             fault_every=dice.choice((0.7, 1.5, 3.0)),
@@ -121,7 +122,7 @@ class Schedule:
         host = dice.choice(list(world.hosts.values()))
         fault = dice.choice(
             ("crash", "crash", "cut", "cut", "one_way", "freeze", "heal", "heal", "switch", "switch", "promote", "outage", "wipe",
-             "crash_active", "link", "snapshot")
+             "crash_active", "link", "snapshot", "power", "power")
         )  # fmt: skip
         getattr(self, "_fault_" + fault)(host)
         world.after(dice.expovariate(1 / world.trouble.fault_every), self._fault)
@@ -133,6 +134,15 @@ class Schedule:
 
     def _fault_crash_active(self, host):
         self._fault_crash(self.world.active() or host)
+
+    def _fault_power(self, host):
+        """All machines at once, or all but one; the survivor may be promoted before the others are back."""
+        spared = self.dice.choice((None, host))
+        for other in self.world.hosts.values():
+            if other is not spared:
+                self._fault_crash(other)
+        if spared is not None:
+            self.world.after(0.02, lambda: self._fault_promote(spared))
 
     def _fault_cut(self, host):
         for other in self.world.hosts:
@@ -191,7 +201,8 @@ class Schedule:
         if record is None or host.name in (record.active, record.holder):
             return
         disks = {(name, other.disk.saved.incarnation) for name, other in self.world.hosts.items() if other is not host}
-        if not disks.intersection(record.in_sync):
+        switching = any(h.node and h.node.leading and h.node.leading.handover for h in self.world.hosts.values())
+        if switching or not disks.intersection(record.in_sync):
             return
         host.wipe()
         self.world.after(self.dice.choice((0.05, 1)), lambda: host.node is None and host.start())

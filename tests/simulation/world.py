@@ -97,6 +97,7 @@ class Trouble:
     """How often what goes wrong; chances per event, or mean seconds between faults."""
 
     loss: float = 0.0
+    late_copies: float = 0.0  # a message of an old connection that arrives among those of the new one
     lost_replies: float = 0.0
     late_swaps: float = 0.0
     fault_every: float = 3.0
@@ -344,6 +345,8 @@ class World:
                 host.give(ev.Received(source, message))
 
         self.after(arrival - self.now, arrive)
+        if self.dice.random() < self.trouble.late_copies:
+            self.after(arrival - self.now + self.dice.choice((0.01, 0.1, 1, 3)), arrive)
 
     def active(self):
         """Return the host that serves, or None."""
