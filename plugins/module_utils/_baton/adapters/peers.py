@@ -12,7 +12,7 @@ import json
 import logging
 import ssl
 from collections import deque
-from typing import Any, Callable, Deque, Dict, Optional
+from typing import Any, Callable, Deque, Dict, Optional, Set
 
 from ..core import messages
 from ..core.events import Event, LinkDown, LinkUp, Received
@@ -116,6 +116,7 @@ class Links:
         self.tell = tell
         self.by_node: Dict[str, Link] = {}
         self._by_url: Dict[str, Link] = {}
+        self._incoming: Set[Any] = set()
         self.session: Any = None
 
     async def start(self) -> None:
@@ -125,6 +126,7 @@ class Links:
         for link in list(self._by_url.values()):
             link.task.cancel()
         await asyncio.gather(*(link.task for link in self._by_url.values()), return_exceptions=True)
+        await asyncio.gather(*(socket.close() for socket in tuple(self._incoming)), return_exceptions=True)
         if self.session is not None:
             await self.session.close()
 
@@ -187,13 +189,14 @@ class Links:
         socket = web.WebSocketResponse(max_msg_size=MAX_MESSAGE, heartbeat=10)
         socket.headers[NODE_HEADER] = self.me
         await socket.prepare(request)
-        async for frame in socket:
-            if frame.type != aiohttp.WSMsgType.TEXT:
-                continue
-            try:
-                message = messages.from_json(json.loads(frame.data))
-            except ValueError as error:
-                LOG.error("%s sent what this version does not understand: %s", node, error)
-                break
-            self.tell(Received(node, message))
+        self._incoming.add(socket)
+        try:
+            async for frame in socket:
+                if frame.type != aiohttp.WSMsgType.TEXT:
+                    continue
+                self.tell(Received(node, messages.from_json(json.loads(frame.data))))
+        except ValueError as error:
+            LOG.error("%s sent what this version does not understand: %s", node, error)
+        finally:
+            self._incoming.discard(socket)
         return socket

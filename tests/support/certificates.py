@@ -1,0 +1,50 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Certificates for tests: a CA, and node certificates as the role makes them."""
+
+import datetime
+import ipaddress
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+
+class Authority:
+    """A CA in a folder: ca.pem, and NAME.pem and NAME.key for each node."""
+
+    def __init__(self, folder, name="test CA"):
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = self._named(name)
+        builder = self._builder(self._name, self._key).add_extension(x509.BasicConstraints(True, 0), critical=True)
+        self._write("ca.pem", builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+
+    @staticmethod
+    def _named(text):
+        return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+    def _builder(self, subject, key):
+        now = datetime.datetime.now(datetime.timezone.utc)
+        builder = x509.CertificateBuilder().subject_name(subject).issuer_name(self._name).public_key(key.public_key())
+        builder = builder.not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(now + datetime.timedelta(days=1))
+        return builder.serial_number(x509.random_serial_number())
+
+    def _write(self, name, data):
+        path = self.folder / name
+        path.write_bytes(data)
+        path.chmod(0o600)
+
+    def issue(self, node, *addresses):
+        """Make NODE.pem and NODE.key; return the options of batond for them."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(item)) for item in addresses])
+        usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
+        builder = self._builder(self._named(node), key).add_extension(names, False).add_extension(usage, False)
+        self._write(f"{node}.pem", builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+        plain = serialization.NoEncryption()
+        self._write(f"{node}.key", key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain))
+        return ["--tls-ca", self.folder / "ca.pem", "--tls-cert", self.folder / f"{node}.pem", "--tls-key", self.folder / f"{node}.key"]
