@@ -42,7 +42,7 @@ class Schedule:
             host.start()
         if not world.shared:
             world.after(0.1, lambda: world.hosts["n1"].give(ev.Operator(self._id(), "create", text="c1")))
-        if not world.run_while(lambda: world.active() is None, 20):
+        if not world.run_while(lambda: world.active() is None, 60):
             world.checks.fail(f"no cluster came up: {world.checks.describe()}")
         self._make_document()
         for _client in range(self.dice.randint(1, 4)):
@@ -202,6 +202,7 @@ class Schedule:
             return
         disks = {(name, other.disk.saved.incarnation) for name, other in self.world.hosts.items() if other is not host}
         switching = any(h.node and h.node.leading and h.node.leading.handover for h in self.world.hosts.values())
+        switching = switching or any(r.active != record.active for r in self.world.store.under_way)
         if switching or not disks.intersection(record.in_sync):
             return
         host.wipe()

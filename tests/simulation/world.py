@@ -57,12 +57,17 @@ class RecordStore:
         self.world = world
         self.version, self.record = -1, None
         self.down = False
+        self.under_way = []  # records whose swaps have not reached the store yet
 
     def read(self, answer):
         self._later(lambda: answer(self.version, self.record), lambda: None)
 
     def swap(self, command, answer):
+        self.under_way.append(command.record)
+
         def act():
+            if command.record in self.under_way:
+                self.under_way.remove(command.record)
             done = command.expected == self.version
             if done:
                 self.version, self.record = max(self.version, 0) + 1, command.record
@@ -75,6 +80,7 @@ class RecordStore:
         """Run ``act`` after a delay that may outlast the client's patience, or never; its answer may be lost."""
         dice = self.world.dice
         if self.down:
+            self.under_way.clear()
             self.world.after(0.3, give_up)
             return
         late = dice.random() < self.world.trouble.late_swaps

@@ -49,7 +49,7 @@ from .problem import Problem
 from .record import NO_RECORD, Member, Record
 from .state import State
 from .submissions import not_applied
-from .swaps import PendingSwap, Settled
+from .swaps import REPEAT_AFTER, PendingSwap, Settled
 
 
 class Node:
@@ -71,7 +71,7 @@ class Node:
         self.orders = Orders(self)
         self._noting: Optional[int] = None  # the store that makes ``noted`` durable before the swap is sent (M3)
         self._pending_promotion: Optional[Swap] = None
-        self._hello_at = float("-inf")
+        self._hello_at = self._read_at = float("-inf")
         self._in_sync_noted = ""
         self._handlers: Dict[type, Callable[[Event, float], None]] = {
             Started: self._started, Tick: self._tick, Flush: self._flush, RecordRead: self._record_read,
@@ -521,7 +521,9 @@ class Node:
         self.orders.tick(now)
 
     def _reread(self, now: float) -> None:
-        if now - self._hello_at > self.config.timing.silence:
+        """Ask the store again: the answer may have been lost."""
+        if now - self._read_at > REPEAT_AFTER:
+            self._read_at = now
             self.out.append(ReadRecord())
 
 
