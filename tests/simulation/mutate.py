@@ -99,13 +99,15 @@ def heads_lost_race_answered_early():
 
 
 def acknowledged_before_it_is_durable():
-    def ack(self):
-        if not self.active or self.state.promised != self._epoch or self.state.noted >= 0:
-            return
-        message = following.Ack(self._epoch, self.state.incarnation, self._matched, self._stamp, True)
-        self.state.out.append(following.Send(self.active, message))
+    original = following.Following.append
 
-    return replaced(following.Following, "_ack", ack)
+    def append(self, peer, message, now):
+        original(self, peer, message, now)
+        if self.active == peer:
+            self._durable = self._matched
+            self._ack()
+
+    return replaced(following.Following, "append", append)
 
 
 def active_answers_before_its_own_disk():

@@ -141,8 +141,9 @@ class Schedule:
         for other in self.world.hosts.values():
             if other is not spared:
                 self._fault_crash(other)
-        if spared is not None:
-            self.world.after(0.02, lambda: self._fault_promote(spared))
+        # Whoever is back first, or never was gone, is made active: its disk has to be enough.
+        for delay in (0.02, 0.15, 0.3):
+            self.world.after(delay, lambda: self._fault_promote(host))
 
     def _fault_cut(self, host):
         for other in self.world.hosts:
