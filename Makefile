@@ -71,7 +71,7 @@ demo-clean: ## remove the demo's hosts and secrets (IMAGES=1: their images, too)
 bench: build ## compare-and-patch beside etcd in one run; patch cost against document size
 	@$(BIN)/python tests/bench/bench.py
 
-test: system lint unit simulate lab molecule ## everything, as CI runs it
+test: system lint unit simulate mutate lab molecule ## everything, as CI runs it
 	@echo "make test: all passed"
 
 clean: ## remove .venv and build

@@ -120,16 +120,6 @@ def active_answers_before_its_own_disk():
     return replaced(leading.Leading, "flush", flush)
 
 
-def passive_takes_older_epochs():
-    original = following.Following.append
-
-    def append(self, peer, message, now):
-        self.state.promised = message.epoch
-        original(self, peer, message, now)
-
-    return replaced(following.Following, "append", append)
-
-
 def repeated_request_is_a_new_one():
     return replaced(replies.Replies, "find", lambda self, key: None)
 
