@@ -1,5 +1,6 @@
 # Baton's tasks. `make help` lists them. Everything lands in .venv/ and build/.
 SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 SOURCE := plugins/module_utils/_baton
 BIN := .venv/bin
@@ -7,6 +8,8 @@ SEEDS ?= 300
 FIRST_SEED ?= 1
 COLLECTION := build/collections/ansible_collections/baton/ha
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+
+ROOT = @test "$$(id -u)" = 0 || { echo "make $@: run this as root (or with sudo): $(1)" >&2; exit 1; }
 
 .PHONY: help system venv build collection lint format unit lab simulate mutate molecule demo demo-clean bench test clean
 
@@ -46,7 +49,7 @@ build/json-patch-tests/tests.json:
 	@$(BIN)/python tests/tools/fetch_json_patch_tests.py build/json-patch-tests
 
 lab: build ## tests in network namespaces; needs root
-	@test "$$(id -u)" = 0 || { echo "make lab: run this as root (or with sudo): network namespaces need it" >&2; exit 1; }
+	$(call ROOT,network namespaces need it)
 	@$(BIN)/python -m pytest tests/lab
 
 simulate: venv ## the core under seeded schedules: SEEDS=n FIRST_SEED=m
@@ -56,11 +59,12 @@ mutate: venv ## leave out one rule of the protocol at a time: does the simulator
 	@$(BIN)/python tests/simulation/mutate.py
 
 molecule: build ## the scenario default on real systemd hosts; needs root and podman
-	@test "$$(id -u)" = 0 || { echo "make molecule: run this as root (or with sudo): systemd hosts need it" >&2; exit 1; }
+	$(call ROOT,systemd hosts need it)
 	@tools/molecule default
 
-demo: system build ## three hosts, one cluster, one leader, one switch under load; needs root
-	@test "$$(id -u)" = 0 || { echo "make demo: run this as root (or with sudo): systemd hosts need it" >&2; exit 1; }
+demo: ## three hosts, one cluster, one leader, one switch under load; needs root
+	$(call ROOT,systemd hosts need it)
+	@$(MAKE) --no-print-directory system build
 	@demo/run
 
 demo-clean: ## remove the demo's hosts and secrets (IMAGES=1: their images, too)
@@ -71,8 +75,9 @@ demo-clean: ## remove the demo's hosts and secrets (IMAGES=1: their images, too)
 bench: build ## compare-and-patch beside etcd in one run; patch cost against document size
 	@$(BIN)/python tests/bench/bench.py
 
-test: system lint unit simulate mutate lab molecule ## everything, as CI runs it
-	@echo "make test: all passed"
+test: ## everything, as CI runs it, with a summary at the end; needs root
+	$(call ROOT,network namespaces and systemd hosts need it)
+	@tools/test
 
 clean: ## remove .venv and build
 	@rm -rf .venv build

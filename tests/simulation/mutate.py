@@ -124,13 +124,6 @@ def repeated_request_is_a_new_one():
     return replaced(replies.Replies, "find", lambda self, key: None)
 
 
-def handover_without_draining():
-    from baton.core import handover
-
-    original = handover.Handover.drained
-    return replaced(handover.Handover, "drained", lambda self, done: original(self, True))
-
-
 def promotes_who_is_not_in_sync():
     def force(self, order, now):
         self._asked(order, now)
