@@ -23,14 +23,20 @@ PACKAGES = (
     "systemd,systemd-sysv,dbus,python3,iproute2,iputils-arping,iputils-ping,ca-certificates,curl,procps,sudo"
 )
 READY_SECONDS = 90
+COMMAND_SECONDS = 1200  # a release is about 150 MB; a mirror or podman that says nothing for so long never will
 
 
 def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
-def run(*command, check=True, quiet=True, **more):
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, **more)
+def run(*command, check=True):
+    try:
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, timeout=COMMAND_SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        raise SystemExit(f"hosts: `{' '.join(command[:6])} …` did not end within {COMMAND_SECONDS} s") from None
     if check and done.returncode != 0:
         lines = (done.stderr or done.stdout).strip().splitlines()
         raise SystemExit(f"hosts: `{' '.join(command[:6])} …` failed: {lines[-1] if lines else done.returncode}")
