@@ -1,0 +1,278 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The node as scripts: these events go in, those commands come out. Each reads like the rule that it shows."""
+
+import pytest
+
+from baton.core import events as ev
+from baton.core.config import NodeConfig
+from baton.core.documents import Change
+from baton.core.log import ORIGIN, Entry, Epoch, Position
+from baton.core.messages import Ack, Append, Hello, Reject
+from baton.core.node import Node
+from baton.core.record import Member, Record
+from baton.core.timing import PROFILES, Timing, profile
+
+LEASE = PROFILES["balanced"].lease
+
+
+class Script:
+    """One node whose disk and store answer when the script says so."""
+
+    def __init__(self, name="n1", shared=True, saved=None, **more):
+        config = NodeConfig(name, f"sim://{name}", "ha", "1.0.0", "sim/sim", PROFILES["balanced"], f"p-{name}", shared=shared, **more)
+        self.node = Node(config, saved or ev.Saved(f"{name}-disk"))
+        self.now = 100.0
+        self.commands = []
+
+    def give(self, event):
+        """Return the commands that follow from ``event``."""
+        self.commands = self.node.handle(event, self.now)
+        return self.commands
+
+    def of(self, kind):
+        return [command for command in self.commands if isinstance(command, kind)]
+
+    def stored(self):
+        """Everything written so far is on disk."""
+        return self.give(ev.Stored(self.node.state._store_id))
+
+    def settle(self, version):
+        """The swap under way happened."""
+        swap = self.node.leading.swap if self.node.leading and self.node.leading.swap else self.node.swap
+        return self.give(ev.SwapAnswer(swap.record.nonce, True, version))
+
+    def hello(self, name, end=ORIGIN, applied=ORIGIN, role="passive", answer=False):
+        hello = Hello(
+            name, f"sim://{name}", f"{name}-disk", "ha", "c1", "1.0.0", "sim/sim", role, Epoch(0, ""), applied, end, None, -1, answer
+        )  # fmt: skip
+        return self.give(ev.Received(name, hello))
+
+    def ack(self, name, matched=None, stamp=None):
+        end = self.node.state.log.end.seq
+        ack = Ack(self.node.leading.epoch, f"{name}-disk", end if matched is None else matched, self.now if stamp is None else stamp, True)
+        return self.give(ev.Received(name, ack))
+
+    def write(self, number, value=1):
+        body = [{"op": "add", "path": "/Params/x", "value": value}]
+        change = Change("profiles", "p", "put", {}) if number == 1 else Change("profiles", "p", "patch", body)
+        return self.give(ev.Submit(number, (change,), self.now))
+
+
+def record(active="n1", members=("n1", "n2"), number=1, **more):
+    return Record("c1", Epoch(number, f"e{number}"), active, tuple(Member(name, f"{name}-disk") for name in members), **more)
+
+
+@pytest.fixture
+def pair():
+    """n1, active since its start, with n2 in sync and answering."""
+    script = Script()
+    script.give(ev.Started())
+    script.give(ev.RecordRead(5, record()))
+    script.settle(6)
+    script.stored()
+    script.give(ev.LinkUp("n2"))
+    script.hello("n2")
+    script.give(ev.Flush())
+    script.ack("n2")
+    assert script.node.serving(script.now)
+    return script
+
+
+def test_a_start_never_continues_an_epoch():
+    """M2: the record names us in epoch 1; we swap in epoch 2 before anything else."""
+    script = Script()
+    script.give(ev.Started())
+    (swap,) = [c for c in script.give(ev.RecordRead(5, record())) if isinstance(c, ev.Swap)]
+    assert (swap.expected, swap.record.epoch.number, swap.record.active) == (5, 2, "n1")
+    assert not script.node.serving(script.now)
+
+
+def test_nothing_is_served_before_everyone_has_the_new_epoch():
+    script = Script()
+    script.give(ev.Started())
+    script.give(ev.RecordRead(5, record()))
+    script.settle(6)
+    script.stored()
+    assert not script.node.serving(script.now), "n2 has not acknowledged this epoch"
+    script.write(1)
+    assert script.of(ev.Reply)[0].result.extra["outcome"] == "not_applied"
+
+
+def test_a_write_is_answered_after_both_disks(pair):
+    pair.write(1)
+    assert not pair.of(ev.Reply)
+    pair.give(ev.Flush())
+    assert [type(c).__name__ for c in pair.commands] == ["Send", "Store"], "shipped before the local commit: the fsyncs overlap"
+    pair.stored()
+    assert not pair.of(ev.Reply)
+    pair.ack("n2")
+    assert isinstance(pair.of(ev.Reply)[0].result, ev.Outcome)
+
+
+def test_an_acknowledgement_of_another_epoch_or_disk_counts_for_nothing(pair):
+    pair.write(1)
+    pair.give(ev.Flush())
+    pair.stored()
+    end = pair.node.state.log.end.seq
+    pair.give(ev.Received("n2", Ack(Epoch(1, "e1"), "n2-disk", end, pair.now, True)))
+    pair.give(ev.Received("n2", Ack(pair.node.leading.epoch, "n2-other-disk", end, pair.now, True)))
+    assert pair.node.state.commit < end
+
+
+def test_the_lease_counts_from_sending(pair):
+    sent = pair.now
+    pair.now += 1.5
+    pair.ack("n2", stamp=sent)
+    assert pair.node.leading.lease == sent + LEASE
+    pair.now = sent + LEASE
+    assert not pair.node.serving(pair.now)
+
+
+def test_a_silent_passive_leaves_and_counts_until_the_swap_is_settled(pair):
+    """M1: between sending the swap and its answer, the union of old and new members is needed."""
+    pair.now += LEASE / 2 + 0.1
+    (swap,) = [c for c in pair.give(ev.Tick()) if isinstance(c, ev.Swap)]
+    assert swap.record.nodes() == {"n1"}
+    pair.write(1)
+    pair.give(ev.Flush())
+    pair.stored()
+    assert not pair.of(ev.Reply), "the swap may not have happened: n2 counts"
+    pair.settle(7)
+    assert isinstance(pair.of(ev.Reply)[0].result, ev.Outcome)
+
+
+def test_a_swap_without_a_reply_is_repeated_the_same(pair):
+    pair.now += LEASE / 2 + 0.1
+    (swap,) = [c for c in pair.give(ev.Tick()) if isinstance(c, ev.Swap)]
+    pair.give(ev.SwapAnswer(swap.record.nonce, None))
+    assert pair.of(ev.ReadRecord) and not pair.node.leading.over
+    pair.now += 0.4
+    assert [c for c in pair.give(ev.Tick()) if isinstance(c, ev.Swap)] == [swap]
+    pair.give(ev.RecordRead(7, swap.record))
+    assert pair.node.record.nodes() == {"n1"}, "a read that shows our nonce settles it"
+
+
+def test_a_swap_that_another_beat_us_to_ends_the_reign(pair):
+    pair.now += LEASE / 2 + 0.1
+    pair.give(ev.Tick())
+    pair.give(ev.RecordRead(7, record("n2", ("n2",), 9)))
+    assert pair.node.leading is None and pair.node.role == "passive"
+    assert pair.of(ev.Lease) == [ev.Lease(None)]
+
+
+def test_a_joiner_counts_before_the_swap_is_sent(pair):
+    """M6: what is written while it joins waits for its disk, too."""
+    pair.give(ev.LinkUp("n3"))
+    pair.hello("n3")
+    pair.give(ev.Flush())
+    pair.stored()
+    pair.ack("n2")
+    pair.ack("n3", matched=0)
+    assert Member("n3", "n3-disk") in pair.node.leading.counted()
+    assert pair.node.leading.swap is None, "it does not have everything from before it counted"
+    (swap,) = [c for c in pair.ack("n3") if isinstance(c, ev.Swap)]
+    assert swap.record.nodes() == {"n1", "n2", "n3"}
+
+
+def test_a_switch_drains_releases_and_only_then_swaps(pair):
+    pair.write(1)
+    pair.give(ev.Flush())
+    pair.give(ev.Operator(9, "switch", "n2"))
+    assert not pair.of(ev.Swap) and not pair.of(ev.Lease)
+    pair.write(2)
+    assert pair.of(ev.Reply)[0].result.code == "switching"
+    pair.stored()
+    pair.ack("n2")
+    assert pair.of(ev.Lease) == [ev.Lease(None)] and not pair.of(ev.Swap), "the VIP first"
+    (swap,) = [c for c in pair.give(ev.Released()) if isinstance(c, ev.Swap)]
+    assert (swap.record.active, swap.record.nodes()) == ("n2", {"n1", "n2"})
+    pair.settle(8)
+    assert pair.node.role == "passive"
+    assert [c.result["active"] for c in pair.of(ev.Reply)] == ["n2"]
+
+
+def test_a_switch_to_who_is_not_in_sync_changes_nothing(pair):
+    pair.give(ev.Operator(9, "switch", "n7"))
+    assert "in sync are: n2" in pair.of(ev.Reply)[0].result.detail
+    assert pair.node.serving(pair.now)
+
+
+class TestPassive:
+    """n2, following n1 in epoch 3."""
+
+    EPOCH = Epoch(3, "e3")
+
+    @pytest.fixture
+    def script(self):
+        script = Script("n2")
+        script.give(ev.Started())
+        script.give(ev.RecordRead(5, record(number=3)))
+        script.give(ev.LinkUp("n1"))
+        script.hello("n1", role="active")
+        return script
+
+    def append(self, script, seq, epoch=None, prev=None, commit=0, entries=1, to="n2-disk"):
+        epoch = epoch or self.EPOCH
+        made = tuple(Entry.make(seq + n, epoch, 1, {"effects": []}) for n in range(entries))
+        place = prev if prev is not None else (script.node.state.log.position(seq - 1) or ORIGIN)
+        return script.give(ev.Received("n1", Append(epoch, to, place, made, commit, script.now, None, -1, 0)))
+
+    def sent(self, script, kind):
+        return [c.message for c in script.of(ev.Send) if isinstance(c.message, kind)]
+
+    def test_acknowledges_only_what_is_on_disk(self, script):
+        self.append(script, 1)
+        assert not self.sent(script, Ack)
+        script.stored()
+        assert [ack.matched for ack in self.sent(script, Ack)] == [1]
+
+    def test_refuses_a_lower_epoch(self, script):
+        self.append(script, 1)
+        self.append(script, 2, Epoch(2, "e2"))
+        assert [reject.reason for reject in self.sent(script, Reject)] == ["stale"]
+        assert script.node.state.log.end.seq == 1
+
+    def test_cuts_at_an_epoch_mismatch_and_never_by_length(self, script):
+        """M5: an old message that ends earlier cuts nothing; an entry of another epoch cuts what stands in its place."""
+        self.append(script, 1, entries=3)
+        self.append(script, 1, entries=1, prev=ORIGIN)
+        assert script.node.state.log.end.seq == 3
+        newer = Epoch(4, "e4")
+        self.append(script, 2, newer)
+        assert script.node.state.log.end == Position(newer, 2)
+        assert script.of(ev.Store)[-1].truncate_after == 1
+
+    def test_never_cuts_what_it_applied(self, script):
+        self.append(script, 1, entries=3, commit=3)
+        self.append(script, 2, Epoch(4, "e4"), prev=Position(self.EPOCH, 1))
+        assert script.node.state.log.end == Position(self.EPOCH, 3)
+        assert [reject.reason for reject in self.sent(script, Reject)] == ["diverged"]
+        assert "nothing was discarded" in script.node.following.refused
+
+    def test_is_deaf_to_the_old_active_once_it_noted_a_promotion(self, script):
+        """M3: the note is on disk before the swap is sent, and from then on nothing is acknowledged."""
+        script.give(ev.Operator(1, "promote", force=True))
+        assert not script.of(ev.Swap) and script.of(ev.Store)[-1].meta["noted"] == 5
+        script.stored()
+        assert script.of(ev.Swap)
+        self.append(script, 1)
+        script.stored()
+        assert not self.sent(script, Ack)
+
+    def test_ignores_what_was_meant_for_another_disk(self, script):
+        self.append(script, 1, to="n2-old-disk")
+        assert script.node.state.log.end.seq == 0
+
+    def test_a_record_older_than_known_is_for_a_person(self, script):
+        script.give(ev.RecordRead(4, record(number=2)))
+        assert "older" in script.node.trouble
+
+
+def test_timing_that_lets_two_serve_is_refused():
+    from baton.core.problem import Problem
+
+    with pytest.raises(Problem) as caught:
+        Timing(lease=1.0, grace=1.2, valid=1).check()
+    assert "raise the grace" in caught.value.detail
+    assert profile("fast").lease == 0.4
