@@ -139,4 +139,3 @@ def test_strangers_do_not_replicate(cluster, network, tmp_path):
         finally:
             node.process.kill()
             node.process.wait()
-
