@@ -189,7 +189,10 @@ def down(name, images):
     run("podman", "network", "rm", "-f", network_of(name), check=False)
     if images:
         for suite in ("trixie", "bookworm"):
-            run("podman", "rmi", "-f", image_of(suite), check=False)
+            # Never with -f: that would remove whatever else runs from this image.
+            if run("podman", "image", "exists", image_of(suite), check=False).returncode == 0:
+                if run("podman", "rmi", image_of(suite), check=False).returncode != 0:
+                    say(f"note: {image_of(suite)} is kept, other hosts use it")
 
 
 def main():
