@@ -33,7 +33,8 @@ class Disk:
         if command.truncate_after is not None:
             saved.entries = [entry for entry in saved.entries if entry.seq <= command.truncate_after]
         saved.entries.extend(command.entries)
-        for name, value in (command.meta or {}).items():
+        saved.commit = max(saved.commit, command.commit)
+        for name, value in command.meta.items():
             setattr(saved, name, Epoch(*value) if name == "promised" else value)
 
     def checkpoint(self, command):

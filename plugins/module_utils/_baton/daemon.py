@@ -8,6 +8,7 @@ carries out what it answers. Everything here runs in one asyncio loop; disk writ
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import platform
@@ -44,6 +45,7 @@ from .version import VERSION
 
 LOG = logging.getLogger("baton")
 SWITCH_SECONDS = 0.0005  # a writer whose fsync has ended must not wait 5 ms for the interpreter while requests keep it busy
+GARBAGE_THRESHOLD = 20_000  # new objects before a look for garbage: there is little, and most of what a request makes is gone by then
 LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
@@ -117,7 +119,7 @@ class Daemon:
     def tell(self, event: ev.Event) -> None:
         """Give the core an event and carry out its commands."""
         self._feed(event)
-        if self.node.leading is not None and not self._flush_due:
+        if self.node.to_flush and not self._flush_due:
             self._flush_due = True
             self.loop.call_soon(self._flush)
 
@@ -323,6 +325,7 @@ class Daemon:
             self.loop.add_signal_handler(number, self._signalled, order)
         for number in (signal.SIGTERM, signal.SIGINT):
             self.loop.add_signal_handler(number, self.stopping.set)
+        gc.freeze()  # what the start has made stays for ever
         if self.guard is not None:
             await self.guard.start()
         await self.links.start()
@@ -419,6 +422,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     if arguments[:1] == ["stop-post"]:
         return _stop_post()
     sys.setswitchinterval(SWITCH_SECONDS)
+    gc.set_threshold(GARBAGE_THRESHOLD)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     if AIOHTTP_ERROR is not None:
         sys.stderr.write(f"batond: {AIOHTTP_ERROR}\n")

@@ -34,8 +34,12 @@ class Script:
         return [command for command in self.commands if isinstance(command, kind)]
 
     def stored(self):
-        """Everything written so far is on disk."""
-        return self.give(ev.Stored(self.node.state._store_id))
+        """The disk is done: everything written so far is on it, and what that let follow too."""
+        commands = list(self.give(ev.Stored(self.node.state._store_id)))
+        while self.of(ev.Store):
+            commands += self.give(ev.Stored(self.node.state._store_id))
+        self.commands = commands
+        return commands
 
     def settle(self, version):
         """The swap under way happened."""
@@ -73,7 +77,9 @@ def pair():
     script.stored()
     script.give(ev.LinkUp("n2"))
     script.hello("n2")
+    script.ack("n2")
     script.give(ev.Flush())
+    script.stored()
     script.ack("n2")
     assert script.node.serving(script.now)
     return script
@@ -108,6 +114,27 @@ def test_a_write_is_answered_after_both_disks(pair):
     assert not pair.of(ev.Reply)
     pair.ack("n2")
     assert isinstance(pair.of(ev.Reply)[0].result, ev.Outcome)
+
+
+def test_while_a_batch_is_written_the_next_one_gathers(pair):
+    pair.write(1)
+    pair.give(ev.Flush())
+    for number in (2, 3):
+        pair.write(number)
+        assert not pair.node.to_flush and not pair.give(ev.Flush())
+    pair.give(ev.Stored(pair.node.state._store_id))
+    (send,), (store,) = pair.of(ev.Send), pair.of(ev.Store)
+    assert len(store.entries) == len(send.message.entries) == 2
+
+
+def test_a_follower_that_is_behind_is_sent_more_with_each_acknowledgement(pair):
+    for number in range(1, 1200):
+        pair.write(number)
+    pair.give(ev.Flush())
+    (send,) = pair.of(ev.Send)
+    assert len(send.message.entries) == 512
+    pair.ack("n2", matched=send.message.entries[-1].seq)
+    assert len(pair.of(ev.Send)[0].message.entries) == 512, "it does not wait for the next heartbeat"
 
 
 def test_an_acknowledgement_of_another_epoch_or_disk_counts_for_nothing(pair):

@@ -22,13 +22,17 @@ from ..core.events import Checkpoint, Saved, Store
 from ..core.log import ORIGIN, Entry, Epoch, Position
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS log (seq INTEGER PRIMARY KEY, number INTEGER, id TEXT, at INTEGER, text TEXT);
+CREATE TABLE IF NOT EXISTS log (seq INTEGER PRIMARY KEY, number INTEGER, id TEXT, at INTEGER, text TEXT, committed INTEGER);
 CREATE TABLE IF NOT EXISTS documents (
   kind TEXT, key TEXT, revision TEXT, size INTEGER, value TEXT, PRIMARY KEY (kind, key)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS replies (key TEXT PRIMARY KEY, fingerprint TEXT, at INTEGER, revision TEXT, keys TEXT);
+CREATE TABLE IF NOT EXISTS replies (
+  seq INTEGER PRIMARY KEY, key TEXT, fingerprint TEXT, at INTEGER, revision TEXT, keys TEXT);
+CREATE INDEX IF NOT EXISTS replies_at ON replies (at);
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 """
+ROWS_A_STATEMENT = 512
 Job = Union[Store, Checkpoint, None]
+Row = Tuple[Any, ...]
 
 
 def _dumps(value: Any) -> str:
@@ -111,9 +115,16 @@ def sync_files(database: Path) -> None:
                 os.close(handle)
 
 
+def _insert(connection: sqlite3.Connection, table: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Insert or replace rows, many in a statement: for each statement this thread has to win the interpreter back once."""
+    for first in range(0, len(rows), ROWS_A_STATEMENT):
+        some = rows[first : first + ROWS_A_STATEMENT]
+        marks = ",".join(["(" + ",".join("?" * len(some[0])) + ")"] * len(some))
+        connection.execute(f"INSERT OR REPLACE INTO {table} VALUES {marks}", [value for row in some for value in row])
+
+
 def _set_meta(connection: sqlite3.Connection, values: Dict[str, Any]) -> None:
-    rows = [(key, _dumps(value)) for key, value in values.items()]
-    connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows)
+    _insert(connection, "meta", [(key, _dumps(value)) for key, value in values.items()])
 
 
 def _position(raw: Any) -> Position:
@@ -131,7 +142,8 @@ def load(database: Path, incarnation: str) -> Saved:
         saved.promised = Epoch(*meta.get("promised", (0, "")))
         saved.noted = meta.get("noted", -1)
         saved.known = meta.get("known", -1)
-        saved.commit = meta.get("commit", 0)
+        told = connection.execute("SELECT max(committed) FROM log").fetchone()[0] or 0
+        saved.commit = max(told, meta.get("commit", 0))
         saved.checkpoint = _position(meta["checkpoint"]) if "checkpoint" in meta else ORIGIN
         saved.log_start = _position(meta["log_start"]) if "log_start" in meta else ORIGIN
         saved.documents = [
@@ -140,28 +152,32 @@ def load(database: Path, incarnation: str) -> Saved:
         ]
         saved.entries = [
             Entry.read(seq, Epoch(number, id), at, text)
-            for seq, number, id, at, text in connection.execute("SELECT * FROM log WHERE seq > ? ORDER BY seq", (saved.log_start.seq,))
+            for seq, number, id, at, text in connection.execute(
+                "SELECT seq, number, id, at, text FROM log WHERE seq > ? ORDER BY seq", (saved.log_start.seq,)
+            )
         ]
         saved.replies = [
-            (key, fingerprint, at, revision, json.loads(keys))
-            for key, fingerprint, at, revision, keys in connection.execute("SELECT * FROM replies ORDER BY at, rowid")
+            (key, fingerprint, at, revision, tuple((kind, name) for kind, name in json.loads(names)))
+            for key, fingerprint, at, revision, names in connection.execute(
+                "SELECT key, fingerprint, at, revision, keys FROM replies ORDER BY seq"
+            )
         ]
         return saved
     finally:
         connection.close()
 
 
-Row = Tuple[str, str, str, int, Any]  # kind, key, revision, size, value
+DocumentRow = Tuple[str, str, str, int, Any]  # kind, key, revision, size, value
 
 
-def write_snapshot(database: Path, header: Dict[str, Any], documents: Iterable[Row], replies: Iterable[Sequence[Any]]) -> None:
+def write_snapshot(database: Path, header: Dict[str, Any], documents: Iterable[DocumentRow], replies: Iterable[Sequence[Any]]) -> None:
     """Fill an empty incarnation with a snapshot: ``header`` has cluster_id, promised and position."""
     connection = _open(database)
     try:
         connection.execute("BEGIN")
         rows = ((kind, key, revision, size, _dumps(value)) for kind, key, revision, size, value in documents)
         connection.executemany("INSERT INTO documents VALUES (?, ?, ?, ?, ?)", rows)
-        connection.executemany("INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?, ?)", ((*r[:4], _dumps(r[4])) for r in replies))
+        _insert(connection, "replies", [_reply_row(row) for row in replies])
         position = header["position"]
         meta = {"cluster_id": header["cluster_id"], "promised": header["promised"], "commit": position[1]}
         _set_meta(connection, {**meta, "checkpoint": position, "log_start": position})
@@ -170,6 +186,17 @@ def write_snapshot(database: Path, header: Dict[str, Any], documents: Iterable[R
     finally:
         connection.close()
     sync_files(database)
+
+
+def _reply_row(row: Sequence[Any]) -> Row:
+    """Return a remembered reply as it is kept: by entry, since rows in the random order of keys would cost ten times as much."""
+    key, fingerprint, at, revision, keys = row
+    return int(revision.partition(".")[2]), key, fingerprint, at, revision, _dumps(keys)
+
+
+def _rows(job: Store) -> List[Row]:
+    """Return the log rows of a Store; the commit point travels in each, so that it costs no write of its own."""
+    return [(entry.seq, entry.epoch.number, entry.epoch.id, entry.at, entry.text, job.commit) for entry in job.entries]
 
 
 class Writer(threading.Thread):
@@ -205,38 +232,40 @@ class Writer(threading.Thread):
             jobs.append(self._jobs.get())
         work = [job for job in jobs if job is not None]
         if work:
-            self._connection.execute("BEGIN IMMEDIATE")
-            for job in work:
-                if isinstance(job, Store):
-                    self._store(job)
-                else:
-                    self._checkpoint(job)
-            self._connection.execute("COMMIT")
+            self._write(work)
             stores = [job.id for job in work if isinstance(job, Store)]
             if stores:
                 self._stored(stores[-1])
         return len(work) == len(jobs)
 
+    def _write(self, work: Sequence[Union[Store, Checkpoint]]) -> None:
+        """Make a batch durable: plain entries in one statement of their own, anything else in a transaction."""
+        plain = [job for job in work if isinstance(job, Store) and job.plain]
+        rows = [row for job in plain for row in _rows(job)]
+        if len(plain) == len(work) and len(rows) <= ROWS_A_STATEMENT:
+            _insert(self._connection, "log", rows)
+            return
+        self._connection.execute("BEGIN IMMEDIATE")
+        for job in work:
+            if isinstance(job, Store):
+                self._store(job)
+            else:
+                self._checkpoint(job)
+        self._connection.execute("COMMIT")
+
     def _store(self, job: Store) -> None:
-        connection = self._connection
         if job.truncate_after is not None:
-            connection.execute("DELETE FROM log WHERE seq > ?", (job.truncate_after,))
-        rows = [(entry.seq, entry.epoch.number, entry.epoch.id, entry.at, entry.text) for entry in job.entries]
-        connection.executemany("INSERT OR REPLACE INTO log VALUES (?, ?, ?, ?, ?)", rows)
-        if job.meta:
-            _set_meta(connection, job.meta)
+            self._connection.execute("DELETE FROM log WHERE seq > ?", (job.truncate_after,))
+        _insert(self._connection, "log", _rows(job))
+        _set_meta(self._connection, {"commit": job.commit, **job.meta})
 
     def _checkpoint(self, job: Checkpoint) -> None:
         connection = self._connection
-        for kind, key, document in job.documents:
-            if document is None:
-                connection.execute("DELETE FROM documents WHERE kind = ? AND key = ?", (kind, key))
-            else:
-                row = (kind, key, document.revision, document.size, _dumps(document.value))
-                connection.execute("INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?)", row)
-        connection.executemany(
-            "INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?, ?)", [(*row[:4], _dumps(row[4])) for row in job.replies]
-        )
+        gone = [(kind, key) for kind, key, document in job.documents if document is None]
+        connection.executemany("DELETE FROM documents WHERE kind = ? AND key = ?", gone)
+        kept = [(kind, key, d.revision, d.size, _dumps(d.value)) for kind, key, d in job.documents if d is not None]
+        _insert(connection, "documents", kept)
+        _insert(connection, "replies", [_reply_row(row) for row in job.replies])
         connection.execute("DELETE FROM replies WHERE at < ?", (job.replies_after,))
         connection.execute("DELETE FROM log WHERE seq <= ?", (job.log_start.seq,))
         at = [list(job.at.epoch), job.at.seq]

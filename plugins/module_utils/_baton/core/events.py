@@ -14,6 +14,7 @@ from .log import NO_EPOCH, ORIGIN, Entry, Epoch, Position
 from .messages import Message
 from .problem import Problem
 from .record import Record
+from .replies import Row
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Saved:
     documents: List[Document] = field(default_factory=list)
     log_start: Position = ORIGIN
     entries: List[Entry] = field(default_factory=list)
-    replies: List[Tuple[str, str, int, str, List[List[str]]]] = field(default_factory=list)  # see replies.py
+    replies: Sequence[Row] = ()
 
 
 # --- events ---------------------------------------------------------------------------------------------------------
@@ -150,12 +151,21 @@ Event = Union[
 
 @dataclass(frozen=True)
 class Store:
-    """Make durable in this order: cut the log after ``truncate_after``, append ``entries``, set ``meta``. Then say Stored."""
+    """Make durable in this order: cut the log after ``truncate_after``, append ``entries``, set ``meta``. Then say Stored.
+
+    ``commit`` is the commit point as known now: kept where it costs nothing, so that a restart applies what it can.
+    """
 
     id: int
+    commit: int
     entries: Tuple[Entry, ...] = ()
     truncate_after: Optional[int] = None
-    meta: Optional[Dict[str, Any]] = None
+    meta: Dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def plain(self) -> bool:
+        """Whether this appends entries and nothing else."""
+        return bool(self.entries) and self.truncate_after is None and not self.meta
 
 
 @dataclass(frozen=True)
@@ -164,7 +174,7 @@ class Checkpoint:
 
     at: Position
     documents: Sequence[Tuple[str, str, Optional[Document]]]
-    replies: Sequence[Tuple[str, str, int, str, List[List[str]]]]
+    replies: Sequence[Row]
     replies_after: int  # replies stamped before this (ms) are forgotten
     log_start: Position
 

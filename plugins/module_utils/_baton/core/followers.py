@@ -199,16 +199,16 @@ class Followers:
     # --- what to send -----------------------------------------------------------------------------------------------
 
     def append_to(
-        self, follower: Follower, commit: int, record: Optional[Record], version: int, now: float, heartbeat: bool
+        self, follower: Follower, through: int, commit: int, record: Optional[Record], version: int, now: float, heartbeat: bool
     ) -> Optional[Append]:
-        """Return the next Append for this follower: new entries, and a heartbeat in any case when ``heartbeat``."""
+        """Return the next Append for this follower: entries up to ``through``, and a heartbeat in any case when ``heartbeat``."""
         if follower.refused or follower.snapshot or follower.next < 1:
             return None
         prev = self.log.position(follower.next - 1)
         if prev is None:
             return None  # its session is older than our log: silence makes it say Hello again
         on_the_way = prev.seq - max(follower.matched, follower.session_from)
-        room = min(BATCH_ENTRIES, WINDOW - on_the_way)
+        room = min(BATCH_ENTRIES, WINDOW - on_the_way, through - prev.seq)
         entries = self.log.after(prev.seq, room, BATCH_BYTES) if room > 0 else []
         if not entries and not heartbeat:
             return None

@@ -138,22 +138,33 @@ class Leading:
 
     # --- durability, commit, lease -----------------------------------------------------------------------------------
 
+    @property
+    def to_flush(self) -> bool:
+        return not self._stores and self.state.log.end.seq > self._stored_through
+
     def flush(self, now: float) -> None:
-        """Write and send everything appended since the last flush, as one batch; the two fsyncs overlap."""
+        """Write and send everything appended since the last flush, as one batch; the two fsyncs overlap.
+
+        While a batch is being written the next one gathers: its size follows the load, and ``stored`` flushes it.
+        """
+        if not self.to_flush:
+            return
         entries = self.state.log.after(self._stored_through)
+        self._stored_through = entries[-1].seq
         for follower in self.followers.by_node.values():
             self._append_to(follower, now, False)
-        if entries:
-            self._stored_through = entries[-1].seq
-            self._stores.append((self.state.store(entries), self._stored_through))
+        self._stores.append((self.state.store(entries), self._stored_through))
 
     def stored(self, store: int, now: float) -> None:
         while self._stores and self._stores[0][0] <= store:
             self.durable = max(self.durable, self._stores.popleft()[1])
         self.advance(now)
+        self.flush(now)
 
     def _append_to(self, follower: Follower, now: float, heartbeat: bool) -> None:
-        message = self.followers.append_to(follower, self.state.commit, self.record, self.state.version, now, heartbeat)
+        state = self.state
+        through = self._stored_through
+        message = self.followers.append_to(follower, through, state.commit, self.record, state.version, now, heartbeat)
         if message is not None:
             self.state.out.append(Send(follower.node, message))
 
@@ -191,6 +202,7 @@ class Leading:
 
     def ack(self, node: str, ack: Ack, now: float) -> None:
         if ack.epoch == self.epoch and self.followers.ack(node, ack, now):
+            self._append_to(self.followers.by_node[node], now, False)
             self.advance(now)
             self.grow(now)
 

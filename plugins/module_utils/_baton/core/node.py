@@ -102,6 +102,11 @@ class Node:
     def serving(self, now: float) -> bool:
         return self.leading is not None and self.leading.serving(now)
 
+    @property
+    def to_flush(self) -> bool:
+        """Whether a Flush is due: there is something to write, and it need not wait for the batch before it."""
+        return self.leading is not None and self.leading.to_flush
+
     def in_sync(self) -> bool:
         return self.me in self.record.in_sync
 

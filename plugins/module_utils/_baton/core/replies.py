@@ -9,8 +9,7 @@ which makes every node forget the same ones.
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
-from typing import Iterable, List, Optional, Sequence, Tuple
+from typing import Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from .documents import Document
 
@@ -20,83 +19,86 @@ MOST = 500_000
 # Documents are kept for the newest replies only; an older replay answers with its revision and what stands there now.
 MOST_WITH_DOCUMENTS = 4_096
 
-Row = Tuple[str, str, int, str, List[List[str]]]
+Names = Tuple[Tuple[str, str], ...]
+Documents = Tuple[Optional[Document], ...]
+# key, fingerprint, at (ms), revision, names. A plain tuple of plain values: the garbage collector need not look at it again,
+# and with hundreds of thousands of replies its looks were pauses of 100 ms.
+Row = Tuple[str, str, int, str, Names]
 
 
-@dataclass
-class Reply:
-    """``revision`` names the entry; ``keys`` are [kind, key] of its documents, in the request's order."""
+class Reply(NamedTuple):
+    """``revision`` names the entry; ``names`` are kind and key of its documents, in the request's order."""
 
     fingerprint: str
-    at: int
     seq: int
     revision: str
-    keys: List[List[str]]
-    documents: Optional[Tuple[Optional[Document], ...]] = None
+    names: Names
+    documents: Optional[Documents]
+
+
+def seq_of(revision: str) -> int:
+    return int(revision.partition(".")[2])
 
 
 class Replies:
-    """Key → Reply, oldest first."""
+    """Key → row, oldest first."""
 
     def __init__(self, rows: Iterable[Row] = ()) -> None:
-        self._replies: "OrderedDict[str, Reply]" = OrderedDict()
-        self._with_documents: List[str] = []
+        self._rows: "OrderedDict[str, Row]" = OrderedDict()
+        self._documents: "OrderedDict[str, Documents]" = OrderedDict()
         self._unsaved: List[str] = []
-        for key, fingerprint, at, revision, keys in rows:
-            self._replies[key] = Reply(fingerprint, at, int(revision.partition(".")[2]), revision, keys)
+        for row in rows:
+            self._keep(*row)
 
     def __len__(self) -> int:
-        return len(self._replies)
+        return len(self._rows)
 
     def find(self, key: str) -> Optional[Reply]:
-        return self._replies.get(key)
+        row = self._rows.get(key)
+        if row is None:
+            return None
+        _key, fingerprint, _at, revision, names = row
+        return Reply(fingerprint, seq_of(revision), revision, names, self._documents.get(key))
 
-    def add(self, key: str, reply: Reply) -> None:
-        self._replies[key] = reply
+    def _keep(self, key: str, fingerprint: str, at: int, revision: str, names: Iterable[Sequence[str]]) -> None:
+        self._rows[key] = (key, fingerprint, at, revision, tuple((kind, name) for kind, name in names))
+
+    def add(
+        self, key: str, fingerprint: str, at: int, revision: str, names: Iterable[Sequence[str]], documents: Documents
+    ) -> None:
+        """Remember the reply to the request ``key``, whose entry has just been appended."""
+        self._keep(key, fingerprint, at, revision, names)
         self._unsaved.append(key)
-        self._with_documents.append(key)
-        if len(self._with_documents) > 2 * MOST_WITH_DOCUMENTS:
-            for old in self._with_documents[:MOST_WITH_DOCUMENTS]:
-                found = self._replies.get(old)
-                if found is not None:
-                    found.documents = None
-            del self._with_documents[:MOST_WITH_DOCUMENTS]
+        self._documents[key] = documents
+        if len(self._documents) > MOST_WITH_DOCUMENTS:
+            self._documents.popitem(last=False)
 
     def drop_after(self, seq: int) -> None:
         """Forget replies whose entries may never commit: those after ``seq``."""
-        while self._replies:
-            key, reply = next(reversed(self._replies.items()))
-            if reply.seq <= seq:
+        while self._rows:
+            key, row = next(reversed(self._rows.items()))
+            if seq_of(row[3]) <= seq:
                 return
-            del self._replies[key]
+            self._forget(key)
 
     def expire(self, newest: int) -> None:
         """Forget what is ten minutes older than ``newest`` (ms)."""
-        while self._replies:
-            key, reply = next(iter(self._replies.items()))
-            if reply.at >= newest - KEEP_MS and len(self._replies) <= MOST:
+        while self._rows:
+            key, row = next(iter(self._rows.items()))
+            if row[2] >= newest - KEEP_MS and len(self._rows) <= MOST:
                 return
-            del self._replies[key]
+            self._forget(key)
+
+    def _forget(self, key: str) -> None:
+        del self._rows[key]
+        self._documents.pop(key, None)
 
     def take_unsaved(self, seq: int) -> List[Row]:
         """Return rows added since the last call whose entries are at or below ``seq``."""
-        rows: List[Row] = []
-        later: List[str] = []
-        for key in self._unsaved:
-            reply = self._replies.get(key)
-            if reply is None:
-                continue
-            if reply.seq > seq:
-                later.append(key)
-            else:
-                rows.append(_row(key, reply))
-        self._unsaved = later
-        return rows
+        found = [self._rows[key] for key in self._unsaved if key in self._rows]
+        self._unsaved = [row[0] for row in found if seq_of(row[3]) > seq]
+        return [row for row in found if seq_of(row[3]) <= seq]
 
     def rows(self, seq: int) -> Sequence[Row]:
         """Return all rows at or below ``seq``, for a snapshot."""
-        return [_row(key, reply) for key, reply in self._replies.items() if reply.seq <= seq]
-
-
-def _row(key: str, reply: Reply) -> Row:
-    return (key, reply.fingerprint, reply.at, reply.revision, reply.keys)
+        return [row for row in self._rows.values() if seq_of(row[3]) <= seq]

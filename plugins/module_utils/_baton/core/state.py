@@ -13,7 +13,7 @@ from .events import Changed, Checkpoint, Command, Note, Saved, Store
 from .heads import Heads
 from .log import Entry, Epoch, Log, Position
 from .record import Record
-from .replies import Replies, Reply
+from .replies import Replies
 
 CHECKPOINT_ENTRIES = 4_096
 KEEP_ENTRIES = 8_192  # stay in the log after a checkpoint, so that a passive that was away needs no snapshot
@@ -70,9 +70,7 @@ class State:
     ) -> int:
         """Order a durable write; return its id, which comes back in Stored. The commit point travels along."""
         self._store_id += 1
-        values = {"commit": self.commit}
-        values.update(meta or {})
-        self.out.append(Store(self._store_id, tuple(entries), truncate_after, values))
+        self.out.append(Store(self._store_id, self.commit, tuple(entries), truncate_after, meta or {}))
         return self._store_id
 
     def promise(self, epoch: Epoch) -> Dict[str, Any]:
@@ -105,8 +103,8 @@ class State:
         documents = tuple(self.heads.speculative(effect.kind, effect.key) for effect in effects)
         if "idem" in entry.body:
             key, fingerprint = entry.body["idem"]
-            names = [[effect.kind, effect.key] for effect in effects]
-            self.replies.add(key, Reply(fingerprint, entry.at, entry.seq, entry.revision, names, documents))
+            names = [(effect.kind, effect.key) for effect in effects]
+            self.replies.add(key, fingerprint, entry.at, entry.revision, names, documents)
         return documents
 
     def speculate_all(self) -> None:

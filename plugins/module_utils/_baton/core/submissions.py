@@ -90,7 +90,7 @@ class Submissions:
         if found.documents is not None:
             return found.documents
         documents: List[Optional[Document]] = []
-        for kind, key in found.keys:
+        for kind, key in found.names:
             now = self.state.heads.committed(kind, key)
             documents.append(None if now is None else Document(kind, key, now.value, found.revision, now.size))
         return tuple(documents)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import Any, Dict, Optional
 from urllib.parse import unquote
 
@@ -15,6 +16,7 @@ from ...core.values import is_small, parse
 from ..aio import web
 
 MOST_BODY = 4 << 20
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 SMALL_ANSWER = 32 << 10  # a change is answered with the document up to this size, so that an answer costs no more than a patch
 
 
@@ -80,7 +82,7 @@ def segment(raw: str) -> str:
         text = unquote(raw, errors="strict")
     except UnicodeDecodeError:
         raise Problem(400, "bad_path", "the path is not percent-encoded UTF-8") from None
-    if any(ord(character) < 32 or ord(character) == 127 for character in text):
+    if _CONTROL.search(text):
         raise Problem(400, "bad_path", "the path has a control character")
     return text
 
