@@ -3,7 +3,7 @@
 """What must hold in every simulated history. A violation raises ``Violation``; the seed replays it.
 
 I1: every acknowledged write stays in the committed log. I2: no two different entries are ever committed at one place.
-I3: of the acknowledged compare-and-patches of one document each found the value that the one before it left, and nothing
+I4: no two hosts hold the VIP at once. I3: of the acknowledged compare-and-patches of one document each found the value that the one before it left, and nothing
 that was answered is older than what was acknowledged before the question.
 """
 
@@ -44,6 +44,8 @@ class Checks:
         self.unknown = 0
         self.epochs = {}
         self.lost_races = 0
+        self.reads = 0
+        self.leases = True  # what leases promise ends with a force
 
     def fail(self, text):
         raise Violation(f"seed {self.world.seed}, t={self.world.now:.3f}: {text}")
@@ -76,6 +78,26 @@ class Checks:
         known = self.epochs.setdefault(record.epoch.number, record.epoch.id)
         if known != record.epoch.id:
             self.fail(f"epoch {record.epoch.number} was given twice")
+
+    # --- leases ---
+
+    def vip(self, host):
+        """``host`` may hold the VIP from now on: nobody else's guard may still leave it in place."""
+        for other in self.world.hosts.values():
+            if self.leases and other is not host and other.vip_until > other.clock():
+                left = other.vip_until - other.clock()
+                self.fail(f"{host.name} takes the VIP while {other.name} may hold it for {left:.3f} s: {self.describe()}")
+
+    def read(self, host, register):
+        """A strong read: no older than what was acknowledged before it was asked."""
+        document = host.node.state.heads.committed("profiles", "p")
+        if document is None or not self.leases:
+            return
+        self.reads += 1
+        value = document.value["Params"].get(register, "")
+        place = self.values.get((register, value), 0) if value else 0
+        if place < self.floor.get(register, 0):
+            self.fail(f"{host.name} serves {register}={value!r} of entry {place}; entry {self.floor[register]} was acknowledged before")
 
     # --- clients ---
 

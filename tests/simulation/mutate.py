@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import importlib
 import sys
 from pathlib import Path
@@ -17,7 +18,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 importlib.import_module("conftest")  # makes the package ``baton`` importable
 
-from baton.core import following, heads, leading, node, orders, replies, submissions, swaps  # noqa: E402
+from baton.core import (  # noqa: E402
+    election,
+    events,
+    followers,
+    following,
+    heads,
+    leading,
+    node,
+    orders,
+    replies,
+    state,
+    submissions,
+    swaps,
+)
 from simulation.schedule import Schedule  # noqa: E402
 
 
@@ -53,6 +67,129 @@ def m2_continues_its_epoch():
         self.lead(purpose, now)
 
     return replaced(node.Node, "start_epoch", start_epoch)
+
+
+def m3_acknowledges_while_it_promotes():
+    original = following.Following.append
+
+    def append(self, peer, message, now):
+        noted, self.state.noted = self.state.noted, -1
+        original(self, peer, message, now)
+        self.state.noted = noted
+
+    def stored(self, store):
+        noted, self.state.noted = self.state.noted, -1
+        self._stored(store)
+        self.state.noted = noted
+
+    stack = contextlib.ExitStack()
+    following.Following._stored = following.Following.stored
+    stack.callback(delattr, following.Following, "_stored")
+    stack.enter_context(replaced(following.Following, "append", append))
+    stack.enter_context(replaced(following.Following, "stored", stored))
+    stack.enter_context(replaced(node.Node, "_on_append", _on_append_in_any_role))
+    return stack
+
+
+def _on_append_in_any_role(self, peer, message, now):
+    if self.leading is None and peer in self.peers:
+        self.following.append(peer, message, now)
+        self._note_in_sync()
+    elif self.leading is not None and message.epoch.number > self.leading.epoch.number:
+        self.leading.over = "a newer epoch"
+    elif self.leading is not None:
+        self.following.refuse_stale(peer, message.epoch)
+
+
+def m3_forgets_over_a_restart_that_it_promotes():
+    original = state.State.store
+
+    def store(self, entries=(), truncate_after=None, meta=None):
+        kept = {name: value for name, value in (meta or {}).items() if name != "noted"}
+        return original(self, entries, truncate_after, kept)
+
+    return replaced(state.State, "store", store)
+
+
+def m4_a_closed_link_is_a_release():
+    original = node.Node._link_down
+
+    def link_down(self, event, now):
+        original(self, event, now)
+        if self.leading is None:
+            self._release_notice(events.ReleaseNotice(event.node, self.record.epoch), now)
+
+    return replaced(node.Node, "_link_down", link_down)
+
+
+def m4_a_notice_of_any_epoch_counts():
+    original = election.Election.release
+
+    def release(self, peer, epoch, record, now):
+        return original(self, peer, record.epoch, record, now)
+
+    return replaced(election.Election, "release", release)
+
+
+def lease_counts_from_the_answer():
+    original = followers.Followers.ack
+
+    def ack(self, peer, message, now):
+        return original(self, peer, dataclasses.replace(message, stamp=now), now)
+
+    return replaced(followers.Followers, "ack", ack)
+
+
+def grace_is_as_short_as_the_lease():
+    original = election.Election.due
+
+    def due(self, record, heard, rank, now):
+        return original(self, record, heard, rank, now + self.config.timing.grace - self.config.timing.lease * 0.9)
+
+    return replaced(election.Election, "due", due)
+
+
+def a_restart_begins_no_grace():
+    return replaced(election.Election, "restart", lambda self, now: setattr(self, "_since", -1e9))
+
+
+def serves_without_a_lease():
+    def serving(self, now):
+        return self.started and not self.over
+
+    return replaced(leading.Leading, "serving", serving)
+
+
+def serves_before_the_others_know_the_epoch():
+    original = leading.Leading.advance
+
+    def advance(self, now):
+        original(self, now)
+        self.lease = max(self.lease, self._since + self.config.timing.lease)
+        if self.durable >= self.start_seq:
+            self.state.apply(max(self.state.commit, self.start_seq))
+
+    init = leading.Leading.__init__
+
+    def begin(self, config, state, names, reason, now, free=False):
+        init(self, config, state, names, reason, now, free)
+        self._since = now
+
+    stack = contextlib.ExitStack()
+    stack.enter_context(replaced(leading.Leading, "advance", advance))
+    stack.enter_context(replaced(leading.Leading, "__init__", begin))
+    return stack
+
+
+def hands_over_while_it_holds_the_vip():
+    original = leading.Leading.hand_over
+
+    def hand_over(self, order, to, reason, now):
+        original(self, order, to, reason, now)
+        self.handover.released = self.handover.freed = True
+        self._give_away(now)
+
+    return replaced(leading.Leading, "hand_over", hand_over)
 
 
 def m5_cuts_by_length():
@@ -139,7 +276,7 @@ def promotes_who_is_not_in_sync():
 MUTATIONS = {
     name: value
     for name, value in list(globals().items())
-    if callable(value) and getattr(value, "__module__", "") == __name__ and not isinstance(value, type) and name not in ("replaced",)
+    if callable(value) and getattr(value, "__module__", "") == __name__ and not isinstance(value, type) and not name.startswith("_") and name != "replaced"
 }
 
 

@@ -33,6 +33,8 @@ class Schedule:
         self.guess = dict.fromkeys(REGISTERS, "")
         self.faults = True
         self.clients_until = LENGTH
+        self.forces = dice.random() < 0.2  # an operator who forces, after which leases promise nothing
+        self.world.checks.leases = not self.forces
 
     # --- set up ---
 
@@ -78,6 +80,8 @@ class Schedule:
         register = self.dice.choice(REGISTERS)
         if host.node is not None and not host.is_frozen and host.node.leading is not None:
             document = host.node.state.heads.committed("profiles", "p")
+            if document is not None and host.node.serving(host.clock()):
+                self.world.checks.read(host, register)
             if document is not None:
                 self._compare_and_patch(host, register, document.value["Params"].get(register, ""))
         world.after(self.dice.expovariate(20), self._client)
@@ -122,18 +126,54 @@ class Schedule:
         host = dice.choice(list(world.hosts.values()))
         fault = dice.choice(
             ("crash", "crash", "cut", "cut", "one_way", "freeze", "heal", "heal", "switch", "switch", "promote", "outage", "wipe",
-             "crash_active", "link", "snapshot", "power", "power")
+             "crash_active", "crash_active", "link", "snapshot", "power", "power", "freeze_active", "cut_active", "pause",
+             "late_promotion", "late_promotion", "deadly_swap")
         )  # fmt: skip
         getattr(self, "_fault_" + fault)(host)
         world.after(dice.expovariate(1 / world.trouble.fault_every), self._fault)
 
     def _fault_crash(self, host):
         if host.node is not None:
-            host.crash()
+            host.crash(notice=self.dice.random() < 0.7)
             self.world.after(self.dice.choice((0.05, 0.5, 2, 5)), lambda: host.node is None and host.start())
 
     def _fault_crash_active(self, host):
         self._fault_crash(self.world.active() or host)
+
+    def _fault_freeze_active(self, host):
+        self._fault_freeze(self.world.active() or host)
+
+    def _fault_cut_active(self, host):
+        self._fault_cut(self.world.active() or host)
+
+    def _fault_late_promotion(self, host):
+        """The active freezes or is cut off until a passive tries, and the passive's swap lands when the active is back."""
+        host = self.world.active() or host
+        self.world.store.next_is_late = True
+        gone = self.dice.uniform(2.5, 4.5)
+        if self.dice.random() < 0.7 and host.node is not None and not host.is_frozen:
+            host.is_frozen = True
+            life = host.life
+            self.world.after(gone, lambda: host.life == life and host.thaw())
+        else:
+            self._fault_cut(host)
+            self.world.after(gone, self.world.cut.clear)
+        if self.dice.random() < 0.3:
+            self.world.store.next_kills = True
+
+    def _fault_deadly_swap(self, _host):
+        """Whoever sends the next swap dies right after it."""
+        self.world.store.next_kills = True
+
+    def _fault_pause(self, host):
+        host = self.world.active() or host
+        host.give(ev.Operator(self._id(), "pause"))
+        self.world.after(self.dice.uniform(1, 5), self._resume)
+
+    def _resume(self):
+        host = self.world.active()
+        if host is not None:
+            host.give(ev.Operator(self._id(), "resume"))
 
     def _fault_power(self, host):
         """All machines at once, or all but one; the survivor may be promoted before the others are back."""
@@ -192,7 +232,7 @@ class Schedule:
 
     def _fault_promote(self, host):
         """By hand, at any time, of a node that believes to be in sync: safe where the store is shared."""
-        if self.world.shared and host.node is not None and not host.is_frozen and host.node.in_sync():
+        if self.forces and self.world.shared and host.node is not None and not host.is_frozen and host.node.in_sync():
             host.give(ev.Operator(self._id(), "promote", force=True))
 
     def _fault_wipe(self, host):
@@ -234,15 +274,15 @@ class Schedule:
         for _attempt in range(5):
             if world.active() is not None:
                 break
-            self._promote_vacant()
+            self._promote_vacant()  # the one thing left to a person; and with a pause, everything is
             world.run_until(world.now + 3)
-            if world.active() is None and world.shared:
-                self._fault_promote_any()
+            if world.active() is None and world.shared and world.store.record.paused:
+                self._promote_any()
                 world.run_until(world.now + 6)
         world.run_until(world.now + 3)
         world.checks.finish()
 
-    def _fault_promote_any(self):
+    def _promote_any(self):
         record = self.world.store.record
         for member in record.in_sync:
             host = self.world.hosts[member.node]

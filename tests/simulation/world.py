@@ -59,6 +59,8 @@ class RecordStore:
         self.version, self.record = -1, None
         self.down = False
         self.under_way = []  # records whose swaps have not reached the store yet
+        self.next_is_late = False  # aimed faults: the next promotion's swap lands late; who sends one dies of it
+        self.next_kills = False
 
     def read(self, answer):
         self._later(lambda: answer(self.version, self.record), lambda: None)
@@ -73,18 +75,27 @@ class RecordStore:
             if done:
                 self.version, self.record = max(self.version, 0) + 1, command.record
                 self.world.checks.record_written(self.record)
+                self._tell_watchers()
             answer(done, self.version)
 
-        self._later(act, lambda: answer(None, -1))
+        promotion = self.record is not None and command.record.active != self.record.active
+        late, self.next_is_late = self.next_is_late and promotion, self.next_is_late and not promotion
+        self._later(act, lambda: answer(None, -1), late)
 
-    def _later(self, act, give_up):
+    def _tell_watchers(self):
+        for host in self.world.hosts.values():
+            if self.world.dice.random() < 0.7:
+                event = ev.RecordRead(self.version, self.record)
+                host._later(self.world.dice.uniform(0.001, 0.05), lambda host=host, event=event: host.give(event))
+
+    def _later(self, act, give_up, late=False):
         """Run ``act`` after a delay that may outlast the client's patience, or never; its answer may be lost."""
         dice = self.world.dice
         if self.down:
             self.under_way.clear()
             self.world.after(0.3, give_up)
             return
-        late = dice.random() < self.world.trouble.late_swaps
+        late = late or dice.random() < self.world.trouble.late_swaps
         delay = dice.uniform(0.3, 10) if late else dice.uniform(0.001, 0.02)
         lost = dice.random() < self.world.trouble.lost_replies
         if late or lost:
@@ -120,7 +131,8 @@ class Host:
         self.frozen = []  # events that wait while the process is stopped; empty tuple when it runs
         self.is_frozen = False
         self.disk = self.new_disk()
-        self.rate = 1 + world.dice.uniform(-0.05, 0.05)
+        self.rate = 1 + world.dice.uniform(-0.09, 0.09)
+        self.vip_until = 0.0  # on this host's clock: the guard removes the address then, whatever the daemon does
 
     def new_disk(self):
         self.world.disks += 1
@@ -137,7 +149,8 @@ class Host:
         world.processes += 1
         config = NodeConfig(
             self.name, f"sim://{self.name}", "ha", "1.0.0", "sim/sim", PROFILES["balanced"], f"p{world.processes}",
-            shared=world.shared, may_create=world.shared and self.name == "n1", discard=False,
+            shared=world.shared, may_create=world.shared and self.name == "n1", discard=False, priority=world.priorities[self.name],
+            no_failover=self.name in world.no_failover,
         )  # fmt: skip
         self.node = Node(config, self.disk.read())
         self.give(ev.Started())
@@ -149,11 +162,18 @@ class Host:
                     other.give(ev.LinkUp(self.name))
         self._tick(self.life)
 
-    def crash(self):
-        """Lose the process and every write that is not on disk yet."""
+    def crash(self, notice=False):
+        """Lose the process and every write that is not on disk yet; the guard, if it lives on, tells the others (M4)."""
+        leading = self.node.leading if self.node is not None else None
+        if notice and leading is not None:
+            for other in self.world.hosts.values():
+                if other is not self and not self.world.blocked(self.name, other.name):
+                    event = ev.ReleaseNotice(self.name, leading.epoch)
+                    self.world.after(self.world.dice.uniform(0.005, 0.3), lambda other=other, event=event: other.give(event))
         self.node = None
         self.life += 1
         self.queue = []
+        self.vip_until = 0.0
 
     def wipe(self):
         self.crash()
@@ -234,6 +254,10 @@ class Host:
 
     def _do_swap(self, command):
         life = self.life
+        if self.world.store.next_kills and self.world.shared:
+            self.world.store.next_kills = False
+            self.world.after(0.0001, lambda: life == self.life and self.crash())
+            self.world.after(self.world.dice.uniform(0.01, 1), lambda: self.node is None and self.start())
         if self.world.shared:
             nonce = command.record.nonce
             self.world.store.swap(command, lambda d, v: self._answer(life, ev.SwapAnswer(nonce, d, v)))
@@ -264,7 +288,11 @@ class Host:
 
     def _do_lease(self, command):
         if command.until is None:
+            self.vip_until = 0.0
             self._later(0.01, lambda: self.give(ev.Released()))
+        else:
+            self.vip_until = command.until
+            self.world.checks.vip(self)
 
     def _do_fetchsnapshot(self, command):
         self._later(self.world.dice.uniform(0.01, 0.3), lambda: self._install(command.node))
@@ -315,8 +343,11 @@ class World:
         self.checks = Checks(self)
         self.store = RecordStore(self)
         self.hosts = {}
-        for number in range(1, nodes + 1):
-            self.hosts[f"n{number}"] = Host(self, f"n{number}")
+        names = [f"n{number}" for number in range(1, nodes + 1)]
+        self.priorities = {name: self.dice.choice((0, 0, 0, 10)) for name in names}
+        self.no_failover = {name for name in names[2:] if self.dice.random() < 0.1}
+        for name in names:
+            self.hosts[name] = Host(self, name)
 
     def after(self, delay, action):
         self.count += 1

@@ -31,6 +31,9 @@ class NodeConfig:
     mode: str = "available"
     min_in_sync: int = 1
     discard: bool = False
+    no_failover: bool = False  # never made active, by itself or by a switch
+    priority: int = 0  # among equally caught-up candidates the highest goes first
+    wall_offset: float = 0.0  # wall clock minus the node's clock when the process started: dates in the history
 
 
 class Names:

@@ -113,6 +113,14 @@ class BlobStored:
 
 
 @dataclass(frozen=True)
+class ReleaseNotice:
+    """The reign ``epoch`` of ``node`` is over: its process is dead and its VIP is gone (M4). Authenticated by the shell."""
+
+    node: str
+    epoch: Epoch
+
+
+@dataclass(frozen=True)
 class Released:
     """The VIP is gone and drivers have stopped."""
 
@@ -131,18 +139,22 @@ class Submit:
 
 @dataclass(frozen=True)
 class Operator:
-    """A person's order: create | promote | give_up | switch | remove. ``node``: whom it names; ``text``: reason or cluster id."""
+    """A person's order: create | promote | give_up | switch | unschedule | pause | resume | remove.
+
+    ``node``: whom it names; ``text``: reason or cluster id; ``at``: wall-clock seconds at which to switch, 0 for now.
+    """
 
     id: int
     order: str
     node: str = ""
     text: str = ""
     force: bool = False
+    at: float = 0.0
 
 
 Event = Union[
     Started, Tick, Flush, RecordRead, SwapAnswer, Received, LinkUp, LinkDown, Stored, SnapshotInstalled, BlobStored,
-    Released, Submit, Operator,
+    ReleaseNotice, Released, Submit, Operator,
 ]  # fmt: skip
 
 
@@ -251,9 +263,13 @@ class Changed:
 
 @dataclass(frozen=True)
 class Lease:
-    """The node may serve, hold the VIP and run drivers until then; None: give them up now and say Released."""
+    """The node may serve, hold the VIP and run drivers until then; None: give them up now and say Released.
+
+    ``free``: whoever held the VIP before has given it up for certain, so that nobody need be asked.
+    """
 
     until: Optional[float]
+    free: bool = False
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ BLOB_PATIENCE = 900.0  # seconds that a file may take to reach the passives
 class Leading:
     """One reign. ``over`` is set, with the reason, when the node must stop being active."""
 
-    def __init__(self, config: NodeConfig, state: State, names: Names, reason: str, now: float) -> None:
+    def __init__(self, config: NodeConfig, state: State, names: Names, reason: str, now: float, free: bool = False) -> None:
         self.config = config
         self.state = state
         self.names = names
@@ -42,6 +42,8 @@ class Leading:
         self.over = ""
         self.trouble = ""
         self.lease = NEVER
+        self._free = free
+        self._pausing = 0  # the order that waits for the swap that sets or ends the pause
         self._announced = NEVER
         self._heartbeat_at = NEVER
         self._stores: Deque[Tuple[int, int]] = deque()
@@ -104,8 +106,11 @@ class Leading:
         """Write a document of our own, unless it is there already."""
         standing = self.state.heads.speculative(kind, key)
         if standing is None or standing.value != value:
-            wall = self.state.last_at / 1000
-            self.submissions.submit(Submit(0, (Change(kind, key, "put", value),), wall))
+            self.submit_own(Change(kind, key, "put", value))
+
+    def submit_own(self, change: Change) -> None:
+        """Write a change that no client waits for."""
+        self.submissions.submit(Submit(0, (change,), self.state.last_at / 1000))
 
     # --- file contents: on every counted disk before the entry that names them is appended ---------------------------
 
@@ -185,7 +190,7 @@ class Leading:
             self.state.out.append(RoleChanged("active", self.config.node, self.config.url))
         if self.serving(now) and self.lease > self._announced:
             self._announced = self.lease
-            self.state.out.append(Lease(self.lease))
+            self.state.out.append(Lease(self.lease, self._free))
         if self.handover is not None and self.handover.drained(self.state.commit == self.state.log.end.seq):
             self.state.out.append(Lease(None))
 
@@ -283,6 +288,9 @@ class Leading:
             self.handover.complete(self.state.out, self.record)
             self.over = f"handed over to {self.record.active or 'nobody'}"
             return
+        if settled.purpose == "pause":
+            self.state.out.append(Reply(self._pausing, {"paused": self.record.paused}))
+            self._pausing = 0
         follower = self.followers.by_node.get(settled.node)
         if settled.purpose == "grow" and follower is not None:
             follower.joining_from = None
@@ -323,6 +331,11 @@ class Leading:
         else:
             self._give_away(now)
 
+    def pause(self, order: int, paused: bool, now: float) -> None:
+        """Stop or allow promotions that nobody ordered."""
+        self._pausing = order
+        self.change_record("pause", "", replace(self.record, paused=paused), now)
+
     # --- handing over --------------------------------------------------------------------------------------------------
 
     def hand_over(self, order: int, to: str, reason: str, now: float) -> None:
@@ -357,6 +370,8 @@ class Leading:
         self.submissions.abandon(why)
         if self.handover is not None:
             self.handover.abort(self.state.out, why)
+        if self._pausing:
+            self.state.out.append(Reply(self._pausing, not_applied("not_active", f"{why}; ask the active again")))
         self.state.drop_speculation()
 
 

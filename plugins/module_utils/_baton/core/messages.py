@@ -34,6 +34,8 @@ class Hello:
     record_version: int
     answer: bool
     protocol: int = PROTOCOL
+    priority: int = 0
+    no_failover: bool = False
 
 
 @dataclass(frozen=True)

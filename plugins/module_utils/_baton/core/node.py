@@ -11,6 +11,8 @@ from dataclasses import replace
 from typing import Callable, Dict, List, Optional, Set
 
 from .config import COMPATIBLE, Names, NodeConfig, next_version
+from .documents import Change
+from .election import NEVER, Election
 from .events import (
     Adopt,
     BlobStored,
@@ -28,6 +30,7 @@ from .events import (
     Received,
     RecordRead,
     Released,
+    ReleaseNotice,
     Reply,
     RoleChanged,
     Saved,
@@ -52,6 +55,10 @@ from .submissions import not_applied
 from .swaps import REPEAT_AFTER, PendingSwap, Settled
 
 
+MOST_HISTORY = 200
+OVERTAKEN = 1.0  # seconds after which no answer to an earlier question can still arrive
+
+
 class Node:
     """Feed it events with the time they came in; carry out the commands it returns, in order."""
 
@@ -69,15 +76,19 @@ class Node:
         self.peers: Dict[str, Hello] = {}
         self.refused: Dict[str, str] = {}
         self.orders = Orders(self)
+        self.election = Election(config)
+        self._trying = False  # the record is being read again before a promotion by itself
+        self._reason = ""  # of the promotion under way
+        self._free = False  # it follows one who has given the VIP up
         self._noting: Optional[int] = None  # the store that makes ``noted`` durable before the swap is sent (M3)
         self._pending_promotion: Optional[Swap] = None
-        self._hello_at = self._read_at = float("-inf")
+        self._hello_at = self._read_at = self._doubted_at = NEVER
         self._in_sync_noted = ""
         self._handlers: Dict[type, Callable[[Event, float], None]] = {
             Started: self._started, Tick: self._tick, Flush: self._flush, RecordRead: self._record_read,
             SwapAnswer: self._swap_answer, Received: self._received, LinkUp: self._link_up, LinkDown: self._link_down,
             Stored: self._stored, SnapshotInstalled: self._snapshot_installed, BlobStored: self._blob_stored,
-            Released: self._released, Submit: self._submit, Operator: self._operator,
+            ReleaseNotice: self._release_notice, Released: self._released, Submit: self._submit, Operator: self._operator,
         }  # fmt: skip
 
     def handle(self, event: Event, now: float) -> List[Command]:
@@ -107,6 +118,10 @@ class Node:
         """Whether a Flush is due: there is something to write, and it need not wait for the batch before it."""
         return self.leading is not None and self.leading.to_flush
 
+    def wall(self, now: float) -> float:
+        """Return the wall-clock time as far as a node knows it: for dates that people read and choose."""
+        return now + self.config.wall_offset
+
     def in_sync(self) -> bool:
         return self.me in self.record.in_sync
 
@@ -117,6 +132,7 @@ class Node:
     # --- start and record ---------------------------------------------------------------------------------------------
 
     def _started(self, event: Event, now: float) -> None:
+        self.election.restart(now)
         for node, url in self.members().items():
             if node != self.config.node:
                 self.out.append(Connect(node, url))
@@ -132,6 +148,10 @@ class Node:
                 return
             self._settle(settled, now)
         self.observe(event.version, event.record, now)
+        if self._trying:
+            self._trying = False
+            if self._may_try(now):
+                self.promote(self.promoted(), self._why_now(now), now)
 
     def _swap_answer(self, event: Event, now: float) -> None:
         swap = self.leading.swap if self.leading is not None and self.leading.swap is not None else self.swap
@@ -152,6 +172,7 @@ class Node:
         if settled.purpose in ("promote", "start", "create"):
             self.orders.promotion_settled(settled)
         if not settled.done:
+            self.election.restart(now)
             self._become_passive(now)
             self.observe(settled.version, settled.record, now)
             return
@@ -160,7 +181,7 @@ class Node:
         if settled.purpose == "create":
             self._join_cluster(self.record.cluster_id)
         if self.record.active == self.config.node and self.record.epoch.number > self.state.promised.number:
-            self.lead(settled.purpose, now)
+            self.lead(self._reason if settled.purpose == "promote" else settled.purpose, now)
         else:
             self._become_passive(now)
             self.hello_all(True, now)
@@ -180,17 +201,21 @@ class Node:
             self._no_record(now)
             return
         if version < self.state.known:
-            self._stop(f"the cluster record is older ({version}) than one this node has seen ({self.state.known}): "
-                       "the store was restored or replaced; check it before anything else", now)  # fmt: skip
+            self._doubt(version, now)
             return
+        if self._doubted_at > NEVER and self.leading is not None:
+            self.leading.trouble = ""
+        self._doubted_at = NEVER
         if self.state.cluster_id and record.cluster_id != self.state.cluster_id:
             self._stop(f"the data here belongs to cluster {self.state.cluster_id}, the record to {record.cluster_id}: point "
                        "this node to its own store, or give it an empty data directory", now)  # fmt: skip
             return
         if not self.state.cluster_id:
             self._join_cluster(record.cluster_id)
-        known_before = self.record.active
+        known_before, epoch_before = self.record.active, self.record.epoch
         self.state.remember(version, record)
+        if self.record.epoch != epoch_before:
+            self.election.restart(now)
         self._clear_note()
         self.trouble = ""
         if self.leading is not None:
@@ -201,6 +226,20 @@ class Node:
         if self.leading is None and record.active != known_before:
             self.out.append(RoleChanged(self.role, record.active, record.active_url))
         self._note_in_sync()
+
+    def _doubt(self, version: int, now: float) -> None:
+        """An older record than we know of: an answer that was overtaken, unless what we ask from now on says the same."""
+        if self._doubted_at == NEVER:
+            self._doubted_at = now
+            self.out.append(ReadRecord())
+        elif now - self._doubted_at > OVERTAKEN:
+            text = (f"the cluster record is older ({version}) than one this node has seen ({self.state.known}): "
+                    "the store was restored or replaced; check it before anything else")  # fmt: skip
+            if self.leading is None:
+                self._stop(text, now)
+            elif self.leading.trouble != text:  # it goes on serving: nobody can be promoted by such a record
+                self.leading.trouble = text
+                self.state.note("error", text)
 
     def _place(self, record: Record, now: float) -> None:
         """Take the place that the record gives to a node that is not active now."""
@@ -237,8 +276,19 @@ class Node:
         self.swap = PendingSwap(purpose, node, swap, now)
         self.out.append(swap)
 
-    def promote(self, record: Record, now: float) -> None:
+    def promoted(self) -> Record:
+        """Return the record with this node active in a new epoch and the old active out of the in-sync set."""
+        record = self.record
+        base = record.without(record.active) if record.active not in ("", self.config.node) else record
+        return replace(
+            base, epoch=self.names.epoch_after(record.epoch), active=self.config.node, active_url=self.config.url,
+            holder="", nonce=self.names.nonce(), floor=max(record.floor, self.state.commit),
+        )  # fmt: skip
+
+    def promote(self, record: Record, reason: str, now: float) -> None:
         """Note the version durably, then swap (M3): from here on the old active gets no acknowledgement from us."""
+        self._reason = reason
+        self._free = self.election.released(self.record) or bool(self.record.holder)
         self._set_role("taking", now)
         self.state.noted = self.state.version
         self._pending_promotion = Swap(self.state.version, next_version(self.state.version, self.record, record), record)
@@ -285,13 +335,25 @@ class Node:
         """Begin a reign; the record already names us."""
         self.swap = None
         self.trouble = ""
-        self.leading = Leading(self.config, self.state, self.names, reason, now)
+        # Whoever made way has said that the VIP is gone; after mere silence the network is asked.
+        free, self._free = self._free or reason == "handed over", False
+        self.leading = Leading(self.config, self.state, self.names, reason, now, free)
         self._set_role("active", now)
         own = node_document(self.config.url, self.config.version, self.config.system)
         self.leading.put_document("nodes", self.config.node, own)
+        self._write_history(self.leading, reason, now)
         self.leading.flush(now)
         self.hello_all(True, now)
         self.leading.tick(now)
+
+    def _write_history(self, leading: Leading, reason: str, now: float) -> None:
+        """Keep who was active since when and why; the oldest reigns are forgotten."""
+        epoch = self.record.epoch
+        value = {"Epoch": epoch.number, "Id": epoch.id, "Node": self.config.node, "Reason": reason, "At": round(self.wall(now), 3)}
+        leading.put_document("history", str(epoch.number), value)
+        kept = sorted(self.state.heads.list("history"), key=lambda document: int(document.key))
+        for document in kept[: max(0, len(kept) - MOST_HISTORY)]:
+            leading.submit_own(Change("history", document.key, "delete"))
 
     def step_down(self, why: str, now: float) -> None:
         leading, self.leading = self.leading, None
@@ -302,6 +364,7 @@ class Node:
         leading.end(why)
         self.swap = leading.swap if leading.swap is not None else self.swap
         self.following = Following(self.config, self.state)
+        self.election.restart(now)
         self._in_sync_noted = ""
         self._become_passive(now)
         self.out.append(ReadRecord())
@@ -323,6 +386,7 @@ class Node:
         return Hello(
             config.node, config.url, state.incarnation, config.ha_id, state.cluster_id, config.version, config.system,
             self.role, state.promised, state.applied, state.log.end, state.record, state.version, answer,
+            priority=config.priority, no_failover=config.no_failover,
         )  # fmt: skip
 
     def hello_all(self, answer: bool, now: float) -> None:
@@ -512,18 +576,57 @@ class Node:
         timing = self.config.timing
         if self.leading is not None:
             self.leading.tick(now)
+            if self._doubted_at > NEVER:
+                self._reread(now)
             quiet = self.links - set(self.leading.followers.by_node)
         else:
             quiet = self.links if now - self.following.heard > timing.lease else set()
             if self.swap is not None:
                 self.out.extend(self.swap.tick(now))
-            elif self.state.noted >= 0 or self.role == "starting":
+            elif self.state.noted >= 0 or self.role == "starting" or self.trouble or self._doubted_at > NEVER:
                 self._reread(now)
+            else:
+                self._consider(now)
         if quiet and now - self._hello_at > timing.silence:
             self._hello_at = now
             for node in sorted(quiet):
                 self.out.append(Send(node, self._hello(True)))
         self.orders.tick(now)
+
+    # --- becoming active by itself ------------------------------------------------------------------------------------
+
+    def _may_try(self, now: float) -> bool:
+        """Whether this node may try to become active without having been told to."""
+        record, config = self.record, self.config
+        if not config.shared or config.no_failover or record.paused or record.active in ("", config.node):
+            return False
+        if self.role != "passive" or self.swap is not None or self._noting is not None or self.trouble or not self.in_sync():
+            return False
+        rank = self.election.rank(self.state.log.end, record, self.peers)
+        return self.election.due(record, self._heard(), rank, now)
+
+    def _heard(self) -> float:
+        return self.following.heard if self.following.active == self.record.active else NEVER
+
+    def _why_now(self, now: float) -> str:
+        active = self.record.active
+        if self.election.released(self.record):
+            return f"{active} ended"
+        heard = self._heard()
+        return f"{active} was silent" + (f" for {now - heard:.1f} s" if heard > NEVER else " since this node started")
+
+    def _consider(self, now: float) -> None:
+        """Look at the record once more before a promotion: it is not begun while the store can't be reached (I6)."""
+        if self._may_try(now):
+            self._trying = True
+            self._reread(now)
+
+    def _release_notice(self, event: Event, now: float) -> None:
+        if isinstance(event, ReleaseNotice) and self.leading is None:
+            if self.election.release(event.node, event.epoch, self.record, now):
+                self.state.note("info", f"{event.node} has released the active role of epoch {event.epoch.number}")
+                self._read_at = NEVER
+                self._consider(now)
 
     def _reread(self, now: float) -> None:
         """Ask the store again: the answer may have been lost."""

@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Dict, Optional
 
 from .documents import Change
+from .election import best
 from .events import Disconnect, Operator, Reply, Send, Submit
+from .leading import Leading
 from .messages import TakeOver
 from .problem import Problem
 from .record import Member
@@ -47,6 +49,9 @@ class Orders:
             "promote": self._promote,
             "give_up": self._give_up,
             "switch": self._switch,
+            "unschedule": self._unschedule,
+            "pause": self._pause,
+            "resume": self._pause,
             "remove": self._remove,
         }
         todo[order.order](order, now)
@@ -76,13 +81,15 @@ class Orders:
             raise refused("not_ready", node.trouble or f"{node.config.node} has not joined a cluster; nothing to be active for")
         if node.swap is not None or self._promotion is not None:
             raise refused("busy", "a change of the active is under way; look at the status and try again")
+        if node.config.no_failover and not order.force:
+            raise refused("no_failover", f"{node.config.node} is set never to be active (--no-failover); choose another, or use --force")
         if order.force:
             self._force(order, now)
         elif not record.active:
             self._take_vacant(order, now)
         elif node.config.shared and node.in_sync() and self._unheard_for_grace(now):
             self._asked(order, now)
-            node.promote(self._promoted(), now)
+            node.promote(node.promoted(), "operator", now)
         else:
             raise self._refusal()
 
@@ -102,28 +109,19 @@ class Orders:
         timing = self.node.config.timing
         return now - self.node.following.heard > timing.grace and self.node.following.active == self.node.record.active
 
-    def _promoted(self) -> Any:
-        """Return the record with this node active in a new epoch and the old active out of the in-sync set."""
-        node, record = self.node, self.node.record
-        base = record.without(record.active) if record.active not in ("", node.config.node) else record
-        return replace(
-            base, epoch=node.names.epoch_after(record.epoch), active=node.config.node, active_url=node.config.url,
-            holder="", nonce=node.names.nonce(), floor=max(record.floor, node.state.commit),
-        )  # fmt: skip
-
     def _take_vacant(self, order: Operator, now: float) -> None:
         node, record = self.node, self.node.record
         if not node.in_sync():
             raise refused("not_in_sync", f"{node.config.node} is not in sync; make one of {_names(record.nodes())} active")
         self._asked(order, now)
         if node.config.shared or record.holder == node.config.node:
-            node.promote(self._promoted(), now)
+            node.promote(node.promoted(), "operator", now)
         else:
             node.out.append(Send(record.holder, TakeOver(node.config.node, node.state.incarnation)))
 
     def _force(self, order: Operator, now: float) -> None:
         node, record = self.node, self.node.record
-        forced = self._promoted()
+        forced = node.promoted()
         lost = "nothing that was acknowledged: this node is in sync"
         safe = node.config.shared and node.in_sync()
         if not safe:
@@ -131,7 +129,7 @@ class Orders:
             lost = f"whatever {record.active or 'the old active'} acknowledged after entry {node.state.log.end.seq}"
         self._asked(order, now, lost)
         node.state.note("warning", f"forced into epoch {forced.epoch.number} by an operator; may be lost: {lost}")
-        node.promote(forced, now)
+        node.promote(forced, "forced by an operator", now)
 
     def _asked(self, order: Operator, now: float, lost: str = "") -> None:
         self._promotion = _Asked(order.id, now, lost)
@@ -173,21 +171,78 @@ class Orders:
         leading.hand_over(order.id, "", order.text or "operator", now)
 
     def _switch(self, order: Operator, now: float) -> None:
-        leading = self.node.leading
-        if leading is None:
-            raise refused("not_active", f"{self.node.config.node} is not active; ask {self.node.record.active or 'the active'}")
-        candidates = [n for n in sorted(leading.record.nodes()) if n != self.node.config.node]
+        leading = self._leading()
         if order.node == self.node.config.node:
             self.node.out.append(Reply(order.id, self._active_now()))
             return
+        if order.at:
+            self._schedule(order, leading, now)
+            return
         self._can_hand_over()
-        if order.node and order.node not in candidates:
-            raise refused("not_in_sync", f"{order.node} is not in sync; in sync are: {_names(candidates)}")
-        if not candidates:
-            raise refused("nobody_in_sync", "no passive is in sync; nothing was changed")
-        followers = leading.followers.by_node
-        best = max(candidates, key=lambda name: followers[name].matched if name in followers else -1)
-        leading.hand_over(order.id, order.node or best, order.text or "operator", now)
+        to = order.node or self._best(leading)
+        self._check_candidate(to, leading)
+        leading.hand_over(order.id, to, order.text or "operator", now)
+
+    def _best(self, leading: Leading) -> str:
+        positions = {name: follower.matched for name, follower in leading.followers.by_node.items()}
+        return best(leading.record, positions, self.node.peers)
+
+    def _check_candidate(self, to: str, leading: Leading) -> None:
+        """Raise Problem unless ``to`` may take over at this moment."""
+        candidates = [n for n in sorted(leading.record.nodes()) if n != self.node.config.node]
+        if not to or not candidates:
+            raise refused("nobody_in_sync", "no passive that may become active is in sync; nothing was changed")
+        if to not in candidates:
+            raise refused("not_in_sync", f"{to} is not in sync; in sync are: {_names(candidates)}")
+        hello = self.node.peers.get(to)
+        if hello is not None and hello.no_failover:
+            raise refused("no_failover", f"{to} is set never to be active (--no-failover); choose another")
+
+    def _leading(self) -> Leading:
+        leading = self.node.leading
+        if leading is None:
+            raise refused("not_active", f"{self.node.config.node} is not active; ask {self.node.record.active or 'the active'}")
+        return leading
+
+    # --- a switch at a time -------------------------------------------------------------------------------------------------
+
+    def _schedule(self, order: Operator, leading: Leading, now: float) -> None:
+        """Keep the order as a document: it outlives this reign, and whoever is active at the time carries it out."""
+        if order.at <= self.node.wall(now):
+            raise refused("in_the_past", "the time of the switch has passed; leave it out to switch now")
+        if order.node and leading.record.member(order.node) is None:
+            raise refused("not_in_sync", f"{order.node} is not in sync; in sync are: {_names(leading.record.nodes())}")
+        value = {"To": order.node, "Reason": order.text, "At": order.at}
+        leading.submit(Submit(order.id, (Change("system", "switch", "put", value),), self.node.wall(now)), now)
+
+    def _unschedule(self, order: Operator, now: float) -> None:
+        leading = self._leading()
+        if leading.state.heads.speculative("system", "switch") is None:
+            raise refused("nothing_scheduled", "no switch is scheduled; nothing was changed")
+        leading.submit(Submit(order.id, (Change("system", "switch", "delete"),), self.node.wall(now)), now)
+
+    def _tick_schedule(self, now: float) -> None:
+        leading = self.node.leading
+        planned = self.node.state.heads.committed("system", "switch")
+        if leading is None or planned is None or leading.swap is not None or leading.refusal(now) is not None:
+            return
+        if self.node.wall(now) < planned.value["At"] or self.node.state.heads.speculative("system", "switch") is None:
+            return
+        leading.submit_own(Change("system", "switch", "delete"))  # committed before the role moves: it happens once
+        reason = planned.value["Reason"] or "scheduled"
+        try:
+            self._switch(Operator(0, "switch", planned.value["To"], reason), now)
+        except Problem as problem:
+            self.node.state.note("error", f"the scheduled switch was called off: {problem.detail}")
+
+    def _pause(self, order: Operator, now: float) -> None:
+        leading = self._leading()
+        paused = order.order == "pause"
+        if leading.record.paused == paused:
+            self.node.out.append(Reply(order.id, {"paused": paused}))
+            return
+        self._can_hand_over()
+        leading.pause(order.id, paused, now)
 
     def _can_hand_over(self) -> None:
         leading = self.node.leading
@@ -195,9 +250,7 @@ class Orders:
             raise refused("busy", "a change of the cluster is under way; look at the status and try again")
 
     def _remove(self, order: Operator, now: float) -> None:
-        leading = self.node.leading
-        if leading is None:
-            raise refused("not_active", f"{self.node.config.node} is not active; ask {self.node.record.active or 'the active'}")
+        leading = self._leading()
         if order.node == self.node.config.node:
             raise refused("is_active", f"{order.node} is active; switch first")
         if order.node in self.node.links or leading.record.member(order.node) is not None:
@@ -211,7 +264,8 @@ class Orders:
         return {"active": self.node.config.node, "epoch": self.node.record.epoch.number}
 
     def tick(self, now: float) -> None:
-        """Give up on a promotion that another node should have granted."""
+        """Switch when it is time; give up on a promotion that another node should have granted."""
+        self._tick_schedule(now)
         asked = self._promotion
         if asked is not None and self.node.leading is not None:
             self._promotion = None

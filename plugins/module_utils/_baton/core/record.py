@@ -25,7 +25,8 @@ class Record:
     """``active`` is "" after an operator made the active passive without a successor; ``holder`` then is who gave up.
 
     ``floor``: a committed seq below which nobody is promoted. ``forced``: the number of the last epoch that began with
-    a force (0: none); entries of older epochs are then never discarded without a person's word.
+    a force (0: none); entries of older epochs are then never discarded without a person's word. ``paused``: nobody is
+    promoted by itself.
     """
 
     cluster_id: str
@@ -39,6 +40,7 @@ class Record:
     holder: str = ""
     active_url: str = ""
     forced: int = 0
+    paused: bool = False
 
     def nodes(self) -> FrozenSet[str]:
         return frozenset(member.node for member in self.in_sync)
@@ -68,6 +70,7 @@ class Record:
             "holder": self.holder,
             "active_url": self.active_url,
             "forced": self.forced,
+            "paused": self.paused,
         }
 
     @classmethod
@@ -85,6 +88,7 @@ class Record:
             holder=str(data.get("holder", "")),
             active_url=str(data.get("active_url", "")),
             forced=int(data.get("forced", 0)),
+            paused=bool(data.get("paused", False)),
         )
 
 

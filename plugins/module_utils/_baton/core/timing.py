@@ -34,6 +34,11 @@ class Timing:
         return self.lease / 2
 
     @property
+    def stagger(self) -> float:
+        """How long the next candidate leaves to the better one: enough for a swap, little beside the grace."""
+        return self.grace / 10
+
+    @property
     def stall(self) -> float:
         """How long an entry may wait for a passive's disk; a disk may pause longer than a network, so at least a second."""
         return max(self.silence, 1.0)

@@ -1,0 +1,82 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""When a passive may try to become active by itself: after a full grace of silence, or after a release notice. Pure.
+
+Nothing here makes a promotion safe; the swap of the record does, and the fencing after it. This only decides when to try, so
+that the best candidate tries first and nobody tries while the active may still serve.
+"""
+from __future__ import annotations
+
+from typing import Dict, Mapping, Optional, Tuple
+
+from .config import NodeConfig
+from .log import NO_EPOCH, Epoch, Position
+from .messages import Hello
+from .record import Member, Record
+
+NEVER = float("-inf")
+
+
+class Election:
+    """One passive's patience. Times are seconds of the node's own clock."""
+
+    def __init__(self, config: NodeConfig) -> None:
+        self.config = config
+        self._since = float("inf")  # a grace begins here at the earliest
+        self._released: Tuple[Epoch, float] = (NO_EPOCH, NEVER)
+
+    def restart(self, now: float) -> None:
+        """Begin a full grace: the process started, a promotion failed, or another node became active."""
+        self._since = now
+
+    def release(self, node: str, epoch: Epoch, record: Record, now: float) -> bool:
+        """Take a release notice (M4): the reign ``epoch`` of ``node`` is over and its VIP is gone. False: not of this reign."""
+        if node != record.active or epoch != record.epoch:
+            return False
+        if self._released[0] != epoch:
+            self._released = (epoch, now)
+        return True
+
+    def released(self, record: Record) -> bool:
+        """Whether the last reign ended with a release notice, so that nobody can hold the VIP any more."""
+        return self._released[0] == record.epoch and record.epoch != NO_EPOCH
+
+    def due(self, record: Record, heard: float, rank: int, now: float) -> bool:
+        """Whether to try now. ``heard``: when the record's active last spoke; ``rank``: how many go before us."""
+        turn = rank * self.config.timing.stagger
+        if self.released(record):
+            return now >= self._released[1] + turn
+        return now - max(heard, self._since) > self.config.timing.grace + turn
+
+    def rank(self, end: Position, record: Record, peers: Mapping[str, Hello]) -> int:
+        """Return how many in-sync passives go before us: longer logs, then higher priority, then the name."""
+        mine = _merit(end, self.config.priority)
+        before = 0
+        for member in record.in_sync:
+            hello = _electable(member, record, peers)
+            if hello is None or member.node == self.config.node:
+                continue
+            theirs = _merit(hello.end, hello.priority)
+            before += theirs > mine or (theirs == mine and member.node < self.config.node)
+        return before
+
+
+def _merit(end: Position, priority: int) -> Tuple[int, int, int]:
+    return (end.epoch.number, end.seq, priority)
+
+
+def _electable(member: Member, record: Record, peers: Mapping[str, Hello]) -> Optional[Hello]:
+    hello = peers.get(member.node)
+    if hello is None or hello.incarnation != member.incarnation or hello.no_failover or member.node == record.active:
+        return None
+    return hello
+
+
+def best(record: Record, positions: Mapping[str, int], peers: Mapping[str, Hello]) -> str:
+    """Return who should take over in a planned switch: the best-caught-up, then priority, then name; "" when nobody may."""
+    merits: Dict[str, Tuple[int, int]] = {}
+    for member in record.in_sync:
+        hello = _electable(member, record, peers)
+        if hello is not None:
+            merits[member.node] = (positions.get(member.node, -1), hello.priority)
+    return max(sorted(merits), key=lambda name: merits[name], default="")
