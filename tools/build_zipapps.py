@@ -24,9 +24,20 @@ from {module} import main
 
 raise SystemExit(main())
 """
+MAIN_DAEMON = """# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+import sys
+
+if sys.argv[1:2] == ["stop-post"]:  # must be quick: the daemon's imports take longer than its work
+    from baton.stop_post import main
+else:
+    from {module} import main
+
+raise SystemExit(main())
+"""
 PROGRAMS = {"batond": "baton.daemon", "batonctl": "baton.cli.main"}
 NEITHER = "tasks/"  # what the modules do
-ONLY_DAEMON = ("adapters/", "core/", "daemon.py", "service.py", "settings.py")
+ONLY_DAEMON = ("adapters/", "core/", "daemon.py", "service.py", "settings.py", "stop_post.py")
 
 
 def files_of(source: Path, program: str) -> Iterator[Path]:
@@ -42,7 +53,8 @@ def files_of(source: Path, program: str) -> Iterator[Path]:
 
 def contents(source: Path, program: str) -> Dict[str, bytes]:
     """Return archive name → bytes."""
-    found = {"__main__.py": MAIN.format(module=PROGRAMS[program]).encode()}
+    start = MAIN_DAEMON if program == "batond" else MAIN
+    found = {"__main__.py": start.format(module=PROGRAMS[program]).encode()}
     for path in files_of(source, program):
         found[f"baton/{path.relative_to(source).as_posix()}"] = path.read_bytes()
     return found

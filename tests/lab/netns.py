@@ -44,15 +44,15 @@ def boottime() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-def wait_for(condition: Callable[[], Any], what: str, seconds: float = 10.0) -> Any:
-    """Return the first true value of ``condition``; AssertionError with ``what`` when it does not come in time."""
+def wait_for(condition: Callable[[], Any], what: "str | Callable[[], str]", seconds: float = 10.0) -> Any:
+    """Return the first true value of ``condition``; AssertionError with ``what`` (or what it returns) when it does not come."""
     limit = boottime() + seconds
     while True:
         value = condition()
         if value:
             return value
         if boottime() > limit:
-            raise AssertionError(f"not within {seconds:g} s: {what}")
+            raise AssertionError(f"not within {seconds:g} s: {what if isinstance(what, str) else what()}")
         time.sleep(0.01)
 
 

@@ -5,90 +5,21 @@
 import json
 import os
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from netns import boottime, wait_for, wait_until
+from nodes import VIP, Node, cluster_of
 
 from support.certificates import Authority
 
-ROOT = Path(__file__).resolve().parents[2]
-TOKEN = "the-secret-of-the-nodes"
-VIP = "192.0.2.100"
 LEASE = 2.0
 MARGIN = 0.2
 
 
-class Node:
-    """batond on one host of the network."""
-
-    authority = None
-
-    def __init__(self, host, name, address, folder, peers, tls):
-        self.host, self.name, self.address, self.folder = host, name, address, folder
-        self.data, self.log = folder / name, folder / f"{name}.log"
-        self.ca = folder / "pki" / "ca.pem"
-        self.command = [
-            sys.executable, str(ROOT / "build/batond.pyz"), "--node-id", name, "--data-dir", str(self.data), "--listen", "0.0.0.0:8092",
-            "--advertise", f"https://{address}:8092", "--ha-token-file", str(folder / "ha.token"), "--vip", f"{VIP}/24",
-            "--interface", "eth0", *map(str, tls),
-        ]  # fmt: skip
-        for peer in peers:
-            self.command += ["--peer", f"https://{peer}:8092"]
-        self.start()
-
-    def start(self):
-        with open(self.log, "ab") as log:
-            self.process = self.host.popen(*self.command, stdout=log, stderr=log)
-
-    def curl(self, method, path, body=None, token=TOKEN, to=None):
-        data = ["-d", json.dumps(body)] if body is not None else []
-        address = to or self.address
-        done = subprocess.run(
-            ["ip", "netns", "exec", self.host.namespace, "curl", "-s", "-m", "5", "--cacert", str(self.ca), "-X", method, *data,
-             "-H", f"Authorization: Bearer {token}", "-w", "\n%{http_code}", f"https://{address}:8092{path}"],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        text, _line, status = done.stdout.rpartition("\n")
-        return int(status or 0), text
-
-    def ok(self, path):
-        return self.curl("GET", path)[0] == 200
-
-    def holds(self):
-        return any(cidr.startswith(f"{VIP}/") for cidr in self.host.addresses())
-
-    def guard(self):
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return int(children[0])
-
-
 @pytest.fixture
 def cluster(network, tmp_path):
-    """Three nodes; n1 is active and holds the VIP."""
-    authority = Authority(tmp_path / "pki")
-    (tmp_path / "ha.token").write_text(TOKEN)
-    addresses = {f"n{number}": f"192.0.2.{number}" for number in (1, 2, 3)}
-    nodes = []
-    Node.authority = authority
-    for name, address in addresses.items():
-        host = network.host(name, [f"{address}/24"])
-        tls = authority.issue(name, address, VIP, "127.0.0.1")
-        nodes.append(Node(host, name, address, tmp_path, list(addresses.values()), tls))
-    for node in nodes:
-        wait_for(lambda node=node: node.ok("/health"), f"{node.name} answers: {node.log.read_text()}", 20)
-    assert nodes[0].curl("POST", "/api/v3/system/create", {"cluster_id": "lab"})[0] == 201
-    for node in nodes:
-        wait_for(lambda node=node: node.ok("/in-sync"), f"{node.name} in sync: {node.log.read_text()}", 20)
-    wait_for(nodes[0].holds, "n1 holds the VIP")
-    yield nodes
-    for node in nodes:
-        if node.process.poll() is None:
-            node.process.send_signal(signal.SIGCONT)
-            node.process.kill()
-            node.process.wait()
+    with cluster_of(network, tmp_path) as nodes:
+        yield nodes
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])

@@ -3,8 +3,8 @@
 """What must hold in every simulated history. A violation raises ``Violation``; the seed replays it.
 
 I1: every acknowledged write stays in the committed log. I2: no two different entries are ever committed at one place.
-I4: no two hosts hold the VIP at once. I3: of the acknowledged compare-and-patches of one document each found the value that the one before it left, and nothing
-that was answered is older than what was acknowledged before the question.
+I3: of the acknowledged compare-and-patches of one document each found the value that the one before it left, and nothing
+that was answered is older than what was acknowledged before the question. I4: no two hosts hold the VIP at once.
 """
 
 from __future__ import annotations

@@ -273,11 +273,12 @@ def promotes_who_is_not_in_sync():
     return stack
 
 
-MUTATIONS = {
-    name: value
-    for name, value in list(globals().items())
-    if callable(value) and getattr(value, "__module__", "") == __name__ and not isinstance(value, type) and not name.startswith("_") and name != "replaced"
-}
+def _is_mutation(name, value):
+    ours = callable(value) and getattr(value, "__module__", "") == __name__ and not isinstance(value, type)
+    return ours and not name.startswith("_") and name != "replaced"
+
+
+MUTATIONS = {name: value for name, value in list(globals().items()) if _is_mutation(name, value)}
 
 
 def caught(mutation, most, first):

@@ -105,7 +105,7 @@ class Cluster:
         self.folder, self.cluster_id = Path(folder), cluster_id
         self.ports = [free_port() for _number in range(size)]
         self.nodes = {}
-        self.dcs = dcs if dcs == "manual" else f"local:{folder}/dcs.db"
+        self.dcs = f"local:{folder}/dcs.db" if dcs == "local" else dcs
         self.options = list(options)
         for number in range(1, size + 1):
             self.add(f"n{number}", self.ports[number - 1])

@@ -297,6 +297,22 @@ class Client:
         """Forget a node that does not run any more."""
         self.request("DELETE", f"/system/nodes/{quoted(node)}", want=False)
 
+    def schedule_switch(self, at: float, to: Optional[str] = None, reason: str = "") -> Dict[str, Any]:
+        """Have the active role moved at ``at`` (unix seconds), whoever is active then; return what is scheduled."""
+        return dict(self.post("/system/switch", {"to": to, "reason": reason, "at": at}).body)
+
+    def cancel_switch(self) -> None:
+        """Call a scheduled switch off."""
+        self.request("DELETE", "/system/switch", want=False)
+
+    def pause(self, paused: bool) -> Dict[str, Any]:
+        """Stop promotions that nobody ordered, or allow them again."""
+        return dict(self.post("/system/pause", {"paused": paused}).body)
+
+    def history(self) -> List[Dict[str, Any]]:
+        """Return who was active, since when and why, oldest first."""
+        return [*self.request("GET", "/system/history").body]
+
     def switch(self, to: Optional[str] = None, reason: str = "") -> Dict[str, Any]:
         """Move the active role, to the best-caught-up passive unless ``to`` names one; return the new status.
 

@@ -19,15 +19,18 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Sequence, Set
+from typing import Any, Awaitable, Callable, Dict, List, Optional, Sequence, Set
 
 from . import settings as settings_module
-from .adapters import guard, systemd
+from .adapters import etcd, guard, systemd
 from .adapters.aio import AIOHTTP_ERROR, aiohttp, web
 from .adapters.dcs import LocalStore, ManualStore, RecordStore
+from .adapters.etcd import EtcdStore
 from .adapters.files import BlobStore
 from .adapters.guard_client import GuardClient
 from .adapters.http.app import build_app
+from .adapters.notice import PATH as NOTICE_PATH
+from .adapters.notice import Notice
 from .adapters.peers import PATH as LINK_PATH
 from .adapters.peers import Links
 from .adapters.snapshots import PATH as SNAPSHOT_PATH
@@ -41,11 +44,13 @@ from .core.problem import Problem
 from .core.vip import two_holders_bound
 from .service import Service
 from .settings import Settings
+from .stop_post import REIGN
 from .version import VERSION
 
 LOG = logging.getLogger("baton")
 SWITCH_SECONDS = 0.0005  # a writer whose fsync has ended must not wait 5 ms for the interpreter while requests keep it busy
 GARBAGE_THRESHOLD = 20_000  # new objects before a look for garbage: there is little, and most of what a request makes is gone by then
+STOP_SECONDS = 5.0  # for handing over when told to end
 LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
@@ -61,11 +66,9 @@ class Daemon:
         self.settings = settings
         self.loop = asyncio.get_running_loop()
         self.directory = DataDirectory(settings.data_dir)
-        self.store: RecordStore = (
-            LocalStore(Path(settings.dcs[1])) if settings.dcs[0] == "local" else ManualStore(settings.data_dir / "record.json")
-        )
+        self.store = self._record_store()
         self.blobs = BlobStore(settings.data_dir / "files")
-        self.store_thread = ThreadPoolExecutor(1, "baton-record")
+        self._store_tasks: Set["asyncio.Task[None]"] = set()
         self.copy_thread = ThreadPoolExecutor(2, "baton-copy")
         incarnation = self.directory.current() or self._first_incarnation()
         saved = load(self.directory.database(incarnation), incarnation)
@@ -75,6 +78,7 @@ class Daemon:
         self.token = token
         self.guard = self._guard()
         self.service = Service(self.node, self.tell, boottime)
+        self.service.dcs = lambda: self.store.reachable
         self.service.vip = self.guard.status if self.guard is not None else None
         self.stopping = asyncio.Event()
         self.exit_code = 0
@@ -83,7 +87,7 @@ class Daemon:
         self._commands: Dict[type, Callable[[Any], None]] = {
             ev.Store: self._write, ev.Checkpoint: self._write, ev.Send: self._send, ev.Connect: self._connect,
             ev.Disconnect: lambda c: self.links.disconnect(c.node), ev.ReadRecord: self._read_record,
-            ev.Swap: self._swap, ev.Adopt: self._adopt, ev.Reply: self.service.reply, ev.Changed: self.service.changed,
+            ev.Swap: self._swap, ev.Adopt: self._adopt, ev.Reply: self.service.reply, ev.Changed: self._changed,
             ev.Lease: self._lease, ev.RoleChanged: self._role_changed, ev.FetchSnapshot: self._fetch_snapshot,
             ev.FetchBlob: self._fetch_blob, ev.ForgetRecord: self._forget_record, ev.KeepTail: self._keep_tail, ev.Note: self._note,
         }  # fmt: skip
@@ -94,12 +98,29 @@ class Daemon:
         self.directory.use(incarnation)
         return incarnation
 
+    def _record_store(self) -> RecordStore:
+        s = self.settings
+        kind, argument = s.dcs
+        if kind == "local":
+            return LocalStore(Path(argument))
+        if kind == "manual":
+            return ManualStore(s.data_dir / "record.json")
+        tls: Optional[ssl.SSLContext] = None
+        if argument.startswith("https"):
+            tls = ssl.create_default_context(cafile=s.etcd_ca or None)
+            if s.etcd_cert:
+                tls.load_cert_chain(s.etcd_cert, s.etcd_key)
+        password = Path(s.etcd_password_file).read_text().strip() if s.etcd_password_file else ""
+        key = f"{s.etcd_prefix.rstrip('/')}/{s.ha_id}/record"
+        return EtcdStore(etcd.Options(tuple(argument.split(",")), key, s.etcd_user, password), tls)
+
     def _config(self) -> NodeConfig:
         s = self.settings
         return NodeConfig(
             node=s.node_id, url=s.advertise, ha_id=s.ha_id, version=VERSION, timing=s.timing, process=secrets.token_hex(8),
             system=f"{platform.system()}/{platform.machine()}".lower(), shared=self.store.shared, mode=s.mode,
             may_create=self.store.shared and not s.passive, min_in_sync=s.min_in_sync, discard=s.discard,
+            no_failover=s.no_failover, priority=s.priority, wall_offset=time.time() - boottime(),
         )  # fmt: skip
 
     def _guard(self) -> Optional[GuardClient]:
@@ -172,41 +193,49 @@ class Daemon:
 
     # --- the cluster record ---------------------------------------------------------------------------------------------
 
-    def _on_store(self, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
-        def done(future: "asyncio.Future[Any]") -> None:
-            if not future.cancelled():
-                then(future)
+    def _on_store(self, work: Awaitable[Any], then: Callable[[Any], None], failed: Callable[[str], None]) -> None:
+        async def do() -> None:
+            try:
+                found = await work
+            except (OSError, ValueError) as error:
+                failed(str(error))
+            else:
+                then(found)
 
-        self.loop.run_in_executor(self.store_thread, work).add_done_callback(done)
+        task = self.loop.create_task(do())
+        self._store_tasks.add(task)
+        task.add_done_callback(self._store_tasks.discard)
 
     def _read_record(self, _command: ev.ReadRecord) -> None:
-        def then(future: "asyncio.Future[Any]") -> None:
-            if future.exception() is not None:
-                LOG.error("can't read the cluster record: %s", future.exception())
-                return
-            self.tell(ev.RecordRead(*future.result()))
-
-        self._on_store(self.store.read, then)
+        failed = self._store_failed("read")
+        self._on_store(self.store.read(), lambda found: self.tell(ev.RecordRead(*found)), failed)
 
     def _swap(self, command: ev.Swap) -> None:
         if self.guard is not None and command.record.active == self.settings.node_id and self.node.leading is None:
             self.guard.prepare()  # probe for another holder beside the swap
+        nonce = command.record.nonce
+        say = self._store_failed("written")
 
-        def then(future: "asyncio.Future[Any]") -> None:
-            if future.exception() is not None:
-                LOG.error("can't write the cluster record: %s", future.exception())
-                self.tell(ev.SwapAnswer(command.record.nonce, None))
-                return
-            done, version = future.result()
-            self.tell(ev.SwapAnswer(command.record.nonce, done, version))
+        def failed(why: str) -> None:
+            say(why)
+            self.tell(ev.SwapAnswer(nonce, None))
 
-        self._on_store(lambda: self.store.swap(command.expected, command.version, command.record), then)
+        swapping = self.store.swap(command.expected, command.version, command.record)
+        self._on_store(swapping, lambda found: self.tell(ev.SwapAnswer(nonce, *found)), failed)
+
+    def _store_failed(self, what: str) -> Callable[[str], None]:
+        def failed(why: str) -> None:
+            if self.settings.dcs[0] != "etcd":  # which says so itself, once
+                LOG.error("the cluster record can't be %s: %s", what, why)
+
+        return failed
 
     def _adopt(self, command: ev.Adopt) -> None:
-        self._on_store(lambda: self.store.adopt(command.version, command.record), lambda _future: self._read_record(ev.ReadRecord()))
+        adopting = self.store.adopt(command.version, command.record)
+        self._on_store(adopting, lambda _none: self._read_record(ev.ReadRecord()), self._store_failed("written"))
 
     def _forget_record(self, _command: ev.ForgetRecord) -> None:
-        self._on_store(self.store.forget, lambda _future: None)
+        self._on_store(self.store.forget(), lambda _none: None, self._store_failed("removed"))
 
     # --- peers ----------------------------------------------------------------------------------------------------------
 
@@ -268,11 +297,29 @@ class Daemon:
     def _lease(self, command: ev.Lease) -> None:
         if command.until is not None:
             if self.guard is not None:
-                self.guard.hold(command.until)
+                self.guard.hold(command.until, command.free)
         elif self.guard is None:
             self.tell_soon(ev.Released())
         else:
             self.loop.create_task(self._drop_vip(self.guard))
+
+    def _changed(self, command: ev.Changed) -> None:
+        self.service.changed(command)
+        if self.node.leading is not None and any(kind == "nodes" for kind, _key, _document in command.documents):
+            self._keep_notice()
+
+    def _keep_notice(self) -> None:
+        """Leave word of this reign with those who outlive this process: the guard, and a file for ExecStopPost."""
+        notice = self._notice()
+        if self.guard is not None:
+            self.guard.reign(notice)
+        write_durably(self.settings.data_dir / REIGN, notice.to_text())
+
+    def _notice(self) -> Notice:
+        """Return what the others are to be told when this process is dead."""
+        s, record = self.settings, self.node.record
+        urls = tuple(url for node, url in sorted(self.node.members().items()) if node != s.node_id and url)
+        return Notice(s.node_id, (record.epoch.number, record.epoch.id), urls, self.token, s.tls_cert, s.tls_key, s.tls_ca)
 
     async def _drop_vip(self, client: GuardClient) -> None:
         await client.drop()
@@ -293,6 +340,8 @@ class Daemon:
 
     def _role_changed(self, command: ev.RoleChanged) -> None:
         systemd.notify(f"STATUS={command.role}; active: {command.active or 'nobody'}")
+        if command.role == "active":
+            self._keep_notice()
         self.service.role_changed()
 
     def _note(self, command: ev.Note) -> None:
@@ -329,13 +378,17 @@ class Daemon:
         if self.guard is not None:
             await self.guard.start()
         await self.links.start()
+        await self.store.start(lambda version, record: self.tell(ev.RecordRead(version, record)))
 
         async def snapshot(request: Any) -> Any:
             return await serve(request, self.links, self.node)
 
         app = build_app(
             self.service, self.blobs, ha_token_hash=access.token_hash(self.token), version=VERSION,
-            extra_routes={LINK_PATH: self.links.serve, SNAPSHOT_PATH: snapshot},
+            extra_routes={
+                f"GET {LINK_PATH}": self.links.serve, f"GET {SNAPSHOT_PATH}": snapshot,
+                f"POST {NOTICE_PATH}": self.links.serve_notice,
+            },
         )  # fmt: skip
         runner = web.AppRunner(app, access_log=None, handle_signals=False)
         await runner.setup()
@@ -351,8 +404,18 @@ class Daemon:
         systemd.notify("READY=1")
         await self.stopping.wait()
         systemd.notify("STOPPING=1")
+        await self._make_way()
         await self._stop(tasks, runner)
         return self.exit_code
+
+    async def _make_way(self) -> None:
+        """An active that is told to end hands its role over first, where that needs no person's decision."""
+        if self.node.leading is None or not self.store.shared or self.node.record.paused:
+            return
+        try:
+            await asyncio.wait_for(self.service.order("switch", text="batond was stopped"), STOP_SECONDS)
+        except (Problem, asyncio.TimeoutError) as error:
+            LOG.info("stopping without a successor: %s", error.detail if isinstance(error, Problem) else "the switch took too long")
 
     async def _stop(self, tasks: List["asyncio.Task[None]"], runner: Any) -> None:
         for task in tasks:
@@ -361,6 +424,7 @@ class Daemon:
             await self.guard.stop()
         self.service.stop("batond is stopping")
         await self.links.stop()
+        await self.store.stop()
         await runner.cleanup()
         if self.writer is not None:
             self.writer.close()
@@ -401,26 +465,11 @@ def _make_secret(path: Path) -> None:
     write_durably(path, secrets.token_urlsafe(32) + "\n")
 
 
-def _stop_post() -> int:
-    """ExecStopPost: whatever became of daemon and guard, the VIP goes."""
-    address = os.environ.get("BATON_VIP") or os.environ.get("RS_HA_ADDRESS", "")
-    interface = os.environ.get("BATON_INTERFACE") or os.environ.get("RS_HA_INTERFACE", "")
-    try:
-        if address and interface:
-            guard.remove_now(address, interface)
-    except (Problem, OSError) as error:
-        sys.stderr.write(f"batond: the VIP {address} can't be removed from {interface}: {error}\n")
-        return 1
-    return 0
-
-
 def main(argv: Optional[Sequence[str]] = None) -> int:
-    """Run batond, its guard, or the clean-up after it; return the exit status (2: wrong settings)."""
+    """Run batond or its guard; return the exit status (2: wrong settings)."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["guard"]:
         return guard.main(arguments[1:])
-    if arguments[:1] == ["stop-post"]:
-        return _stop_post()
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.set_threshold(GARBAGE_THRESHOLD)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)

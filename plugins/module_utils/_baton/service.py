@@ -35,6 +35,7 @@ class Service:
         self._role_callbacks: Set[Callable[[], None]] = set()
         self._serving_waiters: List["asyncio.Future[None]"] = []
         self.vip: Optional[Callable[[], Dict[str, Any]]] = None
+        self.dcs: Callable[[], bool] = lambda: True
 
     @property
     def node_id(self) -> str:
@@ -134,9 +135,9 @@ class Service:
 
     # --- orders ---------------------------------------------------------------------------------------------------------
 
-    async def order(self, order: str, node: str = "", text: str = "", force: bool = False) -> Dict[str, Any]:
+    async def order(self, order: str, node: str = "", text: str = "", force: bool = False, at: float = 0.0) -> Dict[str, Any]:
         """Give the node a person's order; return its answer. Raises Problem."""
-        answer = await self._ask(lambda number: Operator(number, order, node, text, force))
+        answer = await self._ask(lambda number: Operator(number, order, node, text, force, at))
         return answer if isinstance(answer, dict) else {}
 
     async def become_active(self, force: bool) -> Dict[str, Any]:
@@ -145,10 +146,32 @@ class Service:
     async def become_passive(self, force: bool = False) -> Dict[str, Any]:
         return await self.order("give_up", force=force)
 
-    async def switch(self, to: Optional[str], reason: str = "") -> Dict[str, Any]:
+    async def switch(self, to: str, reason: str = "", at: float = 0.0) -> Dict[str, Any]:
+        """Move the active role now, or at a wall-clock time; return what stands then."""
+        self._check_leading()
+        answer = await self.order("switch", to, reason, at=at)
+        return answer or {"scheduled": self.scheduled()}
+
+    async def cancel_switch(self) -> None:
+        self._check_leading()
+        await self.order("unschedule")
+
+    async def pause(self, paused: bool) -> Dict[str, Any]:
+        self._check_leading()
+        return await self.order("pause" if paused else "resume")
+
+    def scheduled(self) -> Optional[Dict[str, Any]]:
+        """Return the switch that is planned, or None."""
+        document = self._node.state.heads.committed("system", "switch")
+        return document.value if document is not None else None
+
+    def history(self) -> List[Dict[str, Any]]:
+        """Return who was active, since when and why, oldest first."""
+        return sorted((document.value for document in self.heads().list("history")), key=lambda reign: int(reign["Epoch"]))
+
+    def _check_leading(self) -> None:
         if self._node.leading is None:
             raise self._elsewhere()
-        return await self.order("switch", to or "", reason)
 
     async def create_cluster(self, cluster_id: str) -> Dict[str, Any]:
         return await self.order("create", text=cluster_id)
@@ -198,6 +221,9 @@ class Service:
             "in_sync": sorted(record.nodes()),
             "mode": record.mode,
             "min_in_sync": record.min_in_sync,
+            "paused": record.paused,
+            "dcs_reachable": self.dcs(),
+            "scheduled_switch": self.scheduled(),
             "seq": state.log.end.seq,
             "commit": state.commit,
             "lease_remaining": max(0.0, round(leading.lease - now, 3)) if leading is not None else None,
@@ -229,11 +255,12 @@ class Service:
     def _node_status(self, name: str, url: str, now: float) -> Dict[str, Any]:
         node, record = self._node, self._node.record
         in_sync = name in record.nodes()
-        status: Dict[str, Any] = {"id": name, "url": url, "in_sync": in_sync, "electable": in_sync}
+        hello = node.peers.get(name)
+        never = node.config.no_failover if name == node.config.node else hello is not None and hello.no_failover
+        status: Dict[str, Any] = {"id": name, "url": url, "in_sync": in_sync, "electable": in_sync and not never}
         if name == node.config.node:
             status.update(state=self._own_state(), seq=node.state.log.end.seq, version=node.config.version)
         elif name == record.active:
-            hello = node.peers.get(name)
             status.update(state="Up", seq=None, version=hello.version if hello else None)
         else:
             status.update(self._follower_status(name, in_sync, now))

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from urllib.parse import urlsplit
 
 from .core.problem import Problem
 from .core.timing import PROFILES, Timing, profile
@@ -45,6 +46,14 @@ class Settings:
     mode: str
     min_in_sync: int
     discard: bool
+    no_failover: bool
+    priority: int
+    etcd_prefix: str
+    etcd_ca: str
+    etcd_cert: str
+    etcd_key: str
+    etcd_user: str
+    etcd_password_file: str
 
     @property
     def timing(self) -> Timing:
@@ -57,7 +66,13 @@ OPTIONS: List[Tuple[str, str, str, Tuple[str, ...]]] = [
     ("data-dir", "", "directory for data, mode 0700 (required)", ()),
     ("listen", "127.0.0.1:8092", "address and port of the API", ()),
     ("advertise", "", "URL under which other nodes and clients reach this one", ()),
-    ("dcs", "manual", "where the cluster record lives: local:PATH or manual", ()),
+    ("dcs", "manual", "where the cluster record lives: etcd:URL[,URL...], local:PATH or manual", ()),
+    ("etcd-prefix", "/baton", "etcd: the record's key is PREFIX/HA-ID/record", ()),
+    ("etcd-ca", "", "etcd: PEM file of its CA (default: the system's)", ()),
+    ("etcd-cert", "", "etcd: PEM file of our client certificate", ()),
+    ("etcd-key", "", "etcd: PEM file of the certificate's key", ()),
+    ("etcd-user", "", "etcd: user name", ()),
+    ("etcd-password-file", "", "etcd: file with the user's password", ()),
     ("tls-cert", "", "PEM file: certificate of this node (its common name is the node id)", ()),
     ("tls-key", "", "PEM file: key of the certificate", ()),
     ("tls-ca", "", "PEM file: the CA of all nodes", ()),
@@ -68,10 +83,13 @@ OPTIONS: List[Tuple[str, str, str, Tuple[str, ...]]] = [
     ("timing", "balanced", f"timing profile: {', '.join(sorted(PROFILES))}", ()),
     ("mode", "available", "available, or strict: no writes below --min-in-sync copies", ()),
     ("min-in-sync", "1", "copies that mode strict wants", ()),
+    ("priority", "0", "among equally caught-up passives the highest becomes active first", ()),
 ]
 FLAGS: List[Tuple[str, str, Tuple[str, ...]]] = [
     ("insecure", "plain HTTP, on loopback only", ()),
     ("passive", "never make a cluster, only join one", ("RS_HA_PASSIVE",)),
+    ("etcd-plain", "etcd: allow http to other hosts, where anybody on the network may read and change the record", ()),
+    ("no-failover", "never become active: only hold a copy", ()),
     ("discard-foreign-data", "when joining, drop data that belongs to another history or cluster", ()),
 ]
 
@@ -132,14 +150,19 @@ def _checked(values: Dict[str, str], flags: Dict[str, bool], peers: List[str], e
     reach = static or host
     advertise = values["advertise"] or f"{scheme}://{'[' + reach + ']' if ':' in reach else reach}:{port}"
     kind, _colon, argument = values["dcs"].partition(":")
-    if kind not in ("local", "manual") or (kind == "local") != bool(argument):
-        raise _wrong("dcs", f"{values['dcs']!r} is neither local:PATH nor manual")
+    if kind not in ("etcd", "local", "manual") or (kind != "manual") != bool(argument):
+        raise _wrong("dcs", f"{values['dcs']!r} is neither etcd:URL[,URL...], local:PATH nor manual")
+    if kind == "etcd":
+        argument = ",".join(_endpoints(argument, flags["etcd-plain"]))
+        _check_etcd(values)
     if values["mode"] not in ("available", "strict"):
         raise _wrong("mode", f"{values['mode']!r} is neither available nor strict")
     if not values["min-in-sync"].isdigit() or int(values["min-in-sync"]) < 1:
         raise _wrong("min-in-sync", "is a number of at least 1")
     if bool(values["vip"]) != bool(values["interface"]):
         raise _wrong("vip", "and --interface go together")
+    if not re.match(r"-?[0-9]{1,6}\Z", values["priority"]):
+        raise _wrong("priority", f"{values['priority']!r} is not a whole number")
     profile(values["timing"])
     _check_security(values, flags, host)
     return Settings(
@@ -149,7 +172,34 @@ def _checked(values: Dict[str, str], flags: Dict[str, bool], peers: List[str], e
         ha_token_file=values["ha-token-file"], peers=peers, passive=flags["passive"], vip=values["vip"],
         interface=values["interface"], timing_name=values["timing"], mode=values["mode"],
         min_in_sync=int(values["min-in-sync"]), discard=flags["discard-foreign-data"],
+        no_failover=flags["no-failover"], priority=int(values["priority"]), etcd_prefix=values["etcd-prefix"],
+        etcd_ca=values["etcd-ca"], etcd_cert=values["etcd-cert"], etcd_key=values["etcd-key"], etcd_user=values["etcd-user"],
+        etcd_password_file=values["etcd-password-file"],
     )  # fmt: skip
+
+
+def _endpoints(text: str, plain: bool) -> List[str]:
+    """Return etcd's URLs without a trailing slash; plain http only to this host, unless ``plain``."""
+    urls = [url.rstrip("/") for url in _list(text)]
+    for url in urls:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path:
+            raise _wrong("dcs", f"{url!r} is not an URL such as https://etcd1:2379")
+        if parts.scheme == "http" and not plain and not is_loopback(parts.hostname):
+            raise _wrong("dcs", f"{url} is not encrypted: use https, or --etcd-plain if that network is your own")
+    if len({urlsplit(url).scheme for url in urls}) != 1:
+        raise _wrong("dcs", "either all etcd URLs are https or none is")
+    return urls
+
+
+def _check_etcd(values: Dict[str, str]) -> None:
+    if bool(values["etcd-cert"]) != bool(values["etcd-key"]):
+        raise _wrong("etcd-cert", "and --etcd-key go together")
+    if bool(values["etcd-user"]) != bool(values["etcd-password-file"]):
+        raise _wrong("etcd-user", "and --etcd-password-file go together")
+    for flag in ("etcd-ca", "etcd-cert", "etcd-key", "etcd-password-file"):
+        if values[flag] and not Path(values[flag]).is_file():
+            raise _wrong(flag, f"there is no file {values[flag]}")
 
 
 def _address(text: str) -> Tuple[str, int]:

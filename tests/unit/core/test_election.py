@@ -34,7 +34,8 @@ def hear(script):
 
 def meet(script, name, **more):
     script.give(ev.LinkUp(name))
-    hello = Hello(name, f"sim://{name}", f"{name}-disk", "ha", "c1", "1.0.0", "sim/sim", "passive", EPOCH, ORIGIN, ORIGIN, None, -1, False, **more)
+    more = {"role": "passive", "promised": EPOCH, "applied": ORIGIN, "end": ORIGIN, "record": None, "record_version": -1, **more}
+    hello = Hello(name, f"sim://{name}", f"{name}-disk", "ha", "c1", "1.0.0", "sim/sim", answer=False, **more)
     script.give(ev.Received(name, hello))
 
 
@@ -139,10 +140,10 @@ def test_a_release_notice_of_this_reign_skips_the_grace_and_the_search_for_anoth
     assert [(lease.until, lease.free) for lease in script.of(ev.Lease)][-1] == (script.now + LEASE, True)
 
 
-@pytest.mark.parametrize("notice", [ev.ReleaseNotice("n1", Epoch(2, "e2")), ev.ReleaseNotice("n1", Epoch(3, "x")), ev.ReleaseNotice("n3", EPOCH)])
-def test_a_notice_of_another_reign_or_node_means_nothing(notice):
+@pytest.mark.parametrize(("node", "epoch"), [("n1", Epoch(2, "e2")), ("n1", Epoch(3, "x")), ("n3", EPOCH)])
+def test_a_notice_of_another_reign_or_node_means_nothing(node, epoch):
     script = passive()
-    assert not script.give(notice) and tries(script) is None
+    assert not script.give(ev.ReleaseNotice(node, epoch)) and tries(script) is None
 
 
 def test_after_mere_silence_the_network_is_asked_who_holds_the_vip():

@@ -3,7 +3,8 @@
 """The guard: the small process that alone adds, renews and removes the VIP, so that it goes when the daemon does.
 
 The daemon starts it with one end of a SOCK_SEQPACKET pair and sends lines: ``prepare``, ``hold SECONDS`` (a deadline on
-CLOCK_BOOTTIME), ``drop NUMBER``, ``leave``. The guard answers ``ready`` or ``fatal TEXT`` once, then ``state STATE
+CLOCK_BOOTTIME; ``free SECONDS`` where the VIP has been given up before), ``drop NUMBER``, ``reign JSON`` (whom to tell when the
+daemon is dead), ``leave``. The guard answers ``ready`` or ``fatal TEXT`` once, then ``state STATE
 CONFLICTS ANNOUNCEMENTS``, ``dropped NUMBER``, ``conflict MAC``, ``error TEXT``. It decides nothing: core/vip.py does.
 It may not import asyncio, aiohttp or anything else that makes it start slowly, nor wait for anything but its events.
 """
@@ -25,10 +26,13 @@ from typing import Callable, Deque, Dict, List, Optional, Sequence
 
 from ..core import vip
 from ..core.vip_address import HostAddress, parse_vip
+from . import notice
 from .arp import Wire
 from .netlink import Address, AddressEvent, Link, Monitor, Netlink
 
 LONGEST_LABEL = 15
+LONGEST_LINE = 65536
+DEATH_SECONDS = 1.0  # that a daemon which closed its end may take to die
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,7 @@ class Guard:
         self._daemon_pid = daemon_pid
         self._vip = vip.Vip(vip.Settings(valid=options.valid, patience=options.patience))
         self._done = False
+        self._reign: Optional[notice.Notice] = None
         self._handlers: Dict[int, Callable[[], None]] = {}
         self._poll = select.poll()
         label = f"{options.interface}:vip"
@@ -164,7 +169,7 @@ class Guard:
     def _on_control(self) -> None:
         while not self._done:
             try:
-                line = self._control.recv(4096).decode()
+                line = self._control.recv(LONGEST_LINE).decode()
             except BlockingIOError:
                 return
             except OSError:
@@ -173,6 +178,9 @@ class Guard:
                 self._unwatch(self._control.fileno())
                 self._feed(vip.Leave("the daemon has closed its end", notice=True))
                 return
+            if line.startswith("reign "):
+                self._reign = notice.Notice.from_text(line[6:])
+                continue
             event = _parse(line)
             if event is not None:
                 self._feed(event)
@@ -182,8 +190,10 @@ class Guard:
         self._on_daemon_end()
 
     def _on_signal(self) -> None:
+        """systemd ends all of a service at once: when the daemon is dead already, that is the news."""
         os.read(self._signals, 64)
-        self._feed(vip.Leave("the guard was told to end (SIGTERM)"))
+        dead = self._pidfd >= 0 and bool(select.select([self._pidfd], [], [], 0)[0])
+        self._feed(vip.Leave("the daemon has died" if dead else "the guard was told to end (SIGTERM)", notice=dead))
 
     def _on_daemon_end(self) -> None:
         self._feed(vip.Leave("the daemon has died", notice=True))
@@ -249,6 +259,8 @@ class Guard:
                 self._wire.announce()
         elif isinstance(order, vip.Released):
             _log(f"VIP {self._options.address} is off {self._options.interface}: {order.reason}")
+            if self._reign is not None and self._daemon_is_dead():
+                notice.send(self._reign, _log)
         else:
             self._done = True
         return None
@@ -276,6 +288,12 @@ class Guard:
 
     def _send(self, line: str) -> None:
         _send(self._control, line)
+
+    def _daemon_is_dead(self) -> bool:
+        """A daemon that merely closed its end might still acknowledge writes: nobody is told that it won't."""
+        if self._pidfd < 0:
+            return os.getppid() != self._daemon_pid
+        return bool(select.select([self._pidfd], [], [], DEATH_SECONDS)[0])
 
     # --- what is waited for ---
 
@@ -315,9 +333,9 @@ class Guard:
 
 def _parse(line: str) -> Optional[vip.Event]:
     word, _space, rest = line.partition(" ")
-    if word == "hold":
+    if word in ("hold", "free"):
         deadline = float(rest)
-        return vip.Hold(deadline) if math.isfinite(deadline) else None
+        return vip.Hold(deadline, word == "free") if math.isfinite(deadline) else None
     if word == "drop":
         return vip.Drop(int(rest))
     if word == "leave":

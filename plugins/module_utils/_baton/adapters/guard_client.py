@@ -19,6 +19,7 @@ from ..core import vip
 from ..core.problem import Problem
 from ..core.vip_address import check_vip
 from .guard import Options, command, host_addresses, remove_now
+from .notice import Notice
 
 START_SECONDS = 5.0
 DROP_SECONDS = 0.5
@@ -46,6 +47,7 @@ class GuardClient:
         self._conflicts = 0
         self._announcements = 0
         self._error: Optional[str] = None
+        self._notice: Optional[Notice] = None
 
     @property
     def held(self) -> bool:
@@ -95,6 +97,8 @@ class GuardClient:
             self._unanswered_since = None
             if self._deadline is not None:
                 self._send(f"hold {self._deadline!r}")
+            if self._notice is not None:
+                self._send(f"reign {self._notice.to_text()}")
             line = command(self._program, self._options, theirs.fileno(), os.getpid())
             try:
                 # In a session of its own, so that Ctrl-C in a terminal reaches only the daemon.
@@ -118,8 +122,17 @@ class GuardClient:
         """Let the guard ask the network for another holder: the VIP may soon be wanted. Returns at once."""
         self._send("prepare")
 
-    def hold(self, deadline: float) -> None:
-        """Let the VIP be held until ``deadline`` (CLOCK_BOOTTIME). Call it at each renewal; returns at once."""
+    def reign(self, notice: Notice) -> None:
+        """Say whom the guard has to tell of what when this process is dead. Returns at once."""
+        if notice != self._notice:
+            self._notice = notice
+            self._send(f"reign {notice.to_text()}")
+
+    def hold(self, deadline: float, free: bool = False) -> None:
+        """Let the VIP be held until ``deadline`` (CLOCK_BOOTTIME). Call it at each renewal; returns at once.
+
+        ``free``: the one before has given it up for certain.
+        """
         self._deadline = deadline
         if self._socket is None:
             return
@@ -130,7 +143,7 @@ class GuardClient:
             LOG.error("the VIP's guard has not answered for %d s: it is killed", self._options.valid)
             self._signal_kill()
             return
-        self._send(f"hold {deadline!r}")
+        self._send(f"{'free' if free else 'hold'} {deadline!r}")
 
     async def drop(self) -> None:
         """Give the VIP up; returns when it is off the interface, at the latest when the kernel has dropped it."""

@@ -15,13 +15,14 @@ from collections import deque
 from typing import Any, Callable, Deque, Dict, Optional, Set
 
 from ..core import messages
-from ..core.events import Event, LinkDown, LinkUp, Received
+from ..core.events import Event, LinkDown, LinkUp, Received, ReleaseNotice
+from ..core.log import Epoch
 from .aio import aiohttp, web
 from .files import BlobStore
+from .notice import NODE_HEADER
 
 LOG = logging.getLogger("baton.peers")
 PATH = "/peer/v1/link"
-NODE_HEADER = "X-Baton-Node"
 MAX_MESSAGE = 64 << 20
 MAX_QUEUE = 64 << 20  # bytes that may wait for a slow peer before its link is given up
 BACKOFF = (0.05, 0.1, 0.2, 0.5, 1.0)
@@ -179,6 +180,22 @@ class Links:
         certificate = request.transport.get_extra_info("peercert") if request.transport is not None else None
         names = [value for rdn in (certificate or {}).get("subject", ()) for key, value in rdn if key == "commonName"]
         return request.headers.get(NODE_HEADER, "") in names
+
+    async def serve_notice(self, request: Any) -> Any:
+        """Take a release notice; only a node itself, or its guard, may speak of its own end."""
+        node = request.headers.get(NODE_HEADER, "")
+        if not node or not self.allowed(request):
+            LOG.warning("refused a release notice of %s (%s): wrong HA token or certificate", node or "?", request.remote)
+            return web.Response(status=403, text="wrong HA token or certificate\n")
+        try:
+            data = json.loads(await request.read())
+            notice = ReleaseNotice(str(data["node"]), Epoch(int(data["epoch"][0]), str(data["epoch"][1])))
+        except (ValueError, TypeError, KeyError, IndexError):
+            return web.Response(status=400, text="a release notice has node and epoch\n")
+        if notice.node != node:
+            return web.Response(status=403, text=f"{node} can't speak for {notice.node}\n")
+        self.tell(notice)
+        return web.Response(status=204)
 
     async def serve(self, request: Any) -> Any:
         """Take messages from a peer until it goes away."""

@@ -11,8 +11,9 @@ from typing import Any, Dict, List, Tuple
 
 from ..core.node import Node
 from .aio import aiohttp, web
-from .peers import NODE_HEADER, Links
-from .sqlite import Row
+from .notice import NODE_HEADER
+from .peers import Links
+from .sqlite import DocumentRow as Row
 
 PATH = "/peer/v1/snapshot"
 BATCH = 256

@@ -3,6 +3,9 @@
 """batonctl ha: who is active, who is in sync, and moving the active role."""
 from __future__ import annotations
 
+import argparse
+import time
+from datetime import datetime
 from typing import Any, Dict
 
 from .common import Context, add_group, add_verb
@@ -17,7 +20,12 @@ def add(groups: Any) -> None:
     add_verb(verbs, "peers", show_peers, "list the nodes with their addresses, log ends and versions")
     switch = add_verb(verbs, "switch", switch_active, "move the active role in good order; nothing is lost")
     switch.add_argument("--to", metavar="NODE", help="the new active (the best-caught-up passive)")
-    switch.add_argument("--reason", default="", metavar="TEXT", help="for the journal")
+    switch.add_argument("--reason", default="", metavar="TEXT", help="for the history")
+    switch.add_argument("--at", type=moment, metavar="TIME", help="not now but then: 2026-01-31T02:00 (local time) or +30m")
+    switch.add_argument("--cancel", action="store_true", help="call a scheduled switch off")
+    add_verb(verbs, "pause", pause, "let nobody become active by itself until `resume`")
+    add_verb(verbs, "resume", resume, "end a pause")
+    add_verb(verbs, "history", show_history, "list who was active, since when and why")
     active = add_verb(verbs, "active", become_active, "make the node at --endpoint active")
     active.add_argument("--force", action="store_true", help="even if another may be active; the answer says what may be lost")
     passive = add_verb(verbs, "passive", become_passive, "make the node at --endpoint give the active role up")
@@ -53,6 +61,11 @@ def show_status(context: Context) -> None:
         out.json(status)
         return
     out.line(sentence(status))
+    if status.get("paused"):
+        out.line("Paused: nobody becomes active by itself until `batonctl ha resume`.")
+    planned = status.get("scheduled_switch")
+    if planned:
+        out.line(f"A switch to {planned['To'] or 'the best passive'} is scheduled for {date_of(planned['At'])}.")
     if status.get("error"):
         out.table(["TROUBLE"], [[out.paint(str(status["error"]), RED)]], "")
     rows = [
@@ -79,7 +92,46 @@ def show_peers(context: Context) -> None:
     context.out.table(["NODE", "URL", "STATE", "LOG END", "VERSION"], rows, "No node is known.")
 
 
+def date_of(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds).astimezone().isoformat(" ", "seconds")
+
+
+def moment(text: str) -> float:
+    """Return unix seconds for an ISO time (local unless it has an offset) or a distance from now such as +30m."""
+    try:
+        if text.startswith("+"):
+            return time.time() + float(text[1:-1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[text[-1:]]
+        return datetime.fromisoformat(text).astimezone().timestamp()
+    except (ValueError, KeyError):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a time such as 2026-01-31T02:00 nor a distance such as +30m") from None
+
+
+def pause(context: Context) -> None:
+    context.out.done(context.client.pause(True), "Paused: nobody becomes active by itself until `batonctl ha resume`.")
+
+
+def resume(context: Context) -> None:
+    context.out.done(context.client.pause(False), "Resumed: a passive takes over by itself when the active fails.")
+
+
+def show_history(context: Context) -> None:
+    reigns = context.client.history()
+    if context.out.as_json:
+        context.out.json(reigns)
+        return
+    rows = [[reign["Epoch"], reign["Node"], date_of(reign["At"]), reign["Reason"]] for reign in reigns]
+    context.out.table(["EPOCH", "ACTIVE", "SINCE", "WHY"], rows, "No node was active yet.")
+
+
 def switch_active(context: Context) -> None:
+    if context.args.cancel:
+        context.client.cancel_switch()
+        context.out.done({}, "The scheduled switch is called off.")
+        return
+    if context.args.at:
+        answer = context.client.schedule_switch(context.args.at, context.args.to, context.args.reason)
+        context.out.done(answer, f"The active role moves to {context.args.to or 'the best passive'} on {date_of(context.args.at)}.")
+        return
     before = context.client.cluster_status().get("active")
     status = context.client.switch(context.args.to, context.args.reason)
     moved = status.get("active") != before

@@ -188,7 +188,8 @@ class Leading:
         self.lease = max(self.lease, self.followers.lease_until(counted, now))
         if started_now:
             self.state.out.append(RoleChanged("active", self.config.node, self.config.url))
-        if self.serving(now) and self.lease > self._announced:
+        # In steps: with thousands of acknowledgements a second each would be a message to the guard.
+        if self.serving(now) and self.lease - self._announced >= self.config.timing.heartbeat / 2:
             self._announced = self.lease
             self.state.out.append(Lease(self.lease, self._free))
         if self.handover is not None and self.handover.drained(self.state.commit == self.state.log.end.seq):
@@ -356,7 +357,8 @@ class Leading:
             return
         if handover.to and self.record.member(handover.to) is None:
             return
-        record = replace(self.record, active=handover.to, holder=self.config.node, active_url="")
+        reason = f"handed over by {self.config.node}: {handover.reason}"
+        record = replace(self.record, active=handover.to, holder=self.config.node, active_url="", reason=reason)
         if handover.to:
             follower = self.followers.by_node.get(handover.to)
             url = follower.url if follower is not None else ""

@@ -54,7 +54,6 @@ from .state import State
 from .submissions import not_applied
 from .swaps import REPEAT_AFTER, PendingSwap, Settled
 
-
 MOST_HISTORY = 200
 OVERTAKEN = 1.0  # seconds after which no answer to an earlier question can still arrive
 
@@ -78,7 +77,6 @@ class Node:
         self.orders = Orders(self)
         self.election = Election(config)
         self._trying = False  # the record is being read again before a promotion by itself
-        self._reason = ""  # of the promotion under way
         self._free = False  # it follows one who has given the VIP up
         self._noting: Optional[int] = None  # the store that makes ``noted`` durable before the swap is sent (M3)
         self._pending_promotion: Optional[Swap] = None
@@ -181,7 +179,7 @@ class Node:
         if settled.purpose == "create":
             self._join_cluster(self.record.cluster_id)
         if self.record.active == self.config.node and self.record.epoch.number > self.state.promised.number:
-            self.lead(self._reason if settled.purpose == "promote" else settled.purpose, now)
+            self.lead(settled.purpose, now)
         else:
             self._become_passive(now)
             self.hello_all(True, now)
@@ -265,7 +263,9 @@ class Node:
 
     def start_epoch(self, purpose: str, now: float) -> None:
         """Swap in the next epoch with the same members (M2)."""
-        record = replace(self.record, epoch=self.names.epoch_after(self.record.epoch), active=self.config.node, holder="")
+        record = replace(
+            self.record, epoch=self.names.epoch_after(self.record.epoch), active=self.config.node, holder="", reason="restarted"
+        )  # fmt: skip
         self.send_swap(purpose, self.config.node, record, now)
 
     def send_swap(self, purpose: str, node: str, record: Record, now: float) -> None:
@@ -287,7 +287,7 @@ class Node:
 
     def promote(self, record: Record, reason: str, now: float) -> None:
         """Note the version durably, then swap (M3): from here on the old active gets no acknowledgement from us."""
-        self._reason = reason
+        record = replace(record, reason=reason)
         self._free = self.election.released(self.record) or bool(self.record.holder)
         self._set_role("taking", now)
         self.state.noted = self.state.version
@@ -331,12 +331,13 @@ class Node:
         if self.leading is not None:
             self.leading.over = trouble
 
-    def lead(self, reason: str, now: float) -> None:
+    def lead(self, how: str, now: float) -> None:
         """Begin a reign; the record already names us."""
+        reason = self.record.reason or how
         self.swap = None
         self.trouble = ""
         # Whoever made way has said that the VIP is gone; after mere silence the network is asked.
-        free, self._free = self._free or reason == "handed over", False
+        free, self._free = self._free or how == "handed over", False
         self.leading = Leading(self.config, self.state, self.names, reason, now, free)
         self._set_role("active", now)
         own = node_document(self.config.url, self.config.version, self.config.system)
@@ -622,11 +623,12 @@ class Node:
             self._reread(now)
 
     def _release_notice(self, event: Event, now: float) -> None:
-        if isinstance(event, ReleaseNotice) and self.leading is None:
-            if self.election.release(event.node, event.epoch, self.record, now):
-                self.state.note("info", f"{event.node} has released the active role of epoch {event.epoch.number}")
-                self._read_at = NEVER
-                self._consider(now)
+        if not isinstance(event, ReleaseNotice) or self.leading is not None:
+            return
+        if self.election.release(event.node, event.epoch, self.record, now):
+            self.state.note("info", f"{event.node} has released the active role of epoch {event.epoch.number}")
+            self._read_at = NEVER
+            self._consider(now)
 
     def _reread(self, now: float) -> None:
         """Ask the store again: the answer may have been lost."""

@@ -155,7 +155,7 @@ class Orders:
         if node.config.shared or record.active or record.holder != node.config.node or node.swap is not None:
             return
         if asking in record.in_sync:
-            granted = replace(record, epoch=node.names.epoch_after(record.epoch), active=message.node, holder="")
+            granted = replace(record, epoch=node.names.epoch_after(record.epoch), active=message.node, holder="", reason="operator")
             node.send_swap("grant", message.node, granted, now)
 
     # --- give up, switch, remove ------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ class Record:
 
     ``floor``: a committed seq below which nobody is promoted. ``forced``: the number of the last epoch that began with
     a force (0: none); entries of older epochs are then never discarded without a person's word. ``paused``: nobody is
-    promoted by itself.
+    promoted by itself. ``reason``: why this epoch began.
     """
 
     cluster_id: str
@@ -41,6 +41,7 @@ class Record:
     active_url: str = ""
     forced: int = 0
     paused: bool = False
+    reason: str = ""
 
     def nodes(self) -> FrozenSet[str]:
         return frozenset(member.node for member in self.in_sync)
@@ -71,6 +72,7 @@ class Record:
             "active_url": self.active_url,
             "forced": self.forced,
             "paused": self.paused,
+            "reason": self.reason,
         }
 
     @classmethod
@@ -89,6 +91,7 @@ class Record:
             active_url=str(data.get("active_url", "")),
             forced=int(data.get("forced", 0)),
             paused=bool(data.get("paused", False)),
+            reason=str(data.get("reason", "")),
         )
 
 

@@ -51,9 +51,13 @@ class Prepare:
 
 @dataclass(frozen=True)
 class Hold:
-    """The daemon may hold the VIP until ``deadline``; comes again at each renewal of its lease."""
+    """The daemon may hold the VIP until ``deadline``; comes again at each renewal of its lease.
+
+    ``free``: the one before has given it up for certain, so that the network need not be asked.
+    """
 
     deadline: float
+    free: bool = False
 
 
 @dataclass(frozen=True)
@@ -244,10 +248,12 @@ class Vip:
         if event.deadline > self._now:
             self._deadline = event.deadline
             if self.state == RELEASED:
-                if self._clear_at is not None and self._now - self._clear_at <= self.settings.fresh:
+                if event.free or (self._clear_at is not None and self._now - self._clear_at <= self.settings.fresh):
                     self._take()
                 else:
                     self._start_probing()
+            elif self.state == PROBING and event.free:
+                self._take()
         elif self._deadline is not None:
             self._deadline = event.deadline  # shortened to the past: _advance ends it
         self._tell_state()

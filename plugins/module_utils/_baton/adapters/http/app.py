@@ -115,10 +115,11 @@ def build_app(
     version: str,
     extra_routes: Optional[Mapping[str, Handler]] = None,
 ) -> Any:
-    """Return the aiohttp application. ``extra_routes`` are the peers' own endpoints: path → handler, GET."""
+    """Return the aiohttp application. ``extra_routes`` are the peers' own endpoints: "METHOD path" → handler."""
     api = Api(backend, blobs, ha_token_hash, version)
     app = web.Application(client_max_size=messages.MOST_BODY)
-    for path, handler in (extra_routes or {}).items():
-        app.router.add_get(path, handler)
+    for route, handler in (extra_routes or {}).items():
+        method, _space, path = route.partition(" ")
+        app.router.add_route(method, path, handler)
     app.router.add_route("*", "/{tail:.*}", api.handle)
     return app

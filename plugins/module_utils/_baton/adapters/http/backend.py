@@ -3,7 +3,7 @@
 """What the HTTP API needs from the daemon, as a type; service.py implements it on top of the core."""
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Optional, Protocol, Sequence
+from typing import Any, Callable, Dict, List, Optional, Protocol, Sequence
 
 from ...core.documents import Change, Document
 from ...core.events import Idempotency, Outcome
@@ -41,7 +41,13 @@ class Backend(Protocol):
 
     async def become_passive(self, force: bool = False) -> Dict[str, Any]: ...
 
-    async def switch(self, to: Optional[str], reason: str = "") -> Dict[str, Any]: ...
+    async def switch(self, to: str, reason: str = "", at: float = 0.0) -> Dict[str, Any]: ...
+
+    async def cancel_switch(self) -> None: ...
+
+    async def pause(self, paused: bool) -> Dict[str, Any]: ...
+
+    def history(self) -> List[Dict[str, Any]]: ...
 
     async def create_cluster(self, cluster_id: str) -> Dict[str, Any]: ...
 

@@ -38,7 +38,13 @@ class System:
             allow(request, "DELETE")
             await self._backend.remove_node(rest[1])
             return web.Response(status=204)
-        if what not in ("active", "passive", "switch", "create") or len(rest) != 1:
+        if what == "history" and len(rest) == 1:
+            allow(request, "GET", "HEAD")
+            return messages.respond(self._backend.history())
+        if what == "switch" and len(rest) == 1 and request.method == "DELETE":
+            await self._backend.cancel_switch()
+            return web.Response(status=204)
+        if what not in ("active", "passive", "switch", "create", "pause") or len(rest) != 1:
             raise Problem(404, "no_such_path", f"there is nothing at {request.path}; see /api/v3/openapi.json")
         allow(request, "POST")
         body = await messages.read_object(request)
@@ -47,8 +53,12 @@ class System:
             return messages.respond(await self._backend.become_active(force))
         if what == "passive":
             return messages.respond(await self._backend.become_passive(force))
+        if what == "pause":
+            return messages.respond(await self._backend.pause(_flag(body, "paused", True)))
         if what == "switch":
-            return messages.respond(await self._backend.switch(_text(body, "to"), _text(body, "reason")))
+            at = _time(body, "at")
+            answer = await self._backend.switch(_text(body, "to"), _text(body, "reason"), at)
+            return messages.respond(answer, 202 if at else 200)
         return messages.respond(await self._backend.create_cluster(_text(body, "cluster_id")), 201)
 
     def info(self) -> Any:
@@ -102,13 +112,24 @@ def _gauges(status: Dict[str, Any], vip: Dict[str, Any]) -> Any:
         ("log_end", "The last entry of the log.", status["seq"]),
         ("committed", "The last committed entry.", status["commit"]),
         ("lease_remaining_seconds", "For how long this node may still serve.", status["lease_remaining"] or 0),
+        ("dcs_up", "Whether the store of the cluster record answered the last time.", int(status["dcs_reachable"])),
+        ("paused", "Whether automatic promotion is paused.", int(status["paused"])),
         ("vip_held", "Whether this node holds the VIP.", int(bool(vip.get("held")))),
         ("trouble", "Whether something needs a person.", int(status["error"] is not None)),
     )
 
 
-def _flag(body: Dict[str, Any], name: str) -> bool:
-    value = body.get(name, False)
+def _time(body: Dict[str, Any], name: str) -> float:
+    value = body.get(name)
+    if value is None:
+        return 0.0
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e12:
+        raise Problem(422, "bad_member", f"{name} is a time in unix seconds, such as 1700000000")
+    return float(value)
+
+
+def _flag(body: Dict[str, Any], name: str, default: bool = False) -> bool:
+    value = body.get(name, default)
     if not isinstance(value, bool):
         raise Problem(422, "bad_member", f"{name} is true or false")
     return value

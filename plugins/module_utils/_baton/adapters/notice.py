@@ -1,0 +1,81 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Release notices (rule M4): telling the other nodes that a reign is over, once its process is dead and its VIP is gone.
+
+Sent by the guard, or by ExecStopPost where the guard was killed too; never by the daemon, which can't know that it is dead.
+Standard library only, since the guard has nothing else. Whoever gets one decides what it is worth (core/election.py).
+"""
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+import threading
+from dataclasses import asdict, dataclass
+from typing import Callable, List, Tuple
+from urllib.parse import urlsplit
+
+PATH = "/peer/v1/released"
+NODE_HEADER = "X-Baton-Node"
+SECONDS = 1.0  # a peer that takes longer will find out by the silence
+
+
+@dataclass(frozen=True)
+class Notice:
+    """The reign ``epoch`` (number, id) of ``node`` and where to tell of its end. ``token`` is secret: never an argument or logged."""
+
+    node: str
+    epoch: Tuple[int, str]
+    urls: Tuple[str, ...]
+    token: str
+    cert: str = ""
+    key: str = ""
+    ca: str = ""
+
+    def to_text(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_text(cls, text: str) -> "Notice":
+        """Read what ``to_text`` wrote; ValueError, TypeError or KeyError for anything else."""
+        data = json.loads(text)
+        data.update(epoch=(int(data["epoch"][0]), str(data["epoch"][1])), urls=tuple(data["urls"]))
+        return cls(**data)
+
+
+def send(notice: Notice, log: Callable[[str], None]) -> None:
+    """Tell all peers at once; returns when they have answered, at the latest after ``SECONDS``."""
+    tls = None
+    try:
+        if notice.ca:
+            tls = ssl.create_default_context(cafile=notice.ca)
+            tls.load_cert_chain(notice.cert, notice.key)
+    except (OSError, ssl.SSLError) as error:
+        log(f"no release notice could be sent: {error}")
+        return
+    failed: List[str] = []
+    threads = [threading.Thread(target=_post, args=(notice, url, tls, failed), daemon=True) for url in notice.urls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(SECONDS)
+    told = len(threads) - len(failed) - sum(thread.is_alive() for thread in threads)
+    log(f"told {told} of {len(threads)} nodes that epoch {notice.epoch[0]} of {notice.node} is over")
+
+
+def _post(notice: Notice, url: str, tls: "ssl.SSLContext | None", failed: List[str]) -> None:
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port
+    try:
+        connection: http.client.HTTPConnection = (
+            http.client.HTTPConnection(host, port, timeout=SECONDS)
+            if tls is None
+            else http.client.HTTPSConnection(host, port, timeout=SECONDS, context=tls)
+        )
+        headers = {"Authorization": f"Bearer {notice.token}", NODE_HEADER: notice.node, "Content-Type": "application/json"}
+        connection.request("POST", PATH, json.dumps({"node": notice.node, "epoch": notice.epoch}), headers)
+        if connection.getresponse().status >= 300:
+            failed.append(url)
+        connection.close()
+    except (OSError, http.client.HTTPException, ssl.SSLError):
+        failed.append(url)

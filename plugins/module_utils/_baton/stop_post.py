@@ -1,0 +1,44 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``batond stop-post``, for ExecStopPost: whatever became of daemon and guard, the VIP goes and the other nodes are told.
+
+systemd runs it when nothing of the service is left alive, so what it says of the reign in DIR/reign.json is true. Imports
+little: until it is done, nobody has the VIP.
+"""
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from .adapters import guard, notice
+from .core.problem import Problem
+
+REIGN = "reign.json"
+
+
+def _log(text: str) -> None:
+    sys.stderr.write(f"batond stop-post: {text}\n")
+
+
+def main() -> int:
+    """Clean up; return the exit status."""
+    address = os.environ.get("BATON_VIP") or os.environ.get("RS_HA_ADDRESS", "")
+    interface = os.environ.get("BATON_INTERFACE") or os.environ.get("RS_HA_INTERFACE", "")
+    try:
+        if address and interface:
+            guard.remove_now(address, interface)
+    except (Problem, OSError) as error:
+        _log(f"the VIP {address} can't be removed from {interface}: {error}")
+        return 1
+    reign = Path(os.environ.get("BATON_DATA_DIR", ".")) / REIGN
+    try:
+        said = notice.Notice.from_text(reign.read_text())
+        reign.unlink()
+    except FileNotFoundError:
+        return 0
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        _log(f"{reign} can't be read: {error}")
+        return 0
+    notice.send(said, _log)
+    return 0

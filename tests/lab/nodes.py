@@ -1,0 +1,112 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Real batond processes on the lab's hosts: TLS, one VIP, a cluster of them."""
+
+import json
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+from netns import wait_for
+
+from support.certificates import Authority
+from support.etcd import require_etcd
+
+ROOT = Path(__file__).resolve().parents[2]
+TOKEN = "the-secret-of-the-nodes"
+VIP = "192.0.2.100"
+
+
+class Node:
+    """batond on one host of the network."""
+
+    authority = None
+
+    def __init__(self, host, name, address, folder, peers, tls, options=()):
+        self.host, self.name, self.address, self.folder = host, name, address, folder
+        self.data, self.log = folder / name, folder / f"{name}.log"
+        self.ca = folder / "pki" / "ca.pem"
+        self.command = [
+            sys.executable, str(ROOT / "build/batond.pyz"), "--node-id", name, "--data-dir", str(self.data), "--listen", "0.0.0.0:8092",
+            "--advertise", f"https://{address}:8092", "--ha-token-file", str(folder / "ha.token"), "--vip", f"{VIP}/24",
+            "--interface", "eth0", *map(str, tls), *options,
+        ]  # fmt: skip
+        for peer in peers:
+            self.command += ["--peer", f"https://{peer}:8092"]
+        self.start()
+
+    def start(self):
+        with open(self.log, "ab") as log:
+            self.process = self.host.popen(*self.command, stdout=log, stderr=log)
+
+    def curl(self, method, path, body=None, token=TOKEN, to=None):
+        data = ["-d", json.dumps(body)] if body is not None else []
+        address = to or self.address
+        done = subprocess.run(
+            ["ip", "netns", "exec", self.host.namespace, "curl", "-s", "-m", "5", "--cacert", str(self.ca), "-X", method, *data,
+             "-H", f"Authorization: Bearer {token}", "-w", "\n%{http_code}", f"https://{address}:8092{path}"],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        text, _line, status = done.stdout.rpartition("\n")
+        return int(status or 0), text
+
+    def ok(self, path):
+        return self.curl("GET", path)[0] == 200
+
+    def holds(self):
+        return any(cidr.startswith(f"{VIP}/") for cidr in self.host.addresses())
+
+    def guard(self):
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return int(children[0])
+
+
+@contextmanager
+def etcd_on(network, folder):
+    """One etcd on a host of its own; yields the options that make nodes use it."""
+    require_etcd()
+    host = network.host("etcd", ["192.0.2.50/24"])
+    url, peer = "http://192.0.2.50:2379", "http://127.0.0.1:2380"
+    process = host.popen(
+        "etcd", "--name", "e", "--data-dir", str(folder / "etcd"), "--listen-client-urls", "http://0.0.0.0:2379",
+        "--advertise-client-urls", url, "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
+        "--initial-cluster", f"e={peer}", "--log-level", "error", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        yield process, ["--dcs", f"etcd:{url}", "--etcd-plain"]
+    finally:
+        process.send_signal(signal.SIGCONT)
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def cluster_of(network, folder, count=3, options=()):
+    """Nodes n1… on hosts of their own; n1 is active and holds the VIP, the others are in sync. No --dcs: manual."""
+    authority = Authority(folder / "pki")
+    (folder / "ha.token").write_text(TOKEN)
+    addresses = {f"n{number}": f"192.0.2.{number}" for number in range(1, count + 1)}
+    nodes = []
+    Node.authority = authority
+    for name, address in addresses.items():
+        host = network.host(name, [f"{address}/24"])
+        tls = authority.issue(name, address, VIP, "127.0.0.1")
+        more = [*options, *(["--passive"] if name != "n1" else [])]
+        nodes.append(Node(host, name, address, folder, list(addresses.values()), tls, more))
+    try:
+        for node in nodes:
+            wait_for(lambda node=node: node.ok("/health"), f"{node.name} answers: {node.log.read_text()}", 20)
+        if "--dcs" not in options:
+            assert nodes[0].curl("POST", "/api/v3/system/create", {"cluster_id": "lab"})[0] == 201
+        for node in nodes:
+            wait_for(lambda node=node: node.ok("/in-sync"), f"{node.name} in sync: {node.log.read_text()}", 20)
+        wait_for(nodes[0].holds, "n1 holds the VIP")
+        yield nodes
+    finally:
+        for node in nodes:
+            if node.process.poll() is None:
+                node.process.send_signal(signal.SIGCONT)
+                node.process.kill()
+                node.process.wait()

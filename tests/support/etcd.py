@@ -1,0 +1,88 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A real etcd of one or more members on loopback (or wherever the launcher puts them)."""
+
+import os
+import shutil
+import signal
+import subprocess
+
+import requests
+
+from support.cluster import free_port, until
+
+FAST = ["--heartbeat-interval", "50", "--election-timeout", "300"]
+
+
+def require_etcd():
+    """Raise RuntimeError unless etcd is installed; tests that need it fail, they do not skip."""
+    if shutil.which("etcd") is None:
+        raise RuntimeError("etcd is missing; `make system` installs it")
+
+
+class Etcd:
+    """Use as a context manager. ``members`` are processes; ``urls`` their client URLs."""
+
+    def __init__(self, folder, size=1, tls=None, options=()):
+        require_etcd()
+        self.scheme = "https" if tls else "http"
+        clients = [free_port() for _member in range(size)]
+        peers = [free_port() for _member in range(size)]
+        self.urls = [f"{self.scheme}://127.0.0.1:{port}" for port in clients]
+        everyone = ",".join(f"m{number}=http://127.0.0.1:{port}" for number, port in enumerate(peers))
+        self.tls = tls
+        self.commands = []
+        for number in range(size):
+            peer = f"http://127.0.0.1:{peers[number]}"
+            command = [
+                "etcd", "--name", f"m{number}", "--data-dir", f"{folder}/m{number}", "--listen-client-urls", self.urls[number],
+                "--advertise-client-urls", self.urls[number], "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
+                "--initial-cluster", everyone, "--log-level", "error", *FAST, *options,
+            ]  # fmt: skip
+            if tls:
+                cert, key, ca = tls
+                command += ["--cert-file", str(cert), "--key-file", str(key), "--trusted-ca-file", str(ca), "--client-cert-auth"]
+            self.commands.append(command)
+        self.members = [None] * size
+
+    def start(self, number):
+        self.members[number] = subprocess.Popen(self.commands[number], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def __enter__(self):
+        for number in range(len(self.members)):
+            self.start(number)
+        until(lambda: all(self.healthy(number) for number in range(len(self.members))), "etcd is healthy")
+        return self
+
+    def __exit__(self, *_exc):
+        for member in self.members:
+            if member.poll() is None:
+                member.send_signal(signal.SIGCONT)
+                member.kill()
+                member.wait()
+
+    def freeze(self, number, frozen=True):
+        os.kill(self.members[number].pid, signal.SIGSTOP if frozen else signal.SIGCONT)
+
+    def post(self, path, body, number=0, **more):
+        if self.tls:
+            more.update(cert=tuple(map(str, self.tls[:2])), verify=str(self.tls[2]))
+        return requests.post(self.urls[number] + path, json=body, timeout=3, **more)
+
+    def healthy(self, number):
+        try:
+            return self.post("/v3/kv/range", {"key": "YQ=="}, number).status_code == 200
+        except requests.RequestException:
+            return False
+
+    def revision(self):
+        """Return the number of the last write."""
+        return int(self.post("/v3/kv/range", {"key": "YQ=="}).json()["header"]["revision"])
+
+    def leader(self):
+        """Return the number of the member that leads."""
+        for number in range(len(self.members)):
+            status = self.post("/v3/maintenance/status", {}, number).json()
+            if status["leader"] == status["header"]["member_id"]:
+                return number
+        return None
