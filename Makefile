@@ -6,12 +6,13 @@ SOURCE := plugins/module_utils/_baton
 BIN := .venv/bin
 SEEDS ?= 300
 FIRST_SEED ?= 1
+TRIALS ?= 20
 COLLECTION := build/collections/ansible_collections/baton/ha
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 ROOT = @test "$$(id -u)" = 0 || { echo "make $@: run this as root (or with sudo): $(1)" >&2; exit 1; }
 
-.PHONY: help system venv build collection lint format unit lab simulate mutate molecule demo demo-clean bench test clean
+.PHONY: help system venv build collection lint format unit lab simulate mutate molecule demo demo-clean bench bench-failover test clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 20
@@ -74,6 +75,10 @@ demo-clean: ## remove the demo's hosts and secrets (IMAGES=1: their images, too)
 
 bench: build ## compare-and-patch beside etcd in one run; patch cost against document size
 	@$(BIN)/python tests/bench/bench.py
+
+bench-failover: build ## outage of the VIP beside keepalived, in one run: TRIALS=n; needs root
+	$(call ROOT,network namespaces need it)
+	@$(BIN)/python tests/bench/failover.py --trials $(TRIALS)
 
 test: ## everything, as CI runs it, with a summary at the end; needs root
 	$(call ROOT,network namespaces and systemd hosts need it)

@@ -190,9 +190,10 @@ def down(name, images):
     if images:
         for suite in ("trixie", "bookworm"):
             # Never with -f: that would remove whatever else runs from this image.
-            if run("podman", "image", "exists", image_of(suite), check=False).returncode == 0:
-                if run("podman", "rmi", image_of(suite), check=False).returncode != 0:
-                    say(f"note: {image_of(suite)} is kept, other hosts use it")
+            if run("podman", "image", "exists", image_of(suite), check=False).returncode != 0:
+                continue
+            if run("podman", "rmi", image_of(suite), check=False).returncode != 0:
+                say(f"note: {image_of(suite)} is kept, other hosts use it")
 
 
 def main():

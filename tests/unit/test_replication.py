@@ -212,7 +212,7 @@ def _promoted(node):
         (["--node-id", "n 1"], "not a name"),
         (["--listen", "nowhere"], "not HOST:PORT"),
         (["--listen", "192.0.2.1:1", "--insecure"], "loopback only"),
-        (["--dcs", "etcd3"], "neither local:PATH nor manual"),
+        (["--dcs", "etcd3"], "neither etcd:URL[,URL...], local:PATH nor manual"),
         (["--timing", "slow"], "choose one of balanced, fast"),
         (["--vip", "192.0.2.1/24"], "go together"),
         ([], ""),

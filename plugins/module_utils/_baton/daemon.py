@@ -88,7 +88,7 @@ class Daemon:
             ev.Store: self._write, ev.Checkpoint: self._write, ev.Send: self._send, ev.Connect: self._connect,
             ev.Disconnect: lambda c: self.links.disconnect(c.node), ev.ReadRecord: self._read_record,
             ev.Swap: self._swap, ev.Adopt: self._adopt, ev.Reply: self.service.reply, ev.Changed: self._changed,
-            ev.Lease: self._lease, ev.RoleChanged: self._role_changed, ev.FetchSnapshot: self._fetch_snapshot,
+            ev.Lease: self._lease, ev.Prepare: self._prepare, ev.RoleChanged: self._role_changed, ev.FetchSnapshot: self._fetch_snapshot,
             ev.FetchBlob: self._fetch_blob, ev.ForgetRecord: self._forget_record, ev.KeepTail: self._keep_tail, ev.Note: self._note,
         }  # fmt: skip
 
@@ -293,6 +293,10 @@ class Daemon:
         self.tell(ev.BlobStored(sha256))
 
     # --- VIP and role ---------------------------------------------------------------------------------------------------
+
+    def _prepare(self, _command: ev.Prepare) -> None:
+        if self.guard is not None:
+            self.guard.prepare()
 
     def _lease(self, command: ev.Lease) -> None:
         if command.until is not None:

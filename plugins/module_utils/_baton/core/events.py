@@ -273,6 +273,11 @@ class Lease:
 
 
 @dataclass(frozen=True)
+class Prepare:
+    """The node may soon want the VIP: ask the network whether somebody has it."""
+
+
+@dataclass(frozen=True)
 class RoleChanged:
     role: str
     active: str

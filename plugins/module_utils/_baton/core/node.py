@@ -26,6 +26,7 @@ from .events import (
     LinkDown,
     LinkUp,
     Operator,
+    Prepare,
     ReadRecord,
     Received,
     RecordRead,
@@ -55,6 +56,7 @@ from .submissions import not_applied
 from .swaps import REPEAT_AFTER, PendingSwap, Settled
 
 MOST_HISTORY = 200
+PROBE_AHEAD = 0.2  # seconds that the network has for saying that somebody holds the VIP still
 OVERTAKEN = 1.0  # seconds after which no answer to an earlier question can still arrive
 
 
@@ -77,6 +79,7 @@ class Node:
         self.orders = Orders(self)
         self.election = Election(config)
         self._trying = False  # the record is being read again before a promotion by itself
+        self._prepared = False  # the network is being asked who has the VIP, since we may soon want it
         self._free = False  # it follows one who has given the VIP up
         self._noting: Optional[int] = None  # the store that makes ``noted`` durable before the swap is sent (M3)
         self._pending_promotion: Optional[Swap] = None
@@ -618,6 +621,10 @@ class Node:
 
     def _consider(self, now: float) -> None:
         """Look at the record once more before a promotion: it is not begun while the store can't be reached (I6)."""
+        soon = self._may_try(now + PROBE_AHEAD)
+        if soon and not self._prepared:
+            self.out.append(Prepare())
+        self._prepared = soon
         if self._may_try(now):
             self._trying = True
             self._reread(now)

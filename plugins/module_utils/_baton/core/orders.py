@@ -190,8 +190,8 @@ class Orders:
     def _check_candidate(self, to: str, leading: Leading) -> None:
         """Raise Problem unless ``to`` may take over at this moment."""
         candidates = [n for n in sorted(leading.record.nodes()) if n != self.node.config.node]
-        if not to or not candidates:
-            raise refused("nobody_in_sync", "no passive that may become active is in sync; nothing was changed")
+        if not to:
+            raise refused("nobody_in_sync", "no passive is in sync that may become active; nothing was changed")
         if to not in candidates:
             raise refused("not_in_sync", f"{to} is not in sync; in sync are: {_names(candidates)}")
         hello = self.node.peers.get(to)

@@ -1,0 +1,210 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How long clients of the VIP are without it, beside keepalived on the same hosts. ``make bench-failover``; needs root.
+
+A client asks through the VIP every 2 ms; its outage is the longest time without an answer. The kernel's address events say for
+how long two hosts held the VIP. Sides alternate with each fault; every trial begins with one holder and its passive in sync.
+"""
+
+import argparse
+import importlib
+import signal
+import statistics
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+for folder in ("../lab", ".."):
+    sys.path.insert(0, str((Path(__file__).resolve().parent / folder).resolve()))
+importlib.import_module("conftest")  # makes the package importable as ``baton``
+
+from holders import Client, Holders, echo  # noqa: E402
+from netns import Network, boottime, require_root, wait_for, wait_until  # noqa: E402
+from nodes import cluster_of, etcd_on  # noqa: E402
+
+VIP = "192.0.2.100"
+SETTLE = 1.0  # seconds watched after the VIP answers again
+FAULTS = ("killed", "frozen", "cut off", "planned")
+
+
+class Baton:
+    """Two data nodes, and an etcd on a third host."""
+
+    def __init__(self, profile):
+        self.name = f"baton {profile}"
+        self.profile = profile
+
+    def start(self, stack, network, folder):
+        _etcd, options = stack.enter_context(etcd_on(network, folder))
+        options = [*options, "--timing", self.profile]
+        self.nodes = stack.enter_context(cluster_of(network, folder, 2, options))
+        self.hosts = [node.host for node in self.nodes]
+
+    def active(self):
+        found = [node for node in self.nodes if node.holds()]
+        return found[0] if len(found) == 1 else None
+
+    def ready(self):
+        return self.active() is not None and all(node.process.poll() is None and node.ok("/in-sync") for node in self.nodes)
+
+    def hurt(self, fault):
+        """Do it to the active; return what mends it."""
+        node = self.active()
+        if fault == "killed":
+            node.process.kill()
+            node.process.wait()
+            return node.start
+        if fault == "frozen":
+            node.process.send_signal(signal.SIGSTOP)
+            return lambda: node.process.send_signal(signal.SIGCONT)
+        if fault == "cut off":
+            node.host.carrier(False)
+            return lambda: node.host.carrier(True)
+        other = next(item for item in self.nodes if item is not node)
+        node.curl("POST", "/api/v3/system/switch", {"to": other.name})
+        return lambda: None
+
+
+CONFIG = """
+vrrp_instance one {{
+  state BACKUP
+  nopreempt
+  interface eth0
+  virtual_router_id 51
+  priority {priority}
+  version {version}
+  advert_int {advert}
+  virtual_ipaddress {{ {vip}/24 }}
+}}
+"""
+
+
+class Keepalived:
+    """keepalived with one VRRP instance on each of two hosts."""
+
+    def __init__(self, advert, version):
+        self.name = f"keepalived {advert:g} s"
+        self.advert, self.version = advert, version
+        self.starts = 0
+
+    def start(self, stack, network, folder):
+        self.hosts = [network.host(name, [f"192.0.2.{number}/24"]) for number, name in ((1, "k1"), (2, "k2"))]
+        self.processes = {}
+        for number, host in enumerate(self.hosts):
+            text = CONFIG.format(priority=100 - number, version=self.version, advert=f"{self.advert:g}", vip=VIP)
+            (folder / f"k{number}.conf").write_text(text)
+            self._run(host, folder, number)
+        self.folder = folder
+        stack.callback(lambda: [process.kill() for process in self.processes.values()])
+
+    def _run(self, host, folder, number):
+        self.starts += 1  # pid files of its own for each start: one that was killed leaves them behind
+        files = ["-f", f"{folder}/k{number}.conf", "-p", f"{folder}/{self.starts}.pid", "-r", f"{folder}/{self.starts}.vrrp"]
+        with open(folder / f"k{number}.log", "ab") as log:
+            self.processes[host] = host.popen("keepalived", "-n", "-l", "-D", *files, stdout=log, stderr=log)
+
+    def _holds(self, host):
+        return any(cidr.startswith(f"{VIP}/") for cidr in host.addresses())
+
+    def active(self):
+        found = [host for host in self.hosts if self._holds(host)]
+        return found[0] if len(found) == 1 else None
+
+    def ready(self):
+        return self.active() is not None and all(process.poll() is None for process in self.processes.values())
+
+    def _pids(self, host):
+        main = self.processes[host].pid
+        children = Path(f"/proc/{main}/task/{main}/children").read_text().split()
+        return [main, *map(int, children)]
+
+    def _signal(self, host, number):
+        for pid in self._pids(host):
+            signal_process(pid, number)
+
+    def hurt(self, fault):
+        host = self.active()
+        number = self.hosts.index(host)
+
+        def restart():
+            host.run("ip", "address", "flush", "to", f"{VIP}/32", "dev", "eth0")
+            self._run(host, self.folder, number)
+
+        if fault == "killed":
+            self._signal(host, signal.SIGKILL)
+            self.processes[host].wait()
+            return restart
+        if fault == "frozen":
+            self._signal(host, signal.SIGSTOP)
+            return lambda: self._signal(host, signal.SIGCONT)
+        if fault == "cut off":
+            host.carrier(False)
+            return lambda: host.carrier(True)
+        self.processes[host].terminate()
+        return lambda: (self.processes[host].wait(), self._run(host, self.folder, number))
+
+
+def signal_process(pid, number):
+    import os
+
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+
+
+def trial(side, client_host, fault):
+    """Return (the client's outage, fault to take-over, how long two held the VIP), in seconds."""
+    wait_for(side.ready, lambda: f"{side.name} is ready: {[host.addresses() for host in side.hosts]}", 60)
+    before = side.active()
+    first = getattr(before, "host", before)
+    with Holders(side.hosts, VIP) as holders, Client(client_host, VIP) as client:
+        wait_for(lambda: len(client.answers) > 100, "the VIP answers", 30)
+        began = boottime()
+        mend = side.hurt(fault)
+        second = next(host for host in side.hosts if host is not first)
+        taken = wait_for(lambda: holders.taken(second), f"{side.name}: {fault}: taken over", 30)
+        wait_for(lambda: client.answers[-1] > taken, "the VIP answers again", 30)
+        wait_until(boottime() + SETTLE)
+        ended = boottime()
+        outage, together = client.outage(began), holders.together({first}, began, ended)
+        mend()
+        if fault in ("frozen", "cut off"):
+            wait_for(lambda: side.active() is not None, f"{side.name}: one holder again", 30)
+    return outage, taken - began, together
+
+
+def run(side, folder, trials):
+    """Print a line for each fault."""
+    with Network() as network, ExitStack() as stack:
+        side.start(stack, network, folder)
+        client_host = network.host("client", ["192.0.2.70/24"])
+        for host in side.hosts:
+            echo(host)
+        for fault in FAULTS:
+            found = [trial(side, client_host, fault) for _number in range(trials)]
+            shown = f"{side.name:18} {fault:9}"
+            for values in zip(*found, strict=True):
+                shown += "  " + "".join(f"{1000 * value:8.0f}" for value in (min(values), statistics.median(values), max(values)))
+            print(shown, flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trials", type=int, default=20)
+    parser.add_argument("--sides", default="", help="only those whose name contains this")
+    options = parser.parse_args()
+    require_root()
+    print(f"In ms, {options.trials} trials each: the client's outage; from the fault to the VIP on the other host; and for how long")
+    print(f"both had it (watched until {SETTLE:g} s after the VIP answered again)\n")
+    heads = "".join(f"  {'least':>8}{'median':>8}{'most':>8}" for _column in range(3))
+    print(f"{'':28}  {'outage':>24}  {'taken over':>24}  {'both':>24}\n{'':28}{heads}")
+    for side in (Baton("balanced"), Baton("fast"), Keepalived(1, 2), Keepalived(0.1, 3)):
+        if options.sides in side.name:
+            with tempfile.TemporaryDirectory(prefix="baton-failover-") as folder:
+                run(side, Path(folder), options.trials)
+
+
+if __name__ == "__main__":
+    main()
