@@ -147,17 +147,19 @@ class Schedule:
         self._fault_cut(self.world.active() or host)
 
     def _fault_late_promotion(self, host):
-        """The active freezes or is cut off until a passive tries, and the passive's swap lands when the active is back."""
+        """The active freezes or is cut off, from the store for longer; a passive tries, and its swap lands when the active is back."""
         host = self.world.active() or host
         self.world.store.next_is_late = True
         gone = self.dice.uniform(2.5, 4.5)
-        if self.dice.random() < 0.7 and host.node is not None and not host.is_frozen:
+        if self.dice.random() < 0.4 and host.node is not None and not host.is_frozen:
             host.is_frozen = True
             life = host.life
             self.world.after(gone, lambda: host.life == life and host.thaw())
         else:
             self._fault_cut(host)
             self.world.after(gone, self.world.cut.clear)
+            self.world.store.cut.add(host.name)
+            self.world.after(gone + self.dice.uniform(0, 4), self.world.store.cut.clear)
         if self.dice.random() < 0.3:
             self.world.store.next_kills = True
 
@@ -211,11 +213,15 @@ class Schedule:
             self.world.after(self.dice.choice((0.3, 1.5, 4)), lambda: host.life == life and host.thaw())
 
     def _fault_outage(self, _host):
-        self.world.store.down = True
+        if self.dice.random() < 0.5:
+            self.world.store.down = True
+        else:
+            self.world.store.cut.update(name for name in self.world.hosts if self.dice.random() < 0.5)
         self.world.after(self.dice.uniform(0.5, 4), self._store_up)
 
     def _store_up(self):
         self.world.store.down = False
+        self.world.store.cut.clear()
 
     def _fault_switch(self, _host):
         host = self.world.active()
@@ -264,6 +270,7 @@ class Schedule:
         self.faults = False
         world.cut.clear()
         world.store.down = False
+        world.store.cut.clear()
         world.trouble = Trouble()
         for host in world.hosts.values():
             if host.node is None:

@@ -58,14 +58,15 @@ class RecordStore:
         self.world = world
         self.version, self.record = -1, None
         self.down = False
+        self.cut = set()  # hosts that can't reach it
         self.under_way = []  # records whose swaps have not reached the store yet
         self.next_is_late = False  # aimed faults: the next promotion's swap lands late; who sends one dies of it
         self.next_kills = False
 
-    def read(self, answer):
-        self._later(lambda: answer(self.version, self.record), lambda: None)
+    def read(self, host, answer):
+        self._later(host, lambda: answer(self.version, self.record), lambda: None)
 
-    def swap(self, command, answer):
+    def swap(self, host, command, answer):
         self.under_way.append(command.record)
 
         def act():
@@ -80,18 +81,18 @@ class RecordStore:
 
         promotion = self.record is not None and command.record.active != self.record.active
         late, self.next_is_late = self.next_is_late and promotion, self.next_is_late and not promotion
-        self._later(act, lambda: answer(None, -1), late)
+        self._later(host, act, lambda: answer(None, -1), late)
 
     def _tell_watchers(self):
         for host in self.world.hosts.values():
-            if self.world.dice.random() < 0.7:
+            if host.name not in self.cut and self.world.dice.random() < 0.7:
                 event = ev.RecordRead(self.version, self.record)
                 host._later(self.world.dice.uniform(0.001, 0.05), lambda host=host, event=event: host.give(event))
 
-    def _later(self, act, give_up, late=False):
+    def _later(self, host, act, give_up, late=False):
         """Run ``act`` after a delay that may outlast the client's patience, or never; its answer may be lost."""
         dice = self.world.dice
-        if self.down:
+        if self.down or host.name in self.cut:
             self.under_way.clear()
             self.world.after(0.3, give_up)
             return
@@ -244,7 +245,7 @@ class Host:
     def _do_readrecord(self, _command):
         if self.world.shared:
             life = self.life
-            self.world.store.read(lambda v, r: self._answer(life, ev.RecordRead(v, r)))
+            self.world.store.read(self, lambda v, r: self._answer(life, ev.RecordRead(v, r)))
         else:
             self._later(0.002, lambda: self.give(ev.RecordRead(*self.disk.record)))
 
@@ -260,7 +261,7 @@ class Host:
             self.world.after(self.world.dice.uniform(0.01, 1), lambda: self.node is None and self.start())
         if self.world.shared:
             nonce = command.record.nonce
-            self.world.store.swap(command, lambda d, v: self._answer(life, ev.SwapAnswer(nonce, d, v)))
+            self.world.store.swap(self, command, lambda d, v: self._answer(life, ev.SwapAnswer(nonce, d, v)))
         else:
             self._later(0.002, lambda: self._swap_own(command))
 

@@ -254,8 +254,8 @@ class Node:
                        "was rolled back; make another node active", now)  # fmt: skip
         elif self.role == "passive" and record.epoch.number > self.state.promised.number:
             self.lead("handed over", now)
-        elif self.role == "starting" and (self.config.shared or self._all_heard()):
-            self.start_epoch("start", now)
+        elif (self.role == "starting" and (self.config.shared or self._all_heard())) or (self.role == "passive" and self.config.shared):
+            self.start_epoch("start", now)  # also where it stepped down but nobody followed: never on in the old epoch
 
     def _all_heard(self) -> bool:
         """``manual``: a restarted active asks everybody first, because somebody may have been forced meanwhile."""

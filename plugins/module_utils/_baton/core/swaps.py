@@ -51,10 +51,10 @@ class PendingSwap:
         return [ReadRecord()], None
 
     def read(self, version: int, record: Optional[Record]) -> Optional[Settled]:
-        """Take a linearizable read (or a watch event, which is as good when its version is new)."""
+        """Take a linearizable read, or a watch event. One older than what we swapped from was overtaken and says nothing."""
         if record is not None and record.nonce == self.record.nonce:
             return Settled(True, self.purpose, self.node, version, self.record)
-        if version != self.swap.expected:
+        if version > self.swap.expected:
             return Settled(False, self.purpose, self.node, version, record)
         return None
 
