@@ -23,12 +23,13 @@ from typing import Any, Awaitable, Callable, Dict, List, Optional, Sequence, Set
 
 from . import settings as settings_module
 from .adapters import etcd, guard, systemd
-from .adapters.aio import AIOHTTP_ERROR, aiohttp, web
+from .adapters.aio import AIOHTTP_ERROR, aiohttp
 from .adapters.dcs import LocalStore, ManualStore, RecordStore
 from .adapters.etcd import EtcdStore
 from .adapters.files import BlobStore
 from .adapters.guard_client import GuardClient
 from .adapters.http.app import build_app
+from .adapters.http.server import Server
 from .adapters.notice import PATH as NOTICE_PATH
 from .adapters.notice import Notice
 from .adapters.peers import PATH as LINK_PATH
@@ -388,16 +389,14 @@ class Daemon:
             return await serve(request, self.links, self.node)
 
         app = build_app(
-            self.service, self.blobs, ha_token_hash=access.token_hash(self.token), version=VERSION,
+            self.service, self.blobs, ha_token_hash=access.token_hash(self.token), version=VERSION, is_node=self.links.allowed,
             extra_routes={
                 f"GET {LINK_PATH}": self.links.serve, f"GET {SNAPSHOT_PATH}": snapshot,
                 f"POST {NOTICE_PATH}": self.links.serve_notice,
             },
         )  # fmt: skip
-        runner = web.AppRunner(app, access_log=None, handle_signals=False)
-        await runner.setup()
-        site = web.TCPSite(runner, self.settings.host, self.settings.port, ssl_context=self._server_tls(), shutdown_timeout=1)
-        await site.start()
+        server = Server(app)
+        await server.start(self.settings.host, self.settings.port, self._server_tls())
         LOG.info("%s serves on %s", self.settings.node_id, self.settings.advertise)
         self.tell(ev.Started())
         for url in self.settings.peers:
@@ -409,7 +408,7 @@ class Daemon:
         await self.stopping.wait()
         systemd.notify("STOPPING=1")
         await self._make_way()
-        await self._stop(tasks, runner)
+        await self._stop(tasks, server)
         return self.exit_code
 
     async def _make_way(self) -> None:
@@ -421,7 +420,7 @@ class Daemon:
         except (Problem, asyncio.TimeoutError) as error:
             LOG.info("stopping without a successor: %s", error.detail if isinstance(error, Problem) else "the switch took too long")
 
-    async def _stop(self, tasks: List["asyncio.Task[None]"], runner: Any) -> None:
+    async def _stop(self, tasks: List["asyncio.Task[None]"], server: Server) -> None:
         for task in tasks:
             task.cancel()
         if self.guard is not None:
@@ -429,7 +428,7 @@ class Daemon:
         self.service.stop("batond is stopping")
         await self.links.stop()
         await self.store.stop()
-        await runner.cleanup()
+        await server.stop()
         if self.writer is not None:
             self.writer.close()
 

@@ -3,6 +3,7 @@
 """The HTTP API of a real batond: the public patch suite, races, and what bad input gets."""
 
 import json
+import socket
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -296,3 +297,46 @@ def test_the_description_is_that_of_the_server(cluster, api):
             )
             if not problem:
                 assert str(answer.status_code) in item[method]["responses"], f"{method} {path}: {answer.status_code}"
+
+
+class TestWhatIsNoRequest:
+    """What never reaches a handler is answered like everything else, and none of it gets into the journal."""
+
+    def say(self, cluster, data):
+        with socket.create_connection(("127.0.0.1", cluster.n1.port), 10) as client:
+            client.sendall(data)
+            found = b""
+            while chunk := client.recv(65536):
+                found += chunk
+        head, _line, body = found.partition(b"\r\n\r\n")
+        return int(head.split()[1]), head.decode().lower(), body
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            b"this is not HTTP\r\n\r\n",
+            b"G\x00T / HTTP/1.1\r\nHost: x\r\n\r\n",
+            b"GET /api/v3/profiles HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer s3cret-to\x00ken\r\n\r\n",
+            b"GET /" + b"x" * 20000 + b"?s3cret HTTP/1.1\r\nHost: x\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: s3cret" + b"x" * 20000 + b"\r\n\r\n",
+            b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: s3cret\r\n\r\n",
+        ],
+    )
+    def test_it_is_a_problem_document(self, cluster, data):
+        status, head, body = self.say(cluster, data)
+        assert 400 <= status < 500 and "application/problem+json" in head, (head, body)
+        assert json.loads(body)["status"] == status
+        assert not cluster.n1.said("s3cret") and not cluster.n1.said("Traceback")
+
+    @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "x"])
+    def test_an_encoded_body_is_refused_before_it_is_expanded(self, cluster, api, profile, encoding):
+        headers = {"Content-Encoding": encoding}
+        answer = api("PATCH", f"/profiles/{profile}", [], headers=headers)
+        assert answer.status_code == 415 and answer.headers["Content-Type"] == "application/problem+json"
+
+    def test_a_bad_chunk_changes_nothing(self, cluster, profile):
+        head = f"PUT /api/v3/profiles/{profile}/params/x HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {cluster.token}\r\n"
+        head += "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+        status, head, _body = self.say(cluster, head.encode() + b"zz\r\n1\r\n0\r\n\r\n")
+        assert 400 <= status < 500 and "application/problem+json" in head
+        assert not cluster.n1.said(cluster.token)

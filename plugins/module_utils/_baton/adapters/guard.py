@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import importlib
 import math
 import os
 import select
@@ -26,10 +27,10 @@ from typing import Callable, Deque, Dict, List, Optional, Sequence
 
 from ..core import vip
 from ..core.vip_address import HostAddress, parse_vip
-from . import notice
 from .arp import Wire
 from .netlink import Address, AddressEvent, Link, Monitor, Netlink
 
+NOTICE = __name__.rpartition(".")[0] + ".notice"
 LONGEST_LABEL = 15
 LONGEST_LINE = 65536
 DEATH_SECONDS = 1.0  # that a daemon which closed its end may take to die
@@ -131,7 +132,7 @@ class Guard:
         self._daemon_pid = daemon_pid
         self._vip = vip.Vip(vip.Settings(valid=options.valid, patience=options.patience))
         self._done = False
-        self._reign: Optional[notice.Notice] = None
+        self._reign = ""
         self._handlers: Dict[int, Callable[[], None]] = {}
         self._poll = select.poll()
         label = f"{options.interface}:vip"
@@ -155,6 +156,7 @@ class Guard:
             self._on_control()  # a deadline that waits already decides whether an address that stands here is adopted
             self._feed(vip.Found(self._present()))
             self._send("ready")
+            importlib.import_module(NOTICE)  # 30 ms, spent while there is nothing to do
             while not self._done:
                 for descriptor, _events in self._poll.poll(self._timeout()):
                     if descriptor in self._handlers:
@@ -179,7 +181,7 @@ class Guard:
                 self._feed(vip.Leave("the daemon has closed its end", notice=True))
                 return
             if line.startswith("reign "):
-                self._reign = notice.Notice.from_text(line[6:])
+                self._reign = line[6:]
                 continue
             event = _parse(line)
             if event is not None:
@@ -259,8 +261,9 @@ class Guard:
                 self._wire.announce()
         elif isinstance(order, vip.Released):
             _log(f"VIP {self._options.address} is off {self._options.interface}: {order.reason}")
-            if self._reign is not None and self._daemon_is_dead():
-                notice.send(self._reign, _log)
+            if self._reign and self._daemon_is_dead():
+                notice = importlib.import_module(NOTICE)
+                notice.send(notice.Notice.from_text(self._reign), _log)
         else:
             self._done = True
         return None

@@ -12,7 +12,7 @@ import json
 import ssl
 import threading
 from dataclasses import asdict, dataclass
-from typing import Callable, List, Tuple
+from typing import Callable, List, Optional, Tuple
 from urllib.parse import urlsplit
 
 PATH = "/peer/v1/released"
@@ -63,7 +63,7 @@ def send(notice: Notice, log: Callable[[str], None]) -> None:
     log(f"told {told} of {len(threads)} nodes that epoch {notice.epoch[0]} of {notice.node} is over")
 
 
-def _post(notice: Notice, url: str, tls: "ssl.SSLContext | None", failed: List[str]) -> None:
+def _post(notice: Notice, url: str, tls: "Optional[ssl.SSLContext]", failed: List[str]) -> None:
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port
     try:

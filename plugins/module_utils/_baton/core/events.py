@@ -315,6 +315,6 @@ class Note:
 
 
 Command = Union[
-    Store, Checkpoint, Send, Connect, Disconnect, ReadRecord, Swap, Adopt, Reply, Changed, Lease, RoleChanged,
+    Prepare, Store, Checkpoint, Send, Connect, Disconnect, ReadRecord, Swap, Adopt, Reply, Changed, Lease, RoleChanged,
     FetchSnapshot, FetchBlob, ForgetRecord, KeepTail, Note,
 ]  # fmt: skip

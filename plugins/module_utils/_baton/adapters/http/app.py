@@ -31,7 +31,10 @@ Handler = Callable[[Any], Awaitable[Any]]
 class Api:
     """All of /api/v3, the probes, and the peers' way to file contents."""
 
-    def __init__(self, backend: Backend, blobs: BlobStore, ha_token_hash: Optional[str], version: str) -> None:
+    def __init__(
+        self, backend: Backend, blobs: BlobStore, ha_token_hash: Optional[str], version: str, is_node: Callable[[Any], bool]
+    ) -> None:
+        self._is_node = is_node
         self._backend = backend
         self._documents = Documents(backend)
         self._files = Files(backend, blobs)
@@ -41,6 +44,8 @@ class Api:
     async def handle(self, request: Any) -> Any:
         """Answer any request; whatever goes wrong is a problem document."""
         try:
+            if request.headers.get("Content-Encoding", "identity") != "identity":
+                raise Problem(415, "encoded_body", "send the body as it is, without Content-Encoding")
             return await self._route(request)
         except Problem as problem:
             return messages.refuse(problem, request)
@@ -95,7 +100,7 @@ class Api:
         if len(parts) == 2 and name == "metrics":
             return self._system.metrics()
         if parts[1:4] == ["peer", "v1", "blobs"] and len(parts) == 5:
-            if self._tokens.scope(request) is not NODE:
+            if not self._is_node(request):
                 raise Problem(403, "forbidden", "file contents by hash are for nodes")
             return await self._files.blob(request, parts[4])
         raise Problem(404, "no_such_path", f"there is nothing at {request.path}; the API begins at /api/v3")
@@ -113,10 +118,15 @@ def build_app(
     *,
     ha_token_hash: Optional[str],
     version: str,
+    is_node: Callable[[Any], bool],
     extra_routes: Optional[Mapping[str, Handler]] = None,
 ) -> Any:
-    """Return the aiohttp application. ``extra_routes`` are the peers' own endpoints: "METHOD path" → handler."""
-    api = Api(backend, blobs, ha_token_hash, version)
+    """Return the aiohttp application.
+
+    ``is_node``: whether a request is a node's own (token and certificate). ``extra_routes`` are the peers' own endpoints:
+    "METHOD path" → handler.
+    """
+    api = Api(backend, blobs, ha_token_hash, version, is_node)
     app = web.Application(client_max_size=messages.MOST_BODY)
     for route, handler in (extra_routes or {}).items():
         method, _space, path = route.partition(" ")
