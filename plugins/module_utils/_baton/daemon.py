@@ -68,7 +68,7 @@ class Daemon:
         self.loop = asyncio.get_running_loop()
         self.directory = DataDirectory(settings.data_dir)
         self.store = self._record_store()
-        self.blobs = BlobStore(settings.data_dir / "files")
+        self.blobs = BlobStore(settings.data_dir / "files", settings.keep_contents)
         self._store_tasks: Set["asyncio.Task[None]"] = set()
         self.copy_thread = ThreadPoolExecutor(2, "baton-copy")
         incarnation = self.directory.current() or self._first_incarnation()
@@ -122,6 +122,7 @@ class Daemon:
             system=f"{platform.system()}/{platform.machine()}".lower(), shared=self.store.shared, mode=s.mode,
             may_create=self.store.shared and not s.passive, min_in_sync=s.min_in_sync, discard=s.discard,
             no_failover=s.no_failover, priority=s.priority, wall_offset=time.time() - boottime(),
+            checkpoint_entries=s.checkpoint_entries, keep_entries=s.keep_entries,
         )  # fmt: skip
 
     def _guard(self) -> Optional[GuardClient]:
@@ -288,10 +289,34 @@ class Daemon:
                     await self.links.fetch_blob(source, sha256, self.blobs)
                 except (OSError, ValueError, aiohttp.ClientError, asyncio.TimeoutError) as error:
                     LOG.warning("can't copy file content %s yet: %s", sha256[:12], error)
+                    self.tell(ev.BlobUnavailable(sha256))
                     await asyncio.sleep(1)
+                    if sha256 not in self.node.following.awaited():
+                        return
         finally:
             self._copying.discard(sha256)
         self.tell(ev.BlobStored(sha256))
+
+    async def _collect_contents(self) -> None:
+        """Remove file contents that are of no use any more, on each node by itself.
+
+        A content stays as long as
+        - a file names it, or an entry that the log still has: whoever follows from there needs it;
+        - it is on its way: being received or copied, offered to us, or stored here while the passives are copying it;
+        - it came, or a copy of it was asked for, less than ten minutes ago, or this process is younger than that.
+        Nothing is removed while this node is neither the serving active nor in sync: its documents may not be the cluster's.
+        """
+        while True:
+            await asyncio.sleep(self.blobs.keep / 2)
+            now, named = time.monotonic(), self.node.contents()
+            if named is None:
+                continue
+            try:
+                removed = await self.loop.run_in_executor(self.copy_thread, self.blobs.collect, named | self._copying, now)
+                if removed:
+                    LOG.info("removed %d file contents that nothing names any more", len(removed))
+            except OSError as error:
+                LOG.warning("can't remove unused file contents: %s", error)
 
     # --- VIP and role ---------------------------------------------------------------------------------------------------
 
@@ -403,7 +428,7 @@ class Daemon:
             if url.rstrip("/") != self.settings.advertise.rstrip("/"):
                 self.links.connect(url)
         tasks = [self.loop.create_task(self._tick()), self.loop.create_task(self._admin_token())]
-        tasks.append(self.loop.create_task(self._watchdog()))
+        tasks += [self.loop.create_task(self._watchdog()), self.loop.create_task(self._collect_contents())]
         systemd.notify("READY=1")
         await self.stopping.wait()
         systemd.notify("STOPPING=1")

@@ -54,6 +54,9 @@ class Settings:
     etcd_key: str
     etcd_user: str
     etcd_password_file: str
+    checkpoint_entries: int
+    keep_entries: int
+    keep_contents: float
 
     @property
     def timing(self) -> Timing:
@@ -85,6 +88,12 @@ OPTIONS: List[Tuple[str, str, str, Tuple[str, ...]]] = [
     ("min-in-sync", "1", "copies that mode strict wants", ()),
     ("priority", "0", "among equally caught-up passives the highest becomes active first", ()),
 ]
+# What tests make small. Not in --help: no cluster is known that needs other values.
+LIMITS: List[Tuple[str, str]] = [
+    ("checkpoint-entries", "4096"),
+    ("keep-entries", "8192"),
+    ("keep-contents", "600"),  # seconds
+]
 FLAGS: List[Tuple[str, str, Tuple[str, ...]]] = [
     ("insecure", "plain HTTP, on loopback only", ()),
     ("passive", "never make a cluster, only join one", ("RS_HA_PASSIVE",)),
@@ -101,6 +110,8 @@ def parser() -> argparse.ArgumentParser:
         known = ", ".join((_variable(flag),) + names)
         shown = f" (default {default})" if default else ""
         result.add_argument(f"--{flag}", metavar=flag.rpartition("-")[2].upper(), help=f"{text}{shown} [{known}]")
+    for flag, _default in LIMITS:
+        result.add_argument(f"--{flag}", help=argparse.SUPPRESS)
     for flag, text, names in FLAGS:
         known = ", ".join((_variable(flag),) + names)
         result.add_argument(f"--{flag}", action="store_true", help=f"{text} [{known}]")
@@ -124,6 +135,7 @@ def read(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
     for flag, default, _text, names in OPTIONS:
         candidates = [given[flag.replace("-", "_")], environ.get(_variable(flag))] + [environ.get(name) for name in names]
         values[flag] = next((value for value in candidates if value), default)
+    values.update((flag, given[flag.replace("-", "_")] or default) for flag, default in LIMITS)
     flags = {
         flag: given[flag.replace("-", "_")] or any(environ.get(name, "").lower() in TRUE for name in (_variable(flag), *names))
         for flag, _text, names in FLAGS
@@ -174,7 +186,8 @@ def _checked(values: Dict[str, str], flags: Dict[str, bool], peers: List[str], e
         min_in_sync=int(values["min-in-sync"]), discard=flags["discard-foreign-data"],
         no_failover=flags["no-failover"], priority=int(values["priority"]), etcd_prefix=values["etcd-prefix"],
         etcd_ca=values["etcd-ca"], etcd_cert=values["etcd-cert"], etcd_key=values["etcd-key"], etcd_user=values["etcd-user"],
-        etcd_password_file=values["etcd-password-file"],
+        etcd_password_file=values["etcd-password-file"], checkpoint_entries=int(values["checkpoint-entries"]),
+        keep_entries=int(values["keep-entries"]), keep_contents=float(values["keep-contents"]),
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from baton.core import events as ev
 from baton.core.config import NodeConfig
 from baton.core.documents import Change
 from baton.core.log import ORIGIN, Entry, Epoch, Position
-from baton.core.messages import Ack, Append, Hello, Reject
+from baton.core.messages import Ack, Append, BlobHeld, BlobWanted, Hello, Reject
 from baton.core.node import Node
 from baton.core.record import Member, Record
 from baton.core.timing import PROFILES, Timing, profile
@@ -202,6 +202,16 @@ def test_a_joiner_counts_before_the_swap_is_sent(pair):
     assert swap.record.nodes() == {"n1", "n2", "n3"}
 
 
+def test_an_upload_keeps_its_content_until_it_is_answered(pair):
+    change = Change("files", "f", "put", {"Path": "f", "Sha256": "a"})
+    pair.give(ev.Submit(1, (change,), pair.now, None, None, ("a",)))
+    assert [c.message for c in pair.of(ev.Send)] == [BlobWanted("a")]
+    assert pair.node.state.contents() == set() and pair.node.contents() == {"a"}, "nothing names it yet"
+    pair.give(ev.Received("n2", BlobHeld("n2-disk", "a")))
+    pair.give(ev.Tick())
+    assert pair.node.state.contents() == {"a"}, "an entry names it"
+
+
 def test_a_switch_drains_releases_and_only_then_swaps(pair):
     pair.write(1)
     pair.give(ev.Flush())
@@ -290,6 +300,55 @@ class TestPassive:
     def test_ignores_what_was_meant_for_another_disk(self, script):
         self.append(script, 1, to="n2-old-disk")
         assert script.node.state.log.end.seq == 0
+
+    def append_file(self, script, seq, sha, commit=0):
+        """Entry ``seq`` gives the file f this content, or deletes it."""
+        effect = {"kind": "files", "key": "f", **({"value": {"Path": "f", "Sha256": sha}} if sha else {"delete": True})}
+        entry = Entry.make(seq, self.EPOCH, 1, {"effects": [effect]})
+        place = script.node.state.log.position(seq - 1) or ORIGIN
+        script.give(ev.Received("n1", Append(self.EPOCH, "n2-disk", place, (entry,), commit, script.now, None, -1, 0)))
+
+    def test_acknowledges_what_names_a_file_when_its_content_is_there(self, script):
+        self.append_file(script, 1, "a")
+        assert script.of(ev.FetchBlob)
+        script.stored()
+        assert self.sent(script, Ack)[-1].matched == 0 and not self.sent(script, Ack)[-1].blobs
+        script.give(ev.BlobUnavailable("a"))
+        assert not self.sent(script, Ack) and script.node.following.awaited() == {"a"}, "it is named still"
+        script.give(ev.BlobStored("a"))
+        assert self.sent(script, Ack)[-1].matched == 1 and self.sent(script, Ack)[-1].blobs
+
+    def test_needs_no_content_whose_name_was_taken_back(self, script):
+        """The active may have collected it: whoever waits for it, after a snapshot say, would wait for ever."""
+        self.append_file(script, 1, "a")
+        self.append_file(script, 2, None)
+        script.stored()
+        script.give(ev.BlobUnavailable("a"))
+        assert script.node.following.awaited() == {"a"}, "the deletion is not committed"
+        self.append(script, 3, commit=2)
+        script.stored()
+        script.give(ev.BlobUnavailable("a"))
+        assert self.sent(script, Ack)[-1].matched == 3 and self.sent(script, Ack)[-1].blobs
+        assert not script.node.following.awaited()
+
+    def test_what_was_offered_and_is_gone_may_be_offered_again(self, script):
+        script.give(ev.Received("n1", BlobWanted("a")))
+        assert script.of(ev.FetchBlob) and script.node.contents() == {"a"}
+        script.give(ev.BlobUnavailable("a"))
+        assert not script.node.following.awaited()
+        script.give(ev.Received("n1", BlobWanted("a")))
+        script.give(ev.BlobStored("a"))
+        assert self.sent(script, BlobHeld)
+
+    def test_keeps_contents_that_documents_and_log_name(self, script):
+        self.append_file(script, 1, "a")
+        self.append_file(script, 2, "b", commit=1)
+        self.append_file(script, 3, None, commit=3)
+        assert script.node.contents() == {"a", "b"}
+        script.node.following._missing.clear()
+        assert script.node.contents() == {"a", "b"}, "the log has the entries still"
+        script.give(ev.RecordRead(6, record(number=3, members=("n1",))))
+        assert script.node.contents() is None, "out of sync: nothing is known for certain"
 
     def test_a_record_older_than_known_may_be_an_answer_that_was_overtaken(self, script):
         script.give(ev.RecordRead(4, record(number=2)))

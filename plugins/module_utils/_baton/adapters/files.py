@@ -7,8 +7,10 @@ import hashlib
 import os
 import re
 import secrets
+import threading
+import time
 from pathlib import Path
-from typing import Any, BinaryIO, Iterable, List, NamedTuple, Optional
+from typing import AbstractSet, Any, BinaryIO, Dict, List, NamedTuple, Optional
 
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z", re.ASCII)
 
@@ -48,7 +50,7 @@ class Incoming:
         self._file.close()
         target = self._store.path(digest)
         target.parent.mkdir(mode=0o700, exist_ok=True)
-        os.replace(self._path, target)
+        self._store.place(self._path, digest)
         for folder in (target.parent, self._store.root):
             handle = os.open(folder, os.O_RDONLY)
             try:
@@ -63,10 +65,17 @@ class Incoming:
 
 
 class BlobStore:
-    """``root``/ab/abcdef… for contents; what was left half written by a crash is removed at the start."""
+    """``root``/ab/abcdef… for contents; what was left half written by a crash is removed at the start.
 
-    def __init__(self, root: Path) -> None:
+    ``keep``: seconds that a content stays after it came or was asked for, whether or not something names it by then.
+    """
+
+    def __init__(self, root: Path, keep: float = 600.0) -> None:
         self.root = root
+        self.keep = keep
+        self._opened = time.monotonic()  # what was there before may have come at the last moment
+        self._used: Dict[str, float] = {}
+        self._lock = threading.Lock()  # between a content that is found or comes again, and its removal
         self.incoming = root / "incoming"
         self.incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
         for stale in self.incoming.iterdir():
@@ -76,7 +85,18 @@ class BlobStore:
         return self.root / sha256[:2] / sha256
 
     def has(self, sha256: str) -> bool:
-        return self.path(sha256).is_file()
+        """Whether a content is here; if so, it stays for ``keep`` seconds at least."""
+        with self._lock:
+            found = self.path(sha256).is_file()
+            if found:
+                self._used[sha256] = time.monotonic()
+        return found
+
+    def place(self, path: Path, sha256: str) -> None:
+        """Give a whole content its name."""
+        with self._lock:
+            os.replace(path, self.path(sha256))
+            self._used[sha256] = time.monotonic()
 
     def begin(self) -> Incoming:
         return Incoming(self)
@@ -88,10 +108,20 @@ class BlobStore:
     def names(self) -> List[str]:
         return [path.name for folder in self.root.iterdir() if len(folder.name) == 2 for path in folder.iterdir()]
 
-    def collect(self, referenced: Iterable[str]) -> int:
-        """Remove contents that nothing refers to; return how many."""
-        keep = set(referenced)
-        unused = [name for name in self.names() if name not in keep]
-        for name in unused:
-            self.path(name).unlink(missing_ok=True)
-        return len(unused)
+    def collect(self, named: AbstractSet[str], as_of: float) -> List[str]:
+        """Remove the contents that were not ``named`` at ``as_of`` (time.monotonic) and not used lately; return which."""
+        before = as_of - self.keep
+        removed = [name for name in self.names() if name not in named and self._remove(name, before)]
+        with self._lock:
+            self._used = {name: at for name, at in self._used.items() if at > before}
+        return removed
+
+    def _remove(self, name: str, before: float) -> bool:
+        """Remove a content unless it was used since ``before``. Out of sight first: freeing a large file takes its time."""
+        gone = self.incoming / secrets.token_hex(8)
+        with self._lock:
+            if self._used.get(name, self._opened) > before:
+                return False
+            os.replace(self.path(name), gone)
+        gone.unlink()
+        return True

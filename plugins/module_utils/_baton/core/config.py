@@ -33,6 +33,8 @@ class NodeConfig:
     discard: bool = False
     no_failover: bool = False  # never made active, by itself or by a switch
     priority: int = 0  # among equally caught-up candidates the highest goes first
+    checkpoint_entries: int = 4_096  # applied since the last checkpoint make the next one
+    keep_entries: int = 8_192  # stay in the log after a checkpoint, so that a passive that was away needs no snapshot
     wall_offset: float = 0.0  # wall clock minus the node's clock when the process started: dates in the history
 
 

@@ -113,6 +113,13 @@ class BlobStored:
 
 
 @dataclass(frozen=True)
+class BlobUnavailable:
+    """The content could not be copied. It is tried again as long as ``Following.awaited`` has it."""
+
+    sha256: str
+
+
+@dataclass(frozen=True)
 class ReleaseNotice:
     """The reign ``epoch`` of ``node`` is over: its process is dead and its VIP is gone (M4). Authenticated by the shell."""
 
@@ -154,7 +161,7 @@ class Operator:
 
 Event = Union[
     Started, Tick, Flush, RecordRead, SwapAnswer, Received, LinkUp, LinkDown, Stored, SnapshotInstalled, BlobStored,
-    ReleaseNotice, Released, Submit, Operator,
+    BlobUnavailable, ReleaseNotice, Released, Submit, Operator,
 ]  # fmt: skip
 
 

@@ -8,7 +8,7 @@ Nothing at or below the applied entry is ever cut (M5).
 from __future__ import annotations
 
 from collections import deque
-from typing import Deque, Dict, Optional, Tuple
+from typing import Deque, Dict, Optional, Set, Tuple
 
 from .config import NodeConfig
 from .events import FetchBlob, FetchSnapshot, KeepTail, Send
@@ -187,8 +187,23 @@ class Following:
         asked_by = self._offered.pop(sha, "")
         if asked_by:
             self.state.out.append(Send(asked_by, BlobHeld(self.state.incarnation, sha)))
+        self._not_missing(sha)
+
+    def _not_missing(self, sha: str) -> None:
         if self._missing.pop(sha, None) is not None and not self._missing and self._durable >= 0:
             self._ack()
+
+    def blob_unavailable(self, sha: str) -> None:
+        """Nobody has it: no matter, if what named it is gone meanwhile. Whoever offered it offers it again if it is to come."""
+        self._offered.pop(sha, None)
+        state = self.state
+        named = any(document.value["Sha256"] == sha for document in state.heads.list("files"))
+        if not named and not any(sha in entry.blobs for entry in state.log.after(state.commit)):
+            self._not_missing(sha)
+
+    def awaited(self) -> Set[str]:
+        """Return the file contents that are to be copied."""
+        return {*self._missing, *self._offered}
 
     def refuse_stale(self, node: str, epoch: Epoch) -> None:
         """Tell a node that believes to be active that there is a newer epoch."""

@@ -141,6 +141,10 @@ class Leading:
         waiting = {sha for _since, request in self._blob_waits for sha in request.blobs}
         self._blobs_held = {sha: held for sha, held in self._blobs_held.items() if sha in waiting}
 
+    def awaited(self) -> Set[str]:
+        """Return the file contents that are on their way to the passives, so that nothing names them yet."""
+        return set(self._blobs_held)
+
     # --- durability, commit, lease -----------------------------------------------------------------------------------
 
     @property

@@ -16,6 +16,7 @@ from .election import NEVER, Election
 from .events import (
     Adopt,
     BlobStored,
+    BlobUnavailable,
     Command,
     Connect,
     Event,
@@ -66,7 +67,7 @@ class Node:
     def __init__(self, config: NodeConfig, saved: Saved) -> None:
         self.config = config
         self.out: List[Command] = []
-        self.state = State(saved, self.out)
+        self.state = State(config, saved, self.out)
         self.names = Names(config.process)
         self.role = "starting"
         self.trouble = ""
@@ -89,6 +90,7 @@ class Node:
             Started: self._started, Tick: self._tick, Flush: self._flush, RecordRead: self._record_read,
             SwapAnswer: self._swap_answer, Received: self._received, LinkUp: self._link_up, LinkDown: self._link_down,
             Stored: self._stored, SnapshotInstalled: self._snapshot_installed, BlobStored: self._blob_stored,
+            BlobUnavailable: self._blob_unavailable,
             ReleaseNotice: self._release_notice, Released: self._released, Submit: self._submit, Operator: self._operator,
         }  # fmt: skip
 
@@ -129,6 +131,13 @@ class Node:
     def members(self) -> Dict[str, str]:
         """Return every known node and its URL, from the committed documents."""
         return {doc.key: str(doc.value.get("Url", "")) for doc in self.state.heads.list("nodes")}
+
+    def contents(self) -> Optional[Set[str]]:
+        """Return the file contents that are named or on their way, None while our documents may not be the cluster's."""
+        if self.trouble or not (self.leading.started if self.leading is not None else self.in_sync()):
+            return None
+        awaited = self.leading.awaited() if self.leading is not None else self.following.awaited()
+        return self.state.contents() | awaited
 
     # --- start and record ---------------------------------------------------------------------------------------------
 
@@ -552,6 +561,10 @@ class Node:
     def _blob_stored(self, event: Event, now: float) -> None:
         if isinstance(event, BlobStored):
             self.following.blob_stored(event.sha256)
+
+    def _blob_unavailable(self, event: Event, now: float) -> None:
+        if isinstance(event, BlobUnavailable):
+            self.following.blob_unavailable(event.sha256)
 
     def _released(self, event: Event, now: float) -> None:
         if self.leading is not None:

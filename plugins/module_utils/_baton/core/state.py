@@ -6,8 +6,9 @@ Only this file turns log entries into documents, and only committed ones reach t
 """
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
+from .config import NodeConfig
 from .documents import Document, Effect, effect_from_json
 from .events import Changed, Checkpoint, Command, Note, Saved, Store
 from .heads import Heads
@@ -15,14 +16,12 @@ from .log import Entry, Epoch, Log, Position
 from .record import Record
 from .replies import Replies
 
-CHECKPOINT_ENTRIES = 4_096
-KEEP_ENTRIES = 8_192  # stay in the log after a checkpoint, so that a passive that was away needs no snapshot
-
 
 class State:
     """Durable state and its mirror in memory. Commands go to ``out`` in the order in which they must happen."""
 
-    def __init__(self, saved: Saved, out: List[Command]) -> None:
+    def __init__(self, config: NodeConfig, saved: Saved, out: List[Command]) -> None:
+        self.config = config
         self.out = out
         self.record: Optional[Record] = None
         self.version = -1
@@ -129,20 +128,26 @@ class State:
         self.replies.expire(self.last_at)
         if changed:
             self.out.append(Changed(seq, changed))
-        if seq - self._checkpointed >= CHECKPOINT_ENTRIES:
+        if seq - self._checkpointed >= self.config.checkpoint_entries:
             self._checkpoint(seq)
 
     def _checkpoint(self, seq: int) -> None:
         at = self.log.position(seq)
         if at is None:
             return
-        keep_from = max(self.log.start.seq, seq - KEEP_ENTRIES)
+        keep_from = max(self.log.start.seq, seq - self.config.keep_entries)
         start = self.log.position(keep_from) or self.log.start
         dirty = self.heads.take_dirty()
         rows = self.replies.take_unsaved(seq)
         self.out.append(Checkpoint(at, dirty, rows, self.last_at - 600_000, start))
         self.log.drop_through(start.seq)
         self._checkpointed = seq
+
+    def contents(self) -> Set[str]:
+        """Return the file contents that documents and log entries name, committed or not."""
+        named = {document.value["Sha256"] for document in self.heads.list("files")}
+        named.update(sha for entry in self.log.after(self.log.start.seq) for sha in entry.blobs)
+        return named
 
     # --- convenience ------------------------------------------------------------------------------------------------
 
