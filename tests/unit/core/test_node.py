@@ -8,7 +8,7 @@ from baton.core import events as ev
 from baton.core.config import NodeConfig
 from baton.core.documents import Change
 from baton.core.log import ORIGIN, Entry, Epoch, Position
-from baton.core.messages import Ack, Append, BlobHeld, BlobWanted, Hello, Reject
+from baton.core.messages import Ack, Append, BlobHeld, BlobWanted, Hello, Reject, UseSnapshot
 from baton.core.node import Node
 from baton.core.record import Member, Record
 from baton.core.timing import PROFILES, Timing, profile
@@ -67,10 +67,9 @@ def record(active="n1", members=("n1", "n2"), number=1, **more):
     return Record("c1", Epoch(number, f"e{number}"), active, tuple(Member(name, f"{name}-disk") for name in members), **more)
 
 
-@pytest.fixture
-def pair():
-    """n1, active since its start, with n2 in sync and answering."""
-    script = Script()
+def serving(**more):
+    """Return n1, active since its start, with n2 in sync and answering."""
+    script = Script(**more)
     script.give(ev.Started())
     script.give(ev.RecordRead(5, record()))
     script.settle(6)
@@ -83,6 +82,11 @@ def pair():
     script.ack("n2")
     assert script.node.serving(script.now)
     return script
+
+
+@pytest.fixture
+def pair():
+    return serving()
 
 
 def test_a_start_never_continues_an_epoch():
@@ -200,6 +204,61 @@ def test_a_joiner_counts_before_the_swap_is_sent(pair):
     assert pair.node.leading.swap is None, "it does not have everything from before it counted"
     (swap,) = [c for c in pair.ack("n3") if isinstance(c, ev.Swap)]
     assert swap.record.nodes() == {"n1", "n2", "n3"}
+
+
+class TestLogKeptForOthers:
+    """The log forgets what is old, but not what somebody who is catching up will ask for."""
+
+    @pytest.fixture
+    def script(self):
+        script = serving(checkpoint_entries=4, keep_entries=8, most_entries=64)
+        self.write(script, 20)
+        script.give(ev.LinkUp("n3"))
+        return script
+
+    def write(self, script, count, acknowledge=("n2",)):
+        for _number in range(count):
+            script.write(1)
+            end = script.node.state.log.end.seq
+            script.give(ev.Flush())
+            script.stored()
+            for name in acknowledge:
+                script.ack(name)
+            assert script.node.state.commit >= end
+
+    def start(self, script):
+        return script.node.state.log.start.seq
+
+    def test_nobody_needs_it(self, script):
+        assert 8 <= script.node.state.commit - self.start(script) < 12
+
+    def test_who_copies_a_snapshot_comes_back_to_a_log_that_begins_before_it(self, script):
+        script.hello("n3")
+        assert [type(c.message) for c in script.of(ev.Send)] == [UseSnapshot]
+        copied = script.node.state.applied
+        self.write(script, 40)
+        assert self.start(script) <= copied.seq
+        script.hello("n3")  # it is still busy
+        assert [type(c.message) for c in script.of(ev.Send)] == [UseSnapshot]
+        self.write(script, 4)
+        script.hello("n3", copied, copied)
+        assert [type(c.message) for c in script.of(ev.Send)] == [Append]
+        self.write(script, 12, ("n3", "n2"))
+        assert self.start(script) > copied.seq, "it has caught up"
+
+    def test_there_is_an_end_to_it(self, script):
+        script.hello("n3")
+        copied = script.node.state.applied
+        self.write(script, 80)
+        assert self.start(script) > copied.seq
+
+    def test_who_is_gone_needs_nothing(self, script):
+        script.hello("n3")
+        copied = script.node.state.applied
+        script.now += 61
+        script.ack("n2")
+        self.write(script, 20)
+        assert self.start(script) > copied.seq
 
 
 def test_an_upload_keeps_its_content_until_it_is_answered(pair):

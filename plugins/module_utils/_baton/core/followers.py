@@ -19,6 +19,7 @@ NEVER = float("-inf")
 BATCH_ENTRIES = 512
 BATCH_BYTES = 1 << 20
 WINDOW = 4_096  # entries that may be on their way to one follower
+SNAPSHOT_PATIENCE = 60.0  # seconds of silence after which nobody is expected to come back from copying a snapshot
 
 
 @dataclass
@@ -38,7 +39,7 @@ class Follower:
     progress: float = NEVER  # when it last acknowledged something new, or had nothing to acknowledge
     blobs: bool = False
     joining_from: Optional[int] = None  # counts since the log ended here (M6)
-    snapshot: bool = False  # was told to fetch a snapshot
+    snapshot_from: Optional[int] = None  # was told to fetch a snapshot, which will not be older than this entry
     refused: str = ""
 
     @property
@@ -69,7 +70,7 @@ class Followers:
         )  # fmt: skip
         if old is not None and old.incarnation == hello.incarnation:
             follower.matched, follower.stamp, follower.joining_from = old.matched, old.stamp, old.joining_from
-            follower.progress = old.progress
+            follower.progress, follower.snapshot_from = old.progress, old.snapshot_from
         self.by_node[hello.node] = follower
         acknowledged = max(follower.matched, commit if member in counted else -1)
         if member in counted and hello.end.seq < acknowledged:
@@ -81,6 +82,7 @@ class Followers:
         for place in (hello.end, hello.applied):
             if self.log.position(place.seq) == place:
                 follower.session_from, follower.next = place.seq, place.seq + 1
+                follower.snapshot_from = None
                 return None
         if hello.applied.seq < self.log.start.seq:
             if member in counted:
@@ -98,7 +100,8 @@ class Followers:
         )
 
     def _snapshot(self, follower: Follower) -> Message:
-        follower.snapshot = True
+        if follower.snapshot_from is None or follower.snapshot_from < self.log.start.seq:
+            follower.snapshot_from = self.log.end.seq
         return UseSnapshot(self.epoch, follower.incarnation)
 
     def ack(self, node: str, ack: Ack, now: float) -> bool:
@@ -196,13 +199,23 @@ class Followers:
             and f.stamp + self.timing.lease > now
         ]
 
+    def needed_after(self, now: float) -> Optional[int]:
+        """Return the entry after which the followers that are there need the log: else those who copy a snapshot while
+        many write would find, each time they come back with it, that the log begins later."""
+        needed = [
+            max(f.matched, f.session_from) if f.snapshot_from is None else f.snapshot_from
+            for f in self.by_node.values()
+            if not f.refused and now - f.heard <= (self.timing.silence if f.snapshot_from is None else SNAPSHOT_PATIENCE)
+        ]
+        return min(needed, default=None)
+
     # --- what to send -----------------------------------------------------------------------------------------------
 
     def append_to(
         self, follower: Follower, through: int, commit: int, record: Optional[Record], version: int, now: float, heartbeat: bool
     ) -> Optional[Append]:
         """Return the next Append for this follower: entries up to ``through``, and a heartbeat in any case when ``heartbeat``."""
-        if follower.refused or follower.snapshot or follower.next < 1:
+        if follower.refused or follower.snapshot_from is not None or follower.next < 1:
             return None
         prev = self.log.position(follower.next - 1)
         if prev is None:

@@ -184,6 +184,7 @@ class Leading:
         started_now = False
         if point > self.state.commit:
             started = self.started
+            self.state.needed_after = self.followers.needed_after(now)
             self.state.apply(point)
             self.submissions.committed()
             if self.started and not started:
@@ -379,6 +380,7 @@ class Leading:
         if self._pausing:
             self.state.out.append(Reply(self._pausing, not_applied("not_active", f"{why}; ask the active again")))
         self.state.drop_speculation()
+        self.state.needed_after = None
 
 
 def node_document(url: str, version: str, system: str) -> Dict[str, object]:

@@ -26,6 +26,7 @@ class State:
         self.record: Optional[Record] = None
         self.version = -1
         self._store_id = 0
+        self.needed_after: Optional[int] = None  # others are catching up from this entry
         self.load(saved)
 
     def load(self, saved: Saved) -> None:
@@ -135,7 +136,10 @@ class State:
         at = self.log.position(seq)
         if at is None:
             return
-        keep_from = max(self.log.start.seq, seq - self.config.keep_entries)
+        keep_from = seq - self.config.keep_entries
+        if self.needed_after is not None:
+            keep_from = max(seq - self.config.most_entries, min(keep_from, self.needed_after))
+        keep_from = max(self.log.start.seq, keep_from)
         start = self.log.position(keep_from) or self.log.start
         dirty = self.heads.take_dirty()
         rows = self.replies.take_unsaved(seq)
