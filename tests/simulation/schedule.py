@@ -33,6 +33,7 @@ class Schedule:
         self.guess = dict.fromkeys(REGISTERS, "")
         self.faults = True
         self.clients_until = LENGTH
+        self.switched_at = -100.0
         self.forces = dice.random() < 0.2  # an operator who forces, after which leases promise nothing
         self.world.checks.leases = not self.forces
 
@@ -225,6 +226,7 @@ class Schedule:
 
     def _fault_switch(self, _host):
         host = self.world.active()
+        self.switched_at = self.world.now
         if host is not None:
             order = self.dice.choice(("switch", "switch", "give_up"))
             host.give(ev.Operator(self._id(), order, ""))
@@ -249,6 +251,8 @@ class Schedule:
             return
         disks = {(name, other.disk.saved.incarnation) for name, other in self.world.hosts.items() if other is not host}
         switching = any(h.node and h.node.leading and h.node.leading.handover for h in self.world.hosts.values())
+        # Without a shared store the successor may be the only one who knows that it is one.
+        switching = switching or (not self.world.shared and self.world.now < self.switched_at + 12)
         switching = switching or any(r.active != record.active for r in self.world.store.under_way)
         if switching or not disks.intersection(record.in_sync):
             return

@@ -81,7 +81,8 @@ class RecordStore:
 
         promotion = self.record is not None and command.record.active != self.record.active
         late, self.next_is_late = self.next_is_late and promotion, self.next_is_late and not promotion
-        self._later(host, act, lambda: answer(None, -1), late)
+        if not self._later(host, act, lambda: answer(None, -1), late):
+            self.under_way.remove(command.record)
 
     def _tell_watchers(self):
         for host in self.world.hosts.values():
@@ -93,9 +94,8 @@ class RecordStore:
         """Run ``act`` after a delay that may outlast the client's patience, or never; its answer may be lost."""
         dice = self.world.dice
         if self.down or host.name in self.cut:
-            self.under_way.clear()
             self.world.after(0.3, give_up)
-            return
+            return False
         late = late or dice.random() < self.world.trouble.late_swaps
         delay = dice.uniform(0.3, 10) if late else dice.uniform(0.001, 0.02)
         lost = dice.random() < self.world.trouble.lost_replies
@@ -104,6 +104,7 @@ class RecordStore:
             self.world.after(delay, lambda: self._silently(act))
         else:
             self.world.after(delay, act)
+        return True
 
     def _silently(self, act):
         muted, self.world.muted = self.world.muted, True

@@ -3,6 +3,7 @@
 """Real nodes: joining, files, switches, crashes, forces, and what is refused. Slow disks and cuts are the simulator's and lab's."""
 
 import threading
+import time
 
 import pytest
 import requests
@@ -194,15 +195,38 @@ def test_local_store_shares_the_record(tmp_path):
         assert cluster.n1.status()["epoch"]["number"] == 2
         until(lambda: len(cluster.n1.status()["in_sync"]) == 3, "all in sync")
         cluster.n1.kill()
-        answer = until(lambda: _promoted(cluster.n2), "n2 may be promoted once n1 was silent for a grace")
-        assert answer["active"] == "n2"
+        taken = until(cluster.active, "a passive takes over by itself")
+        assert cluster.call(taken, "GET", "/profiles/p").status_code == 200
+        assert [reign["Node"] for reign in cluster.call(taken, "GET", "/system/history").json()] == ["n1", "n1", taken.name]
+
+
+def test_a_scheduled_switch_a_pause_and_nodes_that_never_lead(tmp_path):
+    with Cluster(tmp_path, 2, "local") as cluster:
+        cluster.add("n3", options=["--no-failover"]).start().until("/in-sync")
+        first, second, third = cluster.nodes.values()
+        assert cluster.call(first, "POST", "/system/switch", json={"to": "n3"}).json()["type"] == "urn:baton:no_failover"
+        at = time.time() + 1
+        answer = cluster.call(first, "POST", "/system/switch", json={"to": "n2", "reason": "window", "at": at})
+        assert answer.status_code == 202 and first.status()["scheduled_switch"] == {"To": "n2", "Reason": "window", "At": at}
+        second.until("/active")
+        assert cluster.call(second, "GET", "/system/history").json()[-1]["Reason"] == "handed over by n1: window"
+        assert second.status()["scheduled_switch"] is None
+        assert cluster.call(second, "POST", "/system/pause", json={}).json() == {"paused": True}
+        second.kill()
+        until(lambda: first.status()["state"] == "Connecting", "n1 notices the silence")
+        assert first.status()["paused"] and not first.probe("/active") and not third.probe("/active")
+        second.start().until("/active")
+        assert cluster.call(second, "POST", "/system/pause", json={"paused": False}).json() == {"paused": False}
+        second.kill()
+        first.until("/active")
+        assert not third.probe("/active")
+
+
+def test_told_to_stop_the_active_hands_over_first(tmp_path):
+    with Cluster(tmp_path, 2, "local") as cluster:
+        cluster.n1.stop()
         cluster.n2.until("/active")
-        assert cluster.call(cluster.n2, "GET", "/profiles/p").status_code == 200
-
-
-def _promoted(node):
-    answer = node.call("POST", "/system/active", json={})
-    return answer.json() if answer.status_code == 200 else None
+        assert cluster.call(cluster.n2, "GET", "/system/history").json()[-1]["Reason"] == "handed over by n1: batond was stopped"
 
 
 @pytest.mark.parametrize(

@@ -262,6 +262,20 @@ def test_ha_orders_that_are_refused(cluster):
     assert cluster("ha", "active").out.startswith("n1 is active in epoch")
 
 
+def test_ha_history_pause_and_schedule(cluster):
+    (reign,) = shown(cluster("ha", "history", "-o", "json"))[-1:]
+    assert reign["Node"] == "n1" and cluster("ha", "history").out.splitlines()[0].split() == ["EPOCH", "ACTIVE", "SINCE", "WHY"]
+    assert cluster("ha", "pause").out.startswith("Paused: nobody becomes active")
+    assert "Paused: nobody becomes active" in cluster("ha", "status").out
+    assert cluster("ha", "resume").status == 0
+    assert cluster("ha", "switch", "--at", "+1h").out.startswith("The active role moves to the best passive on 2")
+    assert "A switch to the best passive is scheduled for 2" in cluster("ha", "status").out
+    assert cluster("ha", "switch", "--cancel").status == 0
+    refused(cluster("ha", "switch", "--cancel"), "no switch is scheduled")
+    refused(cluster("ha", "switch", "--at", "2001-01-01T00:00"), "has passed")
+    assert cluster("ha", "switch", "--at", "soon").status == 2
+
+
 # --- as programs ----------------------------------------------------------------------------------------------------
 
 

@@ -192,10 +192,10 @@ class Guard:
         self._on_daemon_end()
 
     def _on_signal(self) -> None:
-        """systemd ends all of a service at once: when the daemon is dead already, that is the news."""
+        """A guard ends with its daemon and not before: systemd signals all of a service at once, and the daemon may hand over first."""
         os.read(self._signals, 64)
-        dead = self._pidfd >= 0 and bool(select.select([self._pidfd], [], [], 0)[0])
-        self._feed(vip.Leave("the daemon has died" if dead else "the guard was told to end (SIGTERM)", notice=dead))
+        if self._pidfd >= 0 and select.select([self._pidfd], [], [], 0)[0]:
+            self._on_daemon_end()
 
     def _on_daemon_end(self) -> None:
         self._feed(vip.Leave("the daemon has died", notice=True))
@@ -326,7 +326,7 @@ class Guard:
                 self._on_daemon_end()
 
     def _watch_signals(self) -> None:
-        """SIGTERM ends the guard in good order; SIGINT is meant for the daemon, whose end we notice anyway."""
+        """SIGTERM and SIGINT are meant for the daemon, whose end we notice anyway."""
         self._signals, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, lambda number, frame: None)

@@ -1,0 +1,110 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Two nodes and a witness under systemd: the active's daemon is killed, then its whole host; another takes over each time."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import testinfra
+
+PROJECT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
+NODES = ("f1", "f2")
+SETTINGS = "BATON_URL=https://127.0.0.1:8092 BATON_CA=/etc/baton/ca.pem BATON_TOKEN_FILE=/etc/baton/ha.token"
+ETCDCTL = (
+    "ETCDCTL_API=3 ETCDCTL_CACERT=/etc/etcd/baton/ca.pem ETCDCTL_CERT=/etc/etcd/baton/node.pem ETCDCTL_KEY=/etc/etcd/baton/node.key "
+    "ETCDCTL_ENDPOINTS=https://127.0.0.1:2379 etcdctl -w json"
+)
+VIP = (PROJECT / "build/failover/vip").read_text().partition("/")[0]
+
+
+def host_of(name):
+    return testinfra.get_host(f"podman://baton-failover-{name}")
+
+
+def batonctl(name, arguments):
+    done = host_of(name).run(f"{SETTINGS} batonctl -o json {arguments}")
+    return json.loads(done.stdout) if done.rc == 0 and done.stdout.strip() else {}
+
+
+def until(condition, what, seconds=60):
+    end = time.monotonic() + seconds
+    while True:
+        found = condition()
+        if found:
+            return found
+        if time.monotonic() > end:
+            journals = "\n".join(host_of(name).run("journalctl -u batond -n 25 --no-pager").stdout for name in NODES)
+            raise AssertionError(f"in vain for {seconds} s: {what}\n{journals}")
+        time.sleep(0.1)
+
+
+def holds(name):
+    return f" {VIP}/" in host_of(name).run("ip -o address show").stdout
+
+
+def settled():
+    """Return the active, once it serves, has the VIP alone, and both are in sync."""
+    status = next((found for found in (batonctl(name, "ha status") for name in NODES) if found.get("serving")), {})
+    if sorted(status.get("in_sync", [])) != list(NODES) or [name for name in NODES if holds(name)] != [status.get("active")]:
+        return None
+    return status["active"]
+
+
+@pytest.fixture
+def active():
+    return until(settled, "one serves and both are in sync")
+
+
+def other_than(name):
+    return next(node for node in NODES if node != name)
+
+
+def test_etcd_has_a_witness_and_is_not_written_to(active):
+    members = json.loads(host_of("w1").check_output(f"{ETCDCTL} member list"))["members"]
+    assert sorted(member["name"] for member in members) == ["f1", "f2", "w1"]
+    revision = json.loads(host_of("w1").check_output(f"{ETCDCTL} get /x"))["header"]["revision"]
+    committed = batonctl(active, "ha status")["commit"]
+    batonctl(active, "profiles create '{\"Name\": \"idle\"}'")
+    until(lambda: batonctl(active, "ha status")["commit"] > committed, "a write commits")
+    assert json.loads(host_of("w1").check_output(f"{ETCDCTL} get /x"))["header"]["revision"] == revision
+
+
+def test_the_active_daemon_is_killed(active):
+    other = other_than(active)
+    host_of(active).check_output("systemctl kill -s KILL --kill-whom=main batond")
+    until(lambda: batonctl(other, "ha status").get("serving") or settled(), "somebody serves")
+    taken = until(settled, "both are back and in sync")
+    reasons = [reign["Reason"] for reign in batonctl(taken, "ha history")]
+    assert reasons[-1] in (f"{active} ended", "restarted"), reasons
+
+
+def test_the_active_host_goes_down_and_comes_back(active):
+    other = other_than(active)
+    subprocess.run(["podman", "kill", "--signal", "KILL", f"baton-failover-{active}"], check=True, capture_output=True)
+    until(lambda: batonctl(other, "ha status").get("serving") and holds(other), f"{other} serves")
+    assert batonctl(other, "ha history")[-1]["Reason"].startswith(f"{active} was silent")
+    subprocess.run(["podman", "start", f"baton-failover-{active}"], check=True, capture_output=True)
+    assert until(settled, f"{active} is back and in sync", 120) == other
+
+
+def test_a_stop_hands_over_first(active):
+    host_of(active).check_output("systemctl stop batond")
+    other = other_than(active)
+    until(lambda: batonctl(other, "ha status").get("serving") and holds(other), f"{other} serves")
+    assert batonctl(other, "ha history")[-1]["Reason"] == f"handed over by {active}: batond was stopped"
+    host_of(active).check_output("systemctl start batond")
+    assert until(settled, "both in sync") == other
+
+
+def test_the_playbooks_change_nothing_afterwards(active):
+    environ = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(PROJECT / "build/collections"), "ANSIBLE_FORCE_COLOR": "0"}
+    for playbook in ("etcd", "bootstrap"):
+        line = [Path(sys.executable).parent / "ansible-playbook", "-i", PROJECT / "molecule/failover/inventory.yml"]
+        done = subprocess.run([*line, PROJECT / f"playbooks/{playbook}.yml"], capture_output=True, text=True, env=environ, check=False)
+        assert done.returncode == 0, done.stdout
+        assert done.stdout.count("changed=0") == done.stdout.count("changed="), done.stdout
