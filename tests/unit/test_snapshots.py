@@ -127,3 +127,33 @@ def test_a_snapshot_while_everybody_writes(pair):
         writer.join()
     assert rounds and pair.n2.said("copying a snapshot from n1")
     same(pair)
+
+
+def test_killed_while_it_copies_a_snapshot(pair):
+    """It starts with its old data, asks again, and leaves no litter; see test_data_directory.py for each step."""
+    pair.n2.stop()
+    old = {path.name for path in pair.n2.data.iterdir()}
+    for number in range(30):
+        assert pair.call(pair.n1, "POST", "/profiles", json={"Name": f"large-{number}", "Params": {"x": "x" * 1_000_000}}).ok
+    write(pair, pair.n1)
+    pair.n2.start()
+    until(lambda: {path.name for path in pair.n2.data.iterdir()} - old - {"CURRENT.new"}, "the snapshot has its directory")
+    pair.n2.kill()
+    pair.n2.start().until("/in-sync")
+    same(pair)
+    directories = [path.name for path in pair.n2.data.iterdir() if (path / "baton.db").exists()]
+    assert directories == [incarnation(pair.n2).strip()]
+
+
+def test_a_snapshot_that_can_not_take_its_place_stops_the_node(pair):
+    """Its data was closed by then: to go on would be to acknowledge what is not written."""
+    pair.n2.stop()
+    old = incarnation(pair.n2)
+    write(pair, pair.n1)
+    (pair.n2.data / "CURRENT.new").mkdir()
+    pair.n2.start()
+    until(lambda: pair.n2.process.poll() is not None, "n2 stops")
+    assert pair.n2.process.returncode == 1 and pair.n2.said("can't put the snapshot in place") and incarnation(pair.n2) == old
+    (pair.n2.data / "CURRENT.new").rmdir()
+    pair.n2.start().until("/in-sync")
+    same(pair)

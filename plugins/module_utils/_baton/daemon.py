@@ -14,6 +14,7 @@ import os
 import platform
 import secrets
 import signal
+import sqlite3
 import ssl
 import sys
 import time
@@ -72,6 +73,7 @@ class Daemon:
         self._store_tasks: Set["asyncio.Task[None]"] = set()
         self.copy_thread = ThreadPoolExecutor(2, "baton-copy")
         incarnation = self.directory.current() or self._first_incarnation()
+        self.directory.tidy()  # a snapshot that a crash cut short
         saved = load(self.directory.database(incarnation), incarnation)
         self.node = Node(self._config(), saved)
         self.writer: Optional[Writer] = self._writer(incarnation)
@@ -261,18 +263,28 @@ class Daemon:
             incarnation = secrets.token_hex(8)
             database = self.directory.create(incarnation)
             await self.loop.run_in_executor(self.copy_thread, write_snapshot, database, header, documents, replies)
-            old, self.writer = self.writer, None
+            saved = await self._use_snapshot(incarnation)
+            LOG.info("snapshot of %s is in place: %d documents at entry %d", node, len(documents), saved.commit)
+            self.tell(ev.SnapshotInstalled(saved))
+        except (OSError, ValueError, sqlite3.Error, aiohttp.ClientError, asyncio.TimeoutError) as error:
+            LOG.warning("no snapshot from %s: %s", node, error)
+            await self.loop.run_in_executor(self.copy_thread, self.directory.tidy)
+        finally:
+            self._copying.discard("snapshot")
+
+    async def _use_snapshot(self, incarnation: str) -> ev.Saved:
+        """Put a whole snapshot in place of our data. What the core stores meanwhile is dropped: there is no way back."""
+        old, self.writer = self.writer, None
+        try:
             if old is not None:
                 await self.loop.run_in_executor(self.copy_thread, old.close)
             self.directory.use(incarnation)
-            saved = load(database, incarnation)
+            saved = load(self.directory.database(incarnation), incarnation)
             self.writer = self._writer(incarnation)
-            LOG.info("snapshot of %s is in place: %d documents at entry %d", node, len(documents), saved.commit)
-            self.tell(ev.SnapshotInstalled(saved))
-        except (OSError, ValueError, aiohttp.ClientError, asyncio.TimeoutError) as error:
-            LOG.warning("no snapshot from %s: %s", node, error)
-        finally:
-            self._copying.discard("snapshot")
+        except (OSError, sqlite3.Error) as error:
+            LOG.critical("can't put the snapshot in place (%s): stopping, to start with what is on disk", error)
+            os._exit(1)
+        return saved
 
     def _fetch_blob(self, command: ev.FetchBlob) -> None:
         if self.blobs.has(command.sha256):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import re
 import shutil
 import sqlite3
 import threading
@@ -31,6 +32,7 @@ CREATE INDEX IF NOT EXISTS replies_at ON replies (at);
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 """
 ROWS_A_STATEMENT = 512
+_INCARNATION = re.compile(r"[0-9a-f]{16}\Z", re.ASCII)  # nothing else in the data directory is ever removed
 Job = Union[Store, Checkpoint, None]
 Row = Tuple[Any, ...]
 
@@ -84,11 +86,17 @@ class DataDirectory:
         return folder / "baton.db"
 
     def use(self, incarnation: str) -> None:
-        """Put an incarnation in use; everything older is removed."""
+        """Put an incarnation in use, and remove the others."""
         sync_directory(self.path / incarnation)
+        sync_directory(self.path)  # CURRENT must never name what a power cut takes away
         write_durably(self.path / "CURRENT", incarnation + "\n")
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Remove every incarnation but the one in use: what it replaced, and snapshots that were never whole."""
+        current = self.current()
         for other in self.path.iterdir():
-            if other.is_dir() and other.name != incarnation and (other / "baton.db").exists():
+            if current is not None and other.name != current and _INCARNATION.match(other.name) and other.is_dir():
                 shutil.rmtree(other, ignore_errors=True)
 
     def database(self, incarnation: str) -> Path:

@@ -1,0 +1,122 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The data directory: a process killed while a snapshot replaces the data leaves the old or the new, and no litter."""
+
+import os
+import signal
+
+import pytest
+
+from baton.adapters import sqlite
+from baton.adapters.sqlite import DataDirectory, load, write_snapshot
+
+OLD, NEW = "00000000000000aa", "00000000000000bb"
+
+
+def header(seq):
+    return {"cluster_id": "c", "promised": [1, "e1"], "position": [[1, "e1"], seq]}
+
+
+def rows(value, count=2000):
+    return [("profiles", f"p{number}", "1.1", 10, {"value": value}) for number in range(count)]
+
+
+@pytest.fixture
+def directory(tmp_path):
+    """In use: the incarnation OLD, beside what is not ours to remove."""
+    directory = DataDirectory(tmp_path)
+    write_snapshot(directory.create(OLD), header(5), rows("old"), [])
+    directory.use(OLD)
+    for name in ("files", f"{OLD}.copy"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "baton.db").write_text("a person's")
+    return directory
+
+
+def killed(work):
+    """Run ``work`` in a process that it kills."""
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+        finally:
+            os._exit(0)
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL, "it was to be killed on the way"
+
+
+def die(*_arguments, **_more):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def dying_after(some):
+    yield from some
+    die()
+
+
+def start(path):
+    """Return the data that a new process finds, after what it does first."""
+    directory = DataDirectory(path)
+    incarnation = directory.current()
+    directory.tidy()
+    saved = load(directory.database(incarnation), incarnation)
+    assert sorted(entry.name for entry in path.iterdir()) == sorted(["CURRENT", "files", f"{OLD}.copy", incarnation])
+    return saved
+
+
+def has(saved, incarnation, seq, value):
+    return (saved.incarnation, saved.commit) == (incarnation, seq) and {d.value["value"] for d in saved.documents} == {value}
+
+
+def test_killed_before_anything_is_in_the_new_directory(directory):
+    def work():
+        (directory.path / NEW).mkdir()
+        die()
+
+    killed(work)
+    assert has(start(directory.path), OLD, 5, "old")
+
+
+def test_killed_while_the_snapshot_is_written(directory):
+    killed(lambda: write_snapshot(directory.create(NEW), header(9), dying_after(rows("new")), []))
+    assert (directory.path / NEW / "baton.db").exists()
+    assert has(start(directory.path), OLD, 5, "old")
+
+
+def test_killed_before_the_new_data_is_in_use(directory, monkeypatch):
+    def work():
+        write_snapshot(directory.create(NEW), header(9), rows("new"), [])
+        monkeypatch.setattr(os, "replace", die)
+        directory.use(NEW)
+
+    killed(work)
+    (directory.path / "CURRENT.new").unlink()  # the next ``use`` writes over it
+    assert has(start(directory.path), OLD, 5, "old")
+
+
+def test_killed_before_the_old_data_is_removed(directory, monkeypatch):
+    def work():
+        write_snapshot(directory.create(NEW), header(9), rows("new"), [])
+        monkeypatch.setattr(sqlite.shutil, "rmtree", die)
+        directory.use(NEW)
+
+    killed(work)
+    assert (directory.path / OLD / "baton.db").exists()
+    assert has(start(directory.path), NEW, 9, "new")
+
+
+def test_killed_while_the_old_data_is_removed(directory, monkeypatch):
+    def work():
+        write_snapshot(directory.create(NEW), header(9), rows("new"), [])
+        monkeypatch.setattr(sqlite.shutil, "rmtree", lambda path, **_more: ((path / "baton.db").unlink(), die()))
+        directory.use(NEW)
+
+    (directory.path / OLD / "baton.db-wal").write_text("")
+    killed(work)
+    assert (directory.path / OLD).exists()
+    assert has(start(directory.path), NEW, 9, "new")
+
+
+def test_nothing_is_removed_while_it_is_not_known_what_is_in_use(directory):
+    (directory.path / "CURRENT").unlink()
+    directory.tidy()
+    assert (directory.path / OLD / "baton.db").exists()
