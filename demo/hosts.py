@@ -10,6 +10,7 @@ Needs root, podman and debootstrap. What the machine allows (runtime, limits) is
 """
 
 import argparse
+import ipaddress
 import json
 import os
 import shutil
@@ -103,10 +104,10 @@ def write_apt(root, suite, mirror):
 # --- containers ---------------------------------------------------------------------------------------------------------
 
 
-def start(container, host, suite, network):
+def start(container, host, suite, network, address):
     """Start one host with the first set of options that this machine accepts."""
     base = [
-        "podman", "run", "-d", "--name", container, "--hostname", host, "--network", network, "--systemd=always",
+        "podman", "run", "-d", "--name", container, "--hostname", host, "--network", network, "--ip", address, "--systemd=always",
         "--cap-add=NET_ADMIN,NET_RAW,SYS_ADMIN", "--tmpfs=/tmp", "--label=baton-host=1",
     ]  # fmt: skip
     limits = ["--ulimit", "nofile=20000:20000", "--ulimit", "nproc=9000:9000"]
@@ -159,12 +160,14 @@ def address_of(container):
     return next(iter(networks.values()))["IPAddress"]
 
 
+def subnet_of(name):
+    subnet = json.loads(run("podman", "network", "inspect", network_of(name)).stdout)[0]["subnets"][0]["subnet"]
+    return ipaddress.ip_network(subnet)
+
+
 def free_address(name):
     """Return an address with prefix length that podman will not give to a host: near the end of the subnet."""
-    import ipaddress
-
-    subnet = json.loads(run("podman", "network", "inspect", network_of(name)).stdout)[0]["subnets"][0]["subnet"]
-    network = ipaddress.ip_network(subnet)
+    network = subnet_of(name)
     return f"{network.broadcast_address - 5}/{network.prefixlen}"
 
 
@@ -172,11 +175,11 @@ def up(name, hosts):
     for suite in sorted(set(hosts.values())):
         ensure_image(suite)
     ensure_network(name)
-    for host, suite in hosts.items():
+    for number, (host, suite) in enumerate(hosts.items()):
         container = f"baton-{name}-{host}"
         if state_of(container) != "running":
             run("podman", "rm", "-f", container, check=False)
-            start(container, host, suite, network_of(name))
+            start(container, host, suite, network_of(name), str(subnet_of(name)[11 + number]))  # the same after a restart
     for host in hosts:
         wait_ready(f"baton-{name}-{host}")
         print(f"{host} baton-{name}-{host} {address_of(f'baton-{name}-{host}')}", flush=True)

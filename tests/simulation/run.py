@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import multiprocessing
 import sys
 import traceback
 from pathlib import Path
@@ -17,29 +18,34 @@ importlib.import_module("conftest")  # makes the package ``baton`` importable
 from simulation.schedule import Schedule  # noqa: E402
 
 
+def outcome(seed):
+    """Return (seed, counts, what failed)."""
+    try:
+        checks = Schedule(seed).run()
+    except Exception:
+        return seed, {}, traceback.format_exc(limit=-3)
+    counts = {"acknowledged": len(checks.acknowledged), "lost races": checks.lost_races, "refused": checks.refused}
+    return seed, {**counts, "unknown": checks.unknown, "epochs": len(checks.epochs), "reads": checks.reads}, ""
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=300)
     parser.add_argument("--first-seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=multiprocessing.cpu_count())
     options = parser.parse_args()
-    totals = {"acknowledged": 0, "lost races": 0, "refused": 0, "unknown": 0, "epochs": 0}
+    totals = dict.fromkeys(("acknowledged", "reads", "lost races", "refused", "unknown", "epochs"), 0)
     failed = 0
     last = options.first_seed + options.seeds - 1
-    for seed in range(options.first_seed, last + 1):
-        try:
-            checks = Schedule(seed).run()
-        except Exception:
-            failed += 1
-            traceback.print_exc(limit=-3)
-            print(f"FAILED: replay with --first-seed {seed} --seeds 1", flush=True)
-            continue
-        totals["acknowledged"] += len(checks.acknowledged)
-        totals["lost races"] += checks.lost_races
-        totals["refused"] += checks.refused
-        totals["unknown"] += checks.unknown
-        totals["epochs"] += len(checks.epochs)
-        if (seed - options.first_seed + 1) % 100 == 0:
-            print(f"seed {seed} of {last}: {failed} failed", flush=True)
+    with multiprocessing.Pool(options.jobs) as pool:
+        for done, (seed, counts, error) in enumerate(pool.imap(outcome, range(options.first_seed, last + 1), 20), 1):
+            if error:
+                failed += 1
+                print(f"{error}FAILED: replay with --first-seed {seed} --seeds 1", flush=True)
+            for name, count in counts.items():
+                totals[name] += count
+            if done % 500 == 0:
+                print(f"{done} of {options.seeds}: {failed} failed", flush=True)
     shown = ", ".join(f"{count} {name}" for name, count in totals.items())
     print(f"{options.seeds} schedules: {shown}")
     print(f"{options.seeds - failed} passed, {failed} failed")

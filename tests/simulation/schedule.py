@@ -160,8 +160,8 @@ class Schedule:
             self._fault_cut(host)
             self.world.after(gone, self.world.cut.clear)
             self.world.store.cut.add(host.name)
-            self.world.after(gone + self.dice.uniform(0, 4), self.world.store.cut.clear)
-        if self.dice.random() < 0.3:
+            self.world.after(gone + self.dice.uniform(1, 5), self.world.store.cut.clear)
+        if self.dice.random() < 0.5:
             self.world.store.next_kills = True
 
     def _fault_deadly_swap(self, _host):

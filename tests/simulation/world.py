@@ -96,8 +96,8 @@ class RecordStore:
         if self.down or host.name in self.cut:
             self.world.after(0.3, give_up)
             return False
-        late = late or dice.random() < self.world.trouble.late_swaps
-        delay = dice.uniform(0.3, 10) if late else dice.uniform(0.001, 0.02)
+        aimed, late = late, late or dice.random() < self.world.trouble.late_swaps
+        delay = dice.uniform(0.3, 3 if aimed else 10) if late else dice.uniform(0.001, 0.02)
         lost = dice.random() < self.world.trouble.lost_replies
         if late or lost:
             self.world.after(0.3, give_up)

@@ -96,6 +96,12 @@ class Daemon:
         }  # fmt: skip
 
     def _first_incarnation(self) -> str:
+        stray = self.directory.stray()
+        if stray:
+            raise Problem(
+                500, "data_directory", f"{self.settings.data_dir}/CURRENT is missing or wrong, but {stray} holds data: write that name "
+                "into it to use them, or empty the directory",
+            )  # fmt: skip
         incarnation = secrets.token_hex(8)
         self.directory.create(incarnation)
         self.directory.use(incarnation)
@@ -263,6 +269,7 @@ class Daemon:
             incarnation = secrets.token_hex(8)
             database = self.directory.create(incarnation)
             await self.loop.run_in_executor(self.copy_thread, write_snapshot, database, header, documents, replies)
+            self._check_unneeded()
             saved = await self._use_snapshot(incarnation)
             LOG.info("snapshot of %s is in place: %d documents at entry %d", node, len(documents), saved.commit)
             self.tell(ev.SnapshotInstalled(saved))
@@ -272,16 +279,22 @@ class Daemon:
         finally:
             self._copying.discard("snapshot")
 
+    def _check_unneeded(self) -> None:
+        """Raise ValueError when this disk has come to hold what was acknowledged while the snapshot was copied."""
+        if self.node.leading is not None or self.node.in_sync():
+            raise ValueError("this node is in sync without it")
+
     async def _use_snapshot(self, incarnation: str) -> ev.Saved:
         """Put a whole snapshot in place of our data. What the core stores meanwhile is dropped: there is no way back."""
         old, self.writer = self.writer, None
         try:
             if old is not None:
                 await self.loop.run_in_executor(self.copy_thread, old.close)
+            self._check_unneeded()
             self.directory.use(incarnation)
             saved = load(self.directory.database(incarnation), incarnation)
             self.writer = self._writer(incarnation)
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, ValueError, sqlite3.Error) as error:
             LOG.critical("can't put the snapshot in place (%s): stopping, to start with what is on disk", error)
             os._exit(1)
         return saved

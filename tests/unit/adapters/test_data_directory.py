@@ -120,3 +120,17 @@ def test_nothing_is_removed_while_it_is_not_known_what_is_in_use(directory):
     (directory.path / "CURRENT").unlink()
     directory.tidy()
     assert (directory.path / OLD / "baton.db").exists()
+
+
+def test_a_lost_current_is_for_a_person(tmp_path):
+    """The data are whole; only the name of the directory in use is gone: starting anew would throw them away."""
+    with Cluster(tmp_path, 1, "local") as cluster:
+        node = cluster.n1
+        node.kill()
+        name = (node.data / "CURRENT").read_text()
+        (node.data / "CURRENT").unlink()
+        node.start()
+        assert node.process.wait(20) == 2 and node.said("CURRENT is missing or wrong")
+        assert (node.data / name.strip() / "baton.db").exists()
+        (node.data / "CURRENT").write_text(name)
+        node.start().until("/active")

@@ -77,6 +77,18 @@ class DataDirectory:
             return None
         return name if (self.path / name / "baton.db").exists() else None
 
+    def stray(self) -> str:
+        """Return the name of an incarnation that belongs to a cluster although none is in use, or ""."""
+        for other in sorted(self.path.iterdir()):
+            if _INCARNATION.match(other.name) and (other / "baton.db").exists():
+                connection = _open(other / "baton.db")
+                try:
+                    if connection.execute("SELECT 1 FROM meta WHERE key = 'cluster_id'").fetchone():
+                        return other.name
+                finally:
+                    connection.close()
+        return ""
+
     def create(self, incarnation: str) -> Path:
         """Make an empty incarnation that is not in use yet; return its database file."""
         folder = self.path / incarnation

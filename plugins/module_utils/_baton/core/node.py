@@ -349,7 +349,8 @@ class Node:
         self.swap = None
         self.trouble = ""
         # Whoever made way has said that the VIP is gone; after mere silence the network is asked.
-        free, self._free = self._free or how == "handed over", False
+        # A record that names who handed over was written after the VIP was released; one of an earlier life of ours was not.
+        free, self._free = self._free or self.record.holder not in ("", self.config.node), False
         self.leading = Leading(self.config, self.state, self.names, reason, now, free)
         self._set_role("active", now)
         own = node_document(self.config.url, self.config.version, self.config.system)
