@@ -9,6 +9,7 @@ import pytest
 
 from baton.adapters import sqlite
 from baton.adapters.sqlite import DataDirectory, load, write_snapshot
+from support.cluster import Cluster
 
 OLD, NEW = "00000000000000aa", "00000000000000bb"
 
