@@ -12,7 +12,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 ROOT = @test "$$(id -u)" = 0 || { echo "make $@: run this as root (or with sudo): $(1)" >&2; exit 1; }
 
-.PHONY: help system venv build collection lint format unit lab simulate mutate molecule demo demo-clean bench bench-failover test clean
+.PHONY: help system venv build collection lint format unit lab simulate mutate molecule failover demo demo-clean bench bench-failover test clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 20
@@ -57,11 +57,15 @@ simulate: venv ## the core under seeded schedules: SEEDS=n FIRST_SEED=m
 	@$(BIN)/python tests/simulation/run.py --seeds $(SEEDS) --first-seed $(FIRST_SEED)
 
 mutate: venv ## leave out one rule of the protocol at a time: does the simulator notice?
-	@$(BIN)/python tests/simulation/mutate.py
+	@$(BIN)/python tests/simulation/mutate.py $(if $(SEEN),--seen)
 
-molecule: build ## the scenario default on real systemd hosts; needs root and podman
+molecule: build ## bootstrap and switch on real systemd hosts; needs root and podman
 	$(call ROOT,systemd hosts need it)
 	@tools/molecule default
+
+failover: build ## etcd, failover and coming back on real systemd hosts; needs root and podman
+	$(call ROOT,systemd hosts need it)
+	@tools/molecule failover
 
 demo: ## three hosts, one cluster, one leader, one switch under load; needs root
 	$(call ROOT,systemd hosts need it)

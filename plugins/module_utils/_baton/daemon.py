@@ -20,7 +20,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Awaitable, Callable, Dict, List, Optional, Sequence, Set
+from typing import Any, Awaitable, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from . import settings as settings_module
 from .adapters import etcd, guard, systemd
@@ -67,6 +67,7 @@ class Daemon:
     def __init__(self, settings: Settings, token: str) -> None:
         self.settings = settings
         self.loop = asyncio.get_running_loop()
+        self._certificates: List[Tuple[ssl.SSLContext, str, str, str]] = []  # context, certificate, key, CA
         self.directory = DataDirectory(settings.data_dir)
         self.store = self._record_store()
         self.blobs = BlobStore(settings.data_dir / "files", settings.keep_contents)
@@ -118,7 +119,7 @@ class Daemon:
         if argument.startswith("https"):
             tls = ssl.create_default_context(cafile=s.etcd_ca or None)
             if s.etcd_cert:
-                tls.load_cert_chain(s.etcd_cert, s.etcd_key)
+                self._certify(tls, s.etcd_cert, s.etcd_key, s.etcd_ca)
         password = Path(s.etcd_password_file).read_text().strip() if s.etcd_password_file else ""
         key = f"{s.etcd_prefix.rstrip('/')}/{s.ha_id}/record"
         return EtcdStore(etcd.Options(tuple(argument.split(",")), key, s.etcd_user, password), tls)
@@ -408,20 +409,36 @@ class Daemon:
         s = self.settings
         if s.insecure:
             return None
-        context = ssl.create_default_context(cafile=s.tls_ca)
-        context.load_cert_chain(s.tls_cert, s.tls_key)
-        return context
+        return self._certify(ssl.create_default_context(cafile=s.tls_ca), s.tls_cert, s.tls_key, s.tls_ca)
 
     def _server_tls(self) -> Optional[ssl.SSLContext]:
         s = self.settings
         if s.insecure:
             return None
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context = self._certify(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), s.tls_cert, s.tls_key, s.tls_ca)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_cert_chain(s.tls_cert, s.tls_key)
         context.load_verify_locations(s.tls_ca)
         context.verify_mode = ssl.CERT_OPTIONAL  # clients have tokens; nodes must show a certificate (see peers.py)
         return context
+
+    def _certify(self, context: ssl.SSLContext, cert: str, key: str, ca: str) -> ssl.SSLContext:
+        """Give a context its certificate, and take note of it for ``_reload``."""
+        context.load_cert_chain(cert, key)
+        self._certificates.append((context, cert, key, ca))
+        return context
+
+    def _reload(self) -> None:
+        """SIGHUP: use the certificates that stand in the files now, for every connection from here on. No write is disturbed."""
+        try:
+            for context, cert, key, ca in self._certificates:
+                ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key)  # half written files must not be used
+                context.load_cert_chain(cert, key)
+                if ca:
+                    context.load_verify_locations(ca)
+        except (OSError, ssl.SSLError) as error:
+            LOG.error("the certificates can't be reloaded (%s): the old ones stay in use", error)
+            return
+        LOG.info("certificates reloaded")
 
     async def run(self) -> int:
         """Serve until told to stop; return the exit status."""
@@ -429,6 +446,7 @@ class Daemon:
             self.loop.add_signal_handler(number, self._signalled, order)
         for number in (signal.SIGTERM, signal.SIGINT):
             self.loop.add_signal_handler(number, self.stopping.set)
+        self.loop.add_signal_handler(signal.SIGHUP, self._reload)
         gc.freeze()  # what the start has made stays for ever
         if self.guard is not None:
             await self.guard.start()
