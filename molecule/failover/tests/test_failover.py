@@ -69,7 +69,9 @@ def test_etcd_has_a_witness_and_is_not_written_to(active):
     assert sorted(member["name"] for member in members) == ["f1", "f2", "w1"]
     revision = json.loads(host_of("w1").check_output(f"{ETCDCTL} get /x"))["header"]["revision"]
     committed = batonctl(active, "ha status")["commit"]
-    batonctl(active, "profiles create '{\"Name\": \"idle\"}'")
+    token = (PROJECT / "build/failover/admin.token").read_text().strip()
+    made = host_of(active).run(f"{SETTINGS} BATON_TOKEN_FILE= BATON_TOKEN={token} batonctl profiles create idle")
+    assert made.rc == 0, made.stderr
     until(lambda: batonctl(active, "ha status")["commit"] > committed, "a write commits")
     assert json.loads(host_of("w1").check_output(f"{ETCDCTL} get /x"))["header"]["revision"] == revision
 
