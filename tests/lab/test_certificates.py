@@ -44,7 +44,7 @@ def test_renewed_without_a_restart_or_a_lost_write(cluster):
     second.process.kill()  # so that a link is made with the new certificates
     second.process.wait()
     second.start()
-    wait_for(lambda: second.ok("/in-sync"), lambda: second.log.read_text(), 20)
+    wait_for(lambda: second.ok("/in-sync"), second.log.read_text, 20)
     so_far = len(answers)
     wait_for(lambda: len(answers) > so_far, "writes go on")
     ended.set()
@@ -59,5 +59,5 @@ def test_a_broken_certificate_is_not_taken(cluster):
     before = shown(first, second)
     (first.folder / "pki" / "n1.pem").write_text("-----BEGIN CERTIFICATE-----\nhalf")
     first.process.send_signal(signal.SIGHUP)
-    wait_for(lambda: "the old ones stay in use" in first.log.read_text(), lambda: first.log.read_text())
+    wait_for(lambda: "the old ones stay in use" in first.log.read_text(), first.log.read_text)
     assert shown(first, second) == before and first.ok("/active")

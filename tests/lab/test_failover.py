@@ -12,8 +12,9 @@ from nodes import VIP, cluster_of, etcd_on
 
 @pytest.fixture
 def cluster(network, tmp_path):
-    with etcd_on(network, tmp_path) as (_process, options), cluster_of(network, tmp_path, options=options) as nodes:
-        yield nodes
+    with etcd_on(network, tmp_path) as (_process, options):
+        with cluster_of(network, tmp_path, options=options) as nodes:
+            yield nodes
 
 
 def active_of(nodes):

@@ -213,10 +213,11 @@ def test_a_scheduled_switch_a_pause_and_nodes_that_never_lead(tmp_path):
         assert second.status()["scheduled_switch"] is None
         assert cluster.call(second, "POST", "/system/pause", json={}).json() == {"paused": True}
         second.kill()
-        until(lambda: first.status()["state"] == "Connecting", "n1 notices the silence")
-        assert first.status()["paused"] and not first.probe("/active") and not third.probe("/active")
+        until(lambda: first.status()["state"] == "Connecting" and first.status()["paused"], "n1 notices the silence and the pause")
+        assert not first.probe("/active") and not third.probe("/active")
         second.start().until("/active")
         assert cluster.call(second, "POST", "/system/pause", json={"paused": False}).json() == {"paused": False}
+        until(lambda: second.status()["in_sync"] == ["n1", "n2", "n3"], "all in sync")
         second.kill()
         first.until("/active")
         assert not third.probe("/active")

@@ -107,8 +107,23 @@ def test_a_pause_stops_it():
     script = passive()
     script.give(ev.RecordRead(6, record(members=("n1", "n2", "n3"), number=3, paused=True)))
     script.now += 10 * GRACE
+    assert tries(script) is None and not script.of(ev.Store)
+
+
+def test_a_pause_whose_end_nobody_could_tell_of_is_looked_up():
+    script = passive(members=("n1", "n2"))
+    script.give(ev.RecordRead(6, record(number=3, paused=True)))
+    script.now += 10 * GRACE
     script.give(ev.Tick())
-    assert not script.of(ev.ReadRecord)
+    assert script.of(ev.ReadRecord)
+    script.give(ev.RecordRead(7, record(number=3)))
+    script.give(ev.Tick())
+    script.now += 1
+    script.give(ev.Tick())
+    assert script.of(ev.ReadRecord)
+    script.give(ev.RecordRead(7, record(number=3)))
+    script.stored()
+    assert script.of(ev.Swap)
 
 
 def test_a_restart_and_a_lost_swap_begin_a_full_grace():

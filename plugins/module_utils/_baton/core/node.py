@@ -58,6 +58,7 @@ from .swaps import REPEAT_AFTER, PendingSwap, Settled
 
 MOST_HISTORY = 200
 PROBE_AHEAD = 0.2  # seconds that the network has for saying that somebody holds the VIP still
+LOOK_AGAIN = 5.0  # seconds of silence after which a passive that may not try looks at the record again
 OVERTAKEN = 1.0  # seconds after which no answer to an earlier question can still arrive
 
 
@@ -143,6 +144,7 @@ class Node:
 
     def _started(self, event: Event, now: float) -> None:
         self.election.restart(now)
+        self._read_at = now
         for node, url in self.members().items():
             if node != self.config.node:
                 self.out.append(Connect(node, url))
@@ -642,6 +644,9 @@ class Node:
         if self._may_try(now):
             self._trying = True
             self._reread(now)
+        elif self.config.shared and now - max(self._heard(), self._read_at) > LOOK_AGAIN:
+            self._read_at = now  # the active may have died before it could tell of a pause that ended, or of who is in sync
+            self.out.append(ReadRecord())
 
     def _release_notice(self, event: Event, now: float) -> None:
         if not isinstance(event, ReleaseNotice) or self.leading is not None:
