@@ -12,7 +12,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 ROOT = @test "$$(id -u)" = 0 || { echo "make $@: run this as root (or with sudo): $(1)" >&2; exit 1; }
 
-.PHONY: help system venv build collection lint format unit lab simulate mutate molecule failover demo demo-clean bench bench-failover test clean
+.PHONY: help system venv build collection lint format unit lab faults simulate mutate molecule failover demo demo-clean bench bench-failover test clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 20
@@ -49,9 +49,12 @@ unit: build build/json-patch-tests/tests.json ## unit tests (real servers on loo
 build/json-patch-tests/tests.json:
 	@$(BIN)/python tests/tools/fetch_json_patch_tests.py build/json-patch-tests
 
-lab: build ## tests in network namespaces; needs root
+lab: build ## tests in network namespaces; FAULTS=n FIRST_SEED=m: n faults under load instead; needs root
 	$(call ROOT,network namespaces need it)
-	@$(BIN)/python -m pytest tests/lab
+	@$(BIN)/python $(if $(FAULTS),tests/lab/storm.py --faults $(FAULTS) --seed $(FIRST_SEED),-m pytest tests/lab)
+
+faults: ## five minutes of `make lab FAULTS=n`; needs root
+	@$(MAKE) --no-print-directory lab FAULTS=$(or $(FAULTS),26)
 
 simulate: venv ## the core under seeded schedules: SEEDS=n FIRST_SEED=m
 	@$(BIN)/python tests/simulation/run.py --seeds $(SEEDS) --first-seed $(FIRST_SEED)

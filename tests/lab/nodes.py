@@ -24,9 +24,9 @@ class Node:
 
     authority = None
 
-    def __init__(self, host, name, address, folder, peers, tls, options=()):
+    def __init__(self, host, name, address, folder, peers, tls, options=(), data=None):
         self.host, self.name, self.address, self.folder = host, name, address, folder
-        self.data, self.log = folder / name, folder / f"{name}.log"
+        self.data, self.log = data or folder / name, folder / f"{name}.log"
         self.ca = folder / "pki" / "ca.pem"
         self.command = [
             sys.executable, str(ROOT / "build/batond.pyz"), "--node-id", name, "--data-dir", str(self.data), "--listen", "0.0.0.0:8092",
@@ -40,6 +40,9 @@ class Node:
     def start(self):
         with open(self.log, "ab") as log:
             self.process = self.host.popen(*self.command, stdout=log, stderr=log)
+
+    def end(self):
+        stop(self.process)
 
     def curl(self, method, path, body=None, token=TOKEN, to=None):
         data = ["-d", json.dumps(body)] if body is not None else []
@@ -58,9 +61,21 @@ class Node:
     def holds(self):
         return any(cidr.startswith(f"{VIP}/") for cidr in self.host.addresses())
 
+    def admin_token(self):
+        path = self.data / "admin.token"
+        return path.read_text().strip() if path.exists() else ""
+
     def guard(self):
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return int(children[0])
+
+
+def stop(process):
+    """Kill a process, frozen or not."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGCONT)
+        process.kill()
+        process.wait()
 
 
 @contextmanager
@@ -77,24 +92,22 @@ def etcd_on(network, folder):
     try:
         yield process, ["--dcs", f"etcd:{url}", "--etcd-plain"]
     finally:
-        process.send_signal(signal.SIGCONT)
-        process.kill()
-        process.wait()
+        stop(process)
 
 
 @contextmanager
-def cluster_of(network, folder, count=3, options=()):
-    """Nodes n1… on hosts of their own; n1 is active and holds the VIP, the others are in sync. No --dcs: manual."""
+def cluster_of(network, folder, count=3, options=(), kind=Node, hosts=None, data=lambda _name: None):
+    """Nodes n1… on hosts of their own (or ``hosts``); n1 is active and holds the VIP, the others are in sync. No --dcs: manual."""
     authority = Authority(folder / "pki")
     (folder / "ha.token").write_text(TOKEN)
     addresses = {f"n{number}": f"192.0.2.{number}" for number in range(1, count + 1)}
     nodes = []
     Node.authority = authority
     for name, address in addresses.items():
-        host = network.host(name, [f"{address}/24"])
+        host = hosts[name] if hosts else network.host(name, [f"{address}/24"])
         tls = authority.issue(name, address, VIP, "127.0.0.1")
         more = [*options, *(["--passive"] if name != "n1" else [])]
-        nodes.append(Node(host, name, address, folder, list(addresses.values()), tls, more))
+        nodes.append(kind(host, name, address, folder, list(addresses.values()), tls, more, data(name)))
     try:
         for node in nodes:
             wait_for(lambda node=node: node.ok("/health"), f"{node.name} answers: {node.log.read_text()}", 20)
@@ -106,7 +119,4 @@ def cluster_of(network, folder, count=3, options=()):
         yield nodes
     finally:
         for node in nodes:
-            if node.process.poll() is None:
-                node.process.send_signal(signal.SIGCONT)
-                node.process.kill()
-                node.process.wait()
+            node.end()

@@ -37,7 +37,7 @@ from .adapters.peers import PATH as LINK_PATH
 from .adapters.peers import Links
 from .adapters.snapshots import PATH as SNAPSHOT_PATH
 from .adapters.snapshots import fetch, serve
-from .adapters.sqlite import DataDirectory, Writer, load, write_durably, write_snapshot
+from .adapters.sqlite import DataDirectory, Writer, distrust, load, write_durably, write_snapshot
 from .core import access
 from .core import events as ev
 from .core.config import NodeConfig
@@ -167,6 +167,9 @@ class Daemon:
         try:
             for command in self.node.handle(event, boottime()):
                 self._commands[type(command)](command)
+        except OSError as error:
+            LOG.critical("can't go on (%s): stopping, to start with what is on disk", error)
+            os._exit(1)
         except Exception:
             LOG.critical("bug: %s can't be handled; stopping", type(event).__name__, exc_info=True)
             os._exit(1)
@@ -184,6 +187,7 @@ class Daemon:
             self.loop.call_soon_threadsafe(self.tell, ev.Stored(store))
 
         def failed(error: BaseException) -> None:
+            distrust(self.directory.database(incarnation))
             LOG.critical("can't write to %s (%s): stopping, since a later write might hide it", self.settings.data_dir, error)
             os._exit(1)
 

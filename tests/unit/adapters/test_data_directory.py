@@ -135,3 +135,17 @@ def test_a_lost_current_is_for_a_person(tmp_path):
         assert (node.data / name.strip() / "baton.db").exists()
         (node.data / "CURRENT").write_text(name)
         node.start().until("/active")
+
+
+def test_what_a_failed_flush_left_is_written_again(directory):
+    database = directory.database(OLD)
+    before = database.read_bytes()
+    os.utime(database, (1, 1))
+    load(database, OLD)
+    assert database.stat().st_mtime == 1, "a start writes nothing anew without need"
+    sqlite.distrust(database)
+    assert len(load(database, OLD).documents) == 2000
+    assert database.stat().st_mtime > 1 and database.read_bytes() == before
+    os.utime(database, (1, 1))
+    load(database, OLD)
+    assert database.stat().st_mtime == 1, "once is enough"

@@ -32,6 +32,7 @@ CREATE INDEX IF NOT EXISTS replies_at ON replies (at);
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 """
 ROWS_A_STATEMENT = 512
+SUSPECT = "SUSPECT"  # beside a database: a flush of it failed
 _INCARNATION = re.compile(r"[0-9a-f]{16}\Z", re.ASCII)  # nothing else in the data directory is ever removed
 Job = Union[Store, Checkpoint, None]
 Row = Tuple[Any, ...]
@@ -135,6 +136,30 @@ def sync_files(database: Path) -> None:
                 os.close(handle)
 
 
+def distrust(database: Path) -> None:
+    """Note that a flush failed: what the kernel shows of these files from now on may not be what the disk has.
+
+    The note need not outlive the kernel, since after a reboot only the disk speaks.
+    """
+    try:
+        database.with_name(SUSPECT).touch()
+    except OSError:
+        pass  # the file system has become read-only: nothing can start on it anyway
+
+
+def _rewrite(database: Path) -> None:
+    """Write the files' own bytes over them: a failed flush left pages that are called clean, and no later one writes those."""
+    for name in (database, database.with_name(database.name + "-wal")):
+        if name.exists():
+            with open(name, "r+b", buffering=0) as file:
+                at = 0
+                while True:
+                    data = os.pread(file.fileno(), 1 << 20, at)
+                    if not data:
+                        break
+                    at += os.pwrite(file.fileno(), data, at)
+
+
 def _insert(connection: sqlite3.Connection, table: str, rows: Sequence[Sequence[Any]]) -> None:
     """Insert or replace rows, many in a statement: for each statement this thread has to win the interpreter back once."""
     for first in range(0, len(rows), ROWS_A_STATEMENT):
@@ -153,7 +178,12 @@ def _position(raw: Any) -> Position:
 
 def load(database: Path, incarnation: str) -> Saved:
     """Read a whole data directory."""
+    suspect = database.with_name(SUSPECT)
+    if suspect.exists():
+        _rewrite(database)
     sync_files(database)
+    if suspect.exists():
+        suspect.unlink()
     connection = _open(database)
     try:
         meta = {key: json.loads(value) for key, value in connection.execute("SELECT key, value FROM meta")}
