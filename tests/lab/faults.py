@@ -17,7 +17,6 @@ from typing import Callable
 
 from netns import wait_for
 
-
 _numbers = itertools.count()
 
 
@@ -216,7 +215,7 @@ def disk_full(lab, random):
         while True:
             file.write(b"\0" * 65536)
             file.flush()
-    return node.name, lambda: filler.unlink()
+    return node.name, filler.unlink
 
 
 def inject(node, effect):

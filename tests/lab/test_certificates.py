@@ -1,19 +1,23 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Certificates are renewed while clients write, and a half written one is not taken."""
+"""Certificates are renewed while clients write; one that is half written, has ended, is revoked or another CA's is not taken."""
 
 import json
 import signal
+import sys
 import threading
 
 import pytest
 from netns import wait_for
-from nodes import cluster_of
+from nodes import ROOT, TOKEN, VIP, cluster_of
+
+from support.certificates import Authority
 
 
 @pytest.fixture
 def cluster(network, tmp_path):
-    with cluster_of(network, tmp_path, 2, ["--dcs", f"local:{tmp_path}/dcs.db"]) as nodes:
+    options = ["--dcs", f"local:{tmp_path}/dcs.db", "--tls-crl", str(tmp_path / "pki" / "crl.pem")]
+    with cluster_of(network, tmp_path, 2, options) as nodes:
         yield nodes
 
 
@@ -37,7 +41,7 @@ def test_renewed_without_a_restart_or_a_lost_write(cluster):
     writer.start()
     before = {node.name: shown(node, second) for node in cluster}
     for node in cluster:
-        node.authority.issue(node.name, node.address, "192.0.2.100", "127.0.0.1")
+        node.authority.issue(node.name, node.address, VIP, "127.0.0.1")
         node.process.send_signal(signal.SIGHUP)
     for node in cluster:
         wait_for(lambda node=node: shown(node, second) != before[node.name], lambda node=node: node.log.read_text())
@@ -61,3 +65,63 @@ def test_a_broken_certificate_is_not_taken(cluster):
     first.process.send_signal(signal.SIGHUP)
     wait_for(lambda: "the old ones stay in use" in first.log.read_text(), first.log.read_text)
     assert shown(first, second) == before and first.ok("/active")
+
+
+def in_sync(node):
+    return json.loads(node.curl("GET", "/api/v3/system/ha")[1])["in_sync"]
+
+
+def refused(first, second):
+    """Wait until ``first`` has left ``second`` out and goes on, and both have said why."""
+    wait_for(lambda: in_sync(first) == ["n1"], first.log.read_text, 20)
+    wait_for(lambda: "no link to" in first.log.read_text() and "no link to" in second.log.read_text(), second.log.read_text)
+    wait_for(lambda: not second.ok("/in-sync"), second.log.read_text)
+    assert first.ok("/active")
+
+
+def restarted(node):
+    node.process.kill()
+    node.process.wait()
+    node.start()
+
+
+def test_a_revoked_certificate_is_refused_at_once_and_a_new_one_is_taken(cluster):
+    first, second = cluster
+    first.authority.revoke("n2")
+    for node in cluster:
+        node.process.send_signal(signal.SIGHUP)
+    refused(first, second)
+    second.authority.issue("n2", second.address, VIP, "127.0.0.1")
+    second.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: second.ok("/in-sync"), second.log.read_text, 20)
+    assert in_sync(first) == ["n1", "n2"]
+
+
+def test_a_certificate_that_has_ended_is_refused_and_named(cluster):
+    first, second = cluster
+    second.authority.issue("n2", second.address, VIP, "127.0.0.1", ended=True)
+    restarted(second)
+    refused(first, second)
+    assert "n2.pem has ended 1 days ago: other nodes refuse it; run the playbook baton.ha.renew" in second.log.read_text()
+
+
+def test_a_certificate_of_another_authority_is_refused(cluster, tmp_path):
+    first, second = cluster
+    own = first.authority.folder
+    other = Authority(tmp_path / "other", "test CA")
+    other.issue("n2", second.address, VIP, "127.0.0.1")
+    for kind in ("pem", "key"):
+        (own / f"n2.{kind}").write_bytes((other.folder / f"n2.{kind}").read_bytes())
+    restarted(second)
+    refused(first, second)
+
+
+def test_the_end_of_each_certificate_is_told(cluster):
+    first, _second = cluster
+    status = json.loads(first.curl("GET", "/api/v3/system/ha")[1])["certificates"]
+    assert set(status) == {"n1.pem", "ca.pem"}
+    assert f'baton_certificate_expiry_timestamp_seconds{{file="n1.pem"}} {status["n1.pem"]:.0f}' in first.curl("GET", "/metrics")[1]
+    environ = ["env", f"BATON_URL=https://{first.address}:8092", f"BATON_TOKEN={TOKEN}", f"BATON_CA={first.ca}"]
+    said = first.host.run(*environ, sys.executable, str(ROOT / "build/batonctl.pyz"), "ha", "status")
+    assert "The certificate n1.pem of n1 ends on " in said and "run the playbook baton.ha.renew" in said
+    assert "the certificate " in first.log.read_text() and "n1.pem ends in 1 days; run the playbook baton.ha.renew" in first.log.read_text()

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Certificates for tests: a CA, and node certificates as the role makes them."""
+"""Certificates for tests: a CA, node certificates as the role makes them, and a list of those that are revoked."""
 
 import datetime
 import ipaddress
@@ -22,15 +22,18 @@ class Authority:
         self._name = self._named(name)
         builder = self._builder(self._name, self._key).add_extension(x509.BasicConstraints(True, 0), critical=True)
         self._write("ca.pem", builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+        self._revoked = []
+        self.revoke()
 
     @staticmethod
     def _named(text):
         return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
-    def _builder(self, subject, key):
+    def _builder(self, subject, key, ended=False):
         now = datetime.datetime.now(datetime.timezone.utc)
         builder = x509.CertificateBuilder().subject_name(subject).issuer_name(self._name).public_key(key.public_key())
-        builder = builder.not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(now + datetime.timedelta(days=1))
+        day = datetime.timedelta(days=1)
+        builder = builder.not_valid_before(now - 2 * day).not_valid_after(now - day if ended else now + day)
         return builder.serial_number(x509.random_serial_number())
 
     def _write(self, name, data):
@@ -38,12 +41,24 @@ class Authority:
         path.write_bytes(data)
         path.chmod(0o600)
 
-    def issue(self, node, *addresses):
+    def revoke(self, *nodes):
+        """Put the certificates of these nodes on the list, crl.pem."""
+        now = datetime.datetime.now(datetime.timezone.utc)
+        for node in nodes:
+            serial = x509.load_pem_x509_certificate((self.folder / f"{node}.pem").read_bytes()).serial_number
+            self._revoked.append(x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now).build())
+        builder = x509.CertificateRevocationListBuilder().issuer_name(self._name).last_update(now)
+        builder = builder.next_update(now + datetime.timedelta(days=1))
+        for item in self._revoked:
+            builder = builder.add_revoked_certificate(item)
+        self._write("crl.pem", builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+
+    def issue(self, node, *addresses, ended=False):
         """Make NODE.pem and NODE.key; return the options of batond for them."""
         key = ec.generate_private_key(ec.SECP256R1())
         names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(item)) for item in addresses])
         usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
-        builder = self._builder(self._named(node), key).add_extension(names, False).add_extension(usage, False)
+        builder = self._builder(self._named(node), key, ended).add_extension(names, False).add_extension(usage, False)
         self._write(f"{node}.pem", builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
         plain = serialization.NoEncryption()
         self._write(f"{node}.key", key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain))

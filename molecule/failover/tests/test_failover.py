@@ -76,13 +76,22 @@ def test_etcd_has_a_witness_and_is_not_written_to(active):
     assert json.loads(host_of("w1").check_output(f"{ETCDCTL} get /x"))["header"]["revision"] == revision
 
 
-def test_the_active_daemon_is_killed(active):
+@pytest.mark.parametrize("whom", ["main", "all"])  # all: its guard, too, so that ExecStopPost has to clean up
+def test_the_active_daemon_is_killed(active, whom):
     other = other_than(active)
-    host_of(active).check_output("systemctl kill -s KILL --kill-whom=main batond")
+    host_of(active).check_output(f"systemctl kill -s KILL --kill-whom={whom} batond")
     until(lambda: batonctl(other, "ha status").get("serving") or settled(), "somebody serves")
     taken = until(settled, "both are back and in sync")
     reasons = [reign["Reason"] for reign in batonctl(taken, "ha history")]
     assert reasons[-1] in (f"{active} ended", "restarted"), reasons
+
+
+def test_a_frozen_daemon_is_followed_and_systemd_starts_it_anew(active):
+    other = other_than(active)
+    host_of(active).check_output("systemctl kill -s STOP --kill-whom=main batond")
+    until(lambda: batonctl(other, "ha status").get("serving") and holds(other), f"{other} serves")
+    assert until(settled, f"{active} is back and in sync", 120) == other
+    assert "Watchdog timeout" in host_of(active).check_output("journalctl -u batond --no-pager")
 
 
 def test_the_active_host_goes_down_and_comes_back(active):
@@ -103,10 +112,34 @@ def test_a_stop_hands_over_first(active):
     assert until(settled, "both in sync") == other
 
 
-def test_the_playbooks_change_nothing_afterwards(active):
+def playbook(name, *options):
+    """Run one of the collection's playbooks against the scenario's hosts; return what it printed."""
     environ = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(PROJECT / "build/collections"), "ANSIBLE_FORCE_COLOR": "0"}
-    for playbook in ("etcd", "bootstrap"):
-        line = [Path(sys.executable).parent / "ansible-playbook", "-i", PROJECT / "molecule/failover/inventory.yml"]
-        done = subprocess.run([*line, PROJECT / f"playbooks/{playbook}.yml"], capture_output=True, text=True, env=environ, check=False)
-        assert done.returncode == 0, done.stdout
-        assert done.stdout.count("changed=0") == done.stdout.count("changed="), done.stdout
+    line = [Path(sys.executable).parent / "ansible-playbook", "-i", PROJECT / "molecule/failover/inventory.yml", *options]
+    done = subprocess.run([*line, PROJECT / f"playbooks/{name}.yml"], capture_output=True, text=True, env=environ, check=False)
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def test_a_revoked_certificate_is_refused_by_nodes_and_etcd(active):
+    other = other_than(active)
+    epoch = batonctl(active, "ha status")["epoch"]
+    host_of(other).check_output("mkdir -m 0700 /root/stolen && cp /etc/baton/*.pem /etc/baton/node.key /root/stolen/")
+    with_stolen = (
+        "curl -sS -o /dev/null -w %{http_code} --cacert /etc/baton/ca.pem --cert /root/stolen/node.pem --key /root/stolen/node.key"
+    )
+    targets = [f"https://{active}:{port}/health" for port in (8092, 2379)]
+    for url in targets:
+        assert host_of(other).run(f"{with_stolen} {url}").stdout == "200", "it works before"
+    playbook("revoke", "-e", f"baton_revoke={other}")
+    until(settled, "both in sync, with a new certificate")
+    for url in targets:
+        refused = host_of(other).run(f"{with_stolen} {url}")
+        assert refused.rc != 0 and "alert" in refused.stderr, refused.stderr
+    assert batonctl(active, "ha status")["epoch"] == epoch, "nobody had to take over for it"
+
+
+def test_the_playbooks_change_nothing_afterwards(active):
+    for name in ("etcd", "bootstrap"):
+        said = playbook(name)
+        assert said.count("changed=0") == said.count("changed="), said

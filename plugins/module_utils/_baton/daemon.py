@@ -20,11 +20,12 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Awaitable, Callable, Dict, List, Optional, Sequence, Set, Tuple
+from typing import Any, Awaitable, Callable, Dict, List, Optional, Sequence, Set
 
 from . import settings as settings_module
 from .adapters import etcd, guard, systemd
 from .adapters.aio import AIOHTTP_ERROR, aiohttp
+from .adapters.certificates import Certificates, Files
 from .adapters.dcs import LocalStore, ManualStore, RecordStore
 from .adapters.etcd import EtcdStore
 from .adapters.files import BlobStore
@@ -52,6 +53,7 @@ from .version import VERSION
 LOG = logging.getLogger("baton")
 SWITCH_SECONDS = 0.0005  # a writer whose fsync has ended must not wait 5 ms for the interpreter while requests keep it busy
 GARBAGE_THRESHOLD = 20_000  # new objects before a look for garbage: there is little, and most of what a request makes is gone by then
+EXPIRY_DAYS = 21  # before a certificate's end from which on the journal says so every day
 STOP_SECONDS = 5.0  # for handing over when told to end
 LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -67,7 +69,7 @@ class Daemon:
     def __init__(self, settings: Settings, token: str) -> None:
         self.settings = settings
         self.loop = asyncio.get_running_loop()
-        self._certificates: List[Tuple[ssl.SSLContext, str, str, str]] = []  # context, certificate, key, CA
+        self.certificates = Certificates()
         self.directory = DataDirectory(settings.data_dir)
         self.store = self._record_store()
         self.blobs = BlobStore(settings.data_dir / "files", settings.keep_contents)
@@ -78,7 +80,7 @@ class Daemon:
         saved = load(self.directory.database(incarnation), incarnation)
         self.node = Node(self._config(), saved)
         self.writer: Optional[Writer] = self._writer(incarnation)
-        self.links = Links(settings.node_id, token, self._client_tls(), self.tell)
+        self.links = Links(settings.node_id, token, self._tls(self.certificates.client), self.tell)
         self.token = token
         self.guard = self._guard()
         self.service = Service(self.node, self.tell, boottime)
@@ -115,11 +117,8 @@ class Daemon:
             return LocalStore(Path(argument))
         if kind == "manual":
             return ManualStore(s.data_dir / "record.json")
-        tls: Optional[ssl.SSLContext] = None
-        if argument.startswith("https"):
-            tls = ssl.create_default_context(cafile=s.etcd_ca or None)
-            if s.etcd_cert:
-                self._certify(tls, s.etcd_cert, s.etcd_key, s.etcd_ca)
+        secure = argument.startswith("https")
+        tls = self.certificates.client(Files(s.etcd_cert, s.etcd_key, s.etcd_ca)) if secure else None
         password = Path(s.etcd_password_file).read_text().strip() if s.etcd_password_file else ""
         key = f"{s.etcd_prefix.rstrip('/')}/{s.ha_id}/record"
         return EtcdStore(etcd.Options(tuple(argument.split(",")), key, s.etcd_user, password), tls)
@@ -141,7 +140,7 @@ class Daemon:
         static = [os.environ["RS_STATIC_IP"]] if os.environ.get("RS_STATIC_IP") else []
         timing = s.timing
         patience = two_holders_bound(timing.lease, timing.grace, timing.valid, timing.rate_error)
-        options = guard.Options(s.vip, s.interface, int(timing.valid), patience, static)
+        options = guard.Options(s.vip, s.interface, int(timing.valid), patience, static, s.watchdog)
         client = GuardClient(guard.program(), options)
         client.on_lost(self._guard_lost)
         return client
@@ -409,40 +408,40 @@ class Daemon:
 
     # --- process --------------------------------------------------------------------------------------------------------
 
-    def _client_tls(self) -> Optional[ssl.SSLContext]:
+    def _tls(self, make: Callable[[Files], ssl.SSLContext]) -> Optional[ssl.SSLContext]:
         s = self.settings
-        if s.insecure:
-            return None
-        return self._certify(ssl.create_default_context(cafile=s.tls_ca), s.tls_cert, s.tls_key, s.tls_ca)
-
-    def _server_tls(self) -> Optional[ssl.SSLContext]:
-        s = self.settings
-        if s.insecure:
-            return None
-        context = self._certify(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), s.tls_cert, s.tls_key, s.tls_ca)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_verify_locations(s.tls_ca)
-        context.verify_mode = ssl.CERT_OPTIONAL  # clients have tokens; nodes must show a certificate (see peers.py)
-        return context
-
-    def _certify(self, context: ssl.SSLContext, cert: str, key: str, ca: str) -> ssl.SSLContext:
-        """Give a context its certificate, and take note of it for ``_reload``."""
-        context.load_cert_chain(cert, key)
-        self._certificates.append((context, cert, key, ca))
-        return context
+        return None if s.insecure else make(Files(s.tls_cert, s.tls_key, s.tls_ca, s.tls_crl))
 
     def _reload(self) -> None:
         """SIGHUP: use the certificates that stand in the files now, for every connection from here on. No write is disturbed."""
         try:
-            for context, cert, key, ca in self._certificates:
-                ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key)  # half written files must not be used
-                context.load_cert_chain(cert, key)
-                if ca:
-                    context.load_verify_locations(ca)
-        except (OSError, ssl.SSLError) as error:
+            revoked = self.certificates.reload()
+        except OSError as error:
             LOG.error("the certificates can't be reloaded (%s): the old ones stay in use", error)
             return
         LOG.info("certificates reloaded")
+        self._look_at_certificates()
+        if revoked:
+            LOG.info("the list of revoked certificates has changed: every link is made anew")
+            self.loop.create_task(self.links.renew())
+
+    def _look_at_certificates(self) -> None:
+        """Note when our certificates end, and warn a person in time."""
+        try:
+            self.service.certificates = self.certificates.expiries()
+        except (OSError, ValueError) as error:
+            LOG.warning("can't tell when the certificates end: %s", error)
+        for name, end in self.service.certificates.items():
+            days = (end - time.time()) / 86400
+            if days <= 0:
+                LOG.error("the certificate %s has ended %.0f days ago: other nodes refuse it; run the playbook baton.ha.renew", name, -days)
+            elif days < EXPIRY_DAYS:
+                LOG.warning("the certificate %s ends in %.0f days; run the playbook baton.ha.renew", name, days)
+
+    async def _watch_certificates(self) -> None:
+        while True:
+            self._look_at_certificates()
+            await asyncio.sleep(86400)
 
     async def run(self) -> int:
         """Serve until told to stop; return the exit status."""
@@ -468,7 +467,7 @@ class Daemon:
             },
         )  # fmt: skip
         server = Server(app)
-        await server.start(self.settings.host, self.settings.port, self._server_tls())
+        await server.start(self.settings.host, self.settings.port, self._tls(self.certificates.server))
         LOG.info("%s serves on %s", self.settings.node_id, self.settings.advertise)
         self.tell(ev.Started())
         for url in self.settings.peers:
@@ -476,6 +475,7 @@ class Daemon:
                 self.links.connect(url)
         tasks = [self.loop.create_task(self._tick()), self.loop.create_task(self._admin_token())]
         tasks += [self.loop.create_task(self._watchdog()), self.loop.create_task(self._collect_contents())]
+        tasks.append(self.loop.create_task(self._watch_certificates()))
         systemd.notify("READY=1")
         await self.stopping.wait()
         systemd.notify("STOPPING=1")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from .adapters.files import BlobInfo
@@ -36,6 +37,7 @@ class Service:
         self._serving_waiters: List["asyncio.Future[None]"] = []
         self.vip: Optional[Callable[[], Dict[str, Any]]] = None
         self.dcs: Callable[[], bool] = lambda: True
+        self.certificates: Dict[str, float] = {}  # file → when it ends, in unix seconds
 
     @property
     def node_id(self) -> str:
@@ -223,6 +225,7 @@ class Service:
             "min_in_sync": record.min_in_sync,
             "paused": record.paused,
             "dcs_reachable": self.dcs(),
+            "certificates": {Path(name).name: end for name, end in self.certificates.items()},
             "scheduled_switch": self.scheduled(),
             "seq": state.log.end.seq,
             "commit": state.commit,

@@ -35,6 +35,7 @@ class Settings:
     tls_cert: str
     tls_key: str
     tls_ca: str
+    tls_crl: str
     ha_id: str
     ha_token: str
     ha_token_file: str
@@ -42,6 +43,7 @@ class Settings:
     passive: bool
     vip: str
     interface: str
+    watchdog: str
     timing_name: str
     mode: str
     min_in_sync: int
@@ -79,10 +81,12 @@ OPTIONS: List[Tuple[str, str, str, Tuple[str, ...]]] = [
     ("tls-cert", "", "PEM file: certificate of this node (its common name is the node id)", ()),
     ("tls-key", "", "PEM file: key of the certificate", ()),
     ("tls-ca", "", "PEM file: the CA of all nodes", ()),
+    ("tls-crl", "", "PEM file: the CA's list of revoked certificates", ()),
     ("ha-id", "baton", "name of the cluster, equal on all nodes", ("RS_HA_ID",)),
     ("ha-token-file", "", "file with the secret that all nodes share", ()),
     ("vip", "", "virtual address with prefix length, held by the active", ("RS_HA_ADDRESS",)),
     ("interface", "", "network interface for the VIP", ("RS_HA_INTERFACE",)),
+    ("watchdog", "", "device such as /dev/watchdog that resets the host if it freezes while it holds the VIP", ()),
     ("timing", "balanced", f"timing profile: {', '.join(sorted(PROFILES))}", ()),
     ("mode", "available", "available, or strict: no writes below --min-in-sync copies", ()),
     ("min-in-sync", "1", "copies that mode strict wants", ()),
@@ -173,6 +177,8 @@ def _checked(values: Dict[str, str], flags: Dict[str, bool], peers: List[str], e
         raise _wrong("min-in-sync", "is a number of at least 1")
     if bool(values["vip"]) != bool(values["interface"]):
         raise _wrong("vip", "and --interface go together")
+    if values["watchdog"] and not values["vip"]:
+        raise _wrong("watchdog", "needs --vip: it is armed while the VIP is held")
     if not re.match(r"-?[0-9]{1,6}\Z", values["priority"]):
         raise _wrong("priority", f"{values['priority']!r} is not a whole number")
     profile(values["timing"])
@@ -180,9 +186,9 @@ def _checked(values: Dict[str, str], flags: Dict[str, bool], peers: List[str], e
     return Settings(
         node_id=values["node-id"], data_dir=Path(values["data-dir"]), host=host, port=port, advertise=advertise,
         dcs=(kind, argument), insecure=flags["insecure"], tls_cert=values["tls-cert"], tls_key=values["tls-key"],
-        tls_ca=values["tls-ca"], ha_id=values["ha-id"], ha_token=environ.get("RS_HA_TOKEN", ""),
+        tls_ca=values["tls-ca"], tls_crl=values["tls-crl"], ha_id=values["ha-id"], ha_token=environ.get("RS_HA_TOKEN", ""),
         ha_token_file=values["ha-token-file"], peers=peers, passive=flags["passive"], vip=values["vip"],
-        interface=values["interface"], timing_name=values["timing"], mode=values["mode"],
+        interface=values["interface"], watchdog=values["watchdog"], timing_name=values["timing"], mode=values["mode"],
         min_in_sync=int(values["min-in-sync"]), discard=flags["discard-foreign-data"],
         no_failover=flags["no-failover"], priority=int(values["priority"]), etcd_prefix=values["etcd-prefix"],
         etcd_ca=values["etcd-ca"], etcd_cert=values["etcd-cert"], etcd_key=values["etcd-key"], etcd_user=values["etcd-user"],
@@ -233,7 +239,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _check_security(values: Dict[str, str], flags: Dict[str, bool], host: str) -> None:
-    files = [flag for flag in ("tls-cert", "tls-key", "tls-ca") if values[flag]]
+    files = [flag for flag in ("tls-cert", "tls-key", "tls-ca", "tls-crl") if values[flag]]
     if flags["insecure"]:
         if files:
             raise _wrong("insecure", f"and --{files[0]} exclude each other")
@@ -243,6 +249,7 @@ def _check_security(values: Dict[str, str], flags: Dict[str, bool], host: str) -
     for flag in ("tls-cert", "tls-key", "tls-ca"):
         if not values[flag]:
             raise _wrong(flag, "is required (or --insecure on loopback)")
+    for flag in files:
         if not Path(values[flag]).is_file():
             raise _wrong(flag, f"there is no file {values[flag]}")
 

@@ -11,7 +11,7 @@ import os
 import sys
 from pathlib import Path
 
-from .adapters import guard, notice
+from .adapters import guard, notice, watchdog
 from .core.problem import Problem
 
 REIGN = "reign.json"
@@ -31,6 +31,8 @@ def main() -> int:
     except (Problem, OSError) as error:
         _log(f"the VIP {address} can't be removed from {interface}: {error}")
         return 1
+    if os.environ.get("BATON_WATCHDOG"):
+        watchdog.calm(os.environ["BATON_WATCHDOG"])
     reign = Path(os.environ.get("BATON_DATA_DIR", ".")) / REIGN
     try:
         said = notice.Notice.from_text(reign.read_text())

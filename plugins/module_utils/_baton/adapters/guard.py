@@ -29,6 +29,7 @@ from ..core import vip
 from ..core.vip_address import HostAddress, parse_vip
 from .arp import Wire
 from .netlink import Address, AddressEvent, Link, Monitor, Netlink
+from .watchdog import Watchdog
 
 NOTICE = __name__.rpartition(".")[0] + ".notice"
 LONGEST_LABEL = 15
@@ -40,7 +41,8 @@ DEATH_SECONDS = 1.0  # that a daemon which closed its end may take to die
 class Options:
     """What a guard is started for. ``valid`` and ``patience``: see core/vip.py Settings.
 
-    ``address``: the VIP as ADDRESS/PREFIX. ``static``: the node's own addresses, which the VIP must not be.
+    ``address``: the VIP as ADDRESS/PREFIX. ``static``: the node's own addresses, which the VIP must not be. ``watchdog``: a
+    device that is armed while the VIP is held.
     """
 
     address: str
@@ -48,6 +50,7 @@ class Options:
     valid: int
     patience: float = vip.Settings.patience
     static: Sequence[str] = ()
+    watchdog: str = ""
 
 
 def now() -> float:
@@ -71,6 +74,7 @@ def command(program: Sequence[str], options: Options, daemon_fd: int, daemon_pid
     return [
         *program, "guard", "--vip", options.address, "--interface", options.interface, "--valid", str(options.valid),
         "--patience", str(options.patience), "--daemon-fd", str(daemon_fd), "--daemon-pid", str(daemon_pid),
+        *(["--watchdog", options.watchdog] if options.watchdog else []),
     ]  # fmt: skip
 
 
@@ -81,13 +85,14 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     parser.add_argument("--interface", required=True)
     parser.add_argument("--valid", type=int, required=True)
     parser.add_argument("--patience", type=float, required=True)
+    parser.add_argument("--watchdog", default="")
     parser.add_argument("--daemon-fd", type=int, required=True)
     parser.add_argument("--daemon-pid", type=int, required=True)
     given = parser.parse_args(argv)
     control = socket.socket(fileno=given.daemon_fd)
     control.setblocking(False)
     try:
-        options = Options(given.vip, given.interface, given.valid, given.patience)
+        options = Options(given.vip, given.interface, given.valid, given.patience, watchdog=given.watchdog)
         guard = Guard(options, control, given.daemon_pid)
     except OSError as error:
         _send(control, f"fatal the VIP's guard can't work: {error.strerror} (it needs CAP_NET_ADMIN and CAP_NET_RAW)")
@@ -145,6 +150,7 @@ class Guard:
         self._wire: Optional[Wire] = None
         self._use_link(self._netlink.link(options.interface))
         self._netlink.check_permission()
+        self._watchdog = Watchdog(options.watchdog, options.valid) if options.watchdog else None
 
     def run(self) -> int:
         """Guard until the daemon is gone or says ``leave``. Whatever happens, the address is removed at the end."""
@@ -272,6 +278,11 @@ class Guard:
         if self._link is None:
             return vip.Failed(f"interface {self._options.interface} does not exist: the VIP can't be added")
         try:
+            if self._watchdog is not None:
+                self._watchdog.keep()
+        except OSError as error:
+            return vip.Failed(f"no VIP without the watchdog {self._options.watchdog}: {error.strerror}")
+        try:
             self._netlink.replace(self._link.index, self._ip, valid, self._label)
         except OSError as error:
             return vip.Failed(f"the VIP can't be added to {self._options.interface}: {error.strerror}")
@@ -281,6 +292,8 @@ class Guard:
         try:
             if self._link is not None:
                 self._netlink.remove(self._link.index, self._ip)
+            if self._watchdog is not None:
+                self._watchdog.release()
         except OSError as error:
             return vip.Failed(f"the VIP can't be removed from {self._options.interface}: {error.strerror}")
         return vip.Removed()

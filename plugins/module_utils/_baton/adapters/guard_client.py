@@ -20,6 +20,7 @@ from ..core.problem import Problem
 from ..core.vip_address import check_vip
 from .guard import Options, command, host_addresses, remove_now
 from .notice import Notice
+from .watchdog import Watchdog, calm
 
 START_SECONDS = 5.0
 DROP_SECONDS = 0.5
@@ -86,6 +87,11 @@ class GuardClient:
             return
         options = self._options
         _vip, warnings = check_vip(options.address, options.interface, host_addresses(), options.static)
+        if options.watchdog:
+            try:
+                Watchdog(options.watchdog, options.valid).check()
+            except OSError as error:
+                raise Problem(400, "bad_watchdog", f"the watchdog {options.watchdog} can't be used: {error.strerror}") from None
         for warning in warnings:
             LOG.warning("%s", warning)
         loop = asyncio.get_running_loop()
@@ -269,6 +275,8 @@ class GuardClient:
     async def _remove_without_guard(self) -> None:
         try:
             remove_now(self._options.address, self._options.interface)
+            if self._options.watchdog:
+                calm(self._options.watchdog)
             LOG.warning("VIP %s: made sure without a guard that it is off", self._options.address)
         except OSError as error:
             LOG.error("the VIP can't be removed (%s): waiting until the kernel drops it", error.strerror)

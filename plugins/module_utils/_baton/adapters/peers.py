@@ -39,6 +39,7 @@ class Link:
         self._queue: Deque[str] = deque()
         self._queued = 0
         self._wake = asyncio.Event()
+        self.socket: Any = None
         self.task = asyncio.get_running_loop().create_task(self._keep_up())
 
     def send(self, text: str) -> None:
@@ -72,7 +73,7 @@ class Link:
         connecting = self.links.session.ws_connect(
             self.url.rstrip("/") + PATH, headers=headers, ssl=self.links.tls, max_msg_size=MAX_MESSAGE, heartbeat=10
         )
-        socket = await asyncio.wait_for(connecting, 5)
+        self.socket = socket = await asyncio.wait_for(connecting, 5)
         try:
             node = socket._response.headers.get(NODE_HEADER, "")
             if not node or node == self.links.me:
@@ -130,6 +131,11 @@ class Links:
         await asyncio.gather(*(socket.close() for socket in tuple(self._incoming)), return_exceptions=True)
         if self.session is not None:
             await self.session.close()
+
+    async def renew(self) -> None:
+        """End every connection with a peer; those that may be made anew are, at once."""
+        sockets = [link.socket for link in self._by_url.values() if link.socket is not None]
+        await asyncio.gather(*(socket.close() for socket in (*sockets, *self._incoming)), return_exceptions=True)
 
     def connect(self, url: str) -> None:
         """Keep a link to this URL."""

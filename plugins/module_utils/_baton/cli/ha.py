@@ -12,6 +12,7 @@ from .common import Context, add_group, add_verb
 from .output import RED
 
 Status = Dict[str, Any]
+EXPIRY_DAYS = 21
 
 
 def add(groups: Any) -> None:
@@ -63,6 +64,11 @@ def show_status(context: Context) -> None:
     out.line(sentence(status))
     if status.get("paused"):
         out.line("Paused: nobody becomes active by itself until `batonctl ha resume`.")
+    if not status.get("dcs_reachable", True):
+        out.line("The store of the cluster record does not answer: until it does, nobody can take over.")
+    for name, end in sorted((status.get("certificates") or {}).items()):
+        if end - time.time() < EXPIRY_DAYS * 86400:
+            out.line(f"The certificate {name} of {status.get('node')} ends on {date_of(end)}: run the playbook baton.ha.renew.")
     planned = status.get("scheduled_switch")
     if planned:
         out.line(f"A switch to {planned['To'] or 'the best passive'} is scheduled for {date_of(planned['At'])}.")

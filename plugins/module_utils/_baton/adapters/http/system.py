@@ -100,6 +100,10 @@ class System:
         lines += ["# HELP baton_member_in_sync Whether a node is in the in-sync set.", "# TYPE baton_member_in_sync gauge"]
         for node in status["nodes"]:
             lines.append(f'baton_member_in_sync{{node="{node["id"]}"}} {int(node["in_sync"])}')
+        lines.append("# HELP baton_certificate_expiry_timestamp_seconds When a certificate ends, in unix seconds.")
+        lines.append("# TYPE baton_certificate_expiry_timestamp_seconds gauge")
+        for name, end in status["certificates"].items():
+            lines.append(f'baton_certificate_expiry_timestamp_seconds{{file="{name}"}} {end:.0f}')
         return web.Response(text="\n".join(lines) + "\n", content_type="text/plain", charset="utf-8")
 
 
