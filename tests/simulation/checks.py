@@ -4,7 +4,8 @@
 
 I1: every acknowledged write stays in the committed log. I2: no two different entries are ever committed at one place.
 I3: of the acknowledged compare-and-patches of one document each found the value that the one before it left, and nothing
-that was answered is older than what was acknowledged before the question. I4: no two hosts hold the VIP at once.
+that was answered is older than what was acknowledged before the question. I4: no two hosts hold the VIP at once, and no two
+clients believe at once that they hold a lock.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 
 from baton.core.events import Outcome
 from baton.core.problem import Problem
+from simulation.locks import Believers
 
 
 class Violation(AssertionError):
@@ -45,6 +47,8 @@ class Checks:
         self.epochs = {}
         self.lost_races = 0
         self.reads = 0
+        self.others = {}  # request id → who is told the result
+        self.believers = Believers(self)
         self.leases = True  # what leases promise ends with a force
 
     def fail(self, text):
@@ -67,7 +71,7 @@ class Checks:
                 continue
             entry = state.log.get(seq)
             for effect in entry.body.get("effects", ()) if entry is not None else ():
-                for op in effect.get("ops") or ():
+                for op in effect.get("ops") or () if effect["kind"] == "profiles" else ():
                     self.values[(op["path"].rpartition("/")[2], op["value"])] = seq
             known = self.committed.setdefault(seq, position)
             if known != position:
@@ -105,6 +109,10 @@ class Checks:
         self.open[number] = write
 
     def reply(self, host, command):
+        answered = self.others.pop(command.id, None)
+        if answered is not None:
+            answered(command.result)
+            return
         write = self.open.pop(command.id, None)
         if write is None:
             return
@@ -164,7 +172,7 @@ class Checks:
         at = {}
         for entry in state.log.after(state.log.start.seq):
             for effect in entry.body.get("effects", ()):
-                for op in effect.get("ops") or ():
+                for op in effect.get("ops") or () if effect["kind"] == "profiles" else ():
                     register = op["path"].rpartition("/")[2]
                     at[entry.seq] = (register, values.get(register, "" if whole else None), op["value"])
                     values[register] = op["value"]

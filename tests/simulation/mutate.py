@@ -20,6 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 importlib.import_module("conftest")  # makes the package ``baton`` importable
 
 from baton.core import (  # noqa: E402
+    client_leases,
+    coordination,
     election,
     events,
     followers,
@@ -293,6 +295,51 @@ def promotes_who_is_not_in_sync():
     stack.enter_context(replaced(orders.Orders, "_force", force))
     stack.enter_context(replaced(node.Node, "in_sync", lambda self: bool(self.record.cluster_id)))
     return stack
+
+
+def client_leases_end_with_the_reign():
+    def resume(self, heads, now):
+        if not self._running:
+            self._running = True
+            self._ticked_at = now
+            self._ttl = {document.key: document.value["Ttl"] for document in heads.list("leases")}
+            self._deadline = dict.fromkeys(self._ttl, now)
+
+    return replaced(client_leases.ClientLeases, "_resume", resume)
+
+
+def client_leases_ignore_the_rate_of_clocks():
+    original = client_leases.ClientLeases.__init__
+
+    def shorter(self, rate_error, patience):
+        original(self, 0.0, patience)
+
+    return replaced(client_leases.ClientLeases, "__init__", shorter)
+
+
+def a_lock_is_given_to_whoever_asks():
+    original = coordination._acquire
+
+    def acquire(change, lookup, floor):
+        changes = original(change, lookup, floor)
+        return [item if item.action != "patch" or item.kind != "locks" else _into_holders(item) for item in changes]
+
+    return _order("acquire", acquire)
+
+
+def _into_holders(change):
+    body = [{**operation, "path": operation["path"].replace("/Queue/", "/Holders/")} for operation in change.body]
+    return dataclasses.replace(change, body=body)
+
+
+@contextlib.contextmanager
+def _order(name, handler):
+    old = coordination.ACTIONS[("locks", name)]
+    coordination.ACTIONS[("locks", name)] = handler
+    try:
+        yield
+    finally:
+        coordination.ACTIONS[("locks", name)] = old
 
 
 def _is_mutation(name, value):

@@ -7,6 +7,7 @@ from __future__ import annotations
 from baton.core import events as ev
 from baton.core.documents import Change
 from simulation.checks import Write
+from simulation.locks import LockClient
 from simulation.world import Trouble, World
 
 REGISTERS = ("a", "b")
@@ -50,6 +51,8 @@ class Schedule:
         self._make_document()
         for _client in range(self.dice.randint(1, 4)):
             self._client()
+        for number in range(self.dice.choice((0, 2, 3))):
+            LockClient(self, number).step()
         world.after(self.dice.expovariate(1 / world.trouble.fault_every), self._fault)
         world.run_until(world.now + LENGTH)
         self._mend()

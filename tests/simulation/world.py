@@ -17,7 +17,7 @@ from baton.core.config import NodeConfig
 from baton.core.log import Epoch
 from baton.core.node import Node
 from baton.core.timing import PROFILES
-from simulation.checks import Checks
+from simulation.checks import Checks, Violation
 
 
 @dataclass
@@ -32,6 +32,9 @@ class Disk:
         saved = self.saved
         if command.truncate_after is not None:
             saved.entries = [entry for entry in saved.entries if entry.seq <= command.truncate_after]
+        end = saved.entries[-1].seq if saved.entries else saved.log_start.seq
+        if command.entries and command.entries[0].seq != end + 1:
+            raise Violation(f"entry {command.entries[0].seq} is written where the disk's log ends at {end}: no start could read it")
         saved.entries.extend(command.entries)
         saved.commit = max(saved.commit, command.commit)
         for name, value in command.meta.items():
@@ -251,8 +254,10 @@ class Host:
             self._later(0.002, lambda: self.give(ev.RecordRead(*self.disk.record)))
 
     def _answer(self, life, event):
+        """What was read or swapped; one answer in ten is overtaken by what happens meanwhile."""
         if life == self.life and not self.world.muted:
-            self._later(0.001, lambda: self.give(event))
+            dice = self.world.dice
+            self._later(dice.uniform(0.01, 0.28) if dice.random() < 0.1 else 0.001, lambda: self.give(event))
 
     def _do_swap(self, command):
         life = self.life

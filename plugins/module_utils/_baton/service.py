@@ -14,7 +14,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 from .adapters.files import BlobInfo
 from .core import access
 from .core.documents import Change, Document
-from .core.events import Changed, Event, Idempotency, Operator, Outcome, Reply, Submit
+from .core.events import Changed, Event, Idempotency, KeepAlive, Operator, Outcome, Reply, Submit
 from .core.heads import Heads
 from .core.node import Node
 from .core.problem import Problem
@@ -94,6 +94,18 @@ class Service:
             lambda number: Submit(number, tuple(changes), wall, idempotency, deadline, tuple(blobs))
         )
         return outcome
+
+    async def keep_alive(self, lease: str) -> Dict[str, Any]:
+        """Extend a client's lease; return its Id and Ttl. Raises Problem."""
+        if self._node.leading is None:
+            raise self._elsewhere()
+        answer: Dict[str, Any] = await self._ask(lambda number: KeepAlive(number, lease))
+        return answer
+
+    def lease_left(self, lease: str) -> Optional[float]:
+        """Return for how many seconds a client may still count on its lease; None when that is not known here."""
+        leading = self._node.leading
+        return leading.client_leases.left(lease, self._clock()) if leading is not None else None
 
     async def store_file(self, path: str, blob: BlobInfo, idempotency: Optional[Idempotency] = None) -> Outcome:
         """Name a file content that is in our blob store; it reaches every in-sync node before the name commits."""

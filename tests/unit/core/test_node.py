@@ -131,6 +131,55 @@ def test_while_a_batch_is_written_the_next_one_gathers(pair):
     assert len(store.entries) == len(send.message.entries) == 2
 
 
+def test_what_was_gathered_but_never_written_ends_with_the_reign(pair):
+    """Or the next reign's first entry would leave a hole in the log on the disk."""
+    pair.write(1)
+    pair.give(ev.Flush())
+    written = pair.node.state.log.end.seq
+    pair.write(2)
+    assert pair.node.state.log.end.seq == written + 1
+    commands = pair.give(ev.RecordRead(7, record(active="n2", members=("n1", "n2"), number=3)))
+    assert [c.result.extra["outcome"] for c in commands if isinstance(c, ev.Reply)] == ["unknown", "unknown"]
+    assert pair.node.leading is None and pair.node.state.log.end.seq == written
+
+
+def test_a_read_that_missed_the_record_does_not_disturb_the_active(pair):
+    """It may have been asked before the record was made; if it stays away, a person is told, and nobody stops serving."""
+    pair.give(ev.RecordRead(-1, None))
+    assert pair.of(ev.ReadRecord) and pair.node.serving(pair.now) and not pair.node.leading.trouble
+    pair.now += 1.1
+    pair.ack("n2")
+    pair.give(ev.RecordRead(-1, None))
+    assert pair.node.leading is not None and "the cluster record is gone" in pair.node.leading.trouble
+    pair.give(ev.RecordRead(6, pair.node.record))
+    assert not pair.node.leading.trouble
+
+
+def test_a_clients_lease_is_extended_only_within_the_actives_own(pair):
+    pair.give(ev.Submit(1, (Change("leases", "x", "grant", {"Ttl": 9.0, "Owner": ""}),), pair.now))
+    pair.give(ev.Flush())
+    pair.stored()
+    pair.ack("n2")
+    pair.give(ev.KeepAlive(2, "x"))
+    assert pair.of(ev.Reply)[0].result == {"Id": "x", "Ttl": 9.0}
+    pair.give(ev.KeepAlive(3, "y"))
+    assert pair.of(ev.Reply)[0].result.code == "no_lease"
+    pair.now += LEASE + 0.1
+    pair.give(ev.KeepAlive(4, "x"))
+    assert pair.of(ev.Reply)[0].result.extra["outcome"] == "not_applied"
+
+
+def test_a_lease_that_nobody_keeps_is_ended_by_an_entry_of_the_log(pair):
+    pair.give(ev.Submit(1, (Change("leases", "x", "grant", {"Ttl": 1.0, "Owner": ""}),), pair.now))
+    for _tick in range(20):
+        pair.give(ev.Flush())
+        pair.stored()
+        pair.ack("n2")
+        pair.now += 0.1
+        pair.give(ev.Tick())
+    assert pair.node.state.heads.committed("leases", "x") is None
+
+
 def test_a_follower_that_is_behind_is_sent_more_with_each_acknowledgement(pair):
     for number in range(1, 1200):
         pair.write(number)

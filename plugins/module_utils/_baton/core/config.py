@@ -1,6 +1,7 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a node is told when it is made, and the names it gives: constant while the process lives. Pure."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -32,7 +32,8 @@ class Document:
 class Change:
     """What a client asks of one document.
 
-    ``action``: create (409 if it exists), put (create or replace), patch (404 if absent), delete (404 if absent).
+    ``action``: create (409 if it exists), put (create or replace), patch (404 if absent), delete (404 if absent), or one of
+    coordination.ACTIONS.
     ``body``: the whole value, or for patch the list of operations. ``if_match``: a revision, or "*" (must exist).
     ``at``: where in the document a patch's root stands, such as ("Params", "my/leader").
     ``if_unset``: nothing may stand there (412), which no operation of RFC 6902 can test.

@@ -145,6 +145,14 @@ class Submit:
 
 
 @dataclass(frozen=True)
+class KeepAlive:
+    """A client wants its lease extended."""
+
+    id: int
+    lease: str
+
+
+@dataclass(frozen=True)
 class Operator:
     """A person's order: create | promote | give_up | switch | unschedule | pause | resume | remove.
 
@@ -161,7 +169,7 @@ class Operator:
 
 Event = Union[
     Started, Tick, Flush, RecordRead, SwapAnswer, Received, LinkUp, LinkDown, Stored, SnapshotInstalled, BlobStored,
-    BlobUnavailable, ReleaseNotice, Released, Submit, Operator,
+    BlobUnavailable, ReleaseNotice, Released, Submit, KeepAlive, Operator,
 ]  # fmt: skip
 
 
@@ -254,7 +262,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Reply:
-    """Answer the Submit or Operator with this id: an Outcome, a dictionary (Operator) or a Problem."""
+    """Answer the Submit, KeepAlive or Operator with this id: an Outcome, a dictionary (not for Submit) or a Problem."""
 
     id: int
     result: Union[Outcome, Dict[str, Any], Problem]

@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections import deque
 from typing import Deque, Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
+from .coordination import expand
 from .documents import Change, Document, Effect, apply_effect, evaluate
 
+PLAIN = ("patch", "put", "create", "delete")
 Key = Tuple[str, str]
 Changes = List[Tuple[str, str, Optional[Document]]]
 
@@ -46,15 +48,24 @@ class Heads:
         """Return every committed document."""
         return [document for documents in self._committed.values() for document in documents.values()]
 
-    def evaluate(self, changes: Sequence[Change]) -> List[Effect]:
-        """Return the effects of ``changes``, of which later ones see earlier ones: all or, with a Problem, nothing."""
+    def evaluate(self, changes: Sequence[Change], floor: int = 0) -> List[Effect]:
+        """Return the effects of ``changes``, of which later ones see earlier ones: all or, with a Problem, nothing.
+
+        ``floor``: fencing tokens are above it.
+        """
         staged: Dict[Key, Optional[Document]] = {}
 
         def lookup(kind: str, key: str) -> Optional[Document]:
             return staged[(kind, key)] if (kind, key) in staged else self.speculative(kind, key)
 
         effects = []
-        for change in changes:
+        waiting = deque(changes)
+        while waiting:
+            change = waiting.popleft()
+            orders = expand(change, lookup, floor) if change.action not in PLAIN else None
+            if orders is not None:
+                waiting.extendleft(reversed(orders))
+                continue
             effect, document = evaluate(change, lookup)
             staged[(change.kind, change.key)] = document
             effects.append(effect)

@@ -10,9 +10,11 @@ from collections import deque
 from dataclasses import replace
 from typing import Deque, Dict, List, Optional, Set, Tuple
 
+from .client_leases import ClientLeases
 from .config import Names, NodeConfig, next_version
+from .coordination import no_lease
 from .documents import Change
-from .events import Lease, Reply, RoleChanged, Send, Submit, Swap
+from .events import KeepAlive, Lease, Reply, RoleChanged, Send, Submit, Swap
 from .followers import NEVER, Follower, Followers
 from .handover import Handover
 from .messages import Ack, BlobHeld, BlobWanted, Hello, Reject
@@ -37,6 +39,7 @@ class Leading:
         self.me = Member(config.node, state.incarnation)
         self.followers = Followers(config.node, self.epoch, state.log, config.timing, now)
         self.submissions = Submissions(state, self.epoch)
+        self.client_leases = ClientLeases(config.timing.rate_error, config.timing.lease)
         self.swap: Optional[PendingSwap] = None
         self.handover: Optional[Handover] = None
         self.over = ""
@@ -101,6 +104,15 @@ class Leading:
             self._blob_waits.append((now, request))
         else:
             self.submissions.submit(request)
+
+    def keep_alive(self, event: KeepAlive, now: float) -> None:
+        """Extend a client's lease. Nothing is written: whoever is active next gives every lease its full time."""
+        problem = self.refusal(now)
+        ttl = self.client_leases.keep(event.lease, self.state.heads, now) if problem is None else None
+        if ttl is not None:
+            self.state.out.append(Reply(event.id, {"Id": event.lease, "Ttl": ttl}))
+        else:
+            self.state.out.append(Reply(event.id, problem or no_lease(event.lease)))
 
     def put_document(self, kind: str, key: str, value: Dict[str, object]) -> None:
         """Write a document of our own, unless it is there already."""
@@ -185,7 +197,7 @@ class Leading:
         if point > self.state.commit:
             started = self.started
             self.state.needed_after = self.followers.needed_after(now)
-            self.state.apply(point)
+            self.client_leases.committed(self.state.apply(point), now)
             self.submissions.committed()
             if self.started and not started:
                 self.state.note("info", f"serving from entry {self.start_seq} of epoch {self.epoch.number}")
@@ -319,6 +331,8 @@ class Leading:
             self.state.out.extend(self.swap.tick(now))
         if self.handover is not None:
             self._tick_handover(now)
+        for lease in self.client_leases.tick(self.serving(now) and self.handover is None, self.state.heads, now):
+            self.submit_own(Change("leases", lease, "expire"))
         self.advance(now)
         self.shrink(now)
         self.grow(now)
@@ -380,6 +394,7 @@ class Leading:
         if self._pausing:
             self.state.out.append(Reply(self._pausing, not_applied("not_active", f"{why}; ask the active again")))
         self.state.drop_speculation()
+        self.state.log.truncate_after(self._stored_through)  # what gathered for the next batch was never written nor sent
         self.state.needed_after = None
 
 

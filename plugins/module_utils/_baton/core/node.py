@@ -23,6 +23,7 @@ from .events import (
     FetchSnapshot,
     Flush,
     ForgetRecord,
+    KeepAlive,
     Lease,
     LinkDown,
     LinkUp,
@@ -92,7 +93,8 @@ class Node:
             SwapAnswer: self._swap_answer, Received: self._received, LinkUp: self._link_up, LinkDown: self._link_down,
             Stored: self._stored, SnapshotInstalled: self._snapshot_installed, BlobStored: self._blob_stored,
             BlobUnavailable: self._blob_unavailable,
-            ReleaseNotice: self._release_notice, Released: self._released, Submit: self._submit, Operator: self._operator,
+            ReleaseNotice: self._release_notice, Released: self._released, Submit: self._submit, KeepAlive: self._keep_alive,
+            Operator: self._operator,
         }  # fmt: skip
 
     def handle(self, event: Event, now: float) -> List[Command]:
@@ -240,13 +242,15 @@ class Node:
         self._note_in_sync()
 
     def _doubt(self, version: int, now: float) -> None:
-        """An older record than we know of: an answer that was overtaken, unless what we ask from now on says the same."""
+        """An older record than we know of, or none: an answer that was overtaken, unless what we ask from now on says the same."""
         if self._doubted_at == NEVER:
             self._doubted_at = now
             self.out.append(ReadRecord())
         elif now - self._doubted_at > OVERTAKEN:
-            text = (f"the cluster record is older ({version}) than one this node has seen ({self.state.known}): "
-                    "the store was restored or replaced; check it before anything else")  # fmt: skip
+            text = "the cluster record is gone but this node has data: restore the store; it is never made anew by itself"
+            if version >= 0:
+                text = (f"the cluster record is older ({version}) than one this node has seen ({self.state.known}): "
+                        "the store was restored or replaced; check it before anything else")  # fmt: skip
             if self.leading is None:
                 self._stop(text, now)
             elif self.leading.trouble != text:  # it goes on serving: nobody can be promoted by such a record
@@ -310,7 +314,7 @@ class Node:
 
     def _no_record(self, now: float) -> None:
         if self.state.known >= 0 or (self.state.cluster_id and self.config.shared):
-            self._stop("the cluster record is gone but this node has data: restore the store; it is never made anew by itself", now)
+            self._doubt(-1, now)
         elif self.config.may_create and not self.state.cluster_id:
             self.create(self.names.nonce(), now)
         elif self.role != "passive":
@@ -580,6 +584,14 @@ class Node:
             self.out.append(Reply(event.id, not_applied("not_active", f"{self.config.node} is not active; nothing was changed")))
         else:
             self.leading.submit(event, now)
+
+    def _keep_alive(self, event: Event, now: float) -> None:
+        if not isinstance(event, KeepAlive):
+            return
+        if self.leading is None:
+            self.out.append(Reply(event.id, not_applied("not_active", f"{self.config.node} is not active; ask the active")))
+        else:
+            self.leading.keep_alive(event, now)
 
     def _operator(self, event: Event, now: float) -> None:
         if isinstance(event, Operator):

@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 from .config import NodeConfig
 from .documents import Document, Effect, effect_from_json
 from .events import Changed, Checkpoint, Command, Note, Saved, Store
-from .heads import Heads
+from .heads import Changes, Heads
 from .log import Entry, Epoch, Log, Position
 from .record import Record
 from .replies import Replies
@@ -118,10 +118,10 @@ class State:
         self.replies.drop_after(self.commit)
         self._speculated = self.commit
 
-    def apply(self, seq: int) -> None:
-        """Move the committed head to ``seq``, which must be in the log and committed."""
+    def apply(self, seq: int) -> Changes:
+        """Move the committed head to ``seq``, which must be in the log and committed; return what changed."""
         if seq <= self.commit:
-            return
+            return []
         for entry in self.log.after(self._speculated, seq - self._speculated):
             self.speculate(entry)
         changed = self.heads.commit(seq)
@@ -131,6 +131,7 @@ class State:
             self.out.append(Changed(seq, changed))
         if seq - self._checkpointed >= self.config.checkpoint_entries:
             self._checkpoint(seq)
+        return changed
 
     def _checkpoint(self, seq: int) -> None:
         at = self.log.position(seq)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, Deque, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
+from .coordination import TOKENS_AN_EPOCH
 from .documents import Document, effect_to_json
 from .events import Outcome, Reply, Submit
 from .log import Entry, Epoch
@@ -58,7 +59,7 @@ class Submissions:
             self._wait(0, request.id, not_applied("deadline_passed", "the request came after its own deadline; nothing was changed"))
             return
         try:
-            effects = self.state.heads.evaluate(request.changes)
+            effects = self.state.heads.evaluate(request.changes, self.epoch.number * TOKENS_AN_EPOCH)
         except Problem as problem:
             self._wait(self.state.log.end.seq, request.id, problem)
             return

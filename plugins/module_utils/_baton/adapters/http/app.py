@@ -17,6 +17,7 @@ from ..aio import web
 from ..files import BlobStore
 from . import messages
 from .backend import Backend
+from .coordination import Coordination
 from .documents import Documents
 from .files import Files
 from .system import System
@@ -37,6 +38,7 @@ class Api:
         self._is_node = is_node
         self._backend = backend
         self._documents = Documents(backend)
+        self._coordination = Coordination(backend)
         self._files = Files(backend, blobs)
         self._tokens = Tokens(backend, ha_token_hash)
         self._system = System(backend, version)
@@ -73,6 +75,10 @@ class Api:
             if kind == "profiles" and len(rest) == 2 and rest[1] == "token":
                 return await self._tokens.for_profile(request, rest[0])
             return await self._documents.handle(request, kind, rest, stale)
+        if kind == "leases":
+            return await self._coordination.leases(request, rest, stale)
+        if kind == "locks":
+            return await self._coordination.locks(request, rest, stale)
         if kind == "files":
             return await self._files.handle(request, rest, stale)
         if kind == "tokens":

@@ -163,8 +163,9 @@ class Documents:
 
     async def _change(self, request: Any, change: Change, created: bool = False) -> Any:
         key = await messages.idempotency(request)
-        outcome = await self._backend.submit([change], key, messages.deadline(request))
-        document = outcome.documents[0] if outcome.documents else None
+        changes = [change, *messages.under_lease(request, change)]
+        outcome = await self._backend.submit(changes, key, messages.deadline(request))
+        document = messages.document_of(outcome, change)
         value = self._value(document, change.at, False)
         if value is MISSING:
             return messages.changed(request, None, None, 204, outcome.replayed)

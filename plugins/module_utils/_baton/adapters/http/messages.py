@@ -6,11 +6,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 from urllib.parse import unquote
 
-from ...core.documents import Document
-from ...core.events import Idempotency
+from ...core.documents import Change, Document
+from ...core.events import Idempotency, Outcome
 from ...core.problem import Problem
 from ...core.values import is_small, parse
 from ..aio import web
@@ -138,6 +138,30 @@ def deadline(request: Any) -> Optional[float]:
     if not 0 <= value < 1e12:
         raise Problem(400, "bad_deadline", "Baton-Deadline is a time in unix seconds, such as 1700000000.5")
     return value
+
+
+def under_lease(request: Any, change: Change) -> List[Change]:
+    """Return what If-Lease (only while that is held) and Baton-Lease (gone with that lease) add to a change."""
+    found: List[Change] = []
+    guard, tie = request.headers.get("If-Lease"), request.headers.get("Baton-Lease")
+    if guard is not None:
+        lease, _semicolon, token = guard.partition(";")
+        if not token.strip().isdigit():
+            raise Problem(400, "bad_if_lease", "If-Lease is the lease's id and the fencing token, such as deploy-1;4294967297")
+        found.append(Change("leases", lease.strip(), "check", {"Token": int(token)}))
+    if tie is not None:
+        if len(change.at) < 2:
+            raise Problem(400, "bad_lease", "Baton-Lease ties one param of a profile or machine to a lease")
+        if change.action == "patch" and request.method != "DELETE":
+            where = {"Kind": change.kind, "Key": change.key, "Path": list(change.at)}
+            found.append(Change("leases", tie.strip(), "tie_value", where))
+    return found
+
+
+def document_of(outcome: Outcome, change: Change) -> Optional[Document]:
+    """Return the document that a change left, among those of its request."""
+    found = [item for item in outcome.documents if item is not None and (item.kind, item.key) == (change.kind, change.key)]
+    return found[0] if found else None
 
 
 def changed(request: Any, value: Any, document: Optional[Document], status: int, replayed: bool) -> Any:

@@ -1,0 +1,71 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""When client leases end, on the active's clock. Pure.
+
+A client counts its TTL from the moment it sends; the active counts from later, and longer by the clocks' rate error: so nothing
+that is tied to a lease goes while its client may still rely on it. After a change of active, a restart, or a time in which the
+active could not answer, every lease has its full time again.
+"""
+
+from __future__ import annotations
+
+from typing import Dict, List, Optional
+
+from .heads import Changes, Heads
+
+
+class ClientLeases:
+    """The deadlines of one reign."""
+
+    def __init__(self, rate_error: float, patience: float) -> None:
+        self._factor = 1 + rate_error
+        self._patience = patience  # seconds without a tick after which the active may have been unable to answer
+        self._ttl: Dict[str, float] = {}
+        self._deadline: Dict[str, float] = {}
+        self._running = False
+        self._ticked_at = 0.0
+
+    def tick(self, serving: bool, heads: Heads, now: float) -> List[str]:
+        """Return the leases whose time is over; each is returned once."""
+        if not serving or now - self._ticked_at > self._patience:
+            self._running = False
+        self._ticked_at = now
+        if not serving:
+            return []
+        self._resume(heads, now)
+        over = [key for key, end in self._deadline.items() if now >= end]
+        for key in over:
+            del self._deadline[key]
+        return over
+
+    def _resume(self, heads: Heads, now: float) -> None:
+        if not self._running:
+            self._running = True
+            self._ticked_at = now
+            self._ttl = {document.key: document.value["Ttl"] for document in heads.list("leases")}
+            self._deadline = {key: now + ttl * self._factor for key, ttl in self._ttl.items()}
+
+    def committed(self, changed: Changes, now: float) -> None:
+        """Take note of leases that were granted or are gone."""
+        for kind, key, document in changed:
+            if kind != "leases" or not self._running:
+                continue
+            if document is None:
+                self._ttl.pop(key, None)
+                self._deadline.pop(key, None)
+            elif key not in self._ttl:
+                self._ttl[key] = document.value["Ttl"]
+                self._deadline[key] = now + document.value["Ttl"] * self._factor
+
+    def keep(self, key: str, heads: Heads, now: float) -> Optional[float]:
+        """Extend a lease, on an active that serves; return its TTL, or None when it is gone or about to be."""
+        self._resume(heads, now)
+        if key not in self._deadline or now >= self._deadline[key]:
+            return None
+        self._deadline[key] = now + self._ttl[key] * self._factor
+        return self._ttl[key]
+
+    def left(self, key: str, now: float) -> Optional[float]:
+        """Return the seconds that a client may still count on, or None."""
+        end = self._deadline.get(key)
+        return None if end is None else max(0.0, (end - now) / self._factor)

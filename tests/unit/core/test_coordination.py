@@ -1,0 +1,216 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Locks, their queue and fencing tokens, leases and what is tied to them: orders go in, documents come out."""
+
+import pytest
+
+from baton.core.client_leases import ClientLeases
+from baton.core.coordination import TOKENS_AN_EPOCH, holders, standing
+from baton.core.documents import Change
+from baton.core.heads import Heads
+from baton.core.problem import Problem
+
+
+class Desk:
+    """Carries out one order after the other, as the log of one epoch would."""
+
+    def __init__(self, epoch=1):
+        self.heads, self.seq, self.epoch = Heads(), 0, epoch
+
+    def do(self, *changes):
+        effects = self.heads.evaluate(changes, self.epoch * TOKENS_AN_EPOCH)
+        self.seq += 1
+        self.heads.append(self.seq, f"{self.epoch}.{self.seq}", effects)
+        return self.heads.commit(self.seq)
+
+    def grant(self, key, ttl=10.0, owner="o"):
+        return self.do(Change("leases", key, "grant", {"Ttl": ttl, "Owner": owner}))
+
+    def acquire(self, owner, lease=None, slots=None, queue=True, lock="l"):
+        self.do(Change("locks", lock, "acquire", {"Owner": owner, "Lease": lease, "Slots": slots, "Queue": queue, "Data": None, "At": 0}))
+        return self.stands(owner, lock)
+
+    def release(self, owner, token=None, lock="l"):
+        self.do(Change("locks", lock, "release", {"Owner": owner, "Token": token}))
+
+    def revoke(self, key):
+        self.do(Change("leases", key, "revoke"))
+
+    def lock(self, lock="l"):
+        return self.heads.committed("locks", lock)
+
+    def stands(self, owner, lock="l"):
+        return standing(self.lock(lock), owner)
+
+    def held_by(self, lock="l"):
+        return [entry["Owner"] for entry in holders(self.lock(lock))]
+
+    def ties(self, lease):
+        return self.heads.committed("leases", lease).value["Ties"]
+
+
+def refused(code, work, *args, **more):
+    with pytest.raises(Problem) as caught:
+        work(*args, **more)
+    assert caught.value.code == code
+    return caught.value
+
+
+def test_one_holds_the_others_wait_in_order():
+    desk = Desk()
+    first = desk.acquire("a")
+    assert first["Held"] and first["Position"] == 0
+    assert desk.acquire("b") == {"Held": False, "Token": first["Token"] + 1, "Position": None, "Ahead": 0}
+    assert desk.acquire("c")["Ahead"] == 1
+    desk.release("a")
+    assert desk.held_by() == ["b"] and desk.stands("c")["Ahead"] == 0
+    desk.release("c")
+    desk.release("b")
+    assert desk.lock() is None
+
+
+def test_who_does_not_wait_is_told_who_holds_it_and_changes_nothing():
+    desk = Desk()
+    desk.acquire("a")
+    before = desk.lock()
+    problem = refused("locked", desk.acquire, "b", queue=False)
+    assert problem.detail == "lock 'l' is held by a" and problem.extra["holders"][0]["Owner"] == "a"
+    assert desk.lock() == before
+
+
+def test_acquiring_again_is_the_same_acquisition():
+    desk = Desk()
+    desk.grant("x")
+    desk.grant("y")
+    held = desk.acquire("a", "x")
+    assert desk.acquire("a", "x") == held
+    assert desk.acquire("a", "y") == held and desk.ties("x") == [] and len(desk.ties("y")) == 1
+    desk.revoke("x")
+    assert desk.stands("a") == held
+    desk.revoke("y")
+    assert desk.lock() is None
+
+
+def test_slots():
+    desk = Desk()
+    for owner in "abc":
+        desk.acquire(owner, slots=2)
+    assert desk.held_by() == ["a", "b"] and desk.stands("c")["Ahead"] == 0
+    refused("slots_differ", desk.acquire, "d", slots=3)
+    desk.release("a")
+    assert desk.held_by() == ["b", "c"] and desk.stands("b")["Position"] == 0
+
+
+def test_only_the_owner_releases():
+    desk = Desk()
+    token = desk.acquire("a")["Token"]
+    assert refused("not_held", desk.release, "b").detail == "'b' neither holds nor waits for lock 'l'; held by a"
+    refused("other_token", desk.release, "a", token + 1)
+    desk.release("a", token)
+    refused("not_held", desk.release, "a")
+
+
+def test_what_is_tied_to_a_lease_goes_with_it():
+    desk = Desk()
+    desk.grant("x")
+    desk.acquire("a", "x")
+    desk.acquire("a", "x", lock="other/lock")
+    desk.acquire("b")
+    desk.do(Change("profiles", "p", "put", {"Params": {}}))
+    for name in ("mine", "overwritten"):
+        value = Change("profiles", "p", "patch", [{"op": "add", "path": f"/Params/{name}", "value": 1}])
+        desk.do(value, Change("leases", "x", "tie_value", {"Kind": "profiles", "Key": "p", "Path": ["Params", name]}))
+    desk.do(Change("profiles", "p", "patch", [{"op": "add", "path": "/Params/overwritten", "value": 2}]))
+    desk.revoke("x")
+    assert desk.held_by() == ["b"] and desk.lock("other/lock") is None
+    assert desk.heads.committed("profiles", "p").value["Params"] == {"overwritten": 2}
+    refused("no_lease", desk.revoke, "x")
+    refused("no_lease", desk.acquire, "a", "x")
+    desk.do(Change("leases", "x", "expire"))
+
+
+def test_a_released_lock_is_not_another_owners_when_the_lease_goes():
+    desk = Desk()
+    desk.grant("x")
+    desk.acquire("a", "x")
+    desk.release("a")
+    assert desk.ties("x") == []
+    desk.acquire("a")
+    desk.revoke("x")
+    assert desk.held_by() == ["a"]
+
+
+def test_tokens_grow_with_every_acquisition_and_over_a_force():
+    desk = Desk(epoch=3)
+    tokens = []
+    for owner in "aba":
+        tokens.append(desk.acquire(owner)["Token"])
+        desk.release(owner)
+    assert tokens == sorted(set(tokens)) and tokens[0] == 3 * TOKENS_AN_EPOCH + 1
+    behind = Desk(epoch=4)  # a forced node that had missed all of it
+    assert behind.acquire("a")["Token"] > tokens[-1]
+    assert Desk(epoch=2**20).acquire("a")["Token"] < 2**53
+
+
+def test_a_lease_guards_a_write():
+    desk = Desk()
+    desk.grant("x")
+    token = desk.acquire("a", "x")["Token"]
+    queued = desk.acquire("b", "x")["Token"]
+    write = Change("profiles", "p", "put", {})
+    desk.do(Change("leases", "x", "check", {"Token": token}), write)
+    refused("lease_lost", desk.do, write, Change("leases", "x", "check", {"Token": queued}))
+    desk.release("a")
+    refused("lease_lost", desk.do, write, Change("leases", "x", "check", {"Token": token}))
+    desk.do(write, Change("leases", "x", "check", {"Token": queued}))
+    desk.revoke("x")
+    assert "is gone" in refused("lease_lost", desk.do, write, Change("leases", "x", "check", {"Token": queued})).detail
+
+
+def test_a_grant_again_is_the_same_lease():
+    desk = Desk()
+    desk.grant("x")
+    assert desk.grant("x") == []
+    refused("exists", desk.grant, "x", 11.0)
+    refused("bad_name", desk.grant, "not a name")
+    refused("bad_name", desk.acquire, "a", lock="//")
+
+
+def test_a_lease_lasts_its_time_and_a_bit_and_is_kept_alive():
+    desk, leases = Desk(), ClientLeases(0.1, 2.0)
+    assert leases.tick(True, desk.heads, 100.0) == []
+    leases.committed(desk.grant("x"), 100.0)
+    assert leases.tick(True, desk.heads, 101.0) == [] and leases.left("x", 105.5) == 5.0
+    assert leases.keep("x", desk.heads, 102.0) == 10.0 and leases.keep("y", desk.heads, 102.0) is None
+    for moment in range(102, 113):
+        assert leases.tick(True, desk.heads, float(moment)) == []
+    assert leases.keep("x", desk.heads, 113.0) is None, "it is about to go"
+    assert leases.tick(True, desk.heads, 113.0) == ["x"] and leases.tick(True, desk.heads, 114.0) == []
+
+
+@pytest.mark.parametrize("serving", [False, True])
+def test_after_a_time_without_answers_every_lease_has_its_full_time(serving):
+    desk, leases = Desk(), ClientLeases(0.1, 2.0)
+    desk.grant("x")
+    leases.tick(True, desk.heads, 100.0)
+    leases.tick(serving, desk.heads, 101.0)
+    assert leases.tick(True, desk.heads, 111.5 if serving else 102.0) == [], "frozen or without a lease in between"
+    later = 111.5 if serving else 102.0
+    for step in range(1, 11):
+        assert leases.tick(True, desk.heads, later + step) == []
+    assert leases.tick(True, desk.heads, later + 11.0) == ["x"]
+
+
+def test_a_new_active_can_be_asked_before_its_first_tick():
+    desk, leases = Desk(), ClientLeases(0.1, 2.0)
+    desk.grant("x")
+    assert leases.keep("x", desk.heads, 100.0) == 10.0
+    assert leases.tick(True, desk.heads, 100.1) == [] and leases.tick(True, desk.heads, 101.0) == []
+
+
+def test_a_lease_that_is_gone_has_no_deadline():
+    desk, leases = Desk(), ClientLeases(0.1, 2.0)
+    leases.tick(True, desk.heads, 100.0)
+    leases.committed(desk.grant("x"), 100.0)
+    leases.committed(desk.do(Change("leases", "x", "revoke")), 101.0)
+    assert leases.tick(True, desk.heads, 101.5) == [] and leases.keep("x", desk.heads, 101.5) is None and leases.left("x", 101.5) is None

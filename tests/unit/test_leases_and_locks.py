@@ -1,0 +1,171 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Leases, locks and fencing tokens over HTTP, with real daemons: fair, tied, kept over a change of active."""
+
+import threading
+
+import pytest
+
+from support.cluster import Cluster, until
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    with Cluster(tmp_path_factory.mktemp("locks"), 2, dcs="local") as made:
+        yield made
+
+
+@pytest.fixture
+def call(cluster):
+    def ask(method, path, body=None, **headers):
+        options = {} if body is None else {"json": body}
+        return cluster.call(cluster.active(), method, path, headers=headers, allow_redirects=False, **options)
+
+    return ask
+
+
+def lease(call, name, ttl=60):
+    answer = call("POST", "/leases", {"Id": name, "Ttl": ttl, "Owner": "test"})
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+def acquire(call, lock, owner, **more):
+    return call("POST", f"/locks/{lock}/acquire", {"Owner": owner, **more})
+
+
+def test_a_lease_from_grant_to_revocation(call):
+    assert lease(call, "life", "1m") == lease(call, "life", 60) | {"Left": pytest.approx(60, abs=5)}
+    assert call("POST", "/leases/life/keepalive").json() == {"Id": "life", "Ttl": 60.0}
+    assert [item["Id"] for item in call("GET", "/leases").json() if item["Id"] == "life"] == ["life"]
+    assert 50 < call("GET", "/leases/life").json()["Left"] <= 60
+    assert call("DELETE", "/leases/life").status_code == 204
+    for method, path in (("GET", "/leases/life"), ("POST", "/leases/life/keepalive"), ("DELETE", "/leases/life")):
+        answer = call(method, path)
+        assert answer.status_code == 404 and answer.json()["type"] == "urn:baton:no_lease", answer.text
+
+
+def test_what_is_not_kept_alive_vanishes_and_the_next_in_line_is_let_in(call):
+    lease(call, "short", 1)
+    assert acquire(call, "gate", "first", Lease="short").json()["Held"]
+    call("POST", "/profiles", {"Name": "tied"})
+    tied = {"Baton-Lease": "short"}
+    assert call("PUT", "/profiles/tied/params/mine", "here", **tied).status_code == 200
+    assert call("PUT", "/profiles/tied/params/other", "stays").status_code == 200
+    got = acquire(call, "gate", "second", Wait=20).json()
+    assert got["Held"] and [entry["Owner"] for entry in got["Holders"]] == ["second"]
+    assert call("GET", "/profiles/tied/params").json() == {"other": "stays"}
+    assert call("POST", "/locks/gate/release", {"Owner": "second"}).status_code == 204
+
+
+def test_everybody_gets_in_once_alone_and_in_order(call):
+    call("POST", "/profiles", {"Name": "counter", "Params": {"n": 0}})
+    order, inside = [], []
+
+    def worker(number):
+        lease(call, f"w{number}")
+        got = acquire(call, "door", f"w{number}", Lease=f"w{number}", Wait=60)
+        assert got.status_code == 200, got.text
+        inside.append(number)
+        assert len(inside) == 1
+        now = call("GET", "/profiles/counter/params/n").json()
+        guard = {"If-Lease": f"w{number};{got.json()['Token']}"}
+        assert call("PUT", "/profiles/counter/params/n", now + 1, **guard).status_code == 200
+        order.append(got.json()["Token"])
+        inside.remove(number)
+        assert call("DELETE", f"/leases/w{number}").status_code == 204
+
+    threads = [threading.Thread(target=worker, args=(number,)) for number in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert call("GET", "/profiles/counter/params/n").json() == 12 and len(order) == 12 and order == sorted(order)
+    assert call("GET", "/locks/door").json() == {"Name": "door", "Slots": None, "Holders": [], "Queue": []}
+
+
+def test_who_does_not_get_it_is_told_by_whom_it_is_held_and_where_he_stands(call):
+    acquire(call, "shown", "a", Data={"why": "deploy"})
+    refused = acquire(call, "shown", "b")
+    assert refused.status_code == 409 and refused.json()["detail"] == "lock 'shown' is held by a"
+    assert refused.json()["holders"][0]["Data"] == {"why": "deploy"}
+    acquire(call, "shown", "c", Wait=0.05)
+    refused = acquire(call, "shown", "d", Wait=0.05)
+    assert refused.json()["detail"] == "lock 'shown' is held by a; 1 wait before 'd'" and refused.json()["ahead"] == 1
+    assert [entry["Owner"] for entry in call("GET", "/locks/shown").json()["Queue"]] == ["c", "d"]
+    assert call("POST", "/locks/shown/release", {"Owner": "b"}).json()["type"] == "urn:baton:not_held"
+    assert call("DELETE", "/locks/shown").status_code == 204
+
+
+def test_who_waits_and_loses_his_lease_is_out_of_the_line(call):
+    acquire(call, "line", "a")
+    lease(call, "gone")
+    answers = []
+    waiter = threading.Thread(target=lambda: answers.append(acquire(call, "line", "b", Lease="gone", Wait=30)))
+    waiter.start()
+    until(lambda: call("GET", "/locks/line").json()["Queue"], "b waits")
+    call("DELETE", "/leases/gone")
+    waiter.join()
+    assert answers[0].status_code == 409 and answers[0].json()["type"] == "urn:baton:out_of_line"
+    call("DELETE", "/locks/line")
+
+
+def test_a_change_of_active_takes_nothing_from_anybody(cluster, call):
+    lease(call, "kept", 5)
+    token = acquire(call, "kept/lock", "a", Lease="kept").json()["Token"]
+    waiting = []
+    old = cluster.active()
+    waiter = threading.Thread(target=lambda: waiting.append(acquire(call, "kept/lock", "b", Wait=60)))
+    waiter.start()
+    until(lambda: call("GET", "/locks/kept/lock").json()["Queue"], "b waits")
+    assert cluster.call(old, "POST", "/system/switch", json={}).status_code == 200
+    waiter.join()
+    assert waiting[0].status_code in (307, 503), "told to ask the new active"
+    until(lambda: cluster.active() not in (None, old), "another is active")
+    assert call("POST", "/leases/kept/keepalive").status_code == 200
+    assert acquire(call, "kept/lock", "a", Lease="kept").json()["Token"] == token, "the same acquisition"
+    call("POST", "/locks/kept/lock/release", {"Owner": "a"})
+    got = acquire(call, "kept/lock", "b").json()
+    assert got["Held"] and got["Token"] > token
+    stale = call("PUT", "/profiles/tied/params/x", 1, **{"If-Lease": f"kept;{token}"})
+    assert stale.status_code == 412 and stale.json()["type"] == "urn:baton:lease_lost"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "says"),
+    [
+        ("/leases", {"Ttl": 0}, 422, "Ttl is a time from 1 s"),
+        ("/leases", {"Ttl": "never"}, 400, "not a time"),
+        ("/leases", {}, 422, "Ttl is a time"),
+        ("/leases", {"Id": 7, "Ttl": 5}, 422, "Id is a string"),
+        ("/leases", {"Id": "a b", "Ttl": 5}, 400, "can't name a lease"),
+        ("/leases", [], 422, "must be a JSON object"),
+        ("/locks/x/acquire", {}, 422, "Owner is a printable string"),
+        ("/locks/x/acquire", {"Owner": ""}, 422, "Owner is a printable string"),
+        ("/locks/x/acquire", {"Owner": "a\nb"}, 422, "Owner is a printable string"),
+        ("/locks/x/acquire", {"Owner": "a", "Slots": 0}, 422, "Slots is a whole number"),
+        ("/locks/x/acquire", {"Owner": "a", "Slots": True}, 422, "Slots is a whole number"),
+        ("/locks/x/acquire", {"Owner": "a", "Wait": -1}, 422, "Wait is a number"),
+        ("/locks/x/acquire", {"Owner": "a", "Wait": "long"}, 422, "Wait is a number"),
+        ("/locks/x/acquire", {"Owner": "a", "Queue": 1}, 422, "Queue is true or false"),
+        ("/locks/x/acquire", {"Owner": "a", "Lease": "none"}, 404, "there is no lease 'none'"),
+        ("/locks/x/acquire", {"Owner": "a", "Data": "x" * 5000}, 413, "Data is at most"),
+        ("/locks/%20/acquire", {"Owner": "a"}, 400, "can't name a lock"),
+        ("/locks/x/release", {"Owner": "a", "Token": "1"}, 422, "Token is the number"),
+        ("/locks/x/release", {"Owner": "a"}, 409, "nobody does"),
+        ("/leases/a/b/c", {}, 404, "nothing at"),
+    ],
+)
+def test_bad_input_changes_nothing(call, path, body, status, says):
+    answer = call("POST", path, body)
+    assert answer.status_code == status and says in answer.json()["detail"], answer.text
+    assert call("GET", "/locks/x").json()["Holders"] == []
+
+
+def test_bad_headers_change_nothing(call):
+    call("POST", "/profiles", {"Name": "h"})
+    for name, value, says in (("If-Lease", "x", "If-Lease is the lease's id"), ("Baton-Lease", "none", "there is no lease 'none'")):
+        answer = call("PUT", "/profiles/h/params/x", 1, **{name: value})
+        assert answer.status_code in (400, 404) and says in answer.json()["detail"], answer.text
+    assert "ties one param" in call("PATCH", "/profiles/h", [], **{"Baton-Lease": "none"}).json()["detail"]
+    assert call("GET", "/profiles/h/params").json() == {}
