@@ -25,7 +25,8 @@ def outcome(seed):
     except Exception:
         return seed, {}, traceback.format_exc(limit=-3)
     counts = {"acknowledged": len(checks.acknowledged), "lost races": checks.lost_races, "refused": checks.refused}
-    return seed, {**counts, "unknown": checks.unknown, "epochs": len(checks.epochs), "reads": checks.reads, "locks held": checks.believers.held}, ""
+    counts.update({"unknown": checks.unknown, "epochs": len(checks.epochs), "reads": checks.reads, "locks held": checks.believers.held})
+    return seed, counts, ""
 
 
 def main():
