@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,39 @@ def test_what_the_modules_promise(cluster, tmp_path):
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
 
 
+def test_a_lock_under_two_controllers_at_once(cluster, tmp_path):
+    room = tmp_path / "room"
+    room.mkdir()
+    values = {"url": cluster.n1.url, "token_file": str(cluster.n1.data / "admin.token"), "ansible_python_interpreter": sys.executable}
+    done = []
+
+    def play(name):
+        inventory = ",".join(f"{name}-{number}" for number in range(5)) + ","
+        options = json.dumps({**values, "room": str(room)})
+        done.append(ansible("ansible-playbook", "-i", inventory, "-f", 5, HERE / "locks.yml", "-e", options))
+
+    controllers = [threading.Thread(target=play, args=(name,)) for name in ("one", "two")]
+    for controller in controllers:
+        controller.start()
+    for controller in controllers:
+        controller.join()
+    for result in done:
+        assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-2000:]
+    seen = [int(line) for line in (tmp_path / "room.seen").read_text().split()]
+    assert len(seen) == 10 and set(seen) <= {1, 2}
+    assert cluster.call(cluster.n1, "GET", "/locks").json() == [] and cluster.call(cluster.n1, "GET", "/leases").json() == []
+
+
+@pytest.mark.parametrize("strategy", ["linear", "free"])
+def test_hosts_that_would_wait_for_each_other_for_ever_are_warned(cluster, tmp_path, strategy):
+    lock = {"url": cluster.n1.url, "token_file": str(cluster.n1.data / "admin.token"), "name": strategy, "wait_timeout": 0.1}
+    play = {"hosts": "all", "gather_facts": False, "strategy": strategy, "tasks": [{"baton.ha.lock": lock}]}
+    (tmp_path / "play.yml").write_text(json.dumps([play]))
+    done = ansible("ansible-playbook", "-i", "a,b,", tmp_path / "play.yml")
+    assert done.returncode == 2 and f"lock '{strategy}' is held by" in done.stdout
+    assert ("strategy is linear" in " ".join(done.stderr.split())) == (strategy == "linear")
+
+
 @pytest.mark.parametrize(
     ("module", "arguments", "expected"),
     [
@@ -44,6 +78,7 @@ def test_what_the_modules_promise(cluster, tmp_path):
         ("profile_info", "name=direct", {"changed": False}),
         ("leader_election", "profile=direct candidate=me", {"is_leader": True}),
         ("compare_and_patch", "name=direct param=my/leader expect=me value=you", {"won": True}),
+        ("lock", "name=direct owner=me", {"held": True}),
         ("node_info", "", {"changed": False}),
     ],
 )

@@ -1,0 +1,122 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The client's side of leases and locks: taking one's turn, by long-polls that survive a change of active.
+
+Every method raises ClientError and nothing else. Times are in seconds.
+"""
+from __future__ import annotations
+
+import hashlib
+import time
+from typing import Any, Dict, List, Optional
+
+from .client import POLL, Client, quoted
+from .client_error import ClientError
+
+Lock = Dict[str, Any]
+
+
+def own_lease(lock: str, owner: str) -> str:
+    """Return the id of the lease under which ``owner`` holds ``lock`` when none is named: the same in every run."""
+    return "lock-" + hashlib.sha256(f"{lock}\n{owner}".encode()).hexdigest()[:24]
+
+
+class Locks:
+    """Leases and locks of one cluster."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    # --- leases ---------------------------------------------------------------------------------------------------------
+
+    def grant(self, lease: str, ttl: float, owner: str = "") -> Dict[str, Any]:
+        """Make a lease, or keep the one that is there alive; return it."""
+        try:
+            made: Dict[str, Any] = self._client.post("/leases", {"Id": lease, "Ttl": ttl, "Owner": owner}).body
+        except ClientError as error:
+            if error.code != "exists":
+                raise
+            self.revoke(lease)  # it was ours under another TTL: what is tied to it is taken anew
+            made = self._client.post("/leases", {"Id": lease, "Ttl": ttl, "Owner": owner}).body
+        self.keep_alive(lease)
+        return made
+
+    def keep_alive(self, lease: str) -> float:
+        """Give a lease its full time again; return it."""
+        return float(self._client.post(f"/leases/{quoted(lease)}/keepalive", {}).body["Ttl"])
+
+    def revoke(self, lease: str) -> bool:
+        """End a lease and all that is tied to it; return whether there was one."""
+        try:
+            self._client.request("DELETE", f"/leases/{quoted(lease)}", want=False)
+        except ClientError as error:
+            if error.code != "no_lease":
+                raise
+            return False
+        return True
+
+    def leases(self) -> List[Dict[str, Any]]:
+        return [*self._client.request("GET", "/leases").body]
+
+    # --- locks ----------------------------------------------------------------------------------------------------------
+
+    def show(self, lock: str) -> Lock:
+        """Return {Name, Slots, Holders, Queue}; Slots is None while nobody holds or wants it."""
+        return dict(self._client.request("GET", f"/locks/{quoted(lock)}").body)
+
+    def list(self) -> List[Lock]:
+        return [*self._client.request("GET", "/locks").body]
+
+    def try_acquire(self, lock: str, owner: str, lease: Optional[str], slots: Optional[int], wait: float, data: Any = None) -> Lock:
+        """Ask once, waiting in line for ``wait`` seconds at most; ClientError "locked" when it was not our turn."""
+        body = {"Owner": owner, "Lease": lease, "Slots": slots, "Wait": wait, "Data": data}
+        path, total = f"/locks/{quoted(lock)}/acquire", max(self._client.connection.timeout, wait + 5.0)
+        return dict(self._client.post(path, body, total=total, attempt=wait + 10.0).body)
+
+    def acquire(
+        self, lock: str, owner: str, ttl: Optional[float], slots: Optional[int] = None, timeout: float = 300.0, data: Any = None,
+        lease: Optional[str] = None,
+    ) -> Lock:  # fmt: skip
+        """Take a lock, waiting for our turn for ``timeout`` seconds; return Held, Token, Position, Holders and Lease.
+
+        ``ttl``: it is held under a lease of its own that lasts so long unless it is kept alive, by acquiring it again for
+        instance; None: under ``lease``, or until it is released. Who gives up leaves the line.
+        """
+        end = time.monotonic() + timeout
+        if ttl is not None:
+            lease = own_lease(lock, owner)
+            self.grant(lease, ttl, owner)
+        longest = POLL if ttl is None else min(POLL, ttl / 3)
+        while True:
+            left = max(0.0, end - time.monotonic())
+            try:
+                return {**self.try_acquire(lock, owner, lease, slots, min(longest, left), data), "Lease": lease}
+            except ClientError as error:
+                if error.code != "locked" and not (error.code == "no_lease" and ttl is not None) and not error.retriable:
+                    raise
+                if time.monotonic() >= end:
+                    self._leave(lock, owner, lease if ttl is not None else None)
+                    waited = f" (waited {timeout:g} s)" if timeout else ""
+                    raise ClientError(error.kind, error.message + waited, error.status, error.problem) from None
+            if ttl is not None and lease is not None:
+                self.grant(lease, ttl, owner)
+
+    def _leave(self, lock: str, owner: str, lease: Optional[str]) -> None:
+        if lease is not None:
+            self.revoke(lease)
+        else:
+            self.release(lock, owner)
+
+    def release(self, lock: str, owner: str, token: Optional[int] = None) -> bool:
+        """Give a lock up, or leave its line; return whether ``owner`` was there. "conflict" when it has another token."""
+        try:
+            self._client.post(f"/locks/{quoted(lock)}/release", {"Owner": owner, "Token": token}, want=False)
+        except ClientError as error:
+            if error.code != "not_held":
+                raise
+            return False
+        return True
+
+    def break_lock(self, lock: str) -> None:
+        """Take a lock from everybody who holds it or waits for it."""
+        self._client.request("DELETE", f"/locks/{quoted(lock)}", want=False)

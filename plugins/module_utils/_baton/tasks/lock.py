@@ -1,0 +1,81 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hold a lock, or one of its slots, for part of a play: fair, expiring, and with a fencing token."""
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping
+
+from ..client_error import ClientError
+from ..core.access import parse_ttl
+from ..core.problem import Problem
+from ..locks import Locks, own_lease
+from .common import Context, Result, spec
+
+SPEC = spec(
+    name={"type": "str", "required": True},
+    state={"type": "str", "choices": ["acquired", "released"], "default": "acquired"},
+    owner={"type": "str"},
+    slots={"type": "int"},
+    ttl={"type": "str", "default": "10m"},
+    lease={"type": "str"},
+    data={"type": "raw"},
+    wait={"type": "bool", "default": True},
+    wait_timeout={"type": "float", "default": 300.0},
+)
+
+
+def run(context: Context) -> Result:
+    params = {**context.params, "owner": context.params["owner"] or context.host}
+    locks = Locks(context.client)
+    before = locks.show(params["name"])
+    mine = next((entry for entry in before["Holders"] if entry["Owner"] == params["owner"]), None)
+    if params["state"] == "released":
+        return _release(context, params, locks, before)
+    if context.check:
+        after = _owners(before) if mine else [*_owners(before), params["owner"]]
+        return _result(params, before, after, mine or {}, mine is not None or len(before["Holders"]) < (before["Slots"] or 1))
+    wait = params["wait_timeout"] if params["wait"] else 0.0
+    ttl, lease = _under(params)
+    got = locks.acquire(params["name"], params["owner"], ttl, params["slots"], wait, params["data"], lease)
+    return _result(params, before, [entry["Owner"] for entry in got["Holders"]], got, True)
+
+
+def _under(params: Mapping[str, Any]) -> Any:
+    """Return (ttl, lease): a lease of the lock's own, a lease that was named, or none."""
+    if params["lease"]:
+        return None, params["lease"]
+    if params["ttl"] in ("0", "none"):
+        return None, None
+    try:
+        return float(parse_ttl(params["ttl"])), None
+    except Problem as problem:
+        raise ClientError("usage", f"{problem.detail}; 0 holds the lock until it is released") from None
+
+
+def _release(context: Context, params: Mapping[str, Any], locks: Locks, before: Dict[str, Any]) -> Result:
+    known = any(entry["Owner"] == params["owner"] for entry in [*before["Holders"], *before["Queue"]])
+    after = [owner for owner in _owners(before) if owner != params["owner"]]
+    if known and not context.check:
+        locks.release(params["name"], params["owner"])
+        locks.revoke(own_lease(params["name"], params["owner"]))
+    return _result(params, before, after, {}, False, known)
+
+
+def _owners(lock: Mapping[str, Any]) -> List[str]:
+    return [entry["Owner"] for entry in lock["Holders"]]
+
+
+def _result(
+    params: Mapping[str, Any], before: Mapping[str, Any], after: List[str], entry: Mapping[str, Any], held: bool, changed: Any = None
+) -> Result:
+    was_held = params["owner"] in _owners(before)
+    return {
+        "changed": held != was_held if changed is None else changed,
+        "held": held,
+        "owner": params["owner"],
+        "token": entry.get("Token"),
+        "position": entry.get("Position"),
+        "lease": entry.get("Lease"),
+        "holders": after,
+        "diff": {"before": {"holders": _owners(before)}, "after": {"holders": after}},
+    }

@@ -1,0 +1,145 @@
+#!/usr/bin/python
+
+# Copyright (c) 2026 The Baton authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: lock
+short_description: Hold a lock for part of a play
+version_added: 0.1.0
+description:
+  - At most O(slots) owners hold the lock at once, under one controller or several. The others wait in line and are let in
+    in the order in which they asked.
+  - A lock expires O(ttl) after the last task that acquired it, so that a controller that dies blocks nobody for longer.
+  - Acquiring a lock that this owner holds already renews it and changes nothing else.
+extends_documentation_fragment:
+  - baton.ha.connection
+  - baton.ha.attributes
+  - baton.ha.attributes.changing
+options:
+  name:
+    description: Name of the lock. It may hold slashes.
+    type: str
+    required: true
+  state:
+    description: V(acquired) waits for its turn and takes the lock; V(released) gives it up, or leaves the line.
+    type: str
+    choices: [acquired, released]
+    default: acquired
+  owner:
+    description:
+      - Who holds it. Tasks with the same owner share the lock, and only the owner releases it.
+      - The default is the inventory hostname. Where the module itself runs instead of its action plugin, it is the host's own name.
+    type: str
+  slots:
+    description: How many may hold it at once; all who ask must agree. The default is what those who hold it said, else 1.
+    type: int
+  ttl:
+    description:
+      - How long the lock is kept without being renewed, such as V(90s), V(10m) or V(2h). Choose it longer than the longest task under it.
+      - V(0) keeps it until it is released, whatever happens.
+    type: str
+    default: 10m
+  lease:
+    description: A lease that the lock is tied to, instead of one of its own; O(ttl) is not used then.
+    type: str
+  data:
+    description: Something to be shown beside the owner, of any JSON type.
+    type: raw
+  wait:
+    description: Whether to wait in line. Otherwise the task fails if the lock is held.
+    type: bool
+    default: true
+  wait_timeout:
+    description: How long to wait, in seconds. Then the task fails, names who holds the lock, and leaves the line.
+    type: float
+    default: 300.0
+seealso:
+  - module: baton.ha.leader_election
+author:
+  - The Baton authors (@baton-ha)
+"""
+
+EXAMPLES = r"""
+- name: One host after the other, under any number of controllers
+  block:
+    - name: Wait for our turn
+      baton.ha.lock:
+        name: web/restart
+      register: turn
+
+    - name: Nobody else does this now
+      ansible.builtin.debug:
+        msg: "{{ inventory_hostname }} is in, with token {{ turn.token }}"
+  always:
+    - name: Let the next one in
+      baton.ha.lock:
+        name: web/restart
+        state: released
+
+- name: Two at a time
+  baton.ha.lock:
+    name: web/update
+    slots: 2
+    ttl: 30m
+    wait_timeout: 3600
+"""
+
+RETURN = r"""
+held:
+  description: Whether the owner holds the lock now.
+  returned: success
+  type: bool
+owner:
+  description: Who asked.
+  returned: success
+  type: str
+  sample: web-1
+token:
+  description:
+    - The fencing token. It grows with every acquisition; hand it to what the lock protects, which can then refuse an older one.
+    - Baton itself does so for writes with C(If-Lease). V(none) after a release and in check mode.
+  returned: success
+  type: int
+  sample: 4294967297
+position:
+  description: The owner's place among those who hold the lock, in the order of winning, from 0; V(none) when it is not held.
+  returned: success
+  type: int
+  sample: 0
+lease:
+  description: The lease that the lock is tied to; V(none) when there is none.
+  returned: success
+  type: str
+  sample: lock-2c26b46b68ffc68ff99b453c
+holders:
+  description: Everybody who holds the lock, in the order of winning.
+  returned: success
+  type: list
+  elements: str
+  sample: [web-1]
+"""
+
+import platform
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.baton.ha.plugins.module_utils._baton.tasks import lock as task
+from ansible_collections.baton.ha.plugins.module_utils._baton.tasks.common import Context, perform
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec=task.SPEC,
+        supports_check_mode=True,
+    )
+    result = perform(task.run, Context(module.params, module.check_mode, platform.node()))
+    if result.pop("failed", False):
+        module.fail_json(**result)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
