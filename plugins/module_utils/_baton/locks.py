@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import time
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Union
 
 from .client import POLL, Client, quoted
 from .client_error import ClientError
 
 Lock = Dict[str, Any]
+Ttl = Union[float, str]
 
 
 def own_lease(lock: str, owner: str) -> str:
@@ -29,8 +30,8 @@ class Locks:
 
     # --- leases ---------------------------------------------------------------------------------------------------------
 
-    def grant(self, lease: str, ttl: float, owner: str = "") -> Dict[str, Any]:
-        """Make a lease, or keep the one that is there alive; return it."""
+    def grant(self, lease: str, ttl: Ttl, owner: str = "") -> Dict[str, Any]:
+        """Make a lease, or keep the one that is there alive; return it. ``ttl``: seconds, or a text such as 90s or 10m."""
         try:
             made: Dict[str, Any] = self._client.post("/leases", {"Id": lease, "Ttl": ttl, "Owner": owner}).body
         except ClientError as error:
@@ -74,7 +75,7 @@ class Locks:
         return dict(self._client.post(path, body, total=total, attempt=wait + 10.0).body)
 
     def acquire(
-        self, lock: str, owner: str, ttl: Optional[float], slots: Optional[int] = None, timeout: float = 300.0, data: Any = None,
+        self, lock: str, owner: str, ttl: Optional[Ttl], slots: Optional[int] = None, timeout: float = 300.0, data: Any = None,
         lease: Optional[str] = None,
     ) -> Lock:  # fmt: skip
         """Take a lock, waiting for our turn for ``timeout`` seconds; return Held, Token, Position, Holders and Lease.
@@ -83,10 +84,10 @@ class Locks:
         instance; None: under ``lease``, or until it is released. Who gives up leaves the line.
         """
         end = time.monotonic() + timeout
+        longest = POLL
         if ttl is not None:
             lease = own_lease(lock, owner)
-            self.grant(lease, ttl, owner)
-        longest = POLL if ttl is None else min(POLL, ttl / 3)
+            longest = min(POLL, self.grant(lease, ttl, owner)["Ttl"] / 3)
         while True:
             left = max(0.0, end - time.monotonic())
             try:

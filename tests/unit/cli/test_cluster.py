@@ -243,6 +243,22 @@ def test_tokens_are_listed_without_their_secrets(cluster):
     assert made["Token"] not in listed
 
 
+def test_locks(cluster):
+    assert cluster("locks", "list").out == "Nobody holds a lock.\n"
+    token = int(cluster("locks", "acquire", "deploy/web", "--owner", "a", "--ttl", "1m").out)
+    assert int(cluster("locks", "acquire", "deploy/web", "--owner", "a", "--ttl", "1m").out) == token
+    refused(cluster("locks", "acquire", "deploy/web", "--owner", "b"), "lock 'deploy/web' is held by a")
+    refused(cluster("locks", "acquire", "deploy/web", "--owner", "b", "--wait", "0.1"), "(waited 0.1 s)")
+    assert [line.split() for line in cluster("locks", "list").out.splitlines()][1] == ["deploy/web", "1", "a", "-"]
+    assert cluster("locks", "show", "deploy/web").out.splitlines()[1].split()[:3] == ["a", "holds", str(token)]
+    refused(cluster("locks", "release", "deploy/web", "--owner", "b"), "nothing was changed")
+    assert cluster("locks", "release", "deploy/web", "--owner", "a").out == "a released deploy/web.\n"
+    assert shown(cluster("locks", "acquire", "x", "--ttl", "0", "-o", "json"))["Lease"] is None
+    assert cluster("locks", "break", "x").out == "Took x from everybody.\n"
+    assert cluster("locks", "show", "x").out == "Nobody holds x.\n"
+    assert cluster("locks", "acquire", "x", "--ttl", "soon").status == 2
+
+
 def test_ha_status(cluster, node):
     lines = cluster("ha", "status").out.splitlines()
     assert lines[0].startswith("n1 is active in epoch ")

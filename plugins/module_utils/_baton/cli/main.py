@@ -12,7 +12,7 @@ from typing import Any, Optional, Sequence, TextIO
 
 from ..client_error import ClientError
 from ..version import VERSION
-from . import completion, documents, files, ha, tokens
+from . import completion, documents, files, ha, locks, tokens
 from .common import Context, Parser, add_global_options
 from .output import Output
 
@@ -30,6 +30,7 @@ def build_parser(prog: str) -> Parser:
     groups = parser.add_subparsers(dest="group", metavar="COMMAND", required=True)
     documents.add(groups)
     files.add(groups)
+    locks.add(groups)
     tokens.add(groups)
     ha.add(groups)
     completion.add(groups, parser)

@@ -5,9 +5,6 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping
 
-from ..client_error import ClientError
-from ..core.access import parse_ttl
-from ..core.problem import Problem
 from ..locks import Locks, own_lease
 from .common import Context, Result, spec
 
@@ -35,21 +32,9 @@ def run(context: Context) -> Result:
         after = _owners(before) if mine else [*_owners(before), params["owner"]]
         return _result(params, before, after, mine or {}, mine is not None or len(before["Holders"]) < (before["Slots"] or 1))
     wait = params["wait_timeout"] if params["wait"] else 0.0
-    ttl, lease = _under(params)
-    got = locks.acquire(params["name"], params["owner"], ttl, params["slots"], wait, params["data"], lease)
+    ttl = None if params["lease"] or params["ttl"] in ("0", "none") else params["ttl"]
+    got = locks.acquire(params["name"], params["owner"], ttl, params["slots"], wait, params["data"], params["lease"])
     return _result(params, before, [entry["Owner"] for entry in got["Holders"]], got, True)
-
-
-def _under(params: Mapping[str, Any]) -> Any:
-    """Return (ttl, lease): a lease of the lock's own, a lease that was named, or none."""
-    if params["lease"]:
-        return None, params["lease"]
-    if params["ttl"] in ("0", "none"):
-        return None, None
-    try:
-        return float(parse_ttl(params["ttl"])), None
-    except Problem as problem:
-        raise ClientError("usage", f"{problem.detail}; 0 holds the lock until it is released") from None
 
 
 def _release(context: Context, params: Mapping[str, Any], locks: Locks, before: Dict[str, Any]) -> Result:
