@@ -77,8 +77,7 @@ class Daemon:
         self.copy_thread = ThreadPoolExecutor(2, "baton-copy")
         incarnation = self.directory.current() or self._first_incarnation()
         self.directory.tidy()  # a snapshot that a crash cut short
-        saved = load(self.directory.database(incarnation), incarnation)
-        self.node = Node(self._config(), saved)
+        self.node = self._load(incarnation)
         self.writer: Optional[Writer] = self._writer(incarnation)
         self.links = Links(settings.node_id, token, self._tls(self.certificates.client), self.tell)
         self.token = token
@@ -109,6 +108,16 @@ class Daemon:
         self.directory.create(incarnation)
         self.directory.use(incarnation)
         return incarnation
+
+    def _load(self, incarnation: str) -> Node:
+        """Start from the disk; Problem when it is full or damaged."""
+        try:
+            return Node(self._config(), load(self.directory.database(incarnation), incarnation))
+        except (sqlite3.Error, ValueError, LookupError, TypeError) as error:
+            raise Problem(
+                500, "data_directory", f"the data in {self.settings.data_dir} can't be used ({error}): if the disk is full, make room; if "
+                "they are damaged and other nodes are in sync, empty the directory, and this node copies them from the active",
+            ) from None  # fmt: skip
 
     def _record_store(self) -> RecordStore:
         s = self.settings

@@ -4,6 +4,7 @@
 
 import os
 import signal
+import sqlite3
 
 import pytest
 
@@ -135,6 +136,27 @@ def test_a_lost_current_is_for_a_person(tmp_path):
         assert (node.data / name.strip() / "baton.db").exists()
         (node.data / "CURRENT").write_text(name)
         node.start().until("/active")
+
+
+@pytest.mark.parametrize("how", ["no database", "a hole in the log", "not JSON"])
+def test_damaged_data_are_for_a_person_in_one_line(tmp_path, how):
+    with Cluster(tmp_path, 1, "local") as cluster:
+        node = cluster.n1
+        node.kill()
+        database = node.data / (node.data / "CURRENT").read_text().strip() / "baton.db"
+        if how == "no database":
+            database.with_name("baton.db-wal").unlink()
+            database.write_bytes(b"rubbish" * 1000)
+        else:
+            with sqlite3.connect(database) as connection:
+                last = "SELECT max(seq) FROM log"
+                hole, rubbish = f"DELETE FROM log WHERE seq = ({last}) - 1", f"UPDATE log SET text = '{{' WHERE seq = ({last})"
+                connection.execute(hole if how == "a hole in the log" else rubbish)
+        said = len(node.log.read_text())
+        node.start()
+        assert node.process.wait(20) == 2
+        lines = node.log.read_text()[said:].splitlines()
+        assert len(lines) == 1 and "can't be used" in lines[0] and "empty the directory" in lines[0], lines
 
 
 def test_what_a_failed_flush_left_is_written_again(directory):
