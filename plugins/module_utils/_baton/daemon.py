@@ -504,6 +504,7 @@ class Daemon:
     async def _stop(self, tasks: List["asyncio.Task[None]"], server: Server) -> None:
         for task in tasks:
             task.cancel()
+        server.close()  # or a peer whose link is cut would be back before the end
         if self.guard is not None:
             await self.guard.stop()
         self.service.stop("batond is stopping")

@@ -17,6 +17,7 @@ from ..aio import web
 from . import messages
 
 LOG = logging.getLogger("baton.http")
+STOP_SECONDS = 2.0
 WORDS = {400: "malformed_request", 413: "body_too_large", 414: "request_line_too_long", 431: "headers_too_large"}
 
 
@@ -65,7 +66,15 @@ class Server:
 
         self._listening = await loop.create_server(connection, host, port, ssl=tls, reuse_address=True, backlog=1024)
 
-    async def stop(self) -> None:
+    def close(self) -> None:
+        """Take no more connections."""
         if self._listening is not None:
             self._listening.close()
-        await self._runner.cleanup()
+
+    async def stop(self) -> None:
+        """End those that are open; aiohttp would wait a minute for one that a peer has just made."""
+        self.close()
+        try:
+            await asyncio.wait_for(self._runner.cleanup(), STOP_SECONDS)
+        except asyncio.TimeoutError:
+            LOG.info("left connections that did not end by themselves")
