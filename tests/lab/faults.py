@@ -210,12 +210,12 @@ def etcd_outage_and_killed(lab, _random):
 
 def disk_full(lab, random):
     node = random.choice(lab.nodes)
-    filler = node.disk / "filler"
-    with open(filler, "wb") as file, suppress(OSError):
+    filler = node.disk / f"filler{next(_numbers)}"
+    with suppress(OSError), open(filler, "wb") as file:
         while True:
             file.write(b"\0" * 65536)
             file.flush()
-    return node.name, filler.unlink
+    return node.name, lambda: filler.unlink(missing_ok=True)
 
 
 def inject(node, effect):
@@ -263,7 +263,7 @@ FAULTS = (
     Fault("etcd member killed", etcd_member_killed),
     Fault("etcd member frozen", etcd_member_frozen),
     Fault("etcd gone", etcd_outage, (1, 4)),
-    Fault("etcd gone, then active killed", etcd_outage_and_killed, (1, 3)),
+    Fault("etcd gone, then active killed", etcd_outage_and_killed, (1, 3), alone=True),
     Fault("passive killed", killed_passive),
     Fault("passive frozen", frozen_passive),
     Fault("passive's disk replaced", wiped, alone=True),

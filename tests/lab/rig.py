@@ -235,6 +235,9 @@ class Lab:
         self._clients.stdin.close()
         self._clients.wait(60)
         history = self.history()
+        for node in self.nodes:
+            if "Traceback" in node.log.read_text():
+                raise verdict.Violation(f"{node.name} met what it was not made for:\n{node.log.read_text()[-8000:]}")
         strange = [item for item in history if item["outcome"] not in ("ok", "lost", "not_applied", "unknown")]
         if strange:
             raise verdict.Violation(f"an answer that should not be: {strange[0]}")
