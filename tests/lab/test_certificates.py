@@ -67,6 +67,28 @@ def test_a_broken_certificate_is_not_taken(cluster):
     assert shown(first, second) == before and first.ok("/active")
 
 
+def test_the_secret_of_the_nodes_is_renewed_without_a_restart(cluster):
+    """First everybody learns the new one, then everybody uses it, then the old one is forgotten; links are made anew at each step."""
+    first, second = cluster
+    new = "another-secret-of-the-nodes"
+    for step, good in (((TOKEN, new), (TOKEN, new)), ((new, TOKEN), (TOKEN, new)), ((new,), (new,))):
+        (first.folder / "ha.token").write_text("\n".join(step) + "\n")
+        for node in cluster:
+            said = node.log.read_text().count("secret reloaded")
+            node.process.send_signal(signal.SIGHUP)
+            wait_for(lambda node=node, said=said: node.log.read_text().count("secret reloaded") > said, node.log.read_text)
+            second.host.carrier(False)
+            second.host.carrier(True)
+        for token in (TOKEN, new):
+            assert (first.curl("GET", "/api/v3/system/ha", token=token)[0] == 200) == (token in good)
+        restarted(second)
+        wait_for(lambda: second.ok("/in-sync"), second.log.read_text, 20)
+    (first.folder / "ha.token").write_text("short\n")
+    first.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: "the old ones stay in use" in first.log.read_text(), first.log.read_text)
+    assert first.curl("GET", "/api/v3/system/ha", token=new)[0] == 200
+
+
 def in_sync(node):
     return json.loads(node.curl("GET", "/api/v3/system/ha")[1])["in_sync"]
 

@@ -143,6 +143,21 @@ def test_a_revoked_certificate_is_refused_by_nodes_and_etcd(active):
     assert batonctl(active, "ha status")["epoch"] == status["epoch"], "nobody had to take over for it"
 
 
+def test_the_tokens_are_renewed_and_the_old_ones_are_worthless(active):
+    pids = {name: host_of(name).check_output("systemctl show -P MainPID batond") for name in NODES}
+    old = {name: (PROJECT / f"build/failover/{name}.token").read_text().strip() for name in ("ha", "admin")}
+    said = playbook("renew_tokens")
+    new = {name: (PROJECT / f"build/failover/{name}.token").read_text().strip() for name in ("ha", "admin")}
+    assert not any(secret in said for secret in (*old.values(), *new.values()))
+    ask = {"ha": "ha status", "admin": "profiles list"}
+    for name, verb in ask.items():
+        assert host_of(active).run(f"{SETTINGS} BATON_TOKEN_FILE= BATON_TOKEN={new[name]} batonctl {verb}").rc == 0
+        refused = host_of(active).run(f"{SETTINGS} BATON_TOKEN_FILE= BATON_TOKEN={old[name]} batonctl {verb}")
+        assert refused.rc == 1 and "unknown, expired or revoked" in refused.stderr
+    assert {name: host_of(name).check_output("systemctl show -P MainPID batond") for name in NODES} == pids, "nothing was restarted"
+    assert until(settled, "both in sync") == active
+
+
 def test_the_playbooks_change_nothing_afterwards(active):
     for name in ("etcd", "bootstrap"):
         said = playbook(name)

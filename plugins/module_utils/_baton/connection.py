@@ -92,7 +92,7 @@ def _token(options: Mapping[str, Any], environ: Mapping[str, str]) -> str:
 def _read(path: str) -> str:
     try:
         with open(os.path.expanduser(path), encoding="utf-8") as file:
-            return file.read(10_000).strip()
+            return file.read(10_000).strip().partition("\n")[0].strip()  # the nodes' secret has two lines while it is renewed
     except (OSError, UnicodeDecodeError) as error:
         why = (error.strerror or "").lower() if isinstance(error, OSError) else "it is not text"
         raise ClientError("usage", f"can't read the token file {path}: {why}") from None

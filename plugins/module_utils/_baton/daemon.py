@@ -39,7 +39,6 @@ from .adapters.peers import Links
 from .adapters.snapshots import PATH as SNAPSHOT_PATH
 from .adapters.snapshots import fetch, serve
 from .adapters.sqlite import DataDirectory, Writer, distrust, load, write_durably, write_snapshot
-from .core import access
 from .core import events as ev
 from .core.config import NodeConfig
 from .core.node import Node
@@ -66,7 +65,7 @@ def boottime() -> float:
 class Daemon:
     """One node with its adapters."""
 
-    def __init__(self, settings: Settings, token: str) -> None:
+    def __init__(self, settings: Settings, tokens: Sequence[str]) -> None:
         self.settings = settings
         self.loop = asyncio.get_running_loop()
         self.certificates = Certificates()
@@ -79,8 +78,7 @@ class Daemon:
         self.directory.tidy()  # a snapshot that a crash cut short
         self.node = self._load(incarnation)
         self.writer: Optional[Writer] = self._writer(incarnation)
-        self.links = Links(settings.node_id, token, self._tls(self.certificates.client), self.tell)
-        self.token = token
+        self.links = Links(settings.node_id, tokens, self._tls(self.certificates.client), self.tell)
         self.guard = self._guard()
         self.service = Service(self.node, self.tell, boottime)
         self.service.dcs = lambda: self.store.reachable
@@ -387,7 +385,7 @@ class Daemon:
         """Return what the others are to be told when this process is dead."""
         s, record = self.settings, self.node.record
         urls = tuple(url for node, url in sorted(self.node.members().items()) if node != s.node_id and url)
-        return Notice(s.node_id, (record.epoch.number, record.epoch.id), urls, self.token, s.tls_cert, s.tls_key, s.tls_ca)
+        return Notice(s.node_id, (record.epoch.number, record.epoch.id), urls, self.links.token, s.tls_cert, s.tls_key, s.tls_ca)
 
     async def _drop_vip(self, client: GuardClient) -> None:
         await client.drop()
@@ -422,13 +420,21 @@ class Daemon:
         return None if s.insecure else make(Files(s.tls_cert, s.tls_key, s.tls_ca, s.tls_crl))
 
     def _reload(self) -> None:
-        """SIGHUP: use the certificates that stand in the files now, for every connection from here on. No write is disturbed."""
+        """SIGHUP: use the certificates and the secret that stand in the files now, for every connection from here on.
+
+        No write is disturbed.
+        """
         try:
+            tokens = settings_module.ha_tokens(self.settings, _make_secret)
             revoked = self.certificates.reload()
-        except OSError as error:
-            LOG.error("the certificates can't be reloaded (%s): the old ones stay in use", error)
+        except (OSError, Problem) as error:
+            why = error.detail if isinstance(error, Problem) else error
+            LOG.error("certificates and secret can't be reloaded (%s): the old ones stay in use", why)
             return
-        LOG.info("certificates reloaded")
+        self.links.tokens = tokens
+        if self.node.leading is not None:
+            self._keep_notice()
+        LOG.info("certificates and secret reloaded")
         self._look_at_certificates()
         if revoked:
             LOG.info("the list of revoked certificates has changed: every link is made anew")
@@ -469,7 +475,7 @@ class Daemon:
             return await serve(request, self.links, self.node)
 
         app = build_app(
-            self.service, self.blobs, ha_token_hash=access.token_hash(self.token), version=VERSION, is_node=self.links.allowed,
+            self.service, self.blobs, is_ha_token=self.links.knows, version=VERSION, is_node=self.links.allowed,
             extra_routes={
                 f"GET {LINK_PATH}": self.links.serve, f"GET {SNAPSHOT_PATH}": snapshot,
                 f"POST {NOTICE_PATH}": self.links.serve_notice,
@@ -541,8 +547,7 @@ class Daemon:
 
 async def _serve(argv: Sequence[str]) -> int:
     chosen = settings_module.read(argv, os.environ)
-    token = settings_module.ha_token(chosen, _make_secret)
-    return await Daemon(chosen, token).run()
+    return await Daemon(chosen, settings_module.ha_tokens(chosen, _make_secret)).run()
 
 
 def _make_secret(path: Path) -> None:

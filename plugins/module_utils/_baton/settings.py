@@ -254,10 +254,13 @@ def _check_security(values: Dict[str, str], flags: Dict[str, bool], host: str) -
             raise _wrong(flag, f"there is no file {values[flag]}")
 
 
-def ha_token(settings: Settings, make: Any) -> str:
-    """Return the secret that nodes share; for ``local`` one is made beside the record if none is given."""
+def ha_tokens(settings: Settings, make: Any) -> Tuple[str, ...]:
+    """Return the secrets that nodes share, a line each: the first one is used, the others are accepted while it is renewed.
+
+    For ``local`` one is made beside the record if none is given.
+    """
     if settings.ha_token:
-        return settings.ha_token
+        return (settings.ha_token,)
     path: Optional[Path] = Path(settings.ha_token_file) if settings.ha_token_file else None
     if path is None and settings.dcs[0] == "local":
         path = Path(settings.dcs[1]).parent / "ha.token"
@@ -270,9 +273,9 @@ def ha_token(settings: Settings, make: Any) -> str:
     if path is None:
         raise _wrong("ha-token-file", "is required: a file with the secret that all nodes share")
     try:
-        token = path.read_text().strip()
+        tokens = tuple(path.read_text().split())
     except OSError as error:
         raise _wrong("ha-token-file", f"can't read {path}: {error.strerror}") from error
-    if len(token) < 16:
+    if not tokens or min(map(len, tokens)) < 16:
         raise _wrong("ha-token-file", f"the secret in {path} is shorter than 16 characters")
-    return token
+    return tokens

@@ -12,7 +12,7 @@ import json
 import logging
 import ssl
 from collections import deque
-from typing import Any, Callable, Deque, Dict, Optional, Set
+from typing import Any, Callable, Deque, Dict, Optional, Sequence, Set
 
 from ..core import messages
 from ..core.events import Event, LinkDown, LinkUp, Received, ReleaseNotice
@@ -111,15 +111,25 @@ class Link:
 class Links:
     """All links of a node. ``tell`` gets LinkUp, LinkDown and Received events."""
 
-    def __init__(self, me: str, token: str, tls: Optional[ssl.SSLContext], tell: Callable[[Event], None]) -> None:
+    def __init__(self, me: str, tokens: Sequence[str], tls: Optional[ssl.SSLContext], tell: Callable[[Event], None]) -> None:
         self.me = me
-        self.token = token
+        self.tokens = tokens
         self.tls: Any = tls if tls is not None else True
         self.tell = tell
         self.by_node: Dict[str, Link] = {}
         self._by_url: Dict[str, Link] = {}
         self._incoming: Set[Any] = set()
         self.session: Any = None
+
+    @property
+    def token(self) -> str:
+        """The secret that we show."""
+        return self.tokens[0]
+
+    def knows(self, token: str) -> bool:
+        """Whether this is a secret of the nodes; there are two while it is renewed."""
+        given = token.encode("utf-8", "surrogateescape")
+        return any(hmac.compare_digest(given, known.encode()) for known in self.tokens)
 
     async def start(self) -> None:
         self.session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None, sock_connect=3))
@@ -179,7 +189,7 @@ class Links:
     def allowed(self, request: Any) -> bool:
         """Whether a request comes from a node: it knows the HA token and, with TLS, shows a certificate in its name."""
         scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme != "Bearer" or not hmac.compare_digest(token.encode(), self.token.encode()):
+        if scheme != "Bearer" or not self.knows(token):
             return False
         if self.tls is True:
             return True

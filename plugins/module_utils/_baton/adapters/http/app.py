@@ -33,14 +33,14 @@ class Api:
     """All of /api/v3, the probes, and the peers' way to file contents."""
 
     def __init__(
-        self, backend: Backend, blobs: BlobStore, ha_token_hash: Optional[str], version: str, is_node: Callable[[Any], bool]
+        self, backend: Backend, blobs: BlobStore, is_ha_token: Callable[[str], bool], version: str, is_node: Callable[[Any], bool]
     ) -> None:
         self._is_node = is_node
         self._backend = backend
         self._documents = Documents(backend)
         self._coordination = Coordination(backend)
         self._files = Files(backend, blobs)
-        self._tokens = Tokens(backend, ha_token_hash)
+        self._tokens = Tokens(backend, is_ha_token)
         self._system = System(backend, version)
 
     async def handle(self, request: Any) -> Any:
@@ -122,17 +122,18 @@ def build_app(
     backend: Backend,
     blobs: BlobStore,
     *,
-    ha_token_hash: Optional[str],
+    is_ha_token: Callable[[str], bool],
     version: str,
     is_node: Callable[[Any], bool],
     extra_routes: Optional[Mapping[str, Handler]] = None,
 ) -> Any:
     """Return the aiohttp application.
 
-    ``is_node``: whether a request is a node's own (token and certificate). ``extra_routes`` are the peers' own endpoints:
+    ``is_ha_token``: whether a token is the secret of the nodes. ``is_node``: whether a request is a node's own (token and
+    certificate). ``extra_routes`` are the peers' own endpoints:
     "METHOD path" → handler.
     """
-    api = Api(backend, blobs, ha_token_hash, version, is_node)
+    api = Api(backend, blobs, is_ha_token, version, is_node)
     app = web.Application(client_max_size=messages.MOST_BODY)
     for route, handler in (extra_routes or {}).items():
         method, _space, path = route.partition(" ")
