@@ -93,7 +93,8 @@ class Locks:
             try:
                 return {**self.try_acquire(lock, owner, lease, slots, min(longest, left), data), "Lease": lease}
             except ClientError as error:
-                if error.code != "locked" and not (error.code == "no_lease" and ttl is not None) and not error.retriable:
+                lost = error.code in ("no_lease", "out_of_line") and ttl is not None  # our lease ended meanwhile: into the line again
+                if error.code != "locked" and not lost and not error.retriable:
                     raise
                 if time.monotonic() >= end:
                     self._leave(lock, owner, lease if ttl is not None else None)
