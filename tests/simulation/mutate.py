@@ -77,12 +77,27 @@ def m1_only_new_members_count():
 
 
 def m1_unknown_swap_is_failure():
+    """The active goes on as if a swap without an answer had not happened."""
+    original = leading.Leading.settled
+
     def answer(self, nonce, done, version):
         if nonce != self.record.nonce:
             return [], None
-        return [], swaps.Settled(bool(done), self.purpose, self.node, version, self.record if done else None)
+        purpose = self.purpose if done is not None else "unknown"
+        return [], swaps.Settled(bool(done), purpose, self.node, version, self.record if done else None)
 
-    return replaced(swaps.PendingSwap, "answer", answer)
+    def settled(self, settled, now):
+        if settled.purpose != "unknown":
+            original(self, settled, now)
+            return
+        self.swap = None
+        for follower in self.followers.by_node.values():
+            follower.joining_from = None
+
+    stack = contextlib.ExitStack()
+    stack.enter_context(replaced(swaps.PendingSwap, "answer", answer))
+    stack.enter_context(replaced(leading.Leading, "settled", settled))
+    return stack
 
 
 def m2_continues_its_epoch():
