@@ -131,7 +131,7 @@ class Schedule:
         fault = dice.choice(
             ("crash", "crash", "cut", "cut", "one_way", "freeze", "heal", "heal", "switch", "switch", "promote", "outage", "wipe",
              "crash_active", "crash_active", "link", "snapshot", "power", "power", "freeze_active", "cut_active", "pause",
-             "late_promotion", "late_promotion", "deadly_swap")
+             "late_promotion", "late_promotion", "deadly_swap", "frozen_switch")
         )  # fmt: skip
         getattr(self, "_fault_" + fault)(host)
         world.after(dice.expovariate(1 / world.trouble.fault_every), self._fault)
@@ -235,6 +235,13 @@ class Schedule:
             host.give(ev.Operator(self._id(), order, ""))
             if order == "give_up":
                 self.world.after(self.dice.uniform(0.1, 1), self._promote_vacant)
+
+    def _fault_frozen_switch(self, _host):
+        """The active freezes somewhere in the middle of handing over: what it had not given up by then, it has until its lease ends."""
+        host = self.world.active()
+        if host is not None:
+            host.give(ev.Operator(self._id(), "switch", ""))
+            self.world.after(self.dice.uniform(0.001, 0.05), lambda: self._fault_freeze(host))
 
     def _promote_vacant(self):
         for host in self.world.hosts.values():
