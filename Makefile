@@ -54,7 +54,7 @@ lab: build ## tests in network namespaces; FAULTS=n FIRST_SEED=m: n faults under
 	@$(BIN)/python $(if $(FAULTS),tests/lab/storm.py --faults $(FAULTS) --seed $(FIRST_SEED),-m pytest tests/lab)
 
 faults: ## five minutes of `make lab FAULTS=n`; needs root
-	@$(MAKE) --no-print-directory lab FAULTS=$(or $(FAULTS),26)
+	@$(MAKE) --no-print-directory lab FAULTS=$(or $(FAULTS),50)
 
 simulate: venv ## the core under seeded schedules: SEEDS=n FIRST_SEED=m
 	@$(BIN)/python tests/simulation/run.py --seeds $(SEEDS) --first-seed $(FIRST_SEED)
