@@ -53,8 +53,8 @@ lab: build ## tests in network namespaces; FAULTS=n FIRST_SEED=m: n faults under
 	$(call ROOT,network namespaces need it)
 	@$(BIN)/python $(if $(FAULTS),tests/lab/storm.py --faults $(FAULTS) --seed $(FIRST_SEED),-m pytest tests/lab)
 
-faults: ## five minutes of `make lab FAULTS=n`; needs root
-	@$(MAKE) --no-print-directory lab FAULTS=$(or $(FAULTS),50)
+faults: ## a few minutes of `make lab FAULTS=n`; needs root
+	@$(MAKE) --no-print-directory lab FAULTS=$(or $(FAULTS),26)
 
 simulate: venv ## the core under seeded schedules: SEEDS=n FIRST_SEED=m
 	@$(BIN)/python tests/simulation/run.py --seeds $(SEEDS) --first-seed $(FIRST_SEED)

@@ -21,6 +21,7 @@ from baton.core.vip import two_holders_bound
 from support.etcd import FAST, require_etcd
 
 RECOVERED = 90.0  # seconds after a fault was mended, by when everything must be as before without anybody's help
+HURT = 10.0  # seconds that a second fault waits for somebody to be active
 DISK = "64m"
 REGISTERS = ("register-1", "register-2", "register-3")
 ADDERS = 3
@@ -119,10 +120,15 @@ class EtcdCluster:
         return self._processes[host].pid
 
 
+class NoActive(AssertionError):
+    """Nobody serves, so a fault that is for the active can't be done."""
+
+
 class Lab:
     """One round: a cluster, its clients, and what is watched."""
 
     def __init__(self, stack, network, folder, timing, size, seed):
+        self._hurting = False  # a fault is not mended yet
         self.folder, self.timing, self.seed = folder, profile(timing), seed
         self.shape = f"{timing} {size}"
         hosts = {f"n{number}": network.host(f"n{number}", [f"192.0.2.{number}/24"]) for number in range(1, size + 1)}
@@ -160,8 +166,11 @@ class Lab:
     # --- for the faults ---
 
     def active(self):
-        """Return who holds the VIP and serves; faults are for a cluster that has one."""
-        return wait_for(self._active, self.logs, RECOVERED)
+        """Return who holds the VIP and serves; NoActive when the fault before this one left nobody."""
+        try:
+            return wait_for(self._active, self.logs, RECOVERED if not self._hurting else HURT)
+        except AssertionError as error:
+            raise NoActive(str(error)) from None
 
     def _active(self):
         found = [node for node in self.nodes if node.holds()]
@@ -210,12 +219,19 @@ class Lab:
         holding = {node.host for node in self.nodes if node.holds()}
         began, said, mends = boottime(), [], []
         for fault in faults:
-            who, mend = fault.hurt(self, rng)
+            try:
+                who, mend = fault.hurt(self, rng)
+            except NoActive:
+                if not said:
+                    raise
+                continue  # the last in-sync copy has a full disk, say: only mending helps
+            self._hurting = True
             said.append(f"{fault.name}: {who}")
             mends.append(mend)
         self.pause(self.timing.grace * rng.uniform(*faults[-1].seconds))
         for mend in mends:
             mend()
+        self._hurting = False
         mended = boottime()
         self.recover()
         ended = boottime()
