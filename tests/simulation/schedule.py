@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import random
+
 from baton.core import events as ev
 from baton.core.documents import Change
 from simulation.checks import Write
@@ -16,8 +18,6 @@ LENGTH = 20.0
 
 class Schedule:
     def __init__(self, seed):
-        import random
-
         dice = random.Random(f"schedule {seed}")
         nodes = dice.choice((1, 2, 2, 3, 3, 3, 4, 5))
         shared = dice.random() < 0.7
@@ -31,6 +31,8 @@ class Schedule:
         self.world = World(seed, nodes, shared, trouble)
         self.dice = self.world.dice
         self.requests = 0
+        self.jumps = random.Random(f"jumps {seed}")
+        self.off = 0.0  # of the wall clock, which may jump; what leases are timed with does not (CLOCK_BOOTTIME), it only runs off
         self.guess = dict.fromkeys(REGISTERS, "")
         self.faults = True
         self.clients_until = LENGTH
@@ -61,6 +63,11 @@ class Schedule:
     def _id(self):
         self.requests += 1
         return self.requests
+
+    def _wall(self):
+        if self.jumps.random() < 0.02:
+            self.off = self.jumps.uniform(-250, 250)
+        return 1000 + self.world.now + self.off
 
     def _make_document(self):
         world = self.world
@@ -106,7 +113,7 @@ class Schedule:
         if self.dice.random() < 0.05:
             host.disk.blobs.add(f"blob{number}")
             blobs = (f"blob{number}",)
-        request = ev.Submit(number, (Change("profiles", "p", "patch", body),), self.world.now, key, None, blobs)
+        request = ev.Submit(number, (Change("profiles", "p", "patch", body),), self._wall(), key, None, blobs)
         host.give(request)
         if self.dice.random() < 0.2:
             self._repeat(number, request)
