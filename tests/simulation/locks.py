@@ -75,7 +75,8 @@ class LockClient:
     def _end(self, host):
         """Release, revoke, or leave it to the lease to end."""
         how = self.dice.choice(("release", "revoke", "silence"))
-        self.believers.leave(self.name) if how != "silence" else None
+        if how != "silence":
+            self.believers.leave(self.name)
         if how == "release" and host is not None:
             self._ask(host, Change("locks", LOCK, "release", {"Owner": self.name, "Token": None}), lambda _result: None)
         elif how == "revoke" and host is not None:

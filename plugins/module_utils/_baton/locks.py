@@ -32,13 +32,7 @@ class Locks:
 
     def grant(self, lease: str, ttl: Ttl, owner: str = "") -> Dict[str, Any]:
         """Make a lease, or keep the one that is there alive; return it. ``ttl``: seconds, or a text such as 90s or 10m."""
-        try:
-            made: Dict[str, Any] = self._client.post("/leases", {"Id": lease, "Ttl": ttl, "Owner": owner}).body
-        except ClientError as error:
-            if error.code != "exists":
-                raise
-            self.revoke(lease)  # it was ours under another TTL: what is tied to it is taken anew
-            made = self._client.post("/leases", {"Id": lease, "Ttl": ttl, "Owner": owner}).body
+        made: Dict[str, Any] = self._client.post("/leases", {"Id": lease, "Ttl": ttl, "Owner": owner}).body
         self.keep_alive(lease)
         return made
 

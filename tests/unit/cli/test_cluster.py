@@ -247,6 +247,7 @@ def test_locks(cluster):
     assert cluster("locks", "list").out == "Nobody holds a lock.\n"
     token = int(cluster("locks", "acquire", "deploy/web", "--owner", "a", "--ttl", "1m").out)
     assert int(cluster("locks", "acquire", "deploy/web", "--owner", "a", "--ttl", "1m").out) == token
+    assert int(cluster("locks", "acquire", "deploy/web", "--owner", "a", "--ttl", "2m").out) == token, "another TTL is no release"
     refused(cluster("locks", "acquire", "deploy/web", "--owner", "b"), "lock 'deploy/web' is held by a")
     refused(cluster("locks", "acquire", "deploy/web", "--owner", "b", "--wait", "0.1"), "(waited 0.1 s)")
     assert [line.split() for line in cluster("locks", "list").out.splitlines()][1] == ["deploy/web", "1", "a", "-"]

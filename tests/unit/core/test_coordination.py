@@ -171,9 +171,19 @@ def test_a_grant_again_is_the_same_lease():
     desk = Desk()
     desk.grant("x")
     assert desk.grant("x") == []
-    refused("exists", desk.grant, "x", 11.0)
+    refused("exists", desk.grant, "x", owner="another")
     refused("bad_name", desk.grant, "not a name")
     refused("bad_name", desk.acquire, "a", lock="//")
+
+
+def test_another_ttl_takes_nothing_from_its_owner():
+    desk, leases = Desk(), ClientLeases(0.1, 2.0)
+    leases.tick(True, desk.heads, 100.0)
+    leases.committed(desk.grant("x", 10.0), 100.0)
+    held = desk.acquire("a", "x")
+    leases.committed(desk.grant("x", 20.0), 101.0)
+    assert desk.stands("a") == held and len(desk.ties("x")) == 1
+    assert leases.left("x", 101.0) == 20.0 and leases.keep("x", desk.heads, 102.0) == 20.0
 
 
 def test_a_lease_lasts_its_time_and_a_bit_and_is_kept_alive():

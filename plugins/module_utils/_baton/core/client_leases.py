@@ -46,14 +46,14 @@ class ClientLeases:
             self._deadline = {key: now + ttl * self._factor for key, ttl in self._ttl.items()}
 
     def committed(self, changed: Changes, now: float) -> None:
-        """Take note of leases that were granted or are gone."""
+        """Take note of leases that were granted, have another TTL now, or are gone."""
         for kind, key, document in changed:
             if kind != "leases" or not self._running:
                 continue
             if document is None:
                 self._ttl.pop(key, None)
                 self._deadline.pop(key, None)
-            elif key not in self._ttl:
+            elif self._ttl.get(key) != document.value["Ttl"]:
                 self._ttl[key] = document.value["Ttl"]
                 self._deadline[key] = now + document.value["Ttl"] * self._factor
 

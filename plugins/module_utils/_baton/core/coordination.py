@@ -36,13 +36,15 @@ def expand(change: Change, lookup: Lookup, floor: int) -> Optional[List[Change]]
 
 
 def _grant(change: Change, lookup: Lookup, _floor: int) -> List[Change]:
-    """body: Ttl (seconds), Owner. The same grant again is the same lease."""
+    """body: Ttl (seconds), Owner. The same owner again is the same lease, with the TTL that it says now: nothing tied to it goes."""
     check_id("lease", change.key)
     old = lookup("leases", change.key)
     if old is not None:
-        if (old.value["Ttl"], old.value["Owner"]) == (change.body["Ttl"], change.body["Owner"]):
+        if old.value["Owner"] != change.body["Owner"]:
+            raise Problem(409, "exists", f"lease {change.key!r} exists already, with another owner; revoke it, or use another id")
+        if old.value["Ttl"] == change.body["Ttl"]:
             return []
-        raise Problem(409, "exists", f"lease {change.key!r} exists already, with another owner or TTL; revoke it, or use another id")
+        return [Change("leases", change.key, "patch", [{"op": "replace", "path": "/Ttl", "value": change.body["Ttl"]}])]
     return [Change("leases", change.key, "put", {"Id": change.key, **change.body, "Ties": []})]
 
 

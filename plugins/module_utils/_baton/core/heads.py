@@ -13,7 +13,6 @@ from typing import Deque, Dict, Iterable, List, Optional, Sequence, Set, Tuple
 from .coordination import expand
 from .documents import Change, Document, Effect, apply_effect, evaluate
 
-PLAIN = ("patch", "put", "create", "delete")
 Key = Tuple[str, str]
 Changes = List[Tuple[str, str, Optional[Document]]]
 
@@ -62,7 +61,7 @@ class Heads:
         waiting = deque(changes)
         while waiting:
             change = waiting.popleft()
-            orders = expand(change, lookup, floor) if change.action not in PLAIN else None
+            orders = expand(change, lookup, floor)
             if orders is not None:
                 waiting.extendleft(reversed(orders))
                 continue

@@ -32,7 +32,7 @@ def run(context: Context) -> Result:
         after = _owners(before) if mine else [*_owners(before), params["owner"]]
         return _result(params, before, after, mine or {}, mine is not None or len(before["Holders"]) < (before["Slots"] or 1))
     wait = params["wait_timeout"] if params["wait"] else 0.0
-    ttl = None if params["lease"] or params["ttl"] in ("0", "none") else params["ttl"]
+    ttl = None if params["lease"] or params["ttl"] == "0" else params["ttl"]
     got = locks.acquire(params["name"], params["owner"], ttl, params["slots"], wait, params["data"], params["lease"])
     return _result(params, before, [entry["Owner"] for entry in got["Holders"]], got, True)
 
