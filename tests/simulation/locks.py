@@ -9,9 +9,9 @@ last request that kept the lease alive, or until it gives the lock up.
 from __future__ import annotations
 
 from baton.core import events as ev
-from baton.core.coordination import standing
 from baton.core.documents import Change
 from baton.core.events import Outcome
+from baton.core.locks import standing
 from baton.core.problem import Problem
 
 LOCK = "door"

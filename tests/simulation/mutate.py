@@ -28,6 +28,7 @@ from baton.core import (  # noqa: E402
     following,
     heads,
     leading,
+    locks,
     node,
     orders,
     replies,
@@ -335,7 +336,7 @@ def client_leases_ignore_the_rate_of_clocks():
 
 
 def a_lock_is_given_to_whoever_asks():
-    original = coordination._acquire
+    original = locks.acquire
 
     def acquire(change, lookup, floor):
         changes = original(change, lookup, floor)

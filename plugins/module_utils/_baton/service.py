@@ -16,6 +16,7 @@ from .core import access
 from .core.documents import Change, Document
 from .core.events import Changed, Event, Idempotency, KeepAlive, Operator, Outcome, Reply, Submit
 from .core.heads import Heads
+from .core.log import Log
 from .core.node import Node
 from .core.problem import Problem
 from .core.submissions import not_applied
@@ -31,9 +32,11 @@ class Service:
         self._tell = tell
         self._clock = clock
         self._next_id = 0
+        self._stopping = ""
         self._waiting: Dict[int, "asyncio.Future[Any]"] = {}
         self._subscribers: Dict[Tuple[str, str], Set[Callback]] = {}
         self._role_callbacks: Set[Callable[[], None]] = set()
+        self._commit_callbacks: Set[Callable[[], None]] = set()
         self._serving_waiters: List["asyncio.Future[None]"] = []
         self.vip: Optional[Callable[[], Dict[str, Any]]] = None
         self.dcs: Callable[[], bool] = lambda: True
@@ -55,8 +58,10 @@ class Service:
 
     def changed(self, command: Changed) -> None:
         for kind, key, document in command.documents:
-            for callback in tuple(self._subscribers.get((kind, key), ())):
+            for callback in (*self._subscribers.get((kind, key), ()), *self._subscribers.get((kind, ""), ())):
                 callback(document)
+        for tell in tuple(self._commit_callbacks):
+            tell()
         self._wake_serving()
 
     def role_changed(self) -> None:
@@ -65,6 +70,7 @@ class Service:
 
     def stop(self, why: str) -> None:
         """The process ends: nobody is left waiting."""
+        self._stopping = why
         for number in list(self._waiting):
             detail = f"{why}; the change may or may not take effect: repeat it with the same Idempotency-Key"
             self.reply(Reply(number, Problem(503, "outcome_unknown", detail, outcome="unknown")))
@@ -112,9 +118,11 @@ class Service:
         value = {"Path": path, "Sha256": blob.sha256, "Size": blob.size, "Modified": int(time.time())}
         return await self.submit([Change("files", path, "put", value)], idempotency, None, [blob.sha256])
 
-    def check_serving(self) -> None:
-        """Raise Problem 307 or 503 unless this node may answer strong reads at this moment."""
-        if not self._node.serving(self._clock()):
+    def check_serving(self, stale: bool = False) -> None:
+        """Raise Problem 307 or 503 unless this node may answer strong reads at this moment (or ``stale`` ones, until it stops)."""
+        if self._stopping:
+            raise not_applied("stopping", f"{self._stopping}; ask another node")
+        if not stale and not self._node.serving(self._clock()):
             raise self._elsewhere()
 
     def _elsewhere(self) -> Problem:
@@ -132,7 +140,7 @@ class Service:
         return self._node.state.heads
 
     def subscribe(self, kind: str, key: str, callback: Callback) -> Callable[[], None]:
-        """Call back after each commit that changes this document; returns what ends it."""
+        """Call back after each commit that changes this document (key "": one of the kind); returns what ends it."""
         callbacks = self._subscribers.setdefault((kind, key), set())
         callbacks.add(callback)
 
@@ -142,6 +150,15 @@ class Service:
                 del self._subscribers[(kind, key)]
 
         return end
+
+    def on_commit(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call back after each commit; returns what ends it."""
+        self._commit_callbacks.add(callback)
+        return lambda: self._commit_callbacks.discard(callback)
+
+    def log(self) -> Tuple[Log, int]:
+        """Return the log and its last committed entry."""
+        return self._node.state.log, self._node.state.commit
 
     def on_role_change(self, callback: Callable[[], None]) -> Callable[[], None]:
         self._role_callbacks.add(callback)

@@ -5,9 +5,10 @@
 import pytest
 
 from baton.core.client_leases import ClientLeases
-from baton.core.coordination import TOKENS_AN_EPOCH, holders, standing
 from baton.core.documents import Change
 from baton.core.heads import Heads
+from baton.core.leases import TOKENS_AN_EPOCH
+from baton.core.locks import holders, standing
 from baton.core.problem import Problem
 
 

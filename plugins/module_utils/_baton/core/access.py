@@ -67,7 +67,9 @@ def check_scope(scope: Any) -> Scope:
 def allows(scope: Scope, method: str, kind: str, key: str = "", sub: str = "") -> bool:
     """Return whether a token of ``scope`` may use ``method`` on kind/key[/sub].
 
-    A profile token reads and writes its own profile, with its params; it can't delete it, list others or make tokens.
+    A profile token reads and writes its own profile, with its params; it can't delete it, list others or make tokens. It may use locks
+    and barriers named like the profile (NAME or NAME/…), leases that such tokens made, and see its profile's events; who handles
+    leases, batches and events looks closer.
     """
     if scope.get("kind") == "admin":
         return True
@@ -75,6 +77,10 @@ def allows(scope: Scope, method: str, kind: str, key: str = "", sub: str = "") -
         return False
     if kind == "info":
         return method in ("GET", "HEAD")
+    if kind in ("locks", "barriers"):
+        return key == scope.get("name") and method != "DELETE"
+    if kind in ("leases", "batch", "events"):
+        return True
     if kind != "profiles" or not key or key != scope.get("name") or sub == "token":
         return False
     return method != "DELETE" or bool(sub)

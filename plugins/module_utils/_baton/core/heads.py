@@ -12,6 +12,7 @@ from typing import Deque, Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
 from .coordination import expand
 from .documents import Change, Document, Effect, apply_effect, evaluate
+from .problem import Problem
 
 Key = Tuple[str, str]
 Changes = List[Tuple[str, str, Optional[Document]]]
@@ -58,14 +59,19 @@ class Heads:
             return staged[(kind, key)] if (kind, key) in staged else self.speculative(kind, key)
 
         effects = []
-        waiting = deque(changes)
+        waiting = deque(enumerate(changes))
         while waiting:
-            change = waiting.popleft()
-            orders = expand(change, lookup, floor)
-            if orders is not None:
-                waiting.extendleft(reversed(orders))
-                continue
-            effect, document = evaluate(change, lookup)
+            number, change = waiting.popleft()
+            try:
+                orders = expand(change, lookup, floor)
+                if orders is not None:
+                    waiting.extendleft((number, order) for order in reversed(orders))
+                    continue
+                effect, document = evaluate(change, lookup)
+            except Problem as problem:
+                if len(changes) > 1:
+                    problem.extra.setdefault("change", number)
+                raise
             staged[(change.kind, change.key)] = document
             effects.append(effect)
         return effects

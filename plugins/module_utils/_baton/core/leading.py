@@ -12,11 +12,11 @@ from typing import Deque, Dict, List, Optional, Set, Tuple
 
 from .client_leases import ClientLeases
 from .config import Names, NodeConfig, next_version
-from .coordination import no_lease
 from .documents import Change
 from .events import KeepAlive, Lease, Reply, RoleChanged, Send, Submit, Swap
 from .followers import NEVER, Follower, Followers
 from .handover import Handover
+from .leases import no_lease
 from .messages import Ack, BlobHeld, BlobWanted, Hello, Reject
 from .problem import Problem
 from .record import NO_RECORD, Member, Record

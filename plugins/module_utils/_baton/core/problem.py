@@ -17,6 +17,7 @@ TITLES = {
     404: "Not Found",
     408: "Request Timeout",
     409: "Conflict",
+    410: "Gone",
     412: "Precondition Failed",
     413: "Content Too Large",
     416: "Range Not Satisfiable",

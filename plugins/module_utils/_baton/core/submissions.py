@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, Deque, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
-from .coordination import TOKENS_AN_EPOCH
 from .documents import Document, effect_to_json
 from .events import Outcome, Reply, Submit
+from .leases import TOKENS_AN_EPOCH
 from .log import Entry, Epoch
 from .problem import Problem
 from .replies import Reply as Remembered

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import pkgutil
-from typing import Any, Awaitable, Callable, List, Mapping, Optional
+from typing import Any, Awaitable, Callable, Dict, List, Mapping, Optional
 
 from ...core import access
 from ...core.problem import Problem
@@ -17,9 +17,14 @@ from ..aio import web
 from ..files import BlobStore
 from . import messages
 from .backend import Backend
-from .coordination import Coordination
+from .barriers import Barriers
+from .batch import Batch
 from .documents import Documents
+from .elections import Elections
+from .events import Events
 from .files import Files
+from .leases import Leases, check_ours
+from .locks import Locks
 from .system import System
 from .tokens import NODE, Tokens
 
@@ -38,8 +43,16 @@ class Api:
         self._is_node = is_node
         self._backend = backend
         self._documents = Documents(backend)
-        self._coordination = Coordination(backend)
+        self._elections = Elections(backend)
+        self._batch = Batch(backend)
+        self._events = Events(backend)
         self._files = Files(backend, blobs)
+        self._resources: Dict[str, Any] = {
+            "leases": Leases(backend),
+            "locks": Locks(backend),
+            "barriers": Barriers(backend),
+            "files": self._files,
+        }
         self._tokens = Tokens(backend, is_ha_token)
         self._system = System(backend, version)
 
@@ -69,18 +82,21 @@ class Api:
         if kind == "openapi.json":
             return web.Response(body=_openapi(), content_type="application/json")
         scope = self._tokens.scope(request)
-        self._authorize(scope, request.method, kind, rest)
+        self._authorize(scope, request, kind, rest)
         stale = request.query.get("stale") == "ok"
         if kind in ("profiles", "machines", "params"):
             if kind == "profiles" and len(rest) == 2 and rest[1] == "token":
                 return await self._tokens.for_profile(request, rest[0])
+            if kind == "profiles" and len(rest) == 2 and rest[1] in ("elect", "resign"):
+                return await self._elections.handle(request, rest[0], rest[1])
             return await self._documents.handle(request, kind, rest, stale)
-        if kind == "leases":
-            return await self._coordination.leases(request, rest, stale)
-        if kind == "locks":
-            return await self._coordination.locks(request, rest, stale)
-        if kind == "files":
-            return await self._files.handle(request, rest, stale)
+        resource = self._resources.get(kind)
+        if resource is not None:
+            return await resource.handle(request, rest, stale)
+        if kind == "batch" and not rest:
+            return await self._batch.handle(request, scope)
+        if kind == "events" and not rest:
+            return await self._events.handle(request, stale)
         if kind == "tokens":
             return await self._tokens.handle(request, rest)
         if kind == "info":
@@ -89,8 +105,10 @@ class Api:
             return await self._system.handle(request, rest)
         raise Problem(404, "no_such_path", f"there is nothing at {request.path}; see /api/v3/openapi.json")
 
-    def _authorize(self, scope: access.Scope, method: str, kind: str, rest: List[str]) -> None:
-        key = rest[0] if rest else ""
+    def _authorize(self, scope: access.Scope, request: Any, kind: str, rest: List[str]) -> None:
+        """Raise Problem 403 for what the token does not allow; note for handlers whose profile it is for, if for one only."""
+        method, key = request.method, rest[0] if rest else ""
+        request["profile"] = scope["name"] if scope.get("kind") == "profile" else None
         if scope is NODE:
             allowed = kind in ("system", "info")
         else:
@@ -98,6 +116,9 @@ class Api:
         if not allowed:
             shown = f"{kind}/{key}" if key else kind
             raise Problem(403, "forbidden", f"this token does not allow {method} on {shown}")
+        if request["profile"] is not None:
+            for header in ("If-Lease", "Baton-Lease"):
+                check_ours(self._backend, request, request.headers.get(header, "").partition(";")[0].strip() or None)
 
     async def _outside(self, request: Any, parts: List[str]) -> Any:
         name = parts[1] if len(parts) > 1 else ""

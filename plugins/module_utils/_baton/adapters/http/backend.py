@@ -3,11 +3,12 @@
 """What the HTTP API needs from the daemon, as a type; service.py implements it on top of the core."""
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Optional, Protocol, Sequence
+from typing import Any, Callable, Dict, List, Optional, Protocol, Sequence, Tuple
 
 from ...core.documents import Change, Document
 from ...core.events import Idempotency, Outcome
 from ...core.heads import Heads
+from ...core.log import Log
 from ..files import BlobInfo
 
 
@@ -31,11 +32,15 @@ class Backend(Protocol):
 
     async def store_file(self, path: str, blob: BlobInfo, idempotency: Optional[Idempotency] = None) -> Outcome: ...
 
-    def check_serving(self) -> None: ...
+    def check_serving(self, stale: bool = False) -> None: ...
 
     def heads(self) -> Heads: ...
 
     def subscribe(self, kind: str, key: str, callback: Callable[[Optional[Document]], None]) -> Callable[[], None]: ...
+
+    def on_commit(self, callback: Callable[[], None]) -> Callable[[], None]: ...
+
+    def log(self) -> Tuple[Log, int]: ...
 
     def on_role_change(self, callback: Callable[[], None]) -> Callable[[], None]: ...
 

@@ -16,6 +16,7 @@ from .waiting import Condition, wait_until
 
 MOST_LIST = 100_000
 READ = ("GET", "HEAD")
+NOT_FILTERS = ("limit", "offset", "stale", "wait", "value", "timeout", "settled", "escape", "escape_profile", "path")
 
 
 class Documents:
@@ -42,8 +43,8 @@ class Documents:
 
     async def _collection(self, request: Any, kind: str, stale: bool) -> Any:
         if request.method in READ:
-            self._check(stale)
-            return self._list(request, kind)
+            self._backend.check_serving(stale)
+            return await self._list(request, kind, stale)
         allow(request, "GET", "HEAD", "POST")
         body = await messages.read_object(request)
         identity = KINDS[kind].identity
@@ -55,13 +56,24 @@ class Documents:
             raise Problem(422, "no_name", f"a {kind[:-1]} needs {identity}, a string")
         return await self._change(request, Change(kind, name, "create", body), created=True)
 
-    def _list(self, request: Any, kind: str) -> Any:
+    async def _list(self, request: Any, kind: str, stale: bool) -> Any:
         limit = messages.number(request, "limit", MOST_LIST, MOST_LIST)
         offset = messages.number(request, "offset", 0, 10**9)
-        wanted = [(k, v) for k, v in request.query.items() if k not in ("limit", "offset", "stale")]
-        values = [document.value for document in self._backend.heads().list(kind)]
-        for member, text in wanted:
-            values = [value for value in values if _same(value.get(member), text)]
+        wanted = [(k, v) for k, v in request.query.items() if k not in NOT_FILTERS]
+
+        def look(_document: Optional[Document] = None) -> Any:
+            values = [document.value for document in self._backend.heads().list(kind)]
+            for member, text in wanted:
+                values = [value for value in values if _same(value.get(member), text)]
+            return values
+
+        if "wait" in request.query:
+            condition = self._condition(request, "")
+            if condition.name != "count" or condition.path:
+                raise Problem(400, "bad_wait", f"all {kind} can be waited for with wait=count&value=<how many at least>; else name one")
+            _none, values = await wait_until(self._backend, kind, "", condition, look, stale)
+        else:
+            values = look()
         return messages.respond(values[offset : offset + limit])
 
     # --- one document ---------------------------------------------------------------------------------------------------
@@ -116,19 +128,15 @@ class Documents:
 
     # --- reading --------------------------------------------------------------------------------------------------------
 
-    def _check(self, stale: bool) -> None:
-        if not stale:
-            self._backend.check_serving()
-
     async def _read(self, request: Any, kind: str, key: str, at: Tuple[str, ...], stale: bool) -> Any:
-        self._check(stale)
+        self._backend.check_serving(stale)
         defaults = request.query.get("default") != "no"
 
         def look(document: Optional[Document]) -> Any:
             return self._value(document, at, defaults)
 
         if "wait" in request.query:
-            condition = Condition.read(request.query)
+            condition = self._condition(request, key if kind == "profiles" else "")
             document, value = await wait_until(self._backend, kind, key, condition, look, stale)
         else:
             document = self._backend.heads().committed(kind, key)
@@ -141,6 +149,12 @@ class Documents:
         if document is not None and request.headers.get("If-None-Match") == headers["ETag"]:
             return web.Response(status=304, headers=headers)
         return messages.respond(value, 200, headers)
+
+    def _condition(self, request: Any, profile: str) -> Condition:
+        condition = Condition.read(request.query, profile)
+        if condition.escape is not None and request["profile"] not in (None, condition.escape[0]):
+            raise Problem(403, "forbidden", f"this token does not allow GET on profiles/{condition.escape[0]}")
+        return condition
 
     def _value(self, document: Optional[Document], at: Tuple[str, ...], defaults: bool) -> Any:
         if document is None:

@@ -1,0 +1,106 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""/barriers: coming, waiting for the others by a long-poll, and breaking it for all."""
+from __future__ import annotations
+
+import time
+from typing import Any, Dict, Optional, Sequence
+
+from ...core.barriers import MOST_OWNERS, standing
+from ...core.documents import Change, Document
+from ...core.problem import Problem
+from . import members, messages
+from .backend import Backend
+from .documents import READ, allow
+from .leases import check_ours, submit
+from .waiting import until
+
+ACTIONS = ("arrive", "break", "reset")
+MOST_WHY = 500
+
+
+class Barriers:
+    """Handlers of barriers."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    async def handle(self, request: Any, rest: Sequence[str], stale: bool) -> Any:
+        """Serve /barriers, /barriers/{name} and POST /barriers/{name}/arrive, /break and /reset; names may hold slashes."""
+        if not rest or rest == [""]:
+            allow(request, "GET", "HEAD")
+            self._backend.check_serving(stale)
+            return messages.respond([document.value for document in self._backend.heads().list("barriers")])
+        if request.method == "POST" and len(rest) > 1 and rest[-1] in ACTIONS:
+            return await getattr(self, f"_{rest[-1]}")(request, "/".join(rest[:-1]), await messages.read_object(request))
+        name = "/".join(rest)
+        if request.method in READ:
+            self._backend.check_serving(stale)
+            document = self._backend.heads().committed("barriers", name)
+            if document is None:
+                raise Problem(404, "not_found", f"there is no barrier {name!r}: nobody has come to it yet")
+            return messages.respond(document.value, 200, {"ETag": messages.etag_of(document)})
+        allow(request, "GET", "HEAD", "DELETE")
+        outcome = await submit(self._backend, request, Change("barriers", name, "delete", if_match=messages.if_match(request)))
+        return messages.changed(request, None, None, 204, outcome.replayed)
+
+    async def _arrive(self, request: Any, name: str, body: Dict[str, Any]) -> Any:
+        wait, owner = members.wait(body.get("Wait", 0)), members.owner(body)
+        lease = members.text(body, "Lease") or None
+        check_ours(self._backend, request, lease)
+        change = Change("barriers", name, "arrive", {"Owner": owner, "Lease": lease, **_size(body), **_now(body)})
+        outcome = await submit(self._backend, request, change)
+        generation = body.get("Generation") or _came(messages.document_of(outcome, change), owner)
+        where = self._standing(name, generation)
+        if wait and where["Outcome"] == "waits":
+            where = await until(self._backend, [("barriers", name)], lambda: self._ended(name, generation), wait) or where
+        return messages.respond({"Name": name, "Owner": owner, **self._standing(name, generation, where)})
+
+    def _standing(self, name: str, generation: int, known: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
+        if known is not None and known["Outcome"] != "waits":
+            return known
+        return standing(self._backend.heads().committed("barriers", name), generation)
+
+    def _ended(self, name: str, generation: int) -> Optional[Dict[str, Any]]:
+        """Return how the generation ended, or None; of a thousand who wait each asks at every commit, so this looks at little."""
+        document = self._backend.heads().committed("barriers", name)
+        if document is not None and document.value["Generation"] == generation and document.value["Broken"] is None:
+            return None
+        return standing(document, generation)
+
+    async def _break(self, request: Any, name: str, body: Dict[str, Any]) -> Any:
+        why, escape = members.text(body, "Why"), members.text(body, "Escape") or "fail"
+        if len(why) > MOST_WHY or not why.isprintable():
+            raise Problem(422, "bad_member", f"Why is one line of at most {MOST_WHY} characters")
+        if escape not in ("fail", "continue"):
+            raise Problem(422, "bad_member", 'Escape is "fail" or "continue": what those who wait shall do')
+        ask = {"Owner": members.owner(body), "Why": why or "it gave up", "Escape": escape, **_size(body), **_now(body)}
+        await submit(self._backend, request, Change("barriers", name, "break", ask))
+        return self._stands(name)
+
+    async def _reset(self, request: Any, name: str, body: Dict[str, Any]) -> Any:
+        await submit(self._backend, request, Change("barriers", name, "reset", {"Owner": members.owner(body), "At": int(time.time())}))
+        return self._stands(name)
+
+    def _stands(self, name: str) -> Any:
+        document = self._backend.heads().committed("barriers", name)
+        return messages.respond(document.value if document is not None else None)
+
+
+def _size(body: Dict[str, Any]) -> Dict[str, Any]:
+    count, names = members.number(body, "Count", MOST_OWNERS), members.owners(body, "Members")
+    if count is not None and names is not None:
+        raise Problem(422, "bad_member", "give Count or Members, not both")
+    return {"Count": count, "Members": names}
+
+
+def _now(body: Dict[str, Any]) -> Dict[str, Any]:
+    return {"Generation": members.number(body, "Generation", 1 << 53), "At": int(time.time())}
+
+
+def _came(document: Optional[Document], owner: str) -> int:
+    """Return the generation to which an owner came with the change that left ``document``."""
+    if document is None:
+        return 0
+    number = int(document.value["Generation"])
+    return number if owner in document.value["Arrived"] else number - 1  # the last to come ended it

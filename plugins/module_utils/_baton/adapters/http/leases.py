@@ -1,0 +1,80 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""/leases: granting, keeping alive and revoking; and whose leases a token may use. Orders go to the core as they are."""
+from __future__ import annotations
+
+import uuid
+from typing import Any, Dict, Optional, Sequence
+
+from ...core.documents import Change, Document
+from ...core.leases import no_lease
+from ...core.problem import Problem
+from . import members, messages
+from .backend import Backend
+from .documents import READ, allow
+
+
+class Leases:
+    """Handlers of leases."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    async def handle(self, request: Any, rest: Sequence[str], stale: bool) -> Any:
+        """Serve /leases[/{id}[/keepalive]]."""
+        if not rest or rest == [""]:
+            if request.method in READ:
+                self._backend.check_serving(stale)
+                found = [document for document in self._backend.heads().list("leases") if is_ours(request, document)]
+                return messages.respond([self._lease(document) for document in found])
+            allow(request, "GET", "HEAD", "POST")
+            return await self._grant(request)
+        check_ours(self._backend, request, rest[0])
+        if len(rest) == 2 and rest[1] == "keepalive":
+            allow(request, "POST")
+            return messages.respond(await self._backend.keep_alive(rest[0]))
+        if len(rest) != 1:
+            raise Problem(404, "no_such_path", f"there is nothing at {request.path}; see /api/v3/openapi.json")
+        if request.method in READ:
+            self._backend.check_serving(stale)
+            document = self._backend.heads().committed("leases", rest[0])
+            if document is None:
+                raise no_lease(rest[0])
+            return messages.respond(self._lease(document), 200, {"ETag": messages.etag_of(document)})
+        allow(request, "GET", "HEAD", "DELETE")
+        outcome = await submit(self._backend, request, Change("leases", rest[0], "revoke"))
+        return messages.changed(request, None, None, 204, outcome.replayed)
+
+    async def _grant(self, request: Any) -> Any:
+        body = await messages.read_object(request)
+        key = request.headers.get("Idempotency-Key")
+        name = body.get("Id") or str(uuid.uuid5(uuid.NAMESPACE_OID, key) if key else uuid.uuid4())
+        if not isinstance(name, str):
+            raise Problem(422, "bad_member", "Id is a string")
+        asked = {"Ttl": members.ttl(body.get("Ttl")), "Owner": members.owner(body, ""), "Profile": request["profile"]}
+        change = Change("leases", name, "grant", asked)
+        outcome = await submit(self._backend, request, change)
+        document = messages.document_of(outcome, change)
+        if document is None:
+            raise no_lease(name)
+        return messages.respond(self._lease(document), 201, {"ETag": messages.etag_of(document)})
+
+    def _lease(self, document: Document) -> Dict[str, Any]:
+        return {**document.value, "Left": self._backend.lease_left(document.key)}
+
+
+def is_ours(request: Any, document: Document) -> bool:
+    """Return whether the token of a request may use a lease: a profile's token those that were made with such a token."""
+    return request["profile"] is None or document.value.get("Profile") == request["profile"]
+
+
+def check_ours(backend: Backend, request: Any, lease: Optional[str]) -> None:
+    """Raise Problem 403 for a lease that is another's."""
+    document = backend.heads().committed("leases", lease) if lease is not None else None
+    if document is not None and not is_ours(request, document):
+        raise Problem(403, "forbidden", f"lease {lease!r} was not made with a token of profile {request['profile']!r}")
+
+
+async def submit(backend: Backend, request: Any, *changes: Change) -> Any:
+    """Carry out orders, all or nothing, with what the request's headers say of repeating and of being late."""
+    return await backend.submit(changes, await messages.idempotency(request), messages.deadline(request))

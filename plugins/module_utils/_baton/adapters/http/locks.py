@@ -1,0 +1,96 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""/locks: what plays agree with. Orders go to the core as they are; waiting in line is a long-poll."""
+from __future__ import annotations
+
+import time
+from typing import Any, Dict, List, Optional, Sequence
+
+from ...core.documents import Change, Document
+from ...core.locks import MOST_SLOTS, holders, locked, standing
+from ...core.problem import Problem
+from . import members, messages
+from .backend import Backend
+from .documents import READ, allow
+from .leases import check_ours, submit
+from .waiting import until
+
+
+class Locks:
+    """Handlers of locks."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    async def handle(self, request: Any, rest: Sequence[str], stale: bool) -> Any:
+        """Serve /locks, /locks/{name}, /locks/{name}/acquire and /locks/{name}/release; names may hold slashes."""
+        if not rest or rest == [""]:
+            allow(request, "GET", "HEAD")
+            self._backend.check_serving(stale)
+            return messages.respond([_shown(document) for document in self._backend.heads().list("locks")])
+        if request.method == "POST" and len(rest) > 1 and rest[-1] in ("acquire", "release"):
+            name = "/".join(rest[:-1])
+            return await (self._acquire(request, name) if rest[-1] == "acquire" else self._release(request, name))
+        name = "/".join(rest)
+        if request.method in READ:
+            self._backend.check_serving(stale)
+            document = self._backend.heads().committed("locks", name)
+            headers = {"ETag": messages.etag_of(document)} if document is not None else {}
+            return messages.respond(_shown(document, name), 200, headers)
+        allow(request, "GET", "HEAD", "DELETE")
+        outcome = await submit(self._backend, request, Change("locks", name, "delete", if_match=messages.if_match(request)))
+        return messages.changed(request, None, None, 204, outcome.replayed)
+
+    async def _acquire(self, request: Any, name: str) -> Any:
+        body = await messages.read_object(request)
+        wait, owner = members.wait(body.get("Wait", 0)), members.owner(body)
+        lease, queue = members.text(body, "Lease") or None, members.flag(body, "Queue", wait > 0)
+        check_ours(self._backend, request, lease)
+        slots, data = members.number(body, "Slots", MOST_SLOTS), members.small(body, "Data")
+        ask = {"Owner": owner, "Lease": lease, "Slots": slots, "Queue": queue, "Data": data, "At": int(time.time())}
+        change = Change("locks", name, "acquire", ask)
+        outcome = await submit(self._backend, request, change)
+        document = messages.document_of(outcome, change)
+        if wait and not standing(document, owner)["Held"]:
+            document = await self._in_line(name, owner, wait)
+        where = standing(document, owner)
+        if not where["Held"]:
+            raise _not_yet(name, owner, document)
+        return messages.respond({"Name": name, "Owner": owner, **where, "Holders": holders(document)})
+
+    async def _in_line(self, name: str, owner: str, wait: float) -> Optional[Document]:
+        """Return the lock as soon as ``owner`` holds it, is out of the line, or the time is over."""
+
+        def out_of_line() -> Any:
+            document = self._backend.heads().committed("locks", name)
+            return (document,) if document is None or owner not in document.value["Queue"] else None
+
+        found = await until(self._backend, [("locks", name)], out_of_line, wait)
+        return found[0] if found is not None else self._backend.heads().committed("locks", name)
+
+    async def _release(self, request: Any, name: str) -> Any:
+        body = await messages.read_object(request)
+        token = body.get("Token")
+        if token is not None and (isinstance(token, bool) or not isinstance(token, int)):
+            raise Problem(422, "bad_member", "Token is the number that acquire answered")
+        outcome = await submit(self._backend, request, Change("locks", name, "release", {"Owner": members.owner(body), "Token": token}))
+        return messages.changed(request, None, None, 204, outcome.replayed)
+
+
+def _shown(document: Optional[Document], name: str = "") -> Dict[str, Any]:
+    """Return a lock for people and modules; one that nobody holds is not stored, and free."""
+    if document is None:
+        return {"Name": name, "Slots": None, "Holders": [], "Queue": []}
+    queue: List[Dict[str, Any]] = [{"Owner": owner, **entry} for owner, entry in document.value["Queue"].items()]
+    queue.sort(key=lambda entry: int(entry["Token"]))
+    return {"Name": document.key, "Slots": document.value["Slots"], "Holders": holders(document), "Queue": queue}
+
+
+def _not_yet(name: str, owner: str, document: Optional[Document]) -> Problem:
+    where = standing(document, owner)
+    if where["Ahead"] is None or document is None:
+        detail = f"{owner!r} does not wait for lock {name!r} any more: its lease is gone, or somebody broke the lock"
+        return Problem(409, "out_of_line", detail)
+    problem = locked(name, document.value)
+    ahead = f"{where['Ahead']} wait before {owner!r}" if where["Ahead"] else f"{owner!r} is next"
+    return Problem(409, "locked", f"{problem.detail}; {ahead}", **problem.extra, ahead=where["Ahead"], token=where["Token"])

@@ -1,0 +1,88 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Members of a request's body, checked: each returns the value or raises Problem 422, which says what belongs there."""
+from __future__ import annotations
+
+import math
+from typing import Any, Dict, List, Optional
+
+from ...core import access
+from ...core.barriers import MOST_OWNERS
+from ...core.documents import check_name
+from ...core.leases import LEAST_TTL, MOST_TTL
+from ...core.problem import Problem
+from ...core.values import is_small
+from .waiting import MOST_TIMEOUT
+
+MOST_OWNER = 200
+MOST_DATA = 4096
+
+
+def ttl(value: Any) -> float:
+    seconds = float(access.parse_ttl(value)) if isinstance(value, str) else value
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not LEAST_TTL <= seconds <= MOST_TTL:
+        raise Problem(422, "bad_ttl", f"Ttl is a time from {LEAST_TTL:g} s to {MOST_TTL:g} s, such as 30 or \"10m\"")
+    return float(seconds)
+
+
+def wait(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= MOST_TIMEOUT or math.isnan(value):
+        raise Problem(422, "bad_member", f"Wait is a number of seconds from 0 to {MOST_TIMEOUT:g}")
+    return float(value)
+
+
+def number(body: Dict[str, Any], name: str, most: int) -> Optional[int]:
+    value = body.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+        raise Problem(422, "bad_member", f"{name} is a whole number from 1 to {most}")
+    return value
+
+
+def owner(body: Dict[str, Any], default: Optional[str] = None) -> str:
+    value = body.get("Owner", default)
+    if value == "" == default:
+        return ""
+    if not isinstance(value, str) or not 0 < len(value) <= MOST_OWNER or not value.isprintable():
+        raise Problem(422, "bad_owner", f"Owner is a printable string of 1 to {MOST_OWNER} characters that names who asks")
+    return value
+
+
+def text(body: Dict[str, Any], name: str) -> str:
+    value = body.get(name)
+    if value is not None and not isinstance(value, str):
+        raise Problem(422, "bad_member", f"{name} is a string")
+    return value or ""
+
+
+def flag(body: Dict[str, Any], name: str, default: bool) -> bool:
+    value = body.get(name, default)
+    if not isinstance(value, bool):
+        raise Problem(422, "bad_member", f"{name} is true or false")
+    return value
+
+
+def owners(body: Dict[str, Any], name: str) -> Optional[List[str]]:
+    """Return a list of different owners, or None."""
+    value = body.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, list) or not 0 < len(value) <= MOST_OWNERS or len(set(map(str, value))) != len(value):
+        raise Problem(422, "bad_member", f"{name} is a list of 1 to {MOST_OWNERS} different owners")
+    return [owner({"Owner": item}) for item in value]
+
+
+def param_name(body: Dict[str, Any]) -> str:
+    name = text(body, "Param")
+    if not name:
+        raise Problem(422, "bad_member", "Param is the name of a param, a string")
+    check_name("params", name)
+    return name
+
+
+def small(body: Dict[str, Any], name: str) -> Any:
+    """Return a member of any type that is not large."""
+    if not is_small(body.get(name), MOST_DATA):
+        raise Problem(413, "data_too_large", f"{name} is at most {MOST_DATA} bytes; keep more in a profile")
+    return body.get(name)

@@ -1,0 +1,152 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Barriers: owners wait for each other until all have come, or until one says that it won't. Pure.
+
+A barrier is used again and again; each time is a generation, numbered from 1. Who gives up breaks the generation: those who wait are told
+so at once, those who come later when they come. A broken generation ends when all have come, or when one who knows of it comes again.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Optional
+
+from .documents import Change, Document, Lookup
+from .leases import Value, check_id, check_lease
+from .patch import pointer
+from .problem import Problem
+
+MOST_OWNERS = 100_000
+KEPT = 8  # generations whose outcome is remembered, for those who ask late
+
+
+def arrive(change: Change, lookup: Lookup, _floor: int) -> List[Change]:
+    """body: Owner, Count or Members (None: as it is), Lease (which lets it count only while the lease stands, or None), Generation, At.
+
+    Generation: what the owner was told when it came first, so that asking again is not coming again.
+    """
+    check_id("barrier", change.key, slashes=True)
+    ask, document = change.body, lookup("barriers", change.key)
+    check_lease(ask["Lease"], lookup)
+    barrier: Value = document.value if document is not None else _new(change.key)
+    number, owner = barrier["Generation"], ask["Owner"]
+    if ask["Generation"] is not None:
+        if ask["Generation"] > number:
+            raise Problem(409, "no_generation", f"barrier {change.key!r} has no generation {ask['Generation']}: it was deleted meanwhile")
+        if ask["Generation"] < number or owner in barrier["Arrived"]:
+            return []
+    elif barrier["Broken"] is not None and owner in barrier["Arrived"]:
+        barrier = _next(barrier, barrier["Broken"])
+        number = barrier["Generation"]
+    barrier = _sized(barrier, ask)
+    if owner in barrier["Arrived"]:
+        return []
+    arrived = {**barrier["Arrived"], owner: {"Lease": ask["Lease"], "At": ask["At"]}}
+    full = len(arrived) >= (barrier["Count"] or len(barrier["Members"]))
+    if full:
+        after = _next(barrier, barrier["Broken"] or {"Outcome": "opened", "Arrived": len(arrived)})
+    else:
+        after = {**barrier, "Arrived": arrived}
+    changes = [_save(change.key, document, barrier, after, owner)]
+    if ask["Lease"] is not None and not full:
+        changes.append(Change("leases", ask["Lease"], "tie", _tie(change.key, owner, ask["Lease"], number)))
+    return changes
+
+
+def _new(key: str) -> Value:
+    return {"Name": key, "Generation": 1, "Count": None, "Members": None, "Arrived": {}, "Broken": None, "Past": {}}
+
+
+def _sized(barrier: Value, ask: Value) -> Value:
+    """Return the barrier with the size that the owner says; while somebody waits, nobody may say another."""
+    wanted = (ask["Count"], ask["Members"])
+    standing = (barrier["Count"], barrier["Members"])
+    if wanted != (None, None) and wanted != standing:
+        if barrier["Arrived"]:
+            raise Problem(409, "barrier_differs", f"barrier {barrier['Name']!r} {_size(barrier)} while somebody waits; agree on its size")
+        barrier = {**barrier, "Count": wanted[0], "Members": wanted[1]}
+    if barrier["Count"] is None and barrier["Members"] is None:
+        raise Problem(409, "no_size", f"barrier {barrier['Name']!r} is new: say how many it waits for (Count), or for whom (Members)")
+    if barrier["Members"] is not None and ask["Owner"] not in barrier["Members"]:
+        raise Problem(409, "not_a_member", f"{ask['Owner']!r} is not among those for whom barrier {barrier['Name']!r} waits")
+    return barrier
+
+
+def _size(barrier: Value) -> str:
+    return f"waits for {barrier['Count']}" if barrier["Count"] is not None else f"waits for {len(barrier['Members'])} by name"
+
+
+def _save(key: str, document: Optional[Document], before: Value, after: Value, owner: str) -> Change:
+    """Write as little as possible: of a thousand who come, each adds itself only."""
+    same = document is not None and before is document.value and after["Generation"] == before["Generation"]
+    if not same:
+        return Change("barriers", key, "put", after)
+    return Change("barriers", key, "patch", [{"op": "add", "path": pointer(("Arrived", owner)), "value": after["Arrived"][owner]}])
+
+
+def _next(barrier: Value, outcome: Value) -> Value:
+    """End the generation."""
+    past = {**barrier["Past"], str(barrier["Generation"]): outcome}
+    kept = sorted(past, key=int)[-KEPT:]
+    number = barrier["Generation"] + 1
+    return {**barrier, "Generation": number, "Arrived": {}, "Broken": None, "Past": {name: past[name] for name in kept}}
+
+
+def break_barrier(change: Change, lookup: Lookup, _floor: int) -> List[Change]:
+    """body: Owner, Why, Escape ("fail" or "continue": what the others shall do), Generation (None: the present one), Count, Members, At."""
+    check_id("barrier", change.key, slashes=True)
+    ask, document = change.body, lookup("barriers", change.key)
+    barrier: Value = document.value if document is not None else _new(change.key)
+    if ask["Generation"] not in (None, barrier["Generation"]) or barrier["Broken"] is not None:
+        return []
+    if not barrier["Arrived"] and (ask["Count"], ask["Members"]) != (None, None):
+        barrier = {**barrier, "Count": ask["Count"], "Members": ask["Members"]}
+    return [Change("barriers", change.key, "put", _broken(barrier, ask["Owner"], ask["Why"], ask["Escape"], ask["At"]))]
+
+
+def _broken(barrier: Value, owner: str, why: str, escape: str, at: int) -> Value:
+    outcome = {"Outcome": "broken", "By": owner, "Why": why, "Escape": escape, "At": at}
+    arrived = {**barrier["Arrived"], owner: barrier["Arrived"].get(owner, {"Lease": None, "At": at})}
+    size = barrier["Count"] or len(barrier["Members"] or ()) or MOST_OWNERS
+    if len(arrived) >= size:
+        return _next(barrier, outcome)
+    return {**barrier, "Arrived": arrived, "Broken": outcome}
+
+
+def reset(change: Change, lookup: Lookup, _floor: int) -> List[Change]:
+    """body: Owner, At. Those who wait are told so; the next to come begins a generation."""
+    document = lookup("barriers", change.key)
+    if document is None or not document.value["Arrived"] and document.value["Broken"] is None:
+        return []
+    barrier, ask = document.value, change.body
+    why = {"Outcome": "broken", "By": ask["Owner"], "Why": "the barrier was reset", "Escape": "fail", "At": ask["At"]}
+    return [Change("barriers", change.key, "put", _next(barrier, barrier["Broken"] or why))]
+
+
+def untie_arrival(change: Change, lookup: Lookup) -> List[Change]:
+    """The lease of one who waits is gone: it won't go on, so neither may the others."""
+    tie, document = change.body, lookup("barriers", change.key)
+    if document is None or document.value["Generation"] != tie["Generation"] or document.value["Broken"] is not None:
+        return []
+    entry = document.value["Arrived"].get(tie["Owner"])
+    if entry is None or entry["Lease"] != tie["Lease"]:
+        return []
+    return [Change("barriers", change.key, "put", _broken(document.value, tie["Owner"], "it stopped waiting: its lease ended", "fail", 0))]
+
+
+def _tie(key: str, owner: str, lease: str, generation: int) -> Value:
+    return {"Kind": "barriers", "Key": key, "Owner": owner, "Lease": lease, "Generation": generation}
+
+
+def standing(document: Optional[Document], generation: int) -> Dict[str, Any]:
+    """Return how a generation stands: {Generation, Outcome, Arrived, Missing, By, Why, Escape}.
+
+    Outcome: "waits", "opened" or "broken"; "gone" when nobody knows any more. Missing: who has not come, where that is known by name.
+    """
+    answer: Dict[str, Any] = {"Generation": generation, "Outcome": "gone", "Arrived": None, "Missing": None}
+    if document is None:
+        return answer
+    barrier = document.value
+    if generation == barrier["Generation"]:
+        missing = None if barrier["Members"] is None else [name for name in barrier["Members"] if name not in barrier["Arrived"]]
+        answer.update(Outcome="waits", Arrived=len(barrier["Arrived"]), Missing=missing)
+    return {**answer, **(barrier["Past"].get(str(generation)) or (generation == barrier["Generation"] and barrier["Broken"]) or {})}

@@ -1,0 +1,151 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Barriers: all come or all are told, again and again."""
+
+import pytest
+
+from baton.core.barriers import KEPT, standing
+from baton.core.documents import Change
+from baton.core.heads import Heads
+from baton.core.leases import TOKENS_AN_EPOCH
+from baton.core.problem import Problem
+
+
+class Desk:
+    def __init__(self):
+        self.heads, self.seq = Heads(), 0
+
+    def do(self, *changes):
+        effects = self.heads.evaluate(changes, TOKENS_AN_EPOCH)
+        self.seq += 1
+        self.heads.append(self.seq, f"1.{self.seq}", effects)
+        self.heads.commit(self.seq)
+        return [effect for effect in effects if effect.ops is None or effect.ops]
+
+    def arrive(self, owner, count=None, members=None, lease=None, generation=None):
+        body = {"Owner": owner, "Count": count, "Members": members, "Lease": lease, "Generation": generation, "At": 0}
+        return self.do(Change("barriers", "b", "arrive", body))
+
+    def quit(self, owner, why="no", escape="fail", generation=None, count=None):
+        body = {"Owner": owner, "Why": why, "Escape": escape, "Generation": generation, "Count": count, "Members": None, "At": 0}
+        return self.do(Change("barriers", "b", "break", body))
+
+    def lease(self, key):
+        self.do(Change("leases", key, "grant", {"Ttl": 10.0, "Owner": ""}))
+
+    def stands(self, generation):
+        return standing(self.heads.committed("barriers", "b"), generation)
+
+
+@pytest.fixture
+def desk():
+    return Desk()
+
+
+def test_the_last_one_opens_it_for_all_and_it_can_be_used_again(desk):
+    for generation in (1, 2, 3):
+        desk.arrive("a", count=3)
+        desk.arrive("b", count=3)
+        assert desk.stands(generation)["Outcome"] == "waits" and desk.stands(generation)["Arrived"] == 2
+        desk.arrive("c", count=3)
+        assert desk.stands(generation)["Outcome"] == "opened" and desk.stands(generation)["Arrived"] == 3
+    assert desk.stands(4)["Outcome"] == "waits"
+
+
+def test_asking_again_is_not_coming_again(desk):
+    desk.arrive("a", count=2)
+    assert desk.arrive("a", count=2) == [] and desk.arrive("a", count=2, generation=1) == []
+    desk.arrive("b", count=2)
+    assert desk.arrive("a", count=2, generation=1) == [], "it opened meanwhile; a has not come to the second generation"
+    assert desk.stands(2)["Arrived"] == 0
+
+
+def test_a_barrier_for_members_by_name_says_who_is_missing(desk):
+    desk.arrive("a", members=["a", "b", "c"])
+    assert desk.stands(1)["Missing"] == ["b", "c"]
+    with pytest.raises(Problem) as caught:
+        desk.arrive("x", members=["a", "b", "c"])
+    assert caught.value.code == "not_a_member"
+    desk.arrive("b")
+    desk.arrive("c", members=["a", "b", "c"])
+    assert desk.stands(1)["Outcome"] == "opened"
+
+
+def test_one_that_fails_releases_those_who_wait_and_those_who_come_later(desk):
+    desk.arrive("a", count=3)
+    desk.quit("b", "the disk is full")
+    for _time in range(2):
+        assert {**desk.stands(1), "At": 0} == {
+            "Generation": 1, "Outcome": "broken", "Arrived": 2, "Missing": None, "By": "b", "Why": "the disk is full", "Escape": "fail", "At": 0,
+        }  # fmt: skip
+        assert desk.quit("a") == [], "the first reason stays"
+    desk.arrive("c", count=3)
+    assert desk.stands(1)["Why"] == "the disk is full" and desk.stands(2)["Outcome"] == "waits"
+
+
+def test_one_that_fails_before_anybody_came(desk):
+    desk.quit("b", count=2)
+    desk.arrive("a", count=2)
+    assert desk.stands(1)["Outcome"] == "broken" and desk.stands(2)["Arrived"] == 0
+
+
+def test_who_knows_that_it_is_broken_and_comes_again_begins_anew(desk):
+    desk.arrive("a", count=3)
+    desk.quit("b")
+    desk.arrive("a", count=3)
+    assert desk.stands(1)["Outcome"] == "broken" and desk.stands(2) == {
+        "Generation": 2, "Outcome": "waits", "Arrived": 1, "Missing": None,
+    }  # fmt: skip
+
+
+def test_a_reset_tells_those_who_wait(desk):
+    desk.arrive("a", count=3)
+    desk.do(Change("barriers", "b", "reset", {"Owner": "admin", "At": 0}))
+    assert desk.stands(1)["Why"] == "the barrier was reset" and desk.stands(2)["Arrived"] == 0
+    assert desk.do(Change("barriers", "b", "reset", {"Owner": "admin", "At": 0})) == []
+
+
+def test_who_stops_waiting_without_a_word_breaks_it(desk):
+    desk.lease("l")
+    desk.arrive("a", count=3)
+    desk.arrive("b", count=3, lease="l")
+    desk.do(Change("leases", "l", "expire"))
+    assert desk.stands(1)["By"] == "b" and "lease ended" in desk.stands(1)["Why"]
+
+
+def test_a_lease_that_ends_after_the_barrier_opened_breaks_nothing(desk):
+    desk.lease("l")
+    desk.arrive("b", count=2, lease="l")
+    desk.arrive("a", count=2)
+    desk.arrive("b", count=2)
+    desk.do(Change("leases", "l", "revoke"))
+    assert desk.stands(2)["Outcome"] == "waits"
+
+
+def test_all_must_agree_on_its_size_while_somebody_waits(desk):
+    with pytest.raises(Problem) as caught:
+        desk.arrive("a")
+    assert caught.value.code == "no_size"
+    desk.arrive("a", count=3)
+    with pytest.raises(Problem) as caught:
+        desk.arrive("b", count=2)
+    assert caught.value.code == "barrier_differs" and "waits for 3" in caught.value.detail
+    desk.arrive("b")
+    desk.arrive("c")
+    desk.arrive("a", count=1)
+    assert desk.stands(2)["Outcome"] == "opened"
+
+
+def test_old_generations_are_forgotten_and_that_is_said(desk):
+    for _time in range(KEPT + 2):
+        desk.arrive("a", count=1)
+    assert desk.stands(1)["Outcome"] == "gone" and desk.stands(KEPT + 2)["Outcome"] == "opened"
+    with pytest.raises(Problem) as caught:
+        desk.arrive("a", generation=99)
+    assert caught.value.code == "no_generation"
+
+
+def test_of_many_who_come_each_writes_itself_only(desk):
+    for number in range(50):
+        effects = desk.arrive(f"o{number}", count=1000)
+    assert len(effects) == 1 and len(effects[0].ops) == 1
