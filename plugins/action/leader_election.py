@@ -12,6 +12,7 @@ class ActionModule(BatonAction):
     """Runs M(baton.ha.leader_election) on the controller, which spares the host a Python start."""
 
     SPEC = task.SPEC
+    RULES = {"mutually_exclusive": task.MUTUALLY_EXCLUSIVE}
 
     def perform(self, context):
         return task.run(context)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: compare_and_patch
-short_description: Change a shared document only if it is as expected
+short_description: Change shared documents only if they are as expected
 version_added: 0.1.0
 description:
   - Applies an RFC 6902 JSON Patch to a document, or swaps one param, all or nothing.
@@ -27,7 +27,6 @@ options:
   name:
     description: Name of the document (UUID of a machine).
     type: str
-    required: true
   param:
     description:
       - A param of the profile or machine. The root of O(patch) is then the value of this param.
@@ -45,6 +44,48 @@ options:
     description: Operations as in RFC 6902. Use C(test) operations for what must hold.
     type: list
     elements: dict
+  batch:
+    description: Several changes, all or nothing, in the order given; later ones see earlier ones.
+    type: list
+    elements: dict
+    suboptions:
+      kind:
+        description: As O(kind).
+        type: str
+        choices: [profiles, machines, params]
+        default: profiles
+      name:
+        description: As O(name).
+        type: str
+        required: true
+      param:
+        description: As O(param).
+        type: str
+      expect:
+        description: As O(expect).
+        type: raw
+      value:
+        description: As O(value). Here it is also compared when it stands there already.
+        type: raw
+      patch:
+        description: As O(patch).
+        type: list
+        elements: dict
+  lease:
+    description: A lease that O(param) is tied to; it is unset when the lease ends, unless another value stands there by then.
+    type: str
+  only_under:
+    description: Change nothing unless this lease holds a lock or seat with this fencing token at that moment.
+    type: dict
+    suboptions:
+      lease:
+        description: Id of the lease.
+        type: str
+        required: true
+      token:
+        description: The fencing token, as M(baton.ha.lock) or M(baton.ha.leader_election) returned it.
+        type: int
+        required: true
   on_conflict:
     description: Whether a lost race is a result with RV(won=false), or a failed task.
     type: str
@@ -66,9 +107,9 @@ EXAMPLES = r"""
   register: claim
 
 - name: Migrate on the one host that won
-  ansible.builtin.command: /usr/local/bin/migrate
+  ansible.builtin.debug:
+    msg: "{{ inventory_hostname }} migrates"
   when: claim.won
-  changed_when: true
 
 - name: Several members at once, all or nothing
   baton.ha.compare_and_patch:
@@ -77,6 +118,13 @@ EXAMPLES = r"""
       - {op: test, path: /Params/web~1generation, value: 1}
       - {op: replace, path: /Params/web~1generation, value: 2}
       - {op: add, path: /Meta/icon, value: anchor}
+
+- name: Move one worker from blue to green, or change nothing
+  baton.ha.compare_and_patch:
+    batch:
+      - {name: blue, param: workers, expect: 3, value: 2}
+      - {name: green, param: workers, expect: 2, value: 3}
+  register: move
 """
 
 RETURN = r"""
@@ -99,9 +147,14 @@ operation:
   returned: when the race was lost
   type: int
   sample: 0
+lost:
+  description: Index of the change of O(batch) that was in the way; V(none) when none was.
+  returned: with O(batch)
+  type: int
+  sample: 1
 revision:
   description: The revision that the change made.
-  returned: changed, not in check mode
+  returned: changed, not in check mode, not with O(batch)
   type: str
   sample: "3.42"
 """
@@ -121,7 +174,7 @@ def main():
         required_together=task.REQUIRED_TOGETHER,
         supports_check_mode=True,
     )
-    result = perform(task.run, Context(module.params, module.check_mode, platform.node()))
+    result = perform(task.run, Context(module.params, module.check_mode, platform.node(), module._diff))
     if result.pop("failed", False):
         module.fail_json(**result)
     module.exit_json(**result)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: leader_election
-short_description: Elect one leader among hosts
+short_description: Elect one leader, or several, among hosts
 version_added: 0.1.0
 description:
   - Run it on all candidates at once, with any C(forks), C(serial) or strategy, under one controller or several.
-  - Exactly one host is elected, and it stays elected until it resigns.
+  - Exactly one host is elected, or exactly O(seats), and it stays elected until it resigns, or until its lease ends.
   - The seat is a param of a shared profile; the profile is made if it does not exist.
   - Running it again changes nothing and tells who leads.
 extends_documentation_fragment:
@@ -25,20 +25,25 @@ options:
     type: str
     required: true
   param:
-    description: Name of the param that holds the leader.
+    description: Name of the param that holds the leader. The default is V(my/leader), and with O(seats) V(cluster/leaders).
     type: str
-    default: my/leader
+  seats:
+    description:
+      - How many leaders there are. The param then holds a list of candidates in the order of winning.
+      - Without it there is one, and the param holds that candidate itself.
+    type: int
   candidate:
     description:
-      - What stands for this host, of any JSON type. The default is the inventory hostname.
-      - Where the module itself runs instead of its action plugin, the default is the host's own name.
+      - What stands for this host, of any JSON type, such as a name or an object with C(Name), C(Uuid) and C(Address).
+      - Of two objects with a C(Uuid) only that is compared. A seat whose holder has another address now is updated in place.
+      - The default is the inventory hostname. Where the module itself runs instead of its action plugin, it is the host's own name.
     type: raw
   vacant:
     description: The value of the param that means that nobody leads. A param that is not set is vacant, too.
     type: raw
     default: none
   state:
-    description: V(elected) takes the seat if it is vacant; V(resigned) gives it back if this host has it.
+    description: V(elected) takes a seat if one is vacant; V(resigned) gives it back if this host has one.
     type: str
     choices: [elected, resigned]
     default: elected
@@ -46,8 +51,16 @@ options:
     description: Whether this host may be elected. One that may not only learns who leads.
     type: bool
     default: true
+  ttl:
+    description:
+      - How long the seat is kept after the last task that elected this host, such as V(10m).
+      - Without it, and without O(lease), it is kept until this host resigns.
+    type: str
+  lease:
+    description: A lease that the seat is tied to, such as the one that an agent on the host keeps alive.
+    type: str
   wait:
-    description: Whether a host that is not eligible waits until there is a leader.
+    description: Whether a host that is not eligible waits until all seats are taken.
     type: bool
     default: true
   wait_timeout:
@@ -56,6 +69,7 @@ options:
     default: 300.0
 seealso:
   - module: baton.ha.compare_and_patch
+  - module: baton.ha.lease
 author:
   - The Baton authors (@baton-ha)
 """
@@ -67,30 +81,67 @@ EXAMPLES = r"""
   register: election
 
 - name: Only the leader does this
-  ansible.builtin.command: /usr/local/bin/prepare-database
+  ansible.builtin.debug:
+    msg: "{{ inventory_hostname }} prepares the database"
   when: election.is_leader
-  changed_when: true
 
 - name: Everybody knows the leader
   ansible.builtin.debug:
     msg: "{{ election.leader }} leads"
+
+- name: Three control planes, for as long as each comes back within the hour
+  baton.ha.leader_election:
+    profile: kube
+    seats: 3
+    ttl: 1h
+    candidate:
+      Name: "{{ inventory_hostname }}"
+      Uuid: "{{ inventory_hostname | to_uuid }}"
+      Address: "{{ ansible_host | default(inventory_hostname) }}"
+  register: planes
+
+- name: The first of them begins
+  ansible.builtin.debug:
+    msg: "{{ inventory_hostname }} was first"
+  when: planes.position == 0
 """
 
 RETURN = r"""
 leader:
-  description: The candidate that leads; V(none) when the seat is vacant.
+  description: The candidate that leads, and with O(seats) the one that was first; V(none) when there is none.
   returned: success
   type: raw
   sample: web-2
+leaders:
+  description: All who lead, in the order of winning.
+  returned: success
+  type: list
+  elements: raw
+  sample: [web-2]
 is_leader:
   description: Whether this host leads.
   returned: success
   type: bool
+position:
+  description: This host's place among RV(leaders), from 0; V(none) when it does not lead.
+  returned: success
+  type: int
+  sample: 0
 candidate:
   description: What stands for this host.
   returned: success
   type: raw
   sample: web-1
+token:
+  description: The fencing token of the seat. It grows with every seat that is won. V(none) when this host does not lead, and in check mode.
+  returned: success
+  type: int
+  sample: 4294967297
+lease:
+  description: The lease that the seat is tied to; V(none) when there is none.
+  returned: success
+  type: str
+  sample: seat-2c26b46b68ffc68ff99b453c
 """
 
 import platform
@@ -103,9 +154,10 @@ from ansible_collections.baton.ha.plugins.module_utils._baton.tasks.common impor
 def main():
     module = AnsibleModule(
         argument_spec=task.SPEC,
+        mutually_exclusive=task.MUTUALLY_EXCLUSIVE,
         supports_check_mode=True,
     )
-    result = perform(task.run, Context(module.params, module.check_mode, platform.node()))
+    result = perform(task.run, Context(module.params, module.check_mode, platform.node(), module._diff))
     if result.pop("failed", False):
         module.fail_json(**result)
     module.exit_json(**result)

@@ -81,11 +81,18 @@ EXAMPLES = r"""
         state: released
 
 - name: Two at a time
-  baton.ha.lock:
-    name: web/update
-    slots: 2
-    ttl: 30m
-    wait_timeout: 3600
+  block:
+    - name: Wait for one of the two slots
+      baton.ha.lock:
+        name: web/update
+        slots: 2
+        ttl: 30m
+        wait_timeout: 3600
+  always:
+    - name: Let the next one in
+      baton.ha.lock:
+        name: web/update
+        state: released
 """
 
 RETURN = r"""
@@ -135,7 +142,7 @@ def main():
         argument_spec=task.SPEC,
         supports_check_mode=True,
     )
-    result = perform(task.run, Context(module.params, module.check_mode, platform.node()))
+    result = perform(task.run, Context(module.params, module.check_mode, platform.node(), module._diff))
     if result.pop("failed", False):
         module.fail_json(**result)
     module.exit_json(**result)

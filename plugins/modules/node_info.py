@@ -24,7 +24,6 @@ author:
 EXAMPLES = r"""
 - name: Who is active?
   baton.ha.node_info:
-    url: https://192.0.2.11:8092
   register: ha
 
 - name: Show it
@@ -99,7 +98,7 @@ def main():
         argument_spec=task.SPEC,
         supports_check_mode=True,
     )
-    result = perform(task.run, Context(module.params, module.check_mode, platform.node()))
+    result = perform(task.run, Context(module.params, module.check_mode, platform.node(), module._diff))
     if result.pop("failed", False):
         module.fail_json(**result)
     module.exit_json(**result)

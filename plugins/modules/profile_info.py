@@ -54,7 +54,7 @@ def main():
         argument_spec=task.SPEC,
         supports_check_mode=True,
     )
-    result = perform(task.run, Context(module.params, module.check_mode, platform.node()))
+    result = perform(task.run, Context(module.params, module.check_mode, platform.node(), module._diff))
     if result.pop("failed", False):
         module.fail_json(**result)
     module.exit_json(**result)

@@ -39,9 +39,9 @@ EXAMPLES = r"""
   register: vip
 
 - name: Run on the holder only
-  ansible.builtin.command: /usr/local/bin/rebalance
+  ansible.builtin.debug:
+    msg: "{{ inventory_hostname }} rebalances"
   when: vip.held
-  changed_when: true
 """
 
 RETURN = r"""

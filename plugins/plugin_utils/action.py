@@ -9,6 +9,7 @@ from __future__ import annotations
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks.common import Context, perform
 
 
@@ -23,13 +24,17 @@ class BatonAction(ActionBase):
     def perform(self, context):
         raise NotImplementedError
 
+    def _progress(self, host):
+        """Return what shows a line while a task waits; Ansible itself says nothing until it ends."""
+        return lambda text: Display().display(f"waiting: [{host}]: {text}")
+
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
         checked = ArgumentSpecValidator(self.SPEC, **self.RULES).validate(self._task.args)
         if checked.error_messages:
             return {**result, "failed": True, "msg": "; ".join(checked.error_messages)}
         host = (task_vars or {}).get("inventory_hostname", "")
-        context = Context(checked.validated_parameters, self._task.check_mode, host)
+        context = Context(checked.validated_parameters, self._task.check_mode, host, self._task.diff, self._progress(host))
         answer = perform(self.perform, context)
         hidden = {v for k, v in checked.validated_parameters.items() if self.SPEC.get(k, {}).get("no_log") and v}
         return {**result, **remove_values(answer, hidden)}

@@ -206,8 +206,8 @@ def test_settled_means_that_it_stood_unchanged_for_that_long(call):
 def test_an_escape_ends_the_wait_of_all(call):
     call("PUT", "/profiles/e", {"Name": "e"})
     call("PUT", "/machines/e1", {"Uuid": "e1"})
-    waits = [waiting(call, path) for path in ("/profiles/e/params/x?wait=exists&escape=cluster/escape&timeout=30",
-                                              "/machines/e1/params/x?wait=exists&escape=cluster/escape&escape_profile=e&timeout=30")]  # fmt: skip
+    paths = ("/profiles/e/params/x?escape=cluster/escape", "/machines/e1/params/x?escape=cluster/escape&escape_profile=e")
+    waits = [waiting(call, f"{path}&wait=exists&timeout=30") for path in paths]
     call("PUT", "/profiles/e/params/cluster/escape", 1)
     for thread, answers in waits:
         thread.join()

@@ -81,9 +81,10 @@ class Client:
         return self.transport.send(Call(method, path, headers=sent, open_body=open_body, **call))
 
     def _change(
-        self, method: str, path: str, body: Any, want: bool, if_match: Optional[str] = None, create: bool = False, **call: Any
-    ) -> Answer:
-        headers = {}
+        self, method: str, path: str, body: Any, want: bool, if_match: Optional[str] = None, create: bool = False,
+        under: Optional[Mapping[str, str]] = None, **call: Any,
+    ) -> Answer:  # fmt: skip
+        headers = dict(under or {})
         if if_match is not None:
             headers["If-Match"] = "*" if if_match == "*" else f'"{if_match}"'
         if create:
@@ -116,10 +117,10 @@ class Client:
 
     def patch(
         self, kind: str, name: str, operations: Operations, if_match: Optional[str] = None, want: bool = True,
-        key: Optional[str] = None,
+        key: Optional[str] = None, under: Optional[Mapping[str, str]] = None,
     ) -> Answer:  # fmt: skip
         """Apply RFC 6902 operations, all or nothing; a failed test is "conflict", with index, path and value in ``problem``."""
-        return self._change("PATCH", _document(kind, name), list(operations), want, if_match, key=key)
+        return self._change("PATCH", _document(kind, name), list(operations), want, if_match, key=key, under=under)
 
     def merge(self, kind: str, name: str, changes: Mapping[str, Any], base: Any = UNSET, want: bool = True) -> Answer:
         """Apply an RFC 7396 merge patch. With ``base`` only if what it changes still stands there as in ``base``."""
@@ -170,10 +171,18 @@ class Client:
         return self._change("PUT", _param(kind, name, param), value, want, create=True, key=key)
 
     def patch_param(
-        self, kind: str, name: str, param: str, operations: Operations, want: bool = False, key: Optional[str] = None
-    ) -> Answer:
-        """Apply RFC 6902 operations whose root ("") is the param's value."""
-        return self._change("PATCH", _param(kind, name, param), list(operations), want, key=key)
+        self, kind: str, name: str, param: str, operations: Operations, want: bool = False, key: Optional[str] = None,
+        under: Optional[Mapping[str, str]] = None,
+    ) -> Answer:  # fmt: skip
+        """Apply RFC 6902 operations whose root ("") is the param's value. ``under``: what ``leased`` gives."""
+        return self._change("PATCH", _param(kind, name, param), list(operations), want, key=key, under=under)
+
+    def batch(self, changes: Sequence[Mapping[str, Any]], under: Optional[Mapping[str, str]] = None) -> List[Dict[str, Any]]:
+        """Carry out changes of many documents, all or nothing; return [{Kind, Key, Revision}].
+
+        A change: {Kind, Key, Param, Action (patch, put, create, delete), Body, IfMatch, IfUnset}. An error has "change" in ``problem``.
+        """
+        return [*self.request("POST", "/batch", {"Changes": list(changes)}, headers=under).body["Documents"]]
 
     def swap_param(
         self, kind: str, name: str, param: str, old: Any, new: Any, want: bool = False, key: Optional[str] = None
@@ -202,23 +211,28 @@ class Client:
 
     def wait(
         self, kind: str, name: str, param: Optional[str] = None, condition: str = "exists", value: Any = None,
-        revision: Optional[str] = None, timeout: float = 300.0,
+        revision: Optional[str] = None, timeout: float = 300.0, more: Optional[Mapping[str, str]] = None,
+        progress: Optional[Callable[[str], None]] = None, settled: float = 0.0,
     ) -> Answer:  # fmt: skip
         """Wait until a param (or, without one, the document) meets a condition; return it (body None when absent).
 
-        condition: exists, absent, equals or differs (from ``value``), changed (the document since ``revision``; a param,
-        and anything without ``revision``, since now). ``timeout`` in seconds over all; then "conflict" with status 408.
+        condition: exists, absent, equals or differs (from ``value``), in (the list ``value``), count (``value`` members at least),
+        changed (the document since ``revision``; a param, and anything without ``revision``, since now). ``timeout`` in seconds over
+        all; then "conflict" with status 408. ``settled``: seconds for which it must have stood. ``more``: other members of the query
+        (path, escape, …). ``progress`` is told now and then what stands there. Without ``name``: a number of documents.
         A change of active in the meantime is waited through.
         """
-        path = _document(kind, name) if param is None else _param(kind, name, param)
+        path = f"/{kind}" if not name else _document(kind, name) if param is None else _param(kind, name, param)
         end = time.monotonic() + timeout
         if condition == "changed" and revision is None:
             condition, value, revision = self._since_now(path, param is not None)
         while True:
             left = max(0.0, end - time.monotonic())
-            poll = min(POLL, left)
-            query = {"wait": condition, "timeout": f"{poll:.3f}"}
-            if condition in ("equals", "differs"):
+            poll = min(POLL + settled, left)
+            query = {"wait": condition, "timeout": f"{poll:.3f}", **(more or {})}
+            if settled:
+                query["settled"] = f"{settled:.3f}"
+            if condition in ("equals", "differs", "in", "count"):
                 query["value"] = json.dumps(value)
             elif condition == "changed":
                 query["revision"] = revision or ""
@@ -229,6 +243,9 @@ class Client:
                     raise _timed_out(error, kind, name, param, condition, value, timeout) from None
                 if error.status != 408 and (not error.retriable or time.monotonic() >= end):
                     raise
+                if progress is not None:
+                    stands = found_in(error.problem) if error.status == 408 else error.message
+                    progress(f"{described(kind, name, param)}: {stands}; waited {timeout - left + poll:.0f} s of {timeout:g} s")
 
     def _since_now(self, path: str, is_param: bool) -> Tuple[str, Any, Optional[str]]:
         try:
@@ -349,7 +366,17 @@ class Client:
             raise
 
 
+def leased(tie: Optional[str] = None, lease: Optional[str] = None, token: Optional[int] = None) -> Dict[str, str]:
+    """Return what makes a change depend on leases: its param goes with lease ``tie``; only while ``lease`` holds what has ``token``."""
+    headers = {} if tie is None else {"Baton-Lease": tie}
+    if lease is not None:
+        headers["If-Lease"] = f"{lease};{token}"
+    return headers
+
+
 def described(kind: str, name: str, param: Optional[str]) -> str:
+    if not name:
+        return f"the number of {kind}"
     return f"{kind[:-1]} {name!r}" if param is None else f"param {param!r} of {kind[:-1]} {name!r}"
 
 
@@ -364,6 +391,6 @@ def _param(kind: str, name: str, param: str) -> str:
 def _timed_out(
     error: ClientError, kind: str, name: str, param: Optional[str], condition: str, value: Any, timeout: float
 ) -> ClientError:
-    wanted = f"{condition} {short(value)}" if condition in ("equals", "differs") else condition
+    wanted = f"{condition} {short(value)}" if condition in ("equals", "differs", "in", "count") else condition
     message = f"{described(kind, name, param)}: waited {timeout:g} s in vain for: {wanted}; {found_in(error.problem)}"
     return ClientError("conflict", message, 408, error.problem)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from typing import Any, Dict, List, Optional, Union
+from typing import Any, Callable, Dict, List, Optional, Union
 
 from .client import POLL, Client, quoted
 from .client_error import ClientError
@@ -17,9 +17,15 @@ Lock = Dict[str, Any]
 Ttl = Union[float, str]
 
 
-def own_lease(lock: str, owner: str) -> str:
-    """Return the id of the lease under which ``owner`` holds ``lock`` when none is named: the same in every run."""
-    return "lock-" + hashlib.sha256(f"{lock}\n{owner}".encode()).hexdigest()[:24]
+def own_lease(what: str, name: str, owner: str) -> str:
+    """Return the id of the lease under which ``owner`` has a lock, seat or place when none is named: the same in every run."""
+    return f"{what}-" + hashlib.sha256(f"{name}\n{owner}".encode()).hexdigest()[:24]
+
+
+def _path(lease: str) -> str:
+    if "/" in lease:
+        raise ClientError("usage", f"{lease!r} can't name a lease: use letters, digits and _ . : @ -")
+    return f"/leases/{quoted(lease)}"
 
 
 class Locks:
@@ -38,17 +44,31 @@ class Locks:
 
     def keep_alive(self, lease: str) -> float:
         """Give a lease its full time again; return it."""
-        return float(self._client.post(f"/leases/{quoted(lease)}/keepalive", {}).body["Ttl"])
+        return float(self._client.post(_path(lease) + "/keepalive", {}).body["Ttl"])
 
     def revoke(self, lease: str) -> bool:
         """End a lease and all that is tied to it; return whether there was one."""
         try:
-            self._client.request("DELETE", f"/leases/{quoted(lease)}", want=False)
+            self._client.request("DELETE", _path(lease), want=False)
         except ClientError as error:
             if error.code != "no_lease":
                 raise
             return False
         return True
+
+    def drop_unused(self, lease: str, why: ClientError) -> None:
+        """End a lease that nothing is tied to: what it was made for was refused. Where nobody answers, it ends by itself."""
+        if why.status is None or why.retriable:
+            return
+        try:
+            if not self.lease(lease)["Ties"]:
+                self.revoke(lease)
+        except ClientError:
+            return
+
+    def lease(self, lease: str) -> Dict[str, Any]:
+        """Return {Id, Ttl, Owner, Ties, Left}; "not_found" when there is none (any more)."""
+        return dict(self._client.request("GET", _path(lease)).body)
 
     def leases(self) -> List[Dict[str, Any]]:
         return [*self._client.request("GET", "/leases").body]
@@ -70,7 +90,7 @@ class Locks:
 
     def acquire(
         self, lock: str, owner: str, ttl: Optional[Ttl], slots: Optional[int] = None, timeout: float = 300.0, data: Any = None,
-        lease: Optional[str] = None,
+        lease: Optional[str] = None, progress: Optional[Callable[[str], None]] = None,
     ) -> Lock:  # fmt: skip
         """Take a lock, waiting for our turn for ``timeout`` seconds; return Held, Token, Position, Holders and Lease.
 
@@ -80,20 +100,25 @@ class Locks:
         end = time.monotonic() + timeout
         longest = POLL
         if ttl is not None:
-            lease = own_lease(lock, owner)
+            lease = own_lease("lock", lock, owner)
             longest = min(POLL, self.grant(lease, ttl, owner)["Ttl"] / 3)
         while True:
             left = max(0.0, end - time.monotonic())
             try:
                 return {**self.try_acquire(lock, owner, lease, slots, min(longest, left), data), "Lease": lease}
-            except ClientError as error:
+            except ClientError as caught:
+                error = caught
                 lost = error.code in ("no_lease", "out_of_line") and ttl is not None  # our lease ended meanwhile: into the line again
                 if error.code != "locked" and not lost and not error.retriable:
+                    if ttl is not None and lease is not None:
+                        self.drop_unused(lease, error)
                     raise
                 if time.monotonic() >= end:
                     self._leave(lock, owner, lease if ttl is not None else None)
                     waited = f" (waited {timeout:g} s)" if timeout else ""
                     raise ClientError(error.kind, error.message + waited, error.status, error.problem) from None
+            if progress is not None:
+                progress(f"{error.message}; waited {timeout - left:.0f} s of {timeout:g} s")
             if ttl is not None and lease is not None:
                 self.grant(lease, ttl, owner)
 

@@ -76,7 +76,8 @@ def test_one_that_fails_releases_those_who_wait_and_those_who_come_later(desk):
     desk.quit("b", "the disk is full")
     for _time in range(2):
         assert {**desk.stands(1), "At": 0} == {
-            "Generation": 1, "Outcome": "broken", "Arrived": 2, "Missing": None, "By": "b", "Why": "the disk is full", "Escape": "fail", "At": 0,
+            "Generation": 1, "Outcome": "broken", "Arrived": 2, "Missing": None, "By": "b", "Why": "the disk is full", "Escape": "fail",
+            "At": 0,
         }  # fmt: skip
         assert desk.quit("a") == [], "the first reason stays"
     desk.arrive("c", count=3)

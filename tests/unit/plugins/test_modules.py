@@ -24,17 +24,18 @@ def cluster(tmp_path_factory):
         yield cluster
 
 
-def ansible(command, *arguments):
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("BATON_", "RS_"))}
-    environ.update(ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_NOCOLOR="1")
+def ansible(command, *arguments, environ=None):
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("BATON_", "RS_"))}
+    environ = {**inherited, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", **(environ or {})}
     program = [str(ROOT / ".venv/bin" / command), "-c", "local", *map(str, arguments)]
-    return subprocess.run(program, capture_output=True, text=True, env=environ, cwd=ROOT, timeout=300, check=False)
+    return subprocess.run(program, capture_output=True, text=True, env=environ, cwd=ROOT, timeout=120, check=False)
 
 
-def test_what_the_modules_promise(cluster, tmp_path):
+@pytest.mark.parametrize("play", ["modules.yml", "coordination.yml"])
+def test_what_the_modules_promise(cluster, play):
     inventory = ",".join(f"host-{number}" for number in range(20)) + ","
     values = {"url": cluster.n1.url, "token_file": str(cluster.n1.data / "admin.token"), "ansible_python_interpreter": sys.executable}
-    done = ansible("ansible-playbook", "-i", inventory, "-f", 20, HERE / "modules.yml", "-e", json.dumps(values))
+    done = ansible("ansible-playbook", "-i", inventory, "-f", 20, HERE / play, "-e", json.dumps(values))
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
 
 
@@ -61,6 +62,38 @@ def test_a_lock_under_two_controllers_at_once(cluster, tmp_path):
     assert cluster.call(cluster.n1, "GET", "/locks").json() == [] and cluster.call(cluster.n1, "GET", "/leases").json() == []
 
 
+def test_fifty_hosts_two_at_a_time_under_two_controllers(cluster, tmp_path):
+    """The playbook baton.ha.throttled around tasks that count who is inside."""
+    room = tmp_path / "room"
+    room.mkdir()
+    inside, seen = f"{room}/{{{{ inventory_hostname }}}}", f"{tmp_path}/seen"
+    count = f"ls {room} | wc -l >> {seen}"
+    tasks = [
+        {"name": "In", "ansible.builtin.raw": f"touch {inside}; {count}; {count}", "changed_when": False},
+        {"name": "Out", "ansible.builtin.raw": f"rm {inside}", "changed_when": False},
+    ]
+    (tmp_path / "update.yml").write_text(json.dumps(tasks))
+    connection = {"BATON_URL": cluster.n1.url, "BATON_TOKEN_FILE": str(cluster.n1.data / "admin.token")}
+    done = []
+
+    def play(name):
+        inventory = ",".join(f"{name}-{number}" for number in range(25)) + ","
+        values = json.dumps({"baton_tasks": str(tmp_path / "update.yml"), "ansible_python_interpreter": sys.executable})
+        book = ROOT / "playbooks/throttled.yml"
+        done.append(ansible("ansible-playbook", "-i", inventory, "-f", 25, book, "-e", values, environ=connection))
+
+    controllers = [threading.Thread(target=play, args=(name,)) for name in ("one", "two")]
+    for controller in controllers:
+        controller.start()
+    for controller in controllers:
+        controller.join()
+    for result in done:
+        assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-2000:]
+    counts = [int(line) for line in (tmp_path / "seen").read_text().split()]
+    assert len(counts) == 100 and set(counts) == {1, 2}, counts
+    assert cluster.call(cluster.n1, "GET", "/locks").json() == []
+
+
 @pytest.mark.parametrize("strategy", ["linear", "free"])
 def test_hosts_that_would_wait_for_each_other_for_ever_are_warned(cluster, tmp_path, strategy):
     lock = {"url": cluster.n1.url, "token_file": str(cluster.n1.data / "admin.token"), "name": strategy, "wait_timeout": 0.1}
@@ -80,6 +113,11 @@ def test_hosts_that_would_wait_for_each_other_for_ever_are_warned(cluster, tmp_p
         ("compare_and_patch", "name=direct param=my/leader expect=me value=you", {"won": True}),
         ("lock", "name=direct owner=me", {"held": True}),
         ("node_info", "", {"changed": False}),
+        ("lease", "id=direct ttl=1h", {"changed": True}),
+        ("machine", "name=direct icon=ship", {"changed": True}),
+        ("barrier", "name=direct count=1", {"outcome": "opened"}),
+        ("wait_for", "name=direct", {"changed": False, "escaped": None}),
+        ("token", "profile=direct ttl=1h", {"changed": True}),
     ],
 )
 def test_the_module_itself_does_the_same(cluster, module, arguments, expected):

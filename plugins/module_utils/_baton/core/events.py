@@ -254,10 +254,11 @@ class ForgetRecord:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A change is committed: the documents as it left them (None: deleted)."""
+    """A change is committed: the documents as it left them (None: deleted); ``wrote`` is false where it came to nothing."""
 
     documents: Tuple[Optional[Document], ...]
     replayed: bool = False
+    wrote: bool = True
 
 
 @dataclass(frozen=True)

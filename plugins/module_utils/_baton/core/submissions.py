@@ -66,7 +66,7 @@ class Submissions:
         effective = [effect for effect in effects if effect.ops is None or effect.ops]
         if not effective:
             documents = tuple(self.state.heads.speculative(change.kind, change.key) for change in request.changes)
-            self._wait(self.state.log.end.seq, request.id, Outcome(documents))
+            self._wait(self.state.log.end.seq, request.id, Outcome(documents, wrote=False))
             return
         body: Dict[str, Any] = {"effects": [effect_to_json(effect) for effect in effective]}
         if request.idempotency is not None:

@@ -27,11 +27,13 @@ CONNECTION: Dict[str, Any] = {
 
 @dataclass
 class Context:
-    """One run of a task. ``host``: a name for this host when the task gives none."""
+    """One run of a task. ``host``: a name for this host when the task gives none; ``say`` shows a line of progress."""
 
     params: Mapping[str, Any]
     check: bool
     host: str
+    diff: bool = False
+    say: Callable[[str], None] = lambda _text: None
     warnings: List[str] = field(default_factory=list)
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     _client: Optional[Client] = None

@@ -1,125 +1,107 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Elect one leader among hosts that may run at the same time under any number of controllers: a compare-and-patch loop."""
+"""Elect one leader, or N, among hosts that may run at the same time under any number of controllers."""
 from __future__ import annotations
 
 import time
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, List
 
 from ..client_error import ClientError
-from ..core.values import equal
+from ..core.patch import MISSING
+from ..core.problem import Problem
+from ..core.seats import leaders, same
+from ..seats import Seats
 from .common import Context, Result, spec
 
 SPEC = spec(
     profile={"type": "str", "required": True},
-    param={"type": "str", "default": "my/leader"},
+    param={"type": "str"},
+    seats={"type": "int"},
     candidate={"type": "raw"},
     vacant={"type": "raw", "default": "none"},
     state={"type": "str", "choices": ["elected", "resigned"], "default": "elected"},
     eligible={"type": "bool", "default": True},
+    ttl={"type": "str"},
+    lease={"type": "str"},
     wait={"type": "bool", "default": True},
     wait_timeout={"type": "float", "default": 300.0},
 )
-UNSET = object()
+MUTUALLY_EXCLUSIVE = [("ttl", "lease")]
+ONE, MANY = "my/leader", "cluster/leaders"
 
 
 def run(context: Context) -> Result:
-    params = dict(context.params)
-    params["candidate"] = params["candidate"] or context.host
-    if equal(params["candidate"], params["vacant"]):
+    params = context.params
+    candidate = params["candidate"] or context.host
+    if same(candidate, params["vacant"]):
         raise ClientError("usage", "candidate and vacant are the same value, so nobody could tell a leader from an empty seat")
+    param = params["param"] or (ONE if params["seats"] is None else MANY)
+    seats = Seats(context.client, params["profile"], param, params["seats"], params["vacant"])
+    before = _sitting(seats) if context.check or context.diff or not params["eligible"] else None
+    if before is not None and (context.check or (params["state"] == "elected" and not params["eligible"])):
+        return _look(context, seats, candidate, before)
     if params["state"] == "resigned":
-        return _resign(context, params)
-    return _elect(context, params)
+        answer = seats.resign(candidate)
+    else:
+        answer = seats.elect(candidate, params["ttl"], params["lease"])
+    after: List[Any] = answer["Leaders"]
+    return _result(seats, candidate, before or [], after, answer["Changed"], answer)
 
 
-def _elect(context: Context, params: Dict[str, Any]) -> Result:
-    """Take the seat if it is vacant; a race that is lost shows who has it."""
-    end = time.monotonic() + params["wait_timeout"]
-    while True:
-        holder = _holder(context, params)
-        if _is_leader(holder, params["vacant"]):
-            return _result(params, holder, False)
-        if not params["eligible"]:
-            if not params["wait"] or context.check:
-                return _result(params, holder, False)
-            _wait_for_leader(context, params, max(0.1, end - time.monotonic()))
-        elif context.check or _take(context, params, holder):
-            return _result(params, params["candidate"], True, holder)
-
-
-def _is_leader(holder: Any, vacant: Any) -> bool:
-    return holder is not UNSET and holder is not None and not equal(holder, vacant)
-
-
-def _holder(context: Context, params: Dict[str, Any]) -> Any:
-    """Return who has the seat; UNSET when there is no such param, or no such profile."""
+def _sitting(seats: Seats) -> List[Any]:
+    """Return who leads now, in the order of winning."""
     try:
-        return context.client.get_param("profiles", params["profile"], params["param"]).body
+        value = seats.client.get_param("profiles", seats.profile, seats.param).body
     except ClientError as error:
         if error.kind != "not_found":
             raise
-        if error.code == "not_found" and params["state"] == "elected" and params["eligible"] and not context.check:
-            _make_profile(context, params["profile"])
-        return UNSET
-
-
-def _make_profile(context: Context, name: str) -> None:
+        value = MISSING
     try:
-        context.client.create("profiles", {"Name": name}, want=False)
-    except ClientError as error:
-        if error.code != "exists":
-            raise
+        return leaders(value, {"Seats": seats.seats, "Vacant": seats.vacant})
+    except Problem as problem:
+        raise ClientError("conflict", problem.detail, problem.status, problem.to_json()) from None
 
 
-def _take(context: Context, params: Dict[str, Any], holder: Any) -> bool:
-    """Return whether we won the seat; False when somebody was faster."""
-    client, profile, param, candidate = context.client, params["profile"], params["param"], params["candidate"]
-    try:
-        if holder is UNSET:
-            client.add_param("profiles", profile, param, candidate)
-        else:
-            client.swap_param("profiles", profile, param, holder, candidate)
-    except ClientError as error:
-        if error.code not in ("test_failed", "path_missing", "exists"):
-            raise
-        return False
-    return True
+def _look(context: Context, seats: Seats, candidate: Any, before: List[Any]) -> Result:
+    """Change nothing: say what would happen, or, for who can't be elected, wait until all seats are taken."""
+    params = context.params
+    has = any(same(seat, candidate) for seat in before)
+    after = before
+    if params["state"] == "resigned":
+        after = [seat for seat in before if not same(seat, candidate)]
+    elif params["eligible"] and not has and len(before) < (seats.seats or 1):
+        after = [*before, candidate]
+    elif not params["eligible"] and params["wait"] and not context.check:
+        _wait_for_leaders(context, seats)
+        before = after = _sitting(seats)
+    return _result(seats, candidate, before, after, len(before) != len(after), {})
 
 
-def _wait_for_leader(context: Context, params: Dict[str, Any], timeout: float) -> None:
-    profile, param = params["profile"], params["param"]
-    started = time.monotonic()
-    context.client.wait("profiles", profile, param, "exists", timeout=timeout)
-    left = max(0.1, timeout - (time.monotonic() - started))
-    context.client.wait("profiles", profile, param, "differs", params["vacant"], timeout=left)
+def _wait_for_leaders(context: Context, seats: Seats) -> None:
+    timeout = context.params["wait_timeout"]
+    end = time.monotonic() + timeout
+    client, where = context.client, ("profiles", seats.profile, seats.param)
+    if seats.seats is not None:
+        client.wait(*where, "count", seats.seats, timeout=timeout, progress=context.say)
+        return
+    client.wait(*where, "exists", timeout=timeout, progress=context.say)
+    client.wait(*where, "differs", seats.vacant, timeout=max(0.1, end - time.monotonic()), progress=context.say)
 
 
-def _resign(context: Context, params: Dict[str, Any]) -> Result:
-    holder = _holder(context, params)
-    if holder is UNSET or not equal(holder, params["candidate"]):
-        return _result(params, holder, False)
-    if not context.check:
-        try:
-            context.client.swap_param("profiles", params["profile"], params["param"], holder, params["vacant"])
-        except ClientError as error:
-            if error.code != "test_failed":
-                raise
-            return _result(params, error.problem.get("found"), False)
-    return _result(params, params["vacant"], True, holder)
-
-
-def _result(params: Dict[str, Any], holder: Any, changed: bool, before: Any = None) -> Result:
-    leader = holder if _is_leader(holder, params["vacant"]) else None
-    was, now = _names(before, holder) if changed else _names(holder, holder)
+def _result(seats: Seats, candidate: Any, before: List[Any], after: List[Any], changed: bool, answer: Dict[str, Any]) -> Result:
+    position = next((index for index, seat in enumerate(after) if same(seat, candidate)), None)
     return {
         "changed": changed,
-        "leader": leader,
-        "is_leader": leader is not None and equal(leader, params["candidate"]),
-        "candidate": params["candidate"],
-        "diff": {"before": {params["param"]: was}, "after": {params["param"]: now}},
+        "leader": after[0] if after else None,
+        "leaders": after,
+        "is_leader": position is not None,
+        "position": position,
+        "candidate": candidate,
+        "token": answer.get("Token"),
+        "lease": answer.get("Lease"),
+        "diff": {"before": {seats.param: _shown(seats, before)}, "after": {seats.param: _shown(seats, after)}},
     }
 
 
-def _names(before: Any, after: Any) -> Tuple[Any, Any]:
-    return (None if before is UNSET else before), (None if after is UNSET else after)
+def _shown(seats: Seats, sitting: List[Any]) -> Any:
+    return sitting if seats.seats is not None else sitting[0] if sitting else None

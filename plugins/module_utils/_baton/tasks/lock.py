@@ -33,7 +33,7 @@ def run(context: Context) -> Result:
         return _result(params, before, after, mine or {}, mine is not None or len(before["Holders"]) < (before["Slots"] or 1))
     wait = params["wait_timeout"] if params["wait"] else 0.0
     ttl = None if params["lease"] or params["ttl"] == "0" else params["ttl"]
-    got = locks.acquire(params["name"], params["owner"], ttl, params["slots"], wait, params["data"], params["lease"])
+    got = locks.acquire(params["name"], params["owner"], ttl, params["slots"], wait, params["data"], params["lease"], context.say)
     return _result(params, before, [entry["Owner"] for entry in got["Holders"]], got, True)
 
 
@@ -42,7 +42,7 @@ def _release(context: Context, params: Mapping[str, Any], locks: Locks, before: 
     after = [owner for owner in _owners(before) if owner != params["owner"]]
     if known and not context.check:
         locks.release(params["name"], params["owner"])
-        locks.revoke(own_lease(params["name"], params["owner"]))
+        locks.revoke(own_lease("lock", params["name"], params["owner"]))
     return _result(params, before, after, {}, False, known)
 
 

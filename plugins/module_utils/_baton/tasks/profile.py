@@ -3,13 +3,12 @@
 """Set, extend or remove a profile without touching what the task does not name."""
 from __future__ import annotations
 
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict
 
 from ..client import Answer
 from ..client_error import ClientError
-from ..core.patch import pointer
-from ..core.values import equal
 from .common import Context, Result, spec
+from .differences import differences, predicted
 
 SPEC = spec(
     name={"type": "str", "required": True},
@@ -19,7 +18,6 @@ SPEC = spec(
     absent_params={"type": "list", "elements": "str"},
     meta={"type": "dict"},
 )
-Operations = List[Dict[str, Any]]
 
 
 def run(context: Context) -> Result:
@@ -63,42 +61,14 @@ def _create(context: Context) -> Result:
 
 
 def _patch(context: Context, now: Dict[str, Any]) -> Result:
-    """Write only what differs, each member by itself: writers of other members are never in the way."""
-    operations, before, after = _differences(context.params, now)
+    params = context.params
+    whole = {} if params["description"] is None else {"Description": params["description"]}
+    inner = {"Params": params["params"], "Meta": params["meta"]}
+    operations, before, after = differences(now, whole, inner, params["absent_params"])
     result: Result = {"changed": bool(operations), "diff": {"before": before, "after": after}}
     if not operations:
         return {**result, "profile": now}
     if context.check:
-        return {**result, "profile": _predicted(now, after)}
+        return {**result, "profile": predicted(now, before, after)}
     answer: Answer = context.client.patch("profiles", context.params["name"], operations)
     return {**result, "profile": answer.body, "revision": answer.revision}
-
-
-def _differences(params: Any, now: Dict[str, Any]) -> Tuple[Operations, Dict[str, Any], Dict[str, Any]]:
-    operations: Operations = []
-    before: Dict[str, Any] = {}
-    after: Dict[str, Any] = {}
-    if params["description"] is not None and params["description"] != now.get("Description"):
-        operations.append({"op": "add", "path": "/Description", "value": params["description"]})
-        before["Description"], after["Description"] = now.get("Description"), params["description"]
-    for member, wanted in (("Params", params["params"]), ("Meta", params["meta"])):
-        for name, value in sorted((wanted or {}).items()):
-            standing = now.get(member, {})
-            if name not in standing or not equal(standing[name], value):
-                operations.append({"op": "add", "path": pointer((member, name)), "value": value})
-                after.setdefault(member, {})[name] = value
-                if name in standing:
-                    before.setdefault(member, {})[name] = standing[name]
-    for name in params["absent_params"] or ():
-        if name in now.get("Params", {}):
-            operations.append({"op": "remove", "path": pointer(("Params", name))})
-            before.setdefault("Params", {})[name] = now["Params"][name]
-            after.setdefault("Params", {})
-    return operations, before, after
-
-
-def _predicted(now: Dict[str, Any], after: Dict[str, Any]) -> Dict[str, Any]:
-    predicted = dict(now)
-    for member, value in after.items():
-        predicted[member] = {**now.get(member, {}), **value} if isinstance(value, dict) else value
-    return predicted

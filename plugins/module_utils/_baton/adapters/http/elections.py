@@ -35,7 +35,7 @@ class Elections:
         outcome = await submit(self._backend, request, change, note)
         document, tokens = messages.document_of(outcome, change), messages.document_of(outcome, note)
         headers = {"ETag": messages.etag_of(document)} if document is not None else {}
-        return messages.respond(_answer(document, tokens, change), 200, headers)
+        return messages.respond({**_answer(document, tokens, change), "Changed": outcome.wrote}, 200, headers)
 
 
 def _ask(body: Dict[str, Any]) -> Dict[str, Any]:

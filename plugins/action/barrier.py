@@ -1,0 +1,33 @@
+# Copyright (c) 2026 The Baton authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from ansible.context import CLIARGS
+from ansible.utils.display import Display
+from ansible_collections.baton.ha.plugins.module_utils._baton.tasks import barrier as task
+from ansible_collections.baton.ha.plugins.plugin_utils.action import BatonAction
+
+FEW_FORKS = (
+    "{hosts} hosts may wait for each other here, but no more than {forks} run at once (forks): those that wait keep the others from "
+    "coming. Use at least as many forks as hosts that wait."
+)
+
+
+class ActionModule(BatonAction):
+    """Runs M(baton.ha.barrier) on the controller, which spares the host a Python start."""
+
+    SPEC = task.SPEC
+    RULES = {"mutually_exclusive": task.MUTUALLY_EXCLUSIVE, "required_if": task.REQUIRED_IF}
+
+    def run(self, tmp=None, task_vars=None):
+        self._hosts = len((task_vars or {}).get("ansible_play_batch", ()))
+        return super().run(tmp, task_vars)
+
+    def perform(self, context):
+        waits = context.params["state"] == "arrived" and not context.check and not self._task.run_once
+        forks = CLIARGS.get("forks")
+        if waits and forks and forks < self._hosts:
+            Display().warning(FEW_FORKS.format(forks=forks, hosts=self._hosts))
+        return task.run(context)

@@ -1,0 +1,117 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The client's side of barriers: coming and waiting for the others, by long-polls that survive a change of active.
+
+Every method raises ClientError and nothing else. Times are in seconds.
+"""
+from __future__ import annotations
+
+import time
+from typing import Any, Callable, Dict, List, Optional, Sequence
+
+from .client import POLL, Client, quoted
+from .client_error import ClientError
+from .locks import Locks, Ttl, own_lease
+
+MOST_NAMED = 5
+
+
+class Barriers:
+    """Barriers of one cluster."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def list(self) -> List[Dict[str, Any]]:
+        return [*self._client.request("GET", "/barriers").body]
+
+    def show(self, name: str) -> Dict[str, Any]:
+        """Return {Name, Generation, Count, Members, Arrived, Broken, Past}; ClientError "not_found" where nobody has come yet."""
+        return dict(self._client.request("GET", f"/barriers/{quoted(name)}").body)
+
+    def arrive(
+        self, name: str, owner: str, count: Optional[int] = None, members: Optional[Sequence[str]] = None, ttl: Ttl = 60.0,
+        timeout: float = 300.0, progress: Optional[Callable[[str], None]] = None,
+    ) -> Dict[str, Any]:  # fmt: skip
+        """Wait until ``count`` owners or all ``members`` have come; return {Generation, Outcome, Arrived, By, Why, Escape}.
+
+        Outcome: "opened", or "broken" by somebody who said that the others shall continue. ClientError "conflict" when it was broken
+        otherwise, and after ``timeout``, which breaks it for all. Who stops asking for ``ttl`` seconds breaks it, too.
+        """
+        end = time.monotonic() + timeout
+        lease, locks = own_lease("barrier", name, owner), Locks(self._client)
+        poll = min(POLL, float(locks.grant(lease, ttl, owner)["Ttl"]) / 3)
+        size = {"Owner": owner, "Count": count, "Members": None if members is None else list(members)}
+        try:
+            where = self._ask(name, {**size, "Lease": lease}, 0.0)
+        except ClientError as error:
+            locks.drop_unused(lease, error)
+            raise
+        while where["Outcome"] == "waits":
+            left = end - time.monotonic()
+            if left <= 0:
+                return self._give_up(name, size, where, timeout)
+            try:
+                where = self._ask(name, {**size, "Lease": lease, "Generation": where["Generation"]}, min(poll, left))
+                locks.grant(lease, ttl, owner)
+            except ClientError as error:
+                if not error.retriable or time.monotonic() >= end:
+                    raise
+            if progress is not None and where["Outcome"] == "waits":
+                progress(f"barrier {name!r}: {_come(where, size)}; waited {timeout - left + poll:.0f} s of {timeout:g} s")
+        locks.revoke(lease)
+        return _judged(name, where)
+
+    def _ask(self, name: str, body: Dict[str, Any], wait: float) -> Dict[str, Any]:
+        path, total = f"/barriers/{quoted(name)}/arrive", max(self._client.connection.timeout, wait + 5.0)
+        return dict(self._client.post(path, {**body, "Wait": wait}, total=total, attempt=wait + 10.0).body)
+
+    def _give_up(self, name: str, size: Dict[str, Any], where: Dict[str, Any], timeout: float) -> Dict[str, Any]:
+        why = f"{size['Owner']} waited {timeout:g} s in vain: {_come(where, size)}"
+        self._post(name, "break", {**size, "Why": why[:500], "Generation": where["Generation"]})
+        stands = self._ask(name, {**size, "Generation": where["Generation"]}, 0.0)
+        return _judged(name, stands)  # it may have opened at the last moment
+
+    def break_barrier(
+        self, name: str, owner: str, why: str = "", escape: str = "fail", count: Optional[int] = None,
+        members: Optional[Sequence[str]] = None,
+    ) -> bool:  # fmt: skip
+        """Release all who wait and all who are to come; return whether the barrier was whole."""
+        body = {"Owner": owner, "Why": why, "Escape": escape, "Count": count, "Members": None if members is None else list(members)}
+        before = self._generation(name)
+        after = self._post(name, "break", body)
+        return bool(after) and (before is None or before.get("Broken") is None)
+
+    def reset(self, name: str, owner: str) -> bool:
+        """Let the next to come begin anew; return whether that changed anything."""
+        before = self._generation(name)
+        after = self._post(name, "reset", {"Owner": owner})
+        return before is not None and after is not None and after["Generation"] != before["Generation"]
+
+    def _generation(self, name: str) -> Optional[Dict[str, Any]]:
+        try:
+            return self.show(name)
+        except ClientError as error:
+            if error.kind != "not_found":
+                raise
+            return None
+
+    def _post(self, name: str, action: str, body: Dict[str, Any]) -> Any:
+        return self._client.post(f"/barriers/{quoted(name)}/{action}", body).body
+
+
+def _come(where: Dict[str, Any], size: Dict[str, Any]) -> str:
+    """Say who is missing, or how many have come."""
+    missing = where.get("Missing")
+    if missing:
+        rest = f" and {len(missing) - MOST_NAMED} others" if len(missing) > MOST_NAMED else ""
+        return f"missing {', '.join(missing[:MOST_NAMED])}{rest}"
+    return f"{where['Arrived']}{' of ' + str(size['Count']) if size['Count'] else ''} have come"
+
+
+def _judged(name: str, where: Dict[str, Any]) -> Dict[str, Any]:
+    if where["Outcome"] == "gone":
+        raise ClientError("conflict", f"barrier {name!r} was deleted or used many times meanwhile; nobody knows how this one ended")
+    if where["Outcome"] == "broken" and where["Escape"] != "continue":
+        raise ClientError("conflict", f"barrier {name!r} was broken by {where['By']}: {where['Why']}", 409, where)
+    return where

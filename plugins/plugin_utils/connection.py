@@ -1,0 +1,25 @@
+# Copyright (c) 2026 The Baton authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What lookup, inventory and callback share: from a plugin's options to a client of the cluster."""
+
+from __future__ import annotations
+
+import os
+
+from ansible_collections.baton.ha.plugins.module_utils._baton.client import Client, connection_from
+
+OPTIONS = ("url", "token", "token_file", "ca", "timeout")
+VARIABLES = ("baton_url", "baton_token", "baton_token_file", "baton_ca")
+
+
+def client_of(plugin, given=(), notice=None):
+    """Return a client for a plugin whose options are set, as doc_fragments/plugin_connection.py has them. Raises ClientError.
+
+    ``given``: the options that are set right there, and not by a variable. ``notice`` is told one line when nobody answers.
+    """
+    options = {name: plugin.get_option(name) for name in OPTIONS}
+    if "token_file" in given and "token" not in given:
+        options["token"] = None  # from a variable, which what is set right there overrides
+    return Client(connection_from(options, os.environ), notice=notice)

@@ -1,0 +1,170 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The table of what goes wrong: each ends in one line that says what to do, shows no secret, and leaves everything as it was."""
+
+import importlib
+
+import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from baton.tasks.common import Context, perform
+from support.cluster import Cluster
+
+RULES = {"mutually_exclusive": "MUTUALLY_EXCLUSIVE", "required_one_of": "REQUIRED_ONE_OF", "required_together": "REQUIRED_TOGETHER"}
+RULES["required_if"] = "REQUIRED_IF"
+SECRET = "s3cret-that-nobody-may-see"
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    with Cluster(tmp_path_factory.mktemp("bad"), 1, "local") as cluster:
+        for name, params in (("web", {"n": 1, "my/leader": "somebody", "list": []}), ("two", {"n": 1})):
+            cluster.call(cluster.n1, "PUT", f"/profiles/{name}", json={"Name": name, "Params": params})
+        cluster.call(cluster.n1, "POST", "/locks/held/acquire", json={"Owner": "other"})
+        cluster.call(cluster.n1, "POST", "/leases", json={"Id": "theirs", "Ttl": 3600, "Owner": "other"})
+        for uuid in ("u1", "u2"):
+            cluster.call(cluster.n1, "PUT", f"/machines/{uuid}", json={"Uuid": uuid, "Name": "twin"})
+        yield cluster
+
+
+def everything(cluster):
+    kinds = ("profiles", "machines", "params", "leases", "locks", "tokens")
+    found = {kind: cluster.call(cluster.n1, "GET", f"/{kind}").json() for kind in kinds}
+    for lease in found["leases"]:
+        lease.pop("Left")
+    return found
+
+
+def run(cluster, module, check=False, **options):
+    """Run a task as its action plugin does."""
+    task = importlib.import_module(f"baton.tasks.{module}")
+    rules = {rule: getattr(task, name) for rule, name in RULES.items() if hasattr(task, name)}
+    given = {"url": [cluster.n1.url], "token": cluster.token, "timeout": 0.5, **options}
+    checked = ArgumentSpecValidator(task.SPEC, **rules).validate({name: value for name, value in given.items() if value is not None})
+    if checked.error_messages:
+        return {"failed": True, "msg": "; ".join(checked.error_messages)}
+    return perform(task.run, Context(checked.validated_parameters, check, "this-host", environ={}))
+
+
+TABLE = [
+    # --- no server, no right ---
+    ("profile_info", {"url": ["http://127.0.0.1:1"]}, "no connection within 0.5 s: http://127.0.0.1:1: connection refused"),
+    ("profile_info", {"url": ["https://127.0.0.1:1", "https://127.0.0.1:2"]}, "https://127.0.0.1:2: connection refused"),
+    ("profile_info", {"url": None}, "no address: set the option url, or BATON_URL"),
+    ("profile_info", {"url": ["http://192.0.2.1:8092"]}, "would send the token unencrypted; use https://"),
+    ("profile_info", {"url": ["https://u:p@192.0.2.1"]}, "has a user name in it; give a token instead"),
+    ("profile_info", {"token": SECRET}, "this token is unknown, expired or revoked; check BATON_TOKEN or the token file"),
+    ("profile_info", {"token": None}, "send a token"),
+    ("profile_info", {"token": "two words"}, "the token has characters that no token has"),
+    ("profile_info", {"token": None, "token_file": "/nonexistent"}, "can't read the token file /nonexistent: no such file"),
+    ("profile_info", {"ca": "/nonexistent"}, "the CA file /nonexistent does not exist"),
+    ("profile_info", {"timeout": 0}, "timeout is a number of seconds above 0"),
+    # --- unknown options, wrong types ---
+    ("profile", {"name": "web", "parms": {}}, "parms. Supported parameters include"),
+    ("profile", {"name": "web", "params": "x"}, "'params' is of type"),
+    ("profile", {"name": "a b"}, "'a b' is not a name", "can't name a profile"),
+    ("profile", {"name": "../tokens"}, "is not a name"),
+    ("profile", {"name": "web", "params": {"a b": 1}}, "'a b' can't name a param"),
+    ("machine", {"name": "twin", "icon": "x"}, "2 machines are named 'twin'; give uuid"),
+    ("machine", {"name": "new", "uuid": "a b"}, "can't name a machine"),
+    # --- compare and patch ---
+    ("compare_and_patch", {"name": "web", "param": "n", "expect": 2}, "expect, value"),
+    ("compare_and_patch", {"name": "web", "expect": 1, "value": 2}, "name it with param"),
+    (
+        "compare_and_patch",
+        {"name": "web", "param": "n", "expect": 5, "value": 6, "on_conflict": "fail"},
+        "is not 5 but 1; nothing was changed",
+    ),
+    ("compare_and_patch", {"name": "absent", "patch": []}, "there is no profile 'absent'"),
+    ("compare_and_patch", {"name": "web", "patch": [{"op": "ad", "path": "/x"}]}, "operation 0"),
+    ("compare_and_patch", {"name": "web", "patch": [{"op": "replace", "path": "/Name", "value": "x"}]}, "can't be changed"),
+    (
+        "compare_and_patch",
+        {"name": "web", "param": "n", "patch": [{"op": "add", "path": "", "value": 1}], "lease": "gone"},
+        "there is no lease 'gone'",
+    ),
+    (
+        "compare_and_patch",
+        {"name": "web", "patch": [], "only_under": {"lease": "theirs", "token": 1}},
+        "does not hold anything with token 1",
+    ),
+    ("compare_and_patch", {"batch": [{"name": "web"}]}, "name it with param"),
+    ("compare_and_patch", {"batch": [], "lease": "x"}, "no meaning with batch"),
+    (
+        "compare_and_patch",
+        {
+            "batch": [{"name": "web", "param": "n", "expect": 1, "value": 2}, {"name": "two", "param": "n", "expect": 9, "value": 2}],
+            "on_conflict": "fail",
+        },
+        "param 'n' of profile 'two' is not 9 but 1; nothing was changed",
+    ),
+    # --- elections ---
+    ("leader_election", {"profile": "web", "candidate": "none"}, "candidate and vacant are the same value"),
+    ("leader_election", {"profile": "web", "param": "n", "seats": 2}, "holds one value, not a list of leaders"),
+    ("leader_election", {"profile": "web", "seats": 0}, "Seats is a whole number from 1"),
+    ("leader_election", {"profile": "web", "param": "list", "seats": 1, "lease": "gone"}, "there is no lease 'gone'"),
+    ("leader_election", {"profile": "web", "param": "n", "seats": 2, "ttl": "1h"}, "holds one value, not a list of leaders"),
+    ("leader_election", {"profile": "web", "ttl": "1h", "lease": "theirs"}, "mutually exclusive"),
+    ("leader_election", {"profile": "web", "ttl": "soon"}, "'soon' is not a time"),
+    ("leader_election", {"profile": "none-yet", "eligible": False, "wait_timeout": 0.1}, "waited 0.1 s in vain"),
+    # --- locks and leases ---
+    ("lock", {"name": "held", "wait": False}, "lock 'held' is held by other"),
+    ("lock", {"name": "held", "slots": 2, "wait": False}, "has 1 slots while somebody holds it, not 2"),
+    ("lock", {"name": "held", "lease": "gone", "wait": False}, "there is no lease 'gone'"),
+    ("lock", {"name": "held", "ttl": "0.1s"}, "is not a time"),
+    ("lease", {"id": "theirs"}, "exists already, with another owner"),
+    ("lease", {"id": "a/b"}, "can't name a lease"),
+    ("lease", {"id": "new", "ttl": "2d"}, "Ttl is a time from 1 s to 86400 s"),
+    # --- barriers and waits ---
+    ("barrier", {"name": "b"}, "any of the following are missing: count, members"),
+    ("barrier", {"name": "b", "count": 2, "members": ["a"]}, "mutually exclusive"),
+    ("barrier", {"name": "b", "count": 0}, "Count is a whole number from 1"),
+    ("barrier", {"name": "b", "members": ["a", "a"]}, "different owners"),
+    ("barrier", {"name": "b", "members": ["a", "b"]}, "is not among those for whom barrier 'b' waits"),
+    ("wait_for", {"name": "web", "param": "never", "wait_timeout": 0.1}, "waited 0.1 s in vain for: exists; nothing is set"),
+    ("wait_for", {"name": "web", "condition": "equals"}, "value"),
+    ("wait_for", {"name": "web", "condition": "in", "value": 1}, "a JSON list"),
+    ("wait_for", {"name": "web", "path": "x"}, "path is a JSON pointer"),
+    ("wait_for", {"condition": "exists"}, "name which of the profiles"),
+    ("wait_for", {"name": "web", "filter": {"a": 1}}, "no meaning with name"),
+    ("wait_for", {"name": "web", "stable_for": 1000}, "at most 240 seconds"),
+    ("wait_for", {"kind": "machines", "name": "u1", "escape": "x"}, "escape is a param of a profile"),
+    # --- tokens ---
+    ("token", {"profile": "web", "ttl": "soon"}, "'soon' is not a time"),
+    ("token", {"profile": "a b"}, "can't name a profile"),
+    ("token", {"profile": "web", "path": "/nonexistent/x"}, "can't write the token to /nonexistent/x: no such file or directory"),
+    ("token", {"state": "absent"}, "say which token to revoke"),
+]
+
+
+@pytest.mark.parametrize("row", TABLE, ids=[f"{row[0]}: {row[2][:50]}" for row in TABLE])
+def test_one_line_and_nothing_half_written(cluster, row):
+    module, options, *texts = row
+    before = everything(cluster)
+    result = run(cluster, module, **options)
+    assert result.get("failed"), result
+    assert any(text in result["msg"] for text in texts), result["msg"]
+    assert "\n" not in result["msg"] and "Traceback" not in result["msg"] and SECRET not in str(result)
+    assert everything(cluster) == before
+
+
+def test_a_lease_that_has_expired_is_said_to_be_gone(cluster):
+    run(cluster, "lease", id="short", ttl="1s")
+    held = run(cluster, "lock", name="short", lease="short")
+    cluster.call(cluster.n1, "DELETE", "/leases/short")
+    late = run(cluster, "compare_and_patch", name="web", patch=[], only_under={"lease": "short", "token": held["token"]})
+    assert late["failed"] and "lease 'short' is gone; nothing was changed: stop what you do under it" in late["msg"]
+
+
+def test_check_mode_writes_nothing(cluster):
+    before = everything(cluster)
+    for module, options in (
+        ("profile", {"name": "new"}), ("machine", {"name": "new"}), ("lease", {"id": "new"}), ("token", {"profile": "web"}),
+        ("leader_election", {"profile": "new"}), ("lock", {"name": "new"}), ("barrier", {"name": "new", "count": 2}),
+        ("compare_and_patch", {"name": "web", "param": "n", "expect": 1, "value": 2}), ("wait_for", {"name": "never"}),
+        ("leader_election", {"profile": "web", "candidate": "somebody", "state": "resigned"}),
+        ("profile", {"name": "web", "state": "absent"}),
+    ):  # fmt: skip
+        result = run(cluster, module, check=True, **options)
+        assert not result.get("failed") and result["changed"] == (module not in ("barrier", "wait_for")), (module, result)
+    assert everything(cluster) == before

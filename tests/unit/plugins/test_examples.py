@@ -1,0 +1,84 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every example in the modules' documentation and in docs/ runs as it stands, on three hosts against a real node."""
+
+import ast
+import json
+import re
+import sys
+
+import pytest
+import yaml
+from test_modules import ROOT, ansible
+
+from support.cluster import Cluster
+
+MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("*.py"))
+PAGES = ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
+HOSTS = ["web-1", "web-2", "web-3"]
+PARAMS = {
+    "web": {"web/migrated-by": "nobody", "web/generation": 1, "app/version": "2.1"},
+    "blue": {"workers": 3},
+    "green": {"workers": 2},
+    "db": {"state": "ready"},
+    "kube": {"cluster/leaders": ["a", "b", "c"]},
+    "gluster": {"peers": HOSTS},
+}
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    with Cluster(tmp_path, 1, "local") as cluster:
+        for name, params in PARAMS.items():
+            cluster.call(cluster.n1, "PUT", f"/profiles/{name}", json={"Name": name, "Params": params})
+        for host in (*HOSTS, "n1"):
+            cluster.call(cluster.n1, "PUT", f"/machines/{host}", json={"Uuid": host, "Name": host})
+        yield cluster
+
+
+def examples_of(module):
+    for node in ast.parse((ROOT / f"plugins/modules/{module}.py").read_text()).body:
+        if isinstance(node, ast.Assign) and node.targets[0].id == "EXAMPLES":
+            return yaml.safe_load(node.value.value)
+    raise AssertionError(f"{module} has no EXAMPLES")
+
+
+def play(cluster, folder, plays):
+    """Run plays; every host is this machine."""
+    groups = {"web": dict.fromkeys(HOSTS), "gluster": dict.fromkeys(HOSTS), "baton": {"n1": None}}
+    (folder / "inventory.yml").write_text(json.dumps({"all": {"children": {name: {"hosts": hosts} for name, hosts in groups.items()}}}))
+    book = folder / "play.yml"
+    book.write_text(yaml.safe_dump(plays, sort_keys=False))
+    connection = {"BATON_URL": cluster.n1.url, "BATON_TOKEN_FILE": str(cluster.n1.data / "admin.token")}
+    values = {"ansible_python_interpreter": sys.executable}
+    done = ansible("ansible-playbook", "-i", folder / "inventory.yml", "-f", 20, book, "-e", json.dumps(values), environ=connection)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+    return done.stdout
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_examples_of_a_module(cluster, tmp_path, module):
+    examples = examples_of(module)
+    if module == "wait_for":  # it waits for the leaders of kube; anybody else elects some
+        cluster.call(cluster.n1, "PUT", "/profiles/kube/params/cluster/leaders", json=["a", "b", "c"])
+    elif module == "leader_election":
+        cluster.call(cluster.n1, "DELETE", "/profiles/kube")
+    strategy = "ansible.builtin.free" if module == "lock" else "linear"  # as its documentation says
+    play(cluster, tmp_path, [{"hosts": "web", "gather_facts": False, "strategy": strategy, "tasks": examples}])
+
+
+def plays_of(page):
+    """Yield the plays on a page: YAML blocks that are lists of plays."""
+    for block in re.findall(r"```yaml\n(.*?)```", (ROOT / page).read_text(), re.DOTALL):
+        found = yaml.safe_load(block)
+        if isinstance(found, list) and all("hosts" in item for item in found):
+            yield found
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if list(plays_of(page))])
+def test_the_plays_of_a_page(cluster, tmp_path, page):
+    for plays in plays_of(page):
+        for item in plays:
+            item.setdefault("gather_facts", False)
+            item.pop("module_defaults", None)  # the cluster is that of the test
+        play(cluster, tmp_path, plays)
