@@ -12,7 +12,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 ROOT = @test "$$(id -u)" = 0 || { echo "make $@: run this as root (or with sudo): $(1)" >&2; exit 1; }
 
-.PHONY: help system venv build collection lint format unit lab faults simulate mutate molecule failover demo demo-clean bench bench-failover test clean
+.PHONY: help system venv build collection lint format unit lab faults simulate mutate molecule failover demo demo-clean bench bench-plays bench-failover test clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 20
@@ -86,6 +86,9 @@ bench: build ## compare-and-patch beside etcd in one run; patch cost against doc
 bench-failover: build ## outage of the VIP beside keepalived, in one run: TRIALS=n; needs root
 	$(call ROOT,network namespaces need it)
 	@$(BIN)/python tests/bench/failover.py --trials $(TRIALS)
+
+bench-plays: build ## what coordination costs a play, and how it grows, beside etcd and common modules
+	@$(BIN)/python tests/bench/plays.py
 
 test: ## everything, as CI runs it, with a summary at the end; needs root
 	$(call ROOT,network namespaces and systemd hosts need it)
