@@ -99,3 +99,19 @@ def test_a_switch_moves_role_vip_and_data():
     for name in HOSTS:
         entries = host_of(name).check_output("journalctl -u batond --no-pager")
         assert "Stream switch to realtime streaming" in entries or name == first
+
+
+def test_what_is_tied_to_a_machine_goes_when_its_agent_falls_silent():
+    """An election bound to the lease that a machine's agent keeps alive; the agent is killed and does not come back."""
+    node, token = host_of("m1"), "/var/lib/baton/admin.token"
+    creator = host_of(next(name for name in HOSTS if host_of(name).file(token).exists))
+    assert "DynamicUser=yes" in host_of("m3").check_output("systemctl show baton-agent -p DynamicUser")
+    until(lambda: "machine:m3" in {lease["Id"] for lease in batonctl(creator, "leases list", token)}, "the agent keeps its lease")
+    ask = json.dumps({"Param": "my/leader", "Candidate": "m3", "Lease": "machine:m3"})
+    url = "https://127.0.0.1:8092/api/v3/profiles/agents/elect"
+    curl = f"curl -s -m 20 --location-trusted --cacert /etc/baton/ca.pem -H \"Authorization: Bearer $(cat {token})\" {url} -d '{ask}'"
+    assert json.loads(creator.check_output(curl))["Elected"], "m3 leads"
+    host_of("m3").check_output("systemctl kill -s KILL baton-agent && systemctl stop baton-agent")
+    assert batonctl(creator, "profiles wait agents param my/leader equals none --wait-timeout 30", token) == "none"
+    secret = host_of("m3").file("/etc/baton-agent/token")
+    assert secret.mode == 0o600 and secret.content_string.strip() not in node.check_output("ps axww -o args")

@@ -50,7 +50,8 @@ class Barriers:
         while where["Outcome"] == "waits":
             left = end - time.monotonic()
             if left <= 0:
-                return self._give_up(name, size, where, timeout)
+                where = self._give_up(name, size, where, timeout)
+                break
             try:
                 where = self._ask(name, {**size, "Lease": lease, "Generation": where["Generation"]}, min(poll, left))
                 locks.grant(lease, ttl, owner)
@@ -69,8 +70,7 @@ class Barriers:
     def _give_up(self, name: str, size: Dict[str, Any], where: Dict[str, Any], timeout: float) -> Dict[str, Any]:
         why = f"{size['Owner']} waited {timeout:g} s in vain: {_come(where, size)}"
         self._post(name, "break", {**size, "Why": why[:500], "Generation": where["Generation"]})
-        stands = self._ask(name, {**size, "Generation": where["Generation"]}, 0.0)
-        return _judged(name, stands)  # it may have opened at the last moment
+        return self._ask(name, {**size, "Generation": where["Generation"]}, 0.0)  # it may have opened at the last moment
 
     def break_barrier(
         self, name: str, owner: str, why: str = "", escape: str = "fail", count: Optional[int] = None,

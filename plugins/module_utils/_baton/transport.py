@@ -108,6 +108,11 @@ class Transport:
     def close(self) -> None:
         self._session.close()
 
+    def trouble(self, text: str) -> None:
+        """Tell whoever waits why it takes long."""
+        if self._notice is not None:
+            self._notice(text)
+
     # --- asking until somebody answers --------------------------------------------------------------------------------
 
     def send(self, call: Call) -> Answer:
@@ -131,8 +136,7 @@ class Transport:
             hopeless = all(failure.hopeless for failure in failures)
             if hopeless or time.monotonic() >= end:
                 raise _gave_up(failures, unknown, 0.0 if hopeless else total)
-            if self._notice is not None:
-                self._notice(f"{_reasons(failures)}; trying again for {max(0, round(end - time.monotonic()))} s")
+            self.trouble(f"{_reasons(failures)}; trying again for {max(0, round(end - time.monotonic()))} s")
             time.sleep(max(0.0, min(pause * random.uniform(0.5, 1.0), end - time.monotonic())))
             pause = min(pause * 2, LONGEST_PAUSE)
 

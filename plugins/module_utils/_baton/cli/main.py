@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """batonctl: Baton's command line. Exit status 0 done, 1 the answer was no, 2 wrong usage, 3 no usable answer.
 
-Installed under the name drpcli it answers in JSON unless told otherwise, as Digital Rebar's scripts expect.
+Installed under the name drpcli it answers in JSON unless told otherwise, and null for a param that is not set, as Digital Rebar's
+scripts expect.
 """
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from typing import Any, Optional, Sequence, TextIO
 
 from ..client_error import ClientError
 from ..version import VERSION
-from . import completion, documents, files, ha, locks, tokens
+from . import barriers, completion, documents, events, files, ha, leases, locks, tokens, users
 from .common import Context, Parser, add_global_options
 from .output import Output
 
@@ -31,7 +32,11 @@ def build_parser(prog: str) -> Parser:
     documents.add(groups)
     files.add(groups)
     locks.add(groups)
+    leases.add(groups)
+    barriers.add(groups)
+    events.add(groups)
     tokens.add(groups)
+    users.add(groups)
     ha.add(groups)
     completion.add(groups, parser)
     return parser
@@ -52,6 +57,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     context: Optional[Context] = None
     try:
         args = build_parser(prog).parse_args(argv)
+        args.as_drpcli = prog == "drpcli"
         if args.output is not None:
             out.as_json = args.output == "json"
         if args.ref is not None and not args.takes_ref:

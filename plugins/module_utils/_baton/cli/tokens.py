@@ -30,16 +30,18 @@ def list_tokens(context: Context) -> None:
     if context.out.as_json:
         context.out.json(found)
         return
-    rows = [
-        [t["Id"], scope_name(t["Scope"] or {}), when(t["Created"]), when(t["Expires"]), t.get("Description") or ""] for t in found
-    ]
+    rows = [[t["Id"], scope_name(t["Scope"] or {}), when(t["Created"]), when(t["Expires"]), t.get("Description") or ""] for t in found]
     context.out.table(["ID", "SCOPE", "CREATED", "EXPIRES", "DESCRIPTION"], rows, "There are no tokens.")
 
 
 def create_token(context: Context) -> None:
     args = context.args
     scope = {"kind": "profile", "name": args.profile} if args.profile else {"kind": "admin"}
-    made = context.client.create_token(scope, args.ttl, args.description)
+    show_made(context, context.client.create_token(scope, args.ttl, args.description))
+
+
+def show_made(context: Context, made: Mapping[str, Any]) -> None:
+    """Show a new token: all of it to a script; to a person the token alone on stdout, and beside it what it is for."""
     if context.out.as_json:
         context.out.json(made)
         return
