@@ -26,10 +26,15 @@ options:
   ca:
     description: A file with the CA certificate of the nodes. Without it E(BATON_CA), then the system's store is used.
     type: path
+  cluster:
+    description:
+      - The section of the configuration file that says what no other option does.
+      - Without it the one that E(BATON_CLUSTER) names, then the section C(default) is used.
+      - The file is E(BATON_CONFIG), or C(~/.config/baton/config.ini). It may say O(url), O(token), O(token_file), O(ca), O(timeout).
+    type: str
   timeout:
-    description: Seconds that one request may take with all its retries; a change of the active is waited through.
+    description: Seconds that one request may take with all its retries (30); a change of the active is waited through.
     type: float
-    default: 30.0
 requirements:
   - requests (where the task runs, which is the controller)
 """

@@ -8,18 +8,15 @@ from __future__ import annotations
 class ModuleDocFragment:
     """How plugins that run on the controller reach a Baton cluster; plugin_utils/connection.py reads it."""
 
-    # The token has no env entries here: with them a token of the environment would win over a token_file that a task names.
-    # The client reads the environment itself, after all options.
+    # No env entries here: the client reads the environment itself, after all options and before the configuration file.
     DOCUMENTATION = r"""
 options:
   url:
     description:
       - Addresses of nodes, tried in order; any node leads to the active. The VIP is a good one.
+      - Without it the environment variable E(BATON_URL) is used, or E(RS_ENDPOINT).
     type: list
     elements: str
-    env:
-      - name: RS_ENDPOINT
-      - name: BATON_URL
     vars:
       - name: baton_url
   token:
@@ -34,16 +31,21 @@ options:
     vars:
       - name: baton_token_file
   ca:
-    description: A file with the CA certificate of the nodes. Without it the system's store is used.
+    description: A file with the CA certificate of the nodes. Without it E(BATON_CA), then the system's store is used.
     type: path
-    env:
-      - name: BATON_CA
     vars:
       - name: baton_ca
+  cluster:
+    description:
+      - The section of the configuration file that says what no other option does.
+      - Without it the one that E(BATON_CLUSTER) names, then the section C(default) is used.
+      - The file is E(BATON_CONFIG), or C(~/.config/baton/config.ini).
+    type: str
+    vars:
+      - name: baton_cluster
   timeout:
-    description: Seconds that one request may take with all its retries; a change of the active is waited through.
+    description: Seconds that one request may take with all its retries (30); a change of the active is waited through.
     type: float
-    default: 30.0
 requirements:
   - requests (on the controller)
 """

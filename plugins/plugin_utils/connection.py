@@ -10,8 +10,8 @@ import os
 
 from ansible_collections.baton.ha.plugins.module_utils._baton.client import Client, connection_from
 
-OPTIONS = ("url", "token", "token_file", "ca", "timeout")
-VARIABLES = ("baton_url", "baton_token", "baton_token_file", "baton_ca")
+OPTIONS = ("url", "token", "token_file", "ca", "timeout", "cluster")
+VARIABLES = ("baton_url", "baton_token", "baton_token_file", "baton_ca", "baton_cluster")
 
 
 def client_of(plugin, given=(), notice=None):

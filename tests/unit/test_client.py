@@ -513,6 +513,34 @@ def test_options_win_over_baton_and_baton_over_classic_names(tmp_path):
     assert connection_from(given, environ) == Connection(("https://[::1]:1",), "from-file", None, 7.0)
 
 
+def test_a_configuration_file_has_what_nothing_else_says(tmp_path):
+    (tmp_path / "ca.pem").write_text("x")
+    (tmp_path / "token").write_text("of-a-file\n")
+    config = tmp_path / "baton/config.ini"
+    config.parent.mkdir()
+    config.write_text(
+        f"[default]\nurl = https://a, https://b\ntoken_file = {tmp_path}/token\nca = {tmp_path}/ca.pem\ntimeout = 7\n"
+        "[staging]\nurl = https://staging\ntoken = s%cret\n"
+    )
+    environ = {"XDG_CONFIG_HOME": str(tmp_path)}
+    usual = Connection(("https://a", "https://b"), "of-a-file", str(tmp_path / "ca.pem"), 7.0)
+    assert connection_from({}, environ) == usual == connection_from({}, {"BATON_CONFIG": str(config)})
+    staging = Connection(("https://staging",), "s%cret", str(tmp_path / "ca.pem"), 7.0)
+    assert connection_from({"cluster": "staging"}, {**environ, "BATON_URL": "https://c"}) == staging
+    assert connection_from({}, {**environ, "BATON_CLUSTER": "staging"}) == staging
+    assert connection_from({}, {**environ, "BATON_CLUSTER": "staging", "BATON_URL": "https://c"}).urls == ("https://c",)
+    assert connection_from({"url": "https://d", "cluster": "staging"}, environ).urls == ("https://d",)
+    for options, more, says in (
+        ({"cluster": "none"}, {}, "has no section 'none'; it has: default, staging"),
+        ({}, {"BATON_CONFIG": "/nonexistent"}, "can't read the configuration /nonexistent: no such file"),
+    ):
+        assert says in failing(connection_from, options, {**environ, **more}).message
+    config.write_text("[default]\nurl = https://a\ntokn = x\n")
+    assert "section default: 'tokn' is not one of url, token" in failing(connection_from, {}, environ).message
+    config.write_text("url = https://a\n")
+    assert "can't read the configuration" in failing(connection_from, {}, environ).message
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [

@@ -1,20 +1,23 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the API is and who we are: options and environment become one Connection. Reads the token file, nothing else.
+"""Where the API is and who we are: options, environment and the configuration file become one Connection.
 
-An explicit option wins over BATON_URL, BATON_TOKEN, BATON_TOKEN_FILE and BATON_CA, and these over RS_ENDPOINT and RS_TOKEN.
+What comes first has it: an option; the section of the file that the option cluster names; BATON_URL, BATON_TOKEN, BATON_TOKEN_FILE,
+BATON_CA; the section that BATON_CLUSTER names; RS_ENDPOINT, RS_TOKEN; the section default. Reads that file and the token's, nothing else.
 """
 from __future__ import annotations
 
+import configparser
 import ipaddress
 import os
 from dataclasses import dataclass
-from typing import Any, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 from urllib.parse import urlsplit
 
-from .client_error import ClientError
+from .client_error import ClientError, one_line
 
 DEFAULT_TIMEOUT = 30.0
+SETTINGS = ("url", "token", "token_file", "ca", "timeout")
 
 
 @dataclass(frozen=True)
@@ -28,19 +31,65 @@ class Connection:
 
 
 def connection_from(options: Mapping[str, Any], environ: Mapping[str, str], default_url: str = "") -> Connection:
-    """Resolve ``options``: url (text with commas, or a list), token, token_file, ca, timeout; each may be absent or None.
+    """Resolve ``options``: url (text with commas, or a list), token, token_file, ca, timeout, cluster; each may be absent or None.
 
     Raises ClientError "usage" for what is missing or malformed. An empty token is allowed here: the server says 401.
     """
-    given = options.get("url") or environ.get("BATON_URL") or environ.get("RS_ENDPOINT") or default_url
-    urls = tuple(base_url(url) for url in _split(given))
+    layers = _layers(options, environ)
+    urls = tuple(base_url(url) for url in _split(_first(layers, "url") or default_url))
     if not urls:
         raise ClientError("usage", "no address: set the option url, or BATON_URL")
-    ca = options.get("ca") or environ.get("BATON_CA") or None
-    if ca is not None and not os.path.isfile(ca):
+    ca = _first(layers, "ca")
+    if ca is not None and not os.path.isfile(os.path.expanduser(ca)):
         raise ClientError("usage", f"the CA file {ca} does not exist")
-    timeout = options.get("timeout")
-    return Connection(urls, _token(options, environ), ca, _seconds(DEFAULT_TIMEOUT if timeout is None else timeout))
+    timeout = options.get("timeout") if options.get("timeout") is not None else _first(layers, "timeout")
+    seconds = _seconds(DEFAULT_TIMEOUT if timeout is None else timeout)
+    return Connection(urls, _token(layers), None if ca is None else os.path.expanduser(ca), seconds)
+
+
+def _layers(options: Mapping[str, Any], environ: Mapping[str, str]) -> List[Mapping[str, Any]]:
+    """Return the sources of settings, the first of which wins."""
+    own = {name: environ.get(f"BATON_{name.upper()}") for name in ("url", "token", "token_file", "ca")}
+    other = {"url": environ.get("RS_ENDPOINT"), "token": environ.get("RS_TOKEN")}
+    config, named, usual = _config(environ), options.get("cluster"), environ.get("BATON_CLUSTER")
+    found: List[Mapping[str, Any]] = [options]
+    found += [_section(config, str(named))] if named else []
+    found.append(own)
+    found += [_section(config, usual)] if usual else []
+    found.append(other)
+    return [*found, config.get("default", {})]
+
+
+def _first(layers: List[Mapping[str, Any]], name: str) -> Any:
+    return next((layer[name] for layer in layers if layer.get(name)), None)
+
+
+def _config(environ: Mapping[str, str]) -> Dict[str, Dict[str, str]]:
+    """Return the sections of BATON_CONFIG, or of baton/config.ini where the user's configuration is."""
+    path, given = environ.get("BATON_CONFIG", ""), bool(environ.get("BATON_CONFIG"))
+    if not given and (environ.get("XDG_CONFIG_HOME") or environ.get("HOME")):
+        path = os.path.join(environ.get("XDG_CONFIG_HOME") or os.path.join(environ["HOME"], ".config"), "baton", "config.ini")
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        with open(os.path.expanduser(path), encoding="utf-8") as file:
+            parser.read_file(file, source=path)
+    except (OSError, UnicodeDecodeError, configparser.Error) as error:
+        if isinstance(error, (FileNotFoundError, NotADirectoryError)) and not given:
+            return {}
+        why = (error.strerror or "").lower() if isinstance(error, OSError) else one_line(str(error))
+        raise ClientError("usage", f"can't read the configuration {path}: {why}") from None
+    sections = {name: dict(parser[name]) for name in parser.sections()}
+    for name, section in sections.items():
+        unknown = sorted(set(section) - set(SETTINGS))
+        if unknown:
+            raise ClientError("usage", f"{path}, section {name}: {unknown[0]!r} is not one of {', '.join(SETTINGS)}")
+    return sections
+
+
+def _section(config: Mapping[str, Dict[str, str]], name: str) -> Mapping[str, Any]:
+    if name not in config:
+        raise ClientError("usage", f"the configuration has no section {name!r}; it has: {', '.join(sorted(config)) or 'none'}")
+    return config[name]
 
 
 def _split(given: Any) -> List[str]:
@@ -76,16 +125,12 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _token(options: Mapping[str, Any], environ: Mapping[str, str]) -> str:
-    for token, path in (
-        (options.get("token"), options.get("token_file")),
-        (environ.get("BATON_TOKEN"), environ.get("BATON_TOKEN_FILE")),
-        (environ.get("RS_TOKEN"), None),
-    ):
-        if token:
-            return _checked(str(token))
-        if path:
-            return _checked(_read(str(path)))
+def _token(layers: List[Mapping[str, Any]]) -> str:
+    for layer in layers:
+        if layer.get("token"):
+            return _checked(str(layer["token"]))
+        if layer.get("token_file"):
+            return _checked(_read(str(layer["token_file"])))
     return ""
 
 

@@ -129,13 +129,17 @@ class Locks:
             self.release(lock, owner)
 
     def release(self, lock: str, owner: str, token: Optional[int] = None) -> bool:
-        """Give a lock up, or leave its line; return whether ``owner`` was there. "conflict" when it has another token."""
+        """Give a lock up, or leave its line; return whether ``owner`` was there. "conflict" when it has another token.
+
+        A lease of its own, which ``acquire`` made, goes as well.
+        """
         try:
             self._client.post(f"/locks/{quoted(lock)}/release", {"Owner": owner, "Token": token}, want=False)
         except ClientError as error:
             if error.code != "not_held":
                 raise
             return False
+        self.revoke(own_lease("lock", lock, owner))
         return True
 
     def break_lock(self, lock: str) -> None:

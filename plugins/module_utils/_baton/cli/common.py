@@ -40,8 +40,8 @@ class Context:
     @property
     def client(self) -> Client:
         if self._client is None:
-            names = {"endpoint": "url", "token": "token", "token_file": "token_file", "ca": "ca", "timeout": "timeout"}
-            options = {option: getattr(self.args, name, None) for name, option in names.items()}
+            taken = ("token", "token_file", "ca", "timeout", "cluster")
+            options = {"url": getattr(self.args, "endpoint", None), **{name: getattr(self.args, name, None) for name in taken}}
             connection = connection_from(options, self._environ, DEFAULT_URL)
             self._client = Client(connection, "batonctl", self.out.notice if self.out.talks else None)
         return self._client
@@ -83,6 +83,7 @@ def add_global_options(parser: argparse.ArgumentParser, at_root: bool) -> None:
     group.add_argument("-T", "--token", default=default, help="token; safer: BATON_TOKEN or --token-file (this shows in ps)")
     group.add_argument("--token-file", metavar="FILE", default=default, help="file that holds the token (BATON_TOKEN_FILE)")
     group.add_argument("--ca", metavar="FILE", default=default, help="CA certificate of the cluster (BATON_CA)")
+    group.add_argument("--cluster", metavar="NAME", default=default, help="section of BATON_CONFIG (BATON_CLUSTER)")
     group.add_argument("-o", "--output", choices=("table", "json"), default=default, help="for people, or for scripts")
     group.add_argument("--timeout", type=seconds, metavar="SECONDS", default=default, help="of a request with retries (30)")
     group.add_argument("-r", "--ref", metavar="REF", default=default, help="only if this stands there now (set, remove, update)")

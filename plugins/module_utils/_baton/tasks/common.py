@@ -21,7 +21,8 @@ CONNECTION: Dict[str, Any] = {
     "token": {"type": "str", "no_log": True},
     "token_file": {"type": "path"},
     "ca": {"type": "path"},
-    "timeout": {"type": "float", "default": 30.0},
+    "cluster": {"type": "str"},
+    "timeout": {"type": "float"},
 }
 
 

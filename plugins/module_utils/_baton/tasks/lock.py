@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping
 
-from ..locks import Locks, own_lease
+from ..locks import Locks
 from .common import Context, Result, spec
 
 SPEC = spec(
@@ -42,7 +42,6 @@ def _release(context: Context, params: Mapping[str, Any], locks: Locks, before: 
     after = [owner for owner in _owners(before) if owner != params["owner"]]
     if known and not context.check:
         locks.release(params["name"], params["owner"])
-        locks.revoke(own_lease("lock", params["name"], params["owner"]))
     return _result(params, before, after, {}, False, known)
 
 
