@@ -105,7 +105,7 @@ def test_what_is_tied_to_a_machine_goes_when_its_agent_falls_silent():
     """An election bound to the lease that a machine's agent keeps alive; the agent is killed and does not come back."""
     node, token = host_of("m1"), "/var/lib/baton/admin.token"
     creator = host_of(next(name for name in HOSTS if host_of(name).file(token).exists))
-    assert "DynamicUser=yes" in host_of("m3").check_output("systemctl show baton-agent -p DynamicUser")
+    assert host_of("m3").check_output("systemctl show baton-agent -p User") == "User=baton-agent"
     until(lambda: "machine:m3" in {lease["Id"] for lease in batonctl(creator, "leases list", token)}, "the agent keeps its lease")
     ask = json.dumps({"Param": "my/leader", "Candidate": "m3", "Lease": "machine:m3"})
     url = "https://127.0.0.1:8092/api/v3/profiles/agents/elect"
@@ -114,4 +114,4 @@ def test_what_is_tied_to_a_machine_goes_when_its_agent_falls_silent():
     host_of("m3").check_output("systemctl kill -s KILL baton-agent && systemctl stop baton-agent")
     assert batonctl(creator, "profiles wait agents param my/leader equals none --wait-timeout 30", token) == "none"
     secret = host_of("m3").file("/etc/baton-agent/token")
-    assert secret.mode == 0o600 and secret.content_string.strip() not in node.check_output("ps axww -o args")
+    assert (secret.user, secret.mode) == ("baton-agent", 0o400) and secret.content_string.strip() not in node.check_output("ps axww -o args")

@@ -27,6 +27,9 @@ def follow(client: Client, since: Optional[str] = None, query: Optional[Mapping[
         answer = client.transport.send(Call("GET", "/events", query=asked, attempt=SILENCE, total=client.connection.timeout, stream=True))
         try:
             for name, data in _blocks(answer.raw):
+                if name == "alive":
+                    since = data["Cursor"]
+                    continue
                 if name == "end":
                     if data.get("status") == 410:
                         raise from_problem(410, data)
@@ -44,7 +47,7 @@ def follow(client: Client, since: Optional[str] = None, query: Optional[Mapping[
 
 def _blocks(response: Any) -> Iterator[Any]:
     """Yield (event name, data) of server-sent events."""
-    name, data = "", ""
+    name, data, cursor = "", "", ""
     for raw in response.iter_lines(chunk_size=None):
         line = raw.decode("utf-8")
         field, _colon, value = line.partition(": ")
@@ -52,6 +55,10 @@ def _blocks(response: Any) -> Iterator[Any]:
             name = value
         elif field == "data":
             data = value
+        elif field == "id":
+            cursor = value
+        elif line.startswith(":") and cursor:
+            yield "alive", {"Cursor": cursor}
         elif not line and data:
             found = json.loads(data)
             if not isinstance(found, dict):

@@ -60,8 +60,9 @@ class Events:
         await response.prepare(request)
         await response.write(f"id: {stream.cursor}\nevent: begin\ndata: {json.dumps({'Cursor': str(stream.cursor)})}\n\n".encode())
         async for event in stream.events():
-            text = b": alive\n\n" if event is None else f"id: {event['Cursor']}\ndata: {json.dumps(event)}\n\n".encode()
-            await response.write(text)
+            # The sign of life has the cursor, too: what was left out as not asked for is not to be looked through again.
+            text = f"id: {stream.cursor}\n: alive\n\n" if event is None else f"id: {event['Cursor']}\ndata: {json.dumps(event)}\n\n"
+            await response.write(text.encode())
         if stream.problem is not None:
             await response.write(f"event: end\ndata: {json.dumps(stream.problem.to_json())}\n\n".encode())
         return response
