@@ -6,11 +6,15 @@
 
 from __future__ import annotations
 
+import ssl
+
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks.common import Context, perform
+
+TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # a process's first one costs milliseconds: made here, before workers are forked
 
 
 class BatonAction(ActionBase):

@@ -53,7 +53,7 @@ def test_of_many_who_ask_at_once_each_is_told_the_same(call):
     sitting = call("GET", "/profiles/crowd/params/cluster/leaders").json()
     assert winners[-1]["Leaders"] == sitting and all(answer["Leaders"] == sitting for answer in answers if not answer["Elected"])
     first = int(sitting[0][1:])
-    assert elect(first) == {**answers[first], "Leaders": sitting}, "asking again changes nothing"
+    assert elect(first) == {**answers[first], "Leaders": sitting, "Changed": False}, "asking again changes nothing"
     assert (
         call("POST", "/profiles/crowd/resign", {"Param": "cluster/leaders", "Candidate": sitting[0], "Seats": 3}).json()["Leaders"]
         == sitting[1:]
@@ -66,7 +66,7 @@ def test_a_seat_and_its_token_survive_a_change_of_active(cluster, call):
     old = cluster.active()
     assert cluster.call(old, "POST", "/system/switch", json={}).status_code == 200
     until(lambda: cluster.active() not in (None, old), "another is active")
-    assert call("POST", "/profiles/kept/elect", {"Param": "my/leader", "Candidate": "a", "Lease": "seat"}).json() == won
+    assert call("POST", "/profiles/kept/elect", {"Param": "my/leader", "Candidate": "a", "Lease": "seat"}).json() == {**won, "Changed": False}
     assert call("PUT", "/profiles/kept/params/x", 1, **{"If-Lease": f"seat;{won['Token']}"}).status_code == 200
     call("DELETE", "/leases/seat")
     assert call("GET", "/profiles/kept/params/my/leader").json() == "none"

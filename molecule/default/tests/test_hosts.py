@@ -114,4 +114,5 @@ def test_what_is_tied_to_a_machine_goes_when_its_agent_falls_silent():
     host_of("m3").check_output("systemctl kill -s KILL baton-agent && systemctl stop baton-agent")
     assert batonctl(creator, "profiles wait agents param my/leader equals none --wait-timeout 30", token) == "none"
     secret = host_of("m3").file("/etc/baton-agent/token")
-    assert (secret.user, secret.mode) == ("baton-agent", 0o400) and secret.content_string.strip() not in node.check_output("ps axww -o args")
+    assert (secret.user, secret.mode) == ("baton-agent", 0o400)
+    assert secret.content_string.strip() not in node.check_output("ps axww -o args")

@@ -38,9 +38,7 @@ class Locks:
 
     def grant(self, lease: str, ttl: Ttl, owner: str = "") -> Dict[str, Any]:
         """Make a lease, or keep the one that is there alive; return it. ``ttl``: seconds, or a text such as 90s or 10m."""
-        made: Dict[str, Any] = self._client.post("/leases", {"Id": lease, "Ttl": ttl, "Owner": owner}).body
-        self.keep_alive(lease)
-        return made
+        return dict(self._client.post("/leases", {"Id": lease, "Ttl": ttl, "Owner": owner}).body)
 
     def keep_alive(self, lease: str) -> float:
         """Give a lease its full time again; return it."""
@@ -92,22 +90,23 @@ class Locks:
         self, lock: str, owner: str, ttl: Optional[Ttl], slots: Optional[int] = None, timeout: float = 300.0, data: Any = None,
         lease: Optional[str] = None, progress: Optional[Callable[[str], None]] = None,
     ) -> Lock:  # fmt: skip
-        """Take a lock, waiting for our turn for ``timeout`` seconds; return Held, Token, Position, Holders and Lease.
+        """Take a lock, waiting for our turn for ``timeout`` seconds; return Held, Token, Position, Holders, Lease, Changed.
 
         ``ttl``: it is held under a lease of its own that lasts so long unless it is kept alive, by acquiring it again for
         instance; None: under ``lease``, or until it is released. Who gives up leaves the line.
         """
         end = time.monotonic() + timeout
-        longest = POLL
+        longest, waited = POLL, False
         if ttl is not None:
             lease = own_lease("lock", lock, owner)
             longest = min(POLL, self.grant(lease, ttl, owner)["Ttl"] / 3)
         while True:
             left = max(0.0, end - time.monotonic())
             try:
-                return {**self.try_acquire(lock, owner, lease, slots, min(longest, left), data), "Lease": lease}
+                got = self.try_acquire(lock, owner, lease, slots, min(longest, left), data)
+                return {**got, "Lease": lease, "Changed": got["Changed"] or waited}
             except ClientError as caught:
-                error = caught
+                error, waited = caught, True
                 lost = error.code in ("no_lease", "out_of_line") and ttl is not None  # our lease ended meanwhile: into the line again
                 if error.code != "locked" and not lost and not error.retriable:
                     if ttl is not None and lease is not None:
@@ -115,8 +114,8 @@ class Locks:
                     raise
                 if time.monotonic() >= end:
                     self._leave(lock, owner, lease if ttl is not None else None)
-                    waited = f" (waited {timeout:g} s)" if timeout else ""
-                    raise ClientError(error.kind, error.message + waited, error.status, error.problem) from None
+                    tail = f" (waited {timeout:g} s)" if timeout else ""
+                    raise ClientError(error.kind, error.message + tail, error.status, error.problem) from None
             if progress is not None:
                 progress(f"{error.message}; waited {timeout - left:.0f} s of {timeout:g} s")
             if ttl is not None and lease is not None:
@@ -128,19 +127,19 @@ class Locks:
         else:
             self.release(lock, owner)
 
-    def release(self, lock: str, owner: str, token: Optional[int] = None) -> bool:
-        """Give a lock up, or leave its line; return whether ``owner`` was there. "conflict" when it has another token.
+    def release(self, lock: str, owner: str, token: Optional[int] = None) -> Optional[List[Dict[str, Any]]]:
+        """Give a lock up, or leave its line; return who holds it now, or None if ``owner`` was not there.
 
-        A lease of its own, which ``acquire`` made, goes as well.
+        "conflict" when it has another token. A lease of its own, which ``acquire`` made, goes as well.
         """
         try:
-            self._client.post(f"/locks/{quoted(lock)}/release", {"Owner": owner, "Token": token}, want=False)
+            left = self._client.post(f"/locks/{quoted(lock)}/release", {"Owner": owner, "Token": token}).body
         except ClientError as error:
             if error.code != "not_held":
                 raise
-            return False
+            return None
         self.revoke(own_lease("lock", lock, owner))
-        return True
+        return [] if left is None else [*left["Holders"]]
 
     def break_lock(self, lock: str) -> None:
         """Take a lock from everybody who holds it or waits for it."""

@@ -69,7 +69,7 @@ def acquire(context: Context) -> None:
 
 def release_lock(context: Context) -> None:
     args = context.args
-    if not Locks(context.client).release(args.name, args.owner):
+    if Locks(context.client).release(args.name, args.owner) is None:
         raise ClientError("conflict", f"{args.owner!r} neither holds nor waits for lock {args.name!r}; nothing was changed")
     context.out.done({"Name": args.name, "Owner": args.owner}, f"{args.owner} released {args.name}.")
 

@@ -52,8 +52,10 @@ def run(context: Context) -> Result:
 
 def _run_one(context: Context) -> Result:
     params = context.params
-    before = _read(context, params)
     operations = _operations(params)
+    if params["patch"] is None and not context.check:
+        return _swap(context, operations)
+    before = _read(context, params)
     if params["patch"] is None and equal(before, params["value"]):
         return _result(before, before, False, True)
     after = _predict(before, operations)
@@ -69,6 +71,22 @@ def _run_one(context: Context) -> Result:
     if isinstance(after, ClientError):  # what stood there changed between the look and the patch
         after = _read(context, params)
     return {**_result(before, after, not equal(before, after), True), "revision": revision}
+
+
+def _swap(context: Context, operations: List[Dict[str, Any]]) -> Result:
+    """Expect and value say all that a patch of one param could tell: one request does it."""
+    params = context.params
+    try:
+        revision = _patch(context, operations)
+    except ClientError as error:
+        if error.code != "test_failed":
+            raise
+        found = error.problem.get("found")
+        if error.problem.get("missing") or not equal(found, params["value"]):
+            return _lost(params, params, found, error)
+        return _result(found, found, False, True)  # it stands there already
+    changed = not equal(params["expect"], params["value"])
+    return {**_result(params["expect"], params["value"], changed, True), "revision": revision}
 
 
 def _operations(params: Mapping[str, Any]) -> List[Dict[str, Any]]:

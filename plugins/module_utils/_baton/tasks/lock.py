@@ -3,7 +3,7 @@
 """Hold a lock, or one of its slots, for part of a play: fair, expiring, and with a fencing token."""
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping
+from typing import Any, Dict, List, Mapping, Optional
 
 from ..locks import Locks
 from .common import Context, Result, spec
@@ -24,42 +24,46 @@ SPEC = spec(
 def run(context: Context) -> Result:
     params = {**context.params, "owner": context.params["owner"] or context.host}
     locks = Locks(context.client)
-    before = locks.show(params["name"])
-    mine = next((entry for entry in before["Holders"] if entry["Owner"] == params["owner"]), None)
+    before = locks.show(params["name"]) if context.check or context.diff else None
+    if context.check and before is not None:
+        return _predicted(params, before)
     if params["state"] == "released":
-        return _release(context, params, locks, before)
-    if context.check:
-        after = _owners(before) if mine else [*_owners(before), params["owner"]]
-        return _result(params, before, after, mine or {}, mine is not None or len(before["Holders"]) < (before["Slots"] or 1))
+        left = locks.release(params["name"], params["owner"])
+        after = _owners(left) if left is not None else _owners(locks.show(params["name"])["Holders"])
+        return _result(params, before, after, {}, False, left is not None)
     wait = params["wait_timeout"] if params["wait"] else 0.0
     ttl = None if params["lease"] or params["ttl"] == "0" else params["ttl"]
     got = locks.acquire(params["name"], params["owner"], ttl, params["slots"], wait, params["data"], params["lease"], context.say)
-    return _result(params, before, [entry["Owner"] for entry in got["Holders"]], got, True)
+    return _result(params, before, _owners(got["Holders"]), got, True, got["Changed"])
 
 
-def _release(context: Context, params: Mapping[str, Any], locks: Locks, before: Dict[str, Any]) -> Result:
-    known = any(entry["Owner"] == params["owner"] for entry in [*before["Holders"], *before["Queue"]])
-    after = [owner for owner in _owners(before) if owner != params["owner"]]
-    if known and not context.check:
-        locks.release(params["name"], params["owner"])
-    return _result(params, before, after, {}, False, known)
+def _predicted(params: Mapping[str, Any], before: Dict[str, Any]) -> Result:
+    """Say what would happen; whether our turn would come in time nobody knows."""
+    mine = next((entry for entry in before["Holders"] if entry["Owner"] == params["owner"]), None)
+    holders = _owners(before["Holders"])
+    if params["state"] == "released":
+        after = [owner for owner in holders if owner != params["owner"]]
+        return _result(params, before, after, {}, False, mine is not None or params["owner"] in _owners(before["Queue"]))
+    held = mine is not None or len(holders) < (before["Slots"] or 1)
+    return _result(params, before, holders if mine else [*holders, params["owner"]], mine or {}, held, held and mine is None)
 
 
-def _owners(lock: Mapping[str, Any]) -> List[str]:
-    return [entry["Owner"] for entry in lock["Holders"]]
+def _owners(entries: List[Dict[str, Any]]) -> List[str]:
+    return [entry["Owner"] for entry in entries]
 
 
 def _result(
-    params: Mapping[str, Any], before: Mapping[str, Any], after: List[str], entry: Mapping[str, Any], held: bool, changed: Any = None
+    params: Mapping[str, Any], before: Optional[Mapping[str, Any]], after: List[str], entry: Mapping[str, Any], held: bool, changed: bool
 ) -> Result:
-    was_held = params["owner"] in _owners(before)
-    return {
-        "changed": held != was_held if changed is None else changed,
+    result: Result = {
+        "changed": changed,
         "held": held,
         "owner": params["owner"],
         "token": entry.get("Token"),
         "position": entry.get("Position"),
         "lease": entry.get("Lease"),
         "holders": after,
-        "diff": {"before": {"holders": _owners(before)}, "after": {"holders": after}},
     }
+    if before is not None:
+        result["diff"] = {"before": {"holders": _owners(before["Holders"])}, "after": {"holders": after}}
+    return result

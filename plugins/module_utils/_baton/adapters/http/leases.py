@@ -57,6 +57,7 @@ class Leases:
         document = messages.document_of(outcome, change)
         if document is None:
             raise no_lease(name)
+        await self._backend.keep_alive(name)  # one that was there already has its full time again
         return messages.respond(self._lease(document), 201, {"ETag": messages.etag_of(document)})
 
     def _lease(self, document: Document) -> Dict[str, Any]:

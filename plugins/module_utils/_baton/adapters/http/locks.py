@@ -51,12 +51,13 @@ class Locks:
         change = Change("locks", name, "acquire", ask)
         outcome = await submit(self._backend, request, change)
         document = messages.document_of(outcome, change)
+        changed = outcome.wrote or not standing(document, owner)["Held"]
         if wait and not standing(document, owner)["Held"]:
             document = await self._in_line(name, owner, wait)
         where = standing(document, owner)
         if not where["Held"]:
             raise _not_yet(name, owner, document)
-        return messages.respond({"Name": name, "Owner": owner, **where, "Holders": holders(document)})
+        return messages.respond({"Name": name, "Owner": owner, **where, "Holders": holders(document), "Changed": changed})
 
     async def _in_line(self, name: str, owner: str, wait: float) -> Optional[Document]:
         """Return the lock as soon as ``owner`` holds it, is out of the line, or the time is over."""
@@ -73,8 +74,10 @@ class Locks:
         token = body.get("Token")
         if token is not None and (isinstance(token, bool) or not isinstance(token, int)):
             raise Problem(422, "bad_member", "Token is the number that acquire answered")
-        outcome = await submit(self._backend, request, Change("locks", name, "release", {"Owner": members.owner(body), "Token": token}))
-        return messages.changed(request, None, None, 204, outcome.replayed)
+        change = Change("locks", name, "release", {"Owner": members.owner(body), "Token": token})
+        outcome = await submit(self._backend, request, change)
+        document = messages.document_of(outcome, change)
+        return messages.changed(request, _shown(document, name), document, 200, outcome.replayed)
 
 
 def _shown(document: Optional[Document], name: str = "") -> Dict[str, Any]:
