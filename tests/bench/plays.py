@@ -58,7 +58,6 @@ def run_plays(node, folder, rounds):
     environ.update(
         ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_LIBRARY=str(HERE / "library"),
         ANSIBLE_CALLBACK_PLUGINS=str(HERE / "plugins/callback"), ANSIBLE_CALLBACKS_ENABLED="task_times", BATON_BENCH_TIMES=str(timings),
-        ANSIBLE_STDOUT_CALLBACK="ansible.builtin.minimal",
         BATON_URL=node.url, BATON_TOKEN_FILE=str(node.data / "admin.token"), BATON_CA=str(node.ca),
     )  # fmt: skip
     values = json.dumps({"ansible_python_interpreter": sys.executable, "rounds": rounds, "kv_url": f"{node.url}/health"})
