@@ -71,7 +71,7 @@ class Checks:
                 continue
             entry = state.log.get(seq)
             for effect in entry.body.get("effects", ()) if entry is not None else ():
-                for op in effect.get("ops") or () if effect["kind"] == "profiles" else ():
+                for op in effect.get("ops") or () if (effect["kind"], effect["key"]) == ("profiles", "p") else ():
                     self.values[(op["path"].rpartition("/")[2], op["value"])] = seq
             known = self.committed.setdefault(seq, position)
             if known != position:
@@ -172,7 +172,7 @@ class Checks:
         at = {}
         for entry in state.log.after(state.log.start.seq):
             for effect in entry.body.get("effects", ()):
-                for op in effect.get("ops") or () if effect["kind"] == "profiles" else ():
+                for op in effect.get("ops") or () if (effect["kind"], effect["key"]) == ("profiles", "p") else ():
                     register = op["path"].rpartition("/")[2]
                     at[entry.seq] = (register, values.get(register, "" if whole else None), op["value"])
                     values[register] = op["value"]

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Simulated plays that take one lock under leases of their own, and believe what they were told: never two at once.
+"""Simulated plays that take one lock, or one seat, under leases of their own, and believe what they were told: never two at once.
 
 A client believes that it holds the lock from the moment it is told so until its lease's time is over, counted from when it sent the
 last request that kept the lease alive, or until it gives the lock up.
@@ -13,6 +13,7 @@ from baton.core.documents import Change
 from baton.core.events import Outcome
 from baton.core.locks import standing
 from baton.core.problem import Problem
+from baton.core.seats import note_key, token_of
 
 LOCK = "door"
 TTL = 1.5
@@ -78,7 +79,7 @@ class LockClient:
         if how != "silence":
             self.believers.leave(self.name)
         if how == "release" and host is not None:
-            self._ask(host, Change("locks", LOCK, "release", {"Owner": self.name, "Token": None}), lambda _result: None)
+            self._give_back(host)
         elif how == "revoke" and host is not None:
             self._ask(host, Change("leases", self.name, "revoke"), lambda _result: None)
         self._begin()
@@ -88,14 +89,24 @@ class LockClient:
             self._ask(host, Change("leases", self.name, "grant", {"Ttl": TTL, "Owner": ""}), self._kept(self.name, self.world.now))
             return
         self._send(self._who_leads(host), lambda number: ev.KeepAlive(number, self.name), self._kept(self.name, self.world.now))
+        self._want(host)
+
+    def _want(self, host):
+        """Get into the line, or see whether it is our turn."""
         if not self.queued:
             ask = {"Owner": self.name, "Lease": self.name, "Slots": None, "Queue": True, "Data": None, "At": 0}
             self._ask(host, Change("locks", LOCK, "acquire", ask), self._in_line(self.name))
         elif not self.holds:
             where = standing(host.node.state.heads.committed("locks", LOCK), self.name)
             if where["Held"]:
-                self.holds = True
-                self.believers.enter(self.name, where["Token"], self.kept_from + TTL)
+                self._believe(where["Token"])
+
+    def _give_back(self, host):
+        self._ask(host, Change("locks", LOCK, "release", {"Owner": self.name, "Token": None}), lambda _result: None)
+
+    def _believe(self, token):
+        self.holds = True
+        self.believers.enter(self.name, token, self.kept_from + TTL)
 
     def _who_leads(self, host):
         """A client stays with an active of old as long as that one answers; it must not promise anything any more."""
@@ -128,3 +139,30 @@ class LockClient:
         number = self.schedule._id()
         self.world.checks.others[number] = answered
         host.give(make(number))
+
+
+class SeatClient(LockClient):
+    """Wants the one seat of a profile instead: nobody waits in a line, each asks until the seat is free."""
+
+    def _change(self, action):
+        body = {"Candidate": self.name, "Seats": None, "Vacant": "none", "Lease": self.name, "At": 0}
+        return Change("profiles", "seats", action, body, at=("Params", "my/leader"))
+
+    def _want(self, host):
+        if not self.holds:
+            change = self._change("elect")
+            both = (change, Change("seats", note_key(change), "read"))
+            self._send(host, lambda number: ev.Submit(number, both, self.world.now), self._won(self.name))
+
+    def _won(self, name):
+        def answered(result):
+            if name != self.name or self.holds or not isinstance(result, Outcome) or self.world.now > self.kept_from + TTL:
+                return
+            profile, note = result.documents
+            if profile.value["Params"]["my/leader"] == name:
+                self._believe(token_of(note, name))
+
+        return answered
+
+    def _give_back(self, host):
+        self._ask(host, self._change("resign"), lambda _result: None)

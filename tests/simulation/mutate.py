@@ -22,6 +22,7 @@ importlib.import_module("conftest")  # makes the package ``baton`` importable
 from baton.core import (  # noqa: E402
     client_leases,
     coordination,
+    documents,
     election,
     events,
     followers,
@@ -59,6 +60,7 @@ SEEN = {
     "repeated_request_is_a_new_one": 571,
     "client_leases_end_with_the_reign": 31,
     "client_leases_ignore_the_rate_of_clocks": 19,
+    "a_seat_is_given_to_whoever_asks": 13,
 }
 
 
@@ -343,6 +345,25 @@ def a_lock_is_given_to_whoever_asks():
         return [item if item.action != "patch" or item.kind != "locks" else _into_holders(item) for item in changes]
 
     return _order("acquire", acquire)
+
+
+@contextlib.contextmanager
+def a_seat_is_given_to_whoever_asks():
+    old = coordination.ACTIONS[("", "elect")]
+
+    def elect(change, lookup, floor):
+        empty = {"op": "add", "path": "/Params/my~1leader", "value": "none"}
+        changes = old(change, lookup, floor)
+        if changes or lookup(change.kind, change.key) is None:
+            return changes
+        taken = [documents.Change(change.kind, change.key, "patch", [empty]), change]
+        return taken if lookup(change.kind, change.key).value["Params"]["my/leader"] != change.body["Candidate"] else []
+
+    coordination.ACTIONS[("", "elect")] = elect
+    try:
+        yield
+    finally:
+        coordination.ACTIONS[("", "elect")] = old
 
 
 def _into_holders(change):

@@ -9,7 +9,7 @@ import random
 from baton.core import events as ev
 from baton.core.documents import Change
 from simulation.checks import Write
-from simulation.locks import LockClient
+from simulation.locks import LockClient, SeatClient
 from simulation.world import Trouble, World
 
 REGISTERS = ("a", "b")
@@ -37,6 +37,7 @@ class Schedule:
         self.faults = True
         self.clients_until = LENGTH
         self.switched_at = -100.0
+        self.seats = seed % 13 == 0
         self.forces = dice.random() < 0.2  # an operator who forces, after which leases promise nothing
         self.world.checks.leases = not self.forces
 
@@ -54,7 +55,7 @@ class Schedule:
         for _client in range(self.dice.randint(1, 4)):
             self._client()
         for number in range(self.dice.choice((0, 2, 3))):
-            LockClient(self, number).step()
+            (SeatClient if self.seats else LockClient)(self, number).step()
         world.after(self.dice.expovariate(1 / world.trouble.fault_every), self._fault)
         world.run_until(world.now + LENGTH)
         self._mend()

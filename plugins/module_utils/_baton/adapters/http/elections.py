@@ -44,7 +44,7 @@ def _ask(body: Dict[str, Any]) -> Dict[str, Any]:
     return {
         "Candidate": members.small(body, "Candidate"),
         "Seats": members.number(body, "Seats", MOST_SEATS),
-        "Vacant": body.get("Vacant", "none"),
+        "Vacant": members.small(body, "Vacant") if "Vacant" in body else "none",
         "Lease": members.text(body, "Lease") or None,
         "At": int(time.time()),
     }
