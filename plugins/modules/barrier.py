@@ -122,11 +122,9 @@ why:
   sample: the disk is full
 """
 
-import platform
-
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks import barrier as task
-from ansible_collections.baton.ha.plugins.module_utils._baton.tasks.common import Context, perform
+from ansible_collections.baton.ha.plugins.module_utils._baton.tasks.common import answer
 
 
 def main():
@@ -136,10 +134,7 @@ def main():
         required_if=task.REQUIRED_IF,
         supports_check_mode=True,
     )
-    result = perform(task.run, Context(module.params, module.check_mode, platform.node(), module._diff))
-    if result.pop("failed", False):
-        module.fail_json(**result)
-    module.exit_json(**result)
+    answer(module, task.run)
 
 
 if __name__ == "__main__":

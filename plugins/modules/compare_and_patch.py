@@ -159,11 +159,9 @@ revision:
   sample: "3.42"
 """
 
-import platform
-
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks import compare_and_patch as task
-from ansible_collections.baton.ha.plugins.module_utils._baton.tasks.common import Context, perform
+from ansible_collections.baton.ha.plugins.module_utils._baton.tasks.common import answer
 
 
 def main():
@@ -174,10 +172,7 @@ def main():
         required_together=task.REQUIRED_TOGETHER,
         supports_check_mode=True,
     )
-    result = perform(task.run, Context(module.params, module.check_mode, platform.node(), module._diff))
-    if result.pop("failed", False):
-        module.fail_json(**result)
-    module.exit_json(**result)
+    answer(module, task.run)
 
 
 if __name__ == "__main__":

@@ -144,11 +144,9 @@ lease:
   sample: seat-2c26b46b68ffc68ff99b453c
 """
 
-import platform
-
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks import leader_election as task
-from ansible_collections.baton.ha.plugins.module_utils._baton.tasks.common import Context, perform
+from ansible_collections.baton.ha.plugins.module_utils._baton.tasks.common import answer
 
 
 def main():
@@ -157,10 +155,7 @@ def main():
         mutually_exclusive=task.MUTUALLY_EXCLUSIVE,
         supports_check_mode=True,
     )
-    result = perform(task.run, Context(module.params, module.check_mode, platform.node(), module._diff))
-    if result.pop("failed", False):
-        module.fail_json(**result)
-    module.exit_json(**result)
+    answer(module, task.run)
 
 
 if __name__ == "__main__":

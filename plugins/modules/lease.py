@@ -75,11 +75,9 @@ lease:
     Left: 1799.9
 """
 
-import platform
-
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks import lease as task
-from ansible_collections.baton.ha.plugins.module_utils._baton.tasks.common import Context, perform
+from ansible_collections.baton.ha.plugins.module_utils._baton.tasks.common import answer
 
 
 def main():
@@ -87,10 +85,7 @@ def main():
         argument_spec=task.SPEC,
         supports_check_mode=True,
     )
-    result = perform(task.run, Context(module.params, module.check_mode, platform.node(), module._diff))
-    if result.pop("failed", False):
-        module.fail_json(**result)
-    module.exit_json(**result)
+    answer(module, task.run)
 
 
 if __name__ == "__main__":

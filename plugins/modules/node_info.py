@@ -86,11 +86,9 @@ node:
   sample: {"node": "n1", "role": "active", "serving": true, "state": "Up", "active": "n1", "in_sync": ["n1", "n2"]}
 """
 
-import platform
-
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks import node_info as task
-from ansible_collections.baton.ha.plugins.module_utils._baton.tasks.common import Context, perform
+from ansible_collections.baton.ha.plugins.module_utils._baton.tasks.common import answer
 
 
 def main():
@@ -98,10 +96,7 @@ def main():
         argument_spec=task.SPEC,
         supports_check_mode=True,
     )
-    result = perform(task.run, Context(module.params, module.check_mode, platform.node(), module._diff))
-    if result.pop("failed", False):
-        module.fail_json(**result)
-    module.exit_json(**result)
+    answer(module, task.run)
 
 
 if __name__ == "__main__":

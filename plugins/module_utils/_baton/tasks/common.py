@@ -8,6 +8,7 @@ the controller. ``run`` returns the result or raises ClientError, which becomes 
 from __future__ import annotations
 
 import os
+import platform
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
@@ -69,3 +70,11 @@ def perform(run: Callable[[Context], Result], context: Context) -> Result:
     if context.warnings:
         result["warnings"] = context.warnings
     return result
+
+
+def answer(module: Any, run: Callable[[Context], Result]) -> None:
+    """Run a task as an AnsibleModule and end the process; where a task names no host, it is this one."""
+    result = perform(run, Context(module.params, module.check_mode, platform.node(), module._diff))
+    if result.pop("failed", False):
+        module.fail_json(**result)
+    module.exit_json(**result)
