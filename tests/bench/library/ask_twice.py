@@ -1,5 +1,3 @@
-#!/usr/bin/python
-
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """As modules for key-value stores work: on the host, a request to look and one to write."""

@@ -1,5 +1,3 @@
-#!/usr/bin/python
-
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The least that a module can be: what any module costs before it does something."""

@@ -112,5 +112,3 @@ def check_id(what: str, name: str, slashes: bool = False) -> None:
         raise Problem(
             400, "bad_name", f"{name[:140]!r} can't name a {what}: use letters, digits and _ . : @ - (not first: . : @ -), at most 127"
         )
-
-
