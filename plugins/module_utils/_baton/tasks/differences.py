@@ -1,12 +1,14 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a task would change of a profile or machine, member by member: writers of other members are never in the way. Pure."""
+"""What a task changes of a profile or machine, member by member: writers of other members are never in the way."""
 from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from ..client_error import ClientError
 from ..core.patch import pointer
 from ..core.values import equal
+from .common import Context, Result
 
 Value = Dict[str, Any]
 
@@ -49,3 +51,23 @@ def predicted(now: Mapping[str, Any], before: Value, after: Value) -> Value:
             kept = {name: value for name, value in now.get(member, {}).items() if name not in before.get(member, {})}
             found[member] = {**kept, **after[member]}
     return found
+
+
+def bring_about(
+    context: Context, kind: str, now: Value, whole: Value, inner: Mapping[str, Optional[Mapping[str, Any]]], absent: Optional[Sequence[str]]
+) -> Result:
+    """Write what differs between ``now`` and what is wanted (see ``differences``); return a task's result."""
+    key = now["Name" if kind == "profiles" else "Uuid"]
+    while True:
+        operations, before, after = differences(now, whole, inner, absent)
+        result: Result = {"changed": bool(operations), "diff": {"before": before, "after": after}}
+        if not operations or context.check:
+            return {**result, kind[:-1]: predicted(now, before, after)}
+        try:
+            answer = context.client.patch(kind, key, operations)
+        except ClientError as error:
+            if error.code != "path_missing":
+                raise
+            now = context.client.get(kind, key).body  # another host was first to unset the same param
+        else:
+            return {**result, kind[:-1]: answer.body, "revision": answer.revision}

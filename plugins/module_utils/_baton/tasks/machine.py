@@ -8,7 +8,7 @@ from typing import Any, Dict, Optional
 
 from ..client_error import ClientError
 from .common import Context, Result, spec
-from .differences import differences, predicted
+from .differences import bring_about
 
 SPEC = spec(
     name={"type": "str"},
@@ -92,9 +92,4 @@ def _patch(context: Context, now: Dict[str, Any]) -> Result:
     if params["uuid"] and params["name"]:
         wanted["Name"] = params["name"]
     inner = {"Params": params["params"], "Meta": _meta(params)}
-    operations, before, after = differences(now, wanted, inner, params["absent_params"])
-    result: Result = {"changed": bool(operations), "diff": {"before": before, "after": after}}
-    if not operations or context.check:
-        return {**result, "machine": predicted(now, before, after)}
-    answer = context.client.patch("machines", now["Uuid"], operations)
-    return {**result, "machine": answer.body, "revision": answer.revision}
+    return bring_about(context, "machines", now, wanted, inner, params["absent_params"])

@@ -5,10 +5,9 @@ from __future__ import annotations
 
 from typing import Any, Dict
 
-from ..client import Answer
 from ..client_error import ClientError
 from .common import Context, Result, spec
-from .differences import differences, predicted
+from .differences import bring_about
 
 SPEC = spec(
     name={"type": "str", "required": True},
@@ -64,11 +63,4 @@ def _patch(context: Context, now: Dict[str, Any]) -> Result:
     params = context.params
     whole = {} if params["description"] is None else {"Description": params["description"]}
     inner = {"Params": params["params"], "Meta": params["meta"]}
-    operations, before, after = differences(now, whole, inner, params["absent_params"])
-    result: Result = {"changed": bool(operations), "diff": {"before": before, "after": after}}
-    if not operations:
-        return {**result, "profile": now}
-    if context.check:
-        return {**result, "profile": predicted(now, before, after)}
-    answer: Answer = context.client.patch("profiles", context.params["name"], operations)
-    return {**result, "profile": answer.body, "revision": answer.revision}
+    return bring_about(context, "profiles", now, whole, inner, params["absent_params"])
