@@ -78,23 +78,11 @@ class Barriers:
     ) -> bool:  # fmt: skip
         """Release all who wait and all who are to come; return whether the barrier was whole."""
         body = {"Owner": owner, "Why": why, "Escape": escape, "Count": count, "Members": None if members is None else list(members)}
-        before = self._generation(name)
-        after = self._post(name, "break", body)
-        return bool(after) and (before is None or before.get("Broken") is None)
+        return bool(self._post(name, "break", body)["Changed"])
 
     def reset(self, name: str, owner: str) -> bool:
         """Let the next to come begin anew; return whether that changed anything."""
-        before = self._generation(name)
-        after = self._post(name, "reset", {"Owner": owner})
-        return before is not None and after is not None and after["Generation"] != before["Generation"]
-
-    def _generation(self, name: str) -> Optional[Dict[str, Any]]:
-        try:
-            return self.show(name)
-        except ClientError as error:
-            if error.kind != "not_found":
-                raise
-            return None
+        return bool(self._post(name, "reset", {"Owner": owner})["Changed"])
 
     def _post(self, name: str, action: str, body: Dict[str, Any]) -> Any:
         return self._client.post(f"/barriers/{quoted(name)}/{action}", body).body

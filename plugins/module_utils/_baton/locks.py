@@ -40,10 +40,6 @@ class Locks:
         """Make a lease, or keep the one that is there alive; return it. ``ttl``: seconds, or a text such as 90s or 10m."""
         return dict(self._client.post("/leases", {"Id": lease, "Ttl": ttl, "Owner": owner}).body)
 
-    def keep_alive(self, lease: str) -> float:
-        """Give a lease its full time again; return it."""
-        return float(self._client.post(_path(lease) + "/keepalive", {}).body["Ttl"])
-
     def revoke(self, lease: str) -> bool:
         """End a lease and all that is tied to it; return whether there was one."""
         try:

@@ -114,6 +114,16 @@ def test_who_stops_waiting_without_a_word_breaks_it(desk):
     assert desk.stands(1)["By"] == "b" and "lease ended" in desk.stands(1)["Why"]
 
 
+def test_who_lost_its_lease_is_still_told_how_it_ended(desk):
+    desk.lease("l")
+    desk.arrive("b", count=3, lease="l")
+    desk.do(Change("leases", "l", "expire"))
+    assert desk.arrive("b", count=3, lease="l", generation=1) == [] and desk.stands(1)["Outcome"] == "broken"
+    with pytest.raises(Problem) as caught:
+        desk.arrive("c", count=3, lease="l")
+    assert caught.value.code == "no_lease", "but nobody comes under a lease that is none"
+
+
 def test_a_lease_that_ends_after_the_barrier_opened_breaks_nothing(desk):
     desk.lease("l")
     desk.arrive("b", count=2, lease="l")

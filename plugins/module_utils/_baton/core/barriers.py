@@ -26,7 +26,6 @@ def arrive(change: Change, lookup: Lookup, _floor: int) -> List[Change]:
     """
     check_id("barrier", change.key, slashes=True)
     ask, document = change.body, lookup("barriers", change.key)
-    check_lease(ask["Lease"], lookup)
     barrier: Value = document.value if document is not None else _new(change.key)
     number, owner = barrier["Generation"], ask["Owner"]
     if ask["Generation"] is not None:
@@ -40,6 +39,7 @@ def arrive(change: Change, lookup: Lookup, _floor: int) -> List[Change]:
     barrier = _sized(barrier, ask)
     if owner in barrier["Arrived"]:
         return []
+    check_lease(ask["Lease"], lookup)  # not before: who asks how it ended is told, though its lease may have ended meanwhile
     arrived = {**barrier["Arrived"], owner: {"Lease": ask["Lease"], "At": ask["At"]}}
     full = len(arrived) >= (barrier["Count"] or len(barrier["Members"]))
     if full:

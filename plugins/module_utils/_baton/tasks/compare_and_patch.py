@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, List, Mapping
+from typing import Any, Dict, List, Mapping, Tuple
 
 from ..client import leased
 from ..client_error import ClientError
@@ -125,9 +125,8 @@ def _patch(context: Context, operations: List[Dict[str, Any]]) -> Any:
 def _run_batch(context: Context) -> Result:
     """All of them or none; the answer says which one was in the way."""
     items = context.params["batch"]
-    before = [_read(context, item) for item in items]
     operations = [_operations(item) for item in items]
-    after = [_predict(value, ops) for value, ops in zip(before, operations)]
+    before, after = _predict_all(context, items, operations)
     lost = next((index for index, value in enumerate(after) if isinstance(value, ClientError)), None)
     if context.check and lost is not None:
         return {**_lost(items[lost], context.params, before[lost], after[lost]), "lost": lost}
@@ -143,6 +142,21 @@ def _run_batch(context: Context) -> Result:
         if lost is not None:  # what stood there changed between the look and the patch
             after = [_read(context, item) for item in items]
     return {**_result(before, after, any(not equal(a, b) for a, b in zip(before, after)), True), "lost": None}
+
+
+def _predict_all(context: Context, items: List[Dict[str, Any]], operations: List[List[Dict[str, Any]]]) -> Tuple[List[Any], List[Any]]:
+    """Return what each finds and leaves; of several that change one thing, the later find what the earlier left."""
+    stands: Dict[Any, Any] = {}
+    before, after = [], []
+    for item, steps in zip(items, operations):
+        target = (item["kind"], item["name"], item["param"])
+        if target not in stands:
+            stands[target] = _read(context, item)
+        before.append(stands[target])
+        after.append(_predict(before[-1], steps))
+        if not isinstance(after[-1], ClientError):
+            stands[target] = after[-1]
+    return before, after
 
 
 def _param_of(item: Mapping[str, Any]) -> Dict[str, str]:

@@ -75,16 +75,15 @@ class Barriers:
         if escape not in ("fail", "continue"):
             raise Problem(422, "bad_member", 'Escape is "fail" or "continue": what those who wait shall do')
         ask = {"Owner": members.owner(body), "Why": why or "it gave up", "Escape": escape, **_size(body), **_now(body)}
-        await submit(self._backend, request, Change("barriers", name, "break", ask))
-        return self._stands(name)
+        return await self._end(request, Change("barriers", name, "break", ask))
 
     async def _reset(self, request: Any, name: str, body: Dict[str, Any]) -> Any:
-        await submit(self._backend, request, Change("barriers", name, "reset", {"Owner": members.owner(body), "At": int(time.time())}))
-        return self._stands(name)
+        return await self._end(request, Change("barriers", name, "reset", {"Owner": members.owner(body), "At": int(time.time())}))
 
-    def _stands(self, name: str) -> Any:
-        document = self._backend.heads().committed("barriers", name)
-        return messages.respond(document.value if document is not None else None)
+    async def _end(self, request: Any, change: Change) -> Any:
+        outcome = await submit(self._backend, request, change)
+        document = messages.document_of(outcome, change)
+        return messages.respond({**(document.value if document is not None else {}), "Changed": outcome.wrote})
 
 
 def _size(body: Dict[str, Any]) -> Dict[str, Any]:

@@ -105,14 +105,14 @@ class _Stream:
         since = query.get("since") or request.headers.get("Last-Event-ID")
         self.cursor = Cursor.read(since) if since else self._now()
         self.problem: Optional[Problem] = None
-        self._check(since is not None)
+        self._check(bool(since))
 
     def _now(self) -> Cursor:
         log, commit = self._backend.log()
         position = log.position(commit)
         if position is None:
             raise Problem(503, "not_ready", "this node has no log yet; try again", outcome="not_applied")
-        return Cursor(position.epoch, position.seq, messages_in(log.get(commit)))
+        return Cursor(position.epoch, position.seq, whole(log.get(commit)))
 
     def _check(self, given: bool = False) -> None:
         """Raise Problem 410 unless the log goes on from the cursor; of one that was ``given``, its own entry may have changes to come."""
@@ -164,7 +164,7 @@ class _Stream:
             for index, effect in enumerate(entry.body.get("effects", ())):
                 if index >= first and self._wanted(effect):
                     found.append(self._event(entry, index, effect))
-            self.cursor = Cursor(entry.epoch, entry.seq, messages_in(entry))
+            self.cursor = Cursor(entry.epoch, entry.seq, whole(entry))
         return found, len(entries) == AT_ONCE
 
     def _wanted(self, effect: Dict[str, Any]) -> bool:
@@ -188,6 +188,6 @@ class _Stream:
         return event
 
 
-def messages_in(entry: Optional[Entry]) -> int:
+def whole(entry: Optional[Entry]) -> int:
     """Return the place of a cursor that has seen all of an entry."""
     return len(entry.body.get("effects", ())) if entry is not None else ALL
