@@ -5,7 +5,7 @@
 I1: every acknowledged write stays in the committed log. I2: no two different entries are ever committed at one place.
 I3: of the acknowledged compare-and-patches of one document each found the value that the one before it left, and nothing
 that was answered is older than what was acknowledged before the question. I4: no two hosts hold the VIP at once, and no two
-clients believe at once that they hold a lock.
+clients believe at once that they hold a lock. I5: see drivers.py.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ class Checks:
         self.epochs = {}
         self.lost_races = 0
         self.reads = 0
+        self.drivers = 0  # starts of drivers
         self.others = {}  # request id → who is told the result
         self.believers = Believers(self)
         self.leases = True  # what leases promise ends with a force
@@ -85,8 +86,19 @@ class Checks:
 
     # --- leases ---
 
-    def vip(self, host):
+    def driver_starts(self, host, service):
+        """I5: a service starts only where and when nothing of it runs, here or elsewhere."""
+        self.drivers += 1
+        for other in self.world.hosts.values():
+            if other.drivers.services[service.name].running:
+                self.fail(f"driver {service.name} starts on {host.name} while it runs on {other.name}: {self.describe()}")
+
+    def vip(self, host, taken=False):
         """``host`` may hold the VIP from now on: nobody else's guard may still leave it in place."""
+        if taken and host.drivers is not None:
+            for service in host.drivers.services.values():
+                if service.options.pre_active and service.active_in != host.node.record.epoch.number:
+                    self.fail(f"{host.name} takes the VIP before its driver {service.name} was active")
         for other in self.world.hosts.values():
             if self.leases and other is not host and other.vip_until > other.clock():
                 left = other.vip_until - other.clock()

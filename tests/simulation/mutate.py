@@ -23,6 +23,8 @@ from baton.core import (  # noqa: E402
     client_leases,
     coordination,
     documents,
+    drivers,
+    driving,
     election,
     events,
     followers,
@@ -364,6 +366,56 @@ def a_seat_is_given_to_whoever_asks():
         yield
     finally:
         coordination.ACTIONS[("", "elect")] = old
+
+
+def drivers_start_as_soon_as_the_node_is_active():
+    return replaced(driving.Driving, "_bound", lambda self, base, before: base)
+
+
+def drivers_wait_for_the_grace_only():
+    def bound(self, base, before):
+        return base + self.node.config.timing.grace * (1 - self.node.config.timing.rate_error)
+
+    return replaced(driving.Driving, "_bound", bound)
+
+
+def the_role_is_given_away_while_drivers_run():
+    return replaced(drivers.Drivers, "at_rest", lambda self, now: True)
+
+
+def the_role_is_given_away_before_the_last_but_one_has_stopped():
+    def at_rest(self, now):
+        return not any(driver.runs(now) for driver in self.by_id.values())
+
+    return replaced(drivers.Drivers, "at_rest", at_rest)
+
+
+def any_notice_says_that_drivers_have_stopped():
+    original = node.Node._release_notice
+
+    def release_notice(self, event, now):
+        original(self, dataclasses.replace(event, drivers=True), now)
+
+    return replaced(node.Node, "_release_notice", release_notice)
+
+
+def drivers_start_before_others_know_that_there_are_any():
+    return replaced(driving.Driving, "_is_stated", lambda self, leading, now: True)
+
+
+def a_driver_is_started_before_it_has_stopped():
+    original = drivers.Drivers._start_if_due
+
+    def start_if_due(self, driver, now):
+        if driver.phase == drivers.STOPPING:
+            driver.phase = drivers.STOPPED
+        original(self, driver, now)
+
+    return replaced(drivers.Drivers, "_start_if_due", start_if_due)
+
+
+def the_vip_does_not_wait_for_drivers():
+    return replaced(drivers.Drivers, "pre_active", lambda self: ())
 
 
 def _into_holders(change):

@@ -26,6 +26,7 @@ def outcome(seed):
         return seed, {}, traceback.format_exc(limit=-3)
     counts = {"acknowledged": len(checks.acknowledged), "lost races": checks.lost_races, "refused": checks.refused}
     counts.update({"unknown": checks.unknown, "epochs": len(checks.epochs), "reads": checks.reads, "locks held": checks.believers.held})
+    counts["driver starts"] = checks.drivers
     return seed, counts, ""
 
 
@@ -35,7 +36,7 @@ def main():
     parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=multiprocessing.cpu_count())
     options = parser.parse_args()
-    totals = dict.fromkeys(("acknowledged", "reads", "lost races", "refused", "unknown", "epochs", "locks held"), 0)
+    totals = dict.fromkeys(("acknowledged", "reads", "lost races", "refused", "unknown", "epochs", "locks held", "driver starts"), 0)
     failed = 0
     last = options.first_seed + options.seeds - 1
     with multiprocessing.Pool(options.jobs) as pool:

@@ -295,6 +295,8 @@ class Schedule:
         world.store.cut.clear()
         world.trouble = Trouble()
         for host in world.hosts.values():
+            if host.drivers is not None:
+                host.drivers.troubles = 0.0
             if host.node is None:
                 host.start()
             elif host.is_frozen:

@@ -18,6 +18,7 @@ from baton.core.log import Epoch
 from baton.core.node import Node
 from baton.core.timing import PROFILES
 from simulation.checks import Checks, Violation
+from simulation.drivers import HostDrivers
 
 
 @dataclass
@@ -138,6 +139,7 @@ class Host:
         self.disk = self.new_disk()
         self.rate = 1 + world.dice.uniform(-0.09, 0.09)
         self.vip_until = 0.0  # on this host's clock: the guard removes the address then, whatever the daemon does
+        self.drivers = HostDrivers(self, world.seed) if world.drivers else None
 
     def new_disk(self):
         self.world.disks += 1
@@ -159,6 +161,10 @@ class Host:
         )  # fmt: skip
         self.node = Node(config, self.disk.read())
         self.give(ev.Started())
+        if self.drivers is not None:
+            expected = {service.name: service.options for service in self.drivers.services.values()}
+            self.give(ev.DriversExpected(expected))
+            self.drivers.connect()
         for other in world.hosts.values():
             if other is not self:
                 self.give(ev.LinkUp(other.name))
@@ -171,14 +177,29 @@ class Host:
         """Lose the process and every write that is not on disk yet; the guard, if it lives on, tells the others (M4)."""
         leading = self.node.leading if self.node is not None else None
         if notice and leading is not None:
+            cleared = self.node.driving.drivers.cleared
             for other in self.world.hosts.values():
                 if other is not self and not self.world.blocked(self.name, other.name):
                     event = ev.ReleaseNotice(self.name, leading.epoch)
                     self.world.after(self.world.dice.uniform(0.005, 0.3), lambda other=other, event=event: other.give(event))
+            if self.drivers is not None and cleared:
+                self._tell_when_stopped(ev.ReleaseNotice(self.name, leading.epoch, True), self.world.now + 6)
+        if self.drivers is not None and self.node is not None:
+            self.drivers.lost()
         self.node = None
         self.life += 1
         self.queue = []
         self.vip_until = 0.0
+
+    def _tell_when_stopped(self, event, end):
+        """The guard lives on until the drivers have stopped."""
+        if not self.drivers.stopped():
+            if self.world.now < end:
+                self.world.after(0.01, lambda: self._tell_when_stopped(event, end))
+            return
+        for other in self.world.hosts.values():
+            if other is not self and not self.world.blocked(self.name, other.name):
+                other.give(event)
 
     def wipe(self):
         self.crash()
@@ -298,8 +319,23 @@ class Host:
             self.vip_until = 0.0
             self._later(0.01, lambda: self.give(ev.Released()))
         else:
+            taken = self.vip_until <= self.clock()
             self.vip_until = command.until
-            self.world.checks.vip(self)
+            self.world.checks.vip(self, taken)
+
+    # --- drivers ---
+
+    def _do_driverorder(self, command):
+        self.drivers.order(command)
+
+    def _do_driverlease(self, command):
+        self.drivers.renew(command)
+
+    def _do_dropdriver(self, command):
+        self.drivers.drop(command)
+
+    def _do_drivermarker(self, command):
+        self.drivers.mark(command)
 
     def _do_fetchsnapshot(self, command):
         self._later(self.world.dice.uniform(0.01, 0.3), lambda: self._install(command.node))
@@ -340,6 +376,7 @@ class World:
     def __init__(self, seed, nodes=3, shared=True, trouble=None):
         self.seed, self.shared = seed, shared
         self.dice = random.Random(seed)
+        self.drivers = seed % 5 == 2
         self.trouble = trouble or Trouble()
         self.now = 0.0
         self.queue, self.count = [], 0

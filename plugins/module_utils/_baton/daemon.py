@@ -27,6 +27,8 @@ from .adapters import etcd, guard, systemd
 from .adapters.aio import AIOHTTP_ERROR, aiohttp
 from .adapters.certificates import Certificates, Files
 from .adapters.dcs import LocalStore, ManualStore, RecordStore
+from .adapters.driver_links import PATH as DRIVER_PATH
+from .adapters.driver_links import DriverLinks, expected
 from .adapters.etcd import EtcdStore
 from .adapters.files import BlobStore
 from .adapters.guard_client import GuardClient
@@ -79,6 +81,7 @@ class Daemon:
         self.node = self._load(incarnation)
         self.writer: Optional[Writer] = self._writer(incarnation)
         self.links = Links(settings.node_id, tokens, self._tls(self.certificates.client), self.tell)
+        self.drivers = DriverLinks(settings.run_dir, settings.node_id, settings.driver_stop, self._from_driver)
         self.guard = self._guard()
         self.service = Service(self.node, self.tell, boottime)
         self.service.dcs = lambda: self.store.reachable
@@ -93,6 +96,8 @@ class Daemon:
             ev.Swap: self._swap, ev.Adopt: self._adopt, ev.Reply: self.service.reply, ev.Changed: self._changed,
             ev.Lease: self._lease, ev.Prepare: self._prepare, ev.RoleChanged: self._role_changed, ev.FetchSnapshot: self._fetch_snapshot,
             ev.FetchBlob: self._fetch_blob, ev.ForgetRecord: self._forget_record, ev.KeepTail: self._keep_tail, ev.Note: self._note,
+            ev.DriverWelcome: self.drivers.welcome, ev.DriverOrder: self.drivers.order, ev.DriverLease: self.drivers.lease,
+            ev.DropDriver: self.drivers.drop, ev.DriverMarker: self.drivers.mark, ev.DriversCleared: lambda c: self._keep_notice(),
         }  # fmt: skip
 
     def _first_incarnation(self) -> str:
@@ -137,7 +142,7 @@ class Daemon:
             system=f"{platform.system()}/{platform.machine()}".lower(), shared=self.store.shared, mode=s.mode,
             may_create=self.store.shared and not s.passive, min_in_sync=s.min_in_sync, discard=s.discard,
             no_failover=s.no_failover, priority=s.priority, wall_offset=time.time() - boottime(),
-            checkpoint_entries=s.checkpoint_entries, keep_entries=s.keep_entries,
+            checkpoint_entries=s.checkpoint_entries, keep_entries=s.keep_entries, driver_stop=s.driver_stop,
         )  # fmt: skip
 
     def _guard(self) -> Optional[GuardClient]:
@@ -385,7 +390,19 @@ class Daemon:
         """Return what the others are to be told when this process is dead."""
         s, record = self.settings, self.node.record
         urls = tuple(url for node, url in sorted(self.node.members().items()) if node != s.node_id and url)
-        return Notice(s.node_id, (record.epoch.number, record.epoch.id), urls, self.links.token, s.tls_cert, s.tls_key, s.tls_ca)
+        running = str(self.drivers.running) if self.node.driving.drivers.cleared else ""
+        return Notice(
+            s.node_id, (record.epoch.number, record.epoch.id), urls, self.links.token, s.tls_cert, s.tls_key, s.tls_ca,
+            running, s.timing.lease + s.driver_stop,
+        )  # fmt: skip
+
+    def _from_driver(self, event: ev.Event) -> None:
+        if isinstance(event, ev.DriverHello):
+            self._expect_drivers()  # what is configured may have changed
+        self.tell(event)
+
+    def _expect_drivers(self) -> None:
+        self.tell(ev.DriversExpected(expected(self.settings.drivers_dir)))
 
     async def _drop_vip(self, client: GuardClient) -> None:
         await client.drop()
@@ -436,6 +453,7 @@ class Daemon:
             self._keep_notice()
         LOG.info("certificates and secret reloaded")
         self._look_at_certificates()
+        self._expect_drivers()
         if revoked:
             LOG.info("the list of revoked certificates has changed: every link is made anew")
             self.loop.create_task(self.links.renew())
@@ -469,6 +487,8 @@ class Daemon:
         if self.guard is not None:
             await self.guard.start()
         await self.links.start()
+        await self.drivers.start()
+        self._expect_drivers()
         await self.store.start(lambda version, record: self.tell(ev.RecordRead(version, record)))
 
         async def snapshot(request: Any) -> Any:
@@ -478,7 +498,7 @@ class Daemon:
             self.service, self.blobs, is_ha_token=self.links.knows, version=VERSION, is_node=self.links.allowed,
             extra_routes={
                 f"GET {LINK_PATH}": self.links.serve, f"GET {SNAPSHOT_PATH}": snapshot,
-                f"POST {NOTICE_PATH}": self.links.serve_notice,
+                f"POST {NOTICE_PATH}": self.links.serve_notice, f"GET {DRIVER_PATH}": self.drivers.serve,
             },
         )  # fmt: skip
         server = Server(app)
@@ -514,6 +534,7 @@ class Daemon:
         if self.guard is not None:
             await self.guard.stop()
         self.service.stop("batond is stopping")
+        await self.drivers.stop()
         await self.links.stop()
         await self.store.stop()
         await server.stop()

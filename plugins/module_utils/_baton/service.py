@@ -67,6 +67,7 @@ class Service:
     def role_changed(self) -> None:
         for callback in tuple(self._role_callbacks):
             callback()
+        self._wake_serving()
 
     def stop(self, why: str) -> None:
         """The process ends: nobody is left waiting."""
@@ -190,6 +191,10 @@ class Service:
     async def pause(self, paused: bool) -> Dict[str, Any]:
         self._check_leading()
         return await self.order("pause" if paused else "resume")
+
+    def drivers(self) -> List[Dict[str, Any]]:
+        """Return the drivers of this node."""
+        return self._node.driving.drivers.status(self._node.config.wall_offset)
 
     def scheduled(self) -> Optional[Dict[str, Any]]:
         """Return the switch that is planned, or None."""

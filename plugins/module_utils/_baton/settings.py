@@ -59,6 +59,9 @@ class Settings:
     checkpoint_entries: int
     keep_entries: int
     keep_contents: float
+    run_dir: Path
+    drivers_dir: Optional[Path]
+    driver_stop: float
 
     @property
     def timing(self) -> Timing:
@@ -90,6 +93,9 @@ OPTIONS: List[Tuple[str, str, str, Tuple[str, ...]]] = [
     ("timing", "balanced", f"timing profile: {', '.join(sorted(PROFILES))}", ()),
     ("mode", "available", "available, or strict: no writes below --min-in-sync copies", ()),
     ("min-in-sync", "1", "copies that mode strict wants", ()),
+    ("run-dir", "", "directory for the drivers' socket, secret and markers (default DATA-DIR/run)", ()),
+    ("drivers-dir", "", "directory with a JSON file for each driver that is to be expected on this node", ()),
+    ("driver-stop", "3", "seconds that drivers have to stop; so much longer a successor waits that hears nothing of this node", ()),
     ("priority", "0", "among equally caught-up passives the highest becomes active first", ()),
 ]
 # What tests make small. Not in --help: no cluster is known that needs other values.
@@ -181,6 +187,8 @@ def _checked(values: Dict[str, str], flags: Dict[str, bool], peers: List[str], e
         raise _wrong("watchdog", "needs --vip: it is armed while the VIP is held")
     if not re.match(r"-?[0-9]{1,6}\Z", values["priority"]):
         raise _wrong("priority", f"{values['priority']!r} is not a whole number")
+    if not re.match(r"[0-9]{1,3}(\.[0-9]{1,3})?\Z", values["driver-stop"]) or not 0.5 <= float(values["driver-stop"]) <= 600:
+        raise _wrong("driver-stop", f"{values['driver-stop']!r} is not a number of seconds from 0.5 to 600")
     profile(values["timing"])
     _check_security(values, flags, host)
     return Settings(
@@ -194,6 +202,8 @@ def _checked(values: Dict[str, str], flags: Dict[str, bool], peers: List[str], e
         etcd_ca=values["etcd-ca"], etcd_cert=values["etcd-cert"], etcd_key=values["etcd-key"], etcd_user=values["etcd-user"],
         etcd_password_file=values["etcd-password-file"], checkpoint_entries=int(values["checkpoint-entries"]),
         keep_entries=int(values["keep-entries"]), keep_contents=float(values["keep-contents"]),
+        run_dir=Path(values["run-dir"] or Path(values["data-dir"]) / "run"),
+        drivers_dir=Path(values["drivers-dir"]) if values["drivers-dir"] else None, driver_stop=float(values["driver-stop"]),
     )  # fmt: skip
 
 

@@ -205,7 +205,7 @@ class Links:
             return web.Response(status=403, text="wrong HA token or certificate\n")
         try:
             data = json.loads(await request.read())
-            notice = ReleaseNotice(str(data["node"]), Epoch(int(data["epoch"][0]), str(data["epoch"][1])))
+            notice = ReleaseNotice(str(data["node"]), Epoch(int(data["epoch"][0]), str(data["epoch"][1])), data.get("drivers") is True)
         except (ValueError, TypeError, KeyError, IndexError):
             return web.Response(status=400, text="a release notice has node and epoch\n")
         if notice.node != node:

@@ -192,6 +192,7 @@ def load(database: Path, incarnation: str) -> Saved:
         saved.promised = Epoch(*meta.get("promised", (0, "")))
         saved.noted = meta.get("noted", -1)
         saved.known = meta.get("known", -1)
+        saved.cleared = meta.get("cleared", -1)
         told = connection.execute("SELECT max(committed) FROM log").fetchone()[0] or 0
         saved.commit = max(told, meta.get("commit", 0))
         saved.checkpoint = _position(meta["checkpoint"]) if "checkpoint" in meta else ORIGIN

@@ -37,6 +37,7 @@ class NodeConfig:
     checkpoint_entries: int = 4_096  # applied since the last checkpoint make the next one
     keep_entries: int = 8_192  # stay in the log after a checkpoint, so that a passive that was away needs no snapshot
     most_entries: int = 65_536  # may stay for those who are catching up
+    driver_stop: float = 3.0  # seconds that our drivers have to stop (D)
     wall_offset: float = 0.0  # wall clock minus the node's clock when the process started: dates in the history
 
 

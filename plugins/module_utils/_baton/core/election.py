@@ -24,15 +24,23 @@ class Election:
         self.config = config
         self._since = float("inf")  # a grace begins here at the earliest
         self._released: Tuple[Epoch, float] = (NO_EPOCH, NEVER)
+        self._drivers_stopped = NO_EPOCH  # the reign of which that was said
+
+    @property
+    def since(self) -> float:
+        """Return when the grace that runs now began at the earliest."""
+        return self._since
 
     def restart(self, now: float) -> None:
         """Begin a full grace: the process started, a promotion failed, or another node became active."""
         self._since = now
 
-    def release(self, node: str, epoch: Epoch, record: Record, now: float) -> bool:
+    def release(self, node: str, epoch: Epoch, record: Record, now: float, drivers: bool = False) -> bool:
         """Take a release notice (M4): the reign ``epoch`` of ``node`` is over and its VIP is gone. False: not of this reign."""
         if node != record.active or epoch != record.epoch:
             return False
+        if drivers:
+            self._drivers_stopped = epoch
         if self._released[0] != epoch:
             self._released = (epoch, now)
         return True
@@ -40,6 +48,10 @@ class Election:
     def released(self, record: Record) -> bool:
         """Whether the last reign ended with a release notice, so that nobody can hold the VIP any more."""
         return self._released[0] == record.epoch and record.epoch != NO_EPOCH
+
+    def drivers_stopped(self, record: Record) -> bool:
+        """Whether it was said of the last reign that nothing of its drivers runs any more."""
+        return self._drivers_stopped == record.epoch and record.epoch != NO_EPOCH
 
     def due(self, record: Record, heard: float, rank: int, now: float) -> bool:
         """Whether to try now. ``heard``: when the record's active last spoke; ``rank``: how many go before us."""

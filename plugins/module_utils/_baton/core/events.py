@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 from .documents import Change, Document
+from .driver_options import Options
 from .log import NO_EPOCH, ORIGIN, Entry, Epoch, Position
 from .messages import Message
 from .problem import Problem
@@ -34,6 +35,7 @@ class Saved:
     promised: Epoch = NO_EPOCH
     noted: int = -1  # the record version noted before an unanswered promotion (M3)
     known: int = -1  # the newest record version seen
+    cleared: int = -1  # the last epoch in which our drivers could have been started (I5)
     commit: int = 0
     checkpoint: Position = ORIGIN  # the position that ``documents`` stand at
     documents: List[Document] = field(default_factory=list)
@@ -121,15 +123,19 @@ class BlobUnavailable:
 
 @dataclass(frozen=True)
 class ReleaseNotice:
-    """The reign ``epoch`` of ``node`` is over: its process is dead and its VIP is gone (M4). Authenticated by the shell."""
+    """The reign ``epoch`` of ``node`` is over: its process is dead and its VIP is gone (M4). Authenticated by the shell.
+
+    ``drivers``: nothing of its drivers runs any more, nor of those that it waited for.
+    """
 
     node: str
     epoch: Epoch
+    drivers: bool = False
 
 
 @dataclass(frozen=True)
 class Released:
-    """The VIP is gone and drivers have stopped."""
+    """The VIP is gone."""
 
 
 @dataclass(frozen=True)
@@ -167,9 +173,58 @@ class Operator:
     at: float = 0.0
 
 
+@dataclass(frozen=True)
+class DriverHello:
+    """A driver has connected. ``session`` names its connection, and is never used again."""
+
+    session: int
+    id: str
+    options: Options
+
+
+@dataclass(frozen=True)
+class DriverGone:
+    session: int
+
+
+@dataclass(frozen=True)
+class DriverDone:
+    """A driver's answer to the DriverOrder ``number``."""
+
+    session: int
+    number: int
+    ok: bool
+    message: str
+
+
+@dataclass(frozen=True)
+class DriverStopped:
+    """A driver stopped without an order."""
+
+    session: int
+    message: str
+
+
+@dataclass(frozen=True)
+class DriverHealth:
+    """A driver has checked its service."""
+
+    session: int
+    ok: bool
+    message: str
+
+
+@dataclass(frozen=True)
+class DriversExpected:
+    """The drivers that are configured on this node, connected or not."""
+
+    drivers: Dict[str, Options]
+
+
 Event = Union[
     Started, Tick, Flush, RecordRead, SwapAnswer, Received, LinkUp, LinkDown, Stored, SnapshotInstalled, BlobStored,
-    BlobUnavailable, ReleaseNotice, Released, Submit, KeepAlive, Operator,
+    BlobUnavailable, ReleaseNotice, Released, Submit, KeepAlive, Operator, DriverHello, DriverGone, DriverDone, DriverStopped,
+    DriverHealth, DriversExpected,
 ]  # fmt: skip
 
 
@@ -279,7 +334,7 @@ class Changed:
 
 @dataclass(frozen=True)
 class Lease:
-    """The node may serve, hold the VIP and run drivers until then; None: give them up now and say Released.
+    """The node may serve and hold the VIP until then; None: give it up now and say Released.
 
     ``free``: whoever held the VIP before has given it up for certain, so that nobody need be asked.
     """
@@ -330,7 +385,56 @@ class Note:
     text: str
 
 
+@dataclass(frozen=True)
+class DriverWelcome:
+    """The driver is taken; orders follow."""
+
+    session: int
+
+
+@dataclass(frozen=True)
+class DriverOrder:
+    """Tell a driver to start or stop; answer with DriverDone. ``deadline``: see docs/driver-protocol.md."""
+
+    session: int
+    number: int
+    active: bool
+    epoch: int
+    deadline: float
+
+
+@dataclass(frozen=True)
+class DriverLease:
+    """Tell a driver until when it may run."""
+
+    session: int
+    epoch: int
+    deadline: float
+
+
+@dataclass(frozen=True)
+class DropDriver:
+    """Refuse a driver, or end its connection."""
+
+    session: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class DriverMarker:
+    """Keep a file that says that this driver may be running, or remove it."""
+
+    driver: str
+    running: bool
+
+
+@dataclass(frozen=True)
+class DriversCleared:
+    """From now on only our own drivers can be running: whoever outlives this process may say when they have stopped."""
+
+
 Command = Union[
     Prepare, Store, Checkpoint, Send, Connect, Disconnect, ReadRecord, Swap, Adopt, Reply, Changed, Lease, RoleChanged,
-    FetchSnapshot, FetchBlob, ForgetRecord, KeepTail, Note,
+    FetchSnapshot, FetchBlob, ForgetRecord, KeepTail, Note, DriverWelcome, DriverOrder, DriverLease, DropDriver, DriverMarker,
+    DriversCleared,
 ]  # fmt: skip

@@ -18,7 +18,7 @@ PATIENCE = 10.0  # seconds from the order to the swap
 class Handover:
     """``to``: the node that takes over, "" for nobody.
 
-    ``released``: serving has ended, the VIP is being given up; ``freed``: it is gone, and drivers have stopped.
+    ``released``: serving has ended, VIP and drivers are being given up; ``vip_gone``, and ``freed``: drivers have stopped, too.
     """
 
     def __init__(self, order: int, to: str, reason: str, now: float) -> None:
@@ -27,6 +27,7 @@ class Handover:
         self.reason = reason
         self.began = now
         self.released = False
+        self.vip_gone = False
         self.freed = False
         self._answered = False
 
@@ -37,8 +38,9 @@ class Handover:
         self.released = True
         return True
 
-    def overdue(self, now: float) -> bool:
-        return now - self.began > PATIENCE
+    def overdue(self, now: float, stop_seconds: float) -> bool:
+        """Whether it takes too long, drivers having ``stop_seconds`` to stop."""
+        return now - self.began > PATIENCE + 2 * stop_seconds  # for those whose order matters, and then for the rest
 
     def complete(self, out: List[Command], record: Record) -> None:
         self._answered = True

@@ -45,6 +45,8 @@ class Leading:
         self.over = ""
         self.trouble = ""
         self.lease = NEVER
+        self.pre_active: Tuple[str, ...] = ()  # drivers that the VIP and clients wait for
+        self.waits_for: Tuple[str, ...] = ()  # those of them that are not active yet
         self._free = free
         self._pausing = 0  # the order that waits for the swap that sets or ends the pause
         self._announced = NEVER
@@ -72,9 +74,13 @@ class Leading:
         """Whether all that the log held when the reign began has committed in this epoch."""
         return self.state.commit >= self.start_seq
 
+    def reigning(self, now: float) -> bool:
+        """Whether this node may act as the active now: run drivers and, when those it waits for are active, serve."""
+        return self.started and not self.over and now < self.lease and not (self.handover and self.handover.released)
+
     def serving(self, now: float) -> bool:
         """Whether strong reads and writes may be answered now."""
-        return self.started and not self.over and now < self.lease and not (self.handover and self.handover.released)
+        return self.reigning(now) and not self.waits_for
 
     def counted(self) -> Set[Member]:
         records = [self.record] + ([self.swap.record] if self.swap else [])
@@ -90,6 +96,9 @@ class Leading:
             return not_applied("switching", "the active role is moving to another node; try again")
         if now >= self.lease:
             return not_applied("lease_ended", f"{self.config.node} lost contact with an in-sync passive; try again")
+        if self.waits_for:
+            names = ", ".join(self.waits_for)
+            return not_applied("drivers", f"{self.config.node} is active but waits for its drivers ({names}); see `batonctl drivers`")
         record = self.record
         if record.mode == "strict" and len(record.in_sync) < record.min_in_sync:
             copies = f"{len(record.in_sync)} of {record.min_in_sync} in-sync copies"
@@ -202,7 +211,10 @@ class Leading:
             if self.started and not started:
                 self.state.note("info", f"serving from entry {self.start_seq} of epoch {self.epoch.number}")
                 started_now = True
-        self.lease = max(self.lease, self.followers.lease_until(counted, now))
+        until = self.followers.lease_until(counted, now)
+        if self.started and self.lease <= now < until:
+            self.waits_for = self.pre_active  # it had ended, so that they have stopped: first they, then the VIP, as at the beginning
+        self.lease = max(self.lease, until)
         if started_now:
             self.state.out.append(RoleChanged("active", self.config.node, self.config.url))
         # In steps: with thousands of acknowledgements a second each would be a message to the guard.
@@ -343,7 +355,7 @@ class Leading:
         if handover is None:
             return
         gone = bool(handover.to) and self.record.member(handover.to) is None
-        if self.swap is None and (gone or handover.overdue(now)):
+        if self.swap is None and (gone or handover.overdue(now, self.config.driver_stop)):
             handover.abort(self.state.out, f"{handover.to} left the in-sync set" if gone else "it took too long")
             self.state.note("warning", "switch aborted: this node goes on being active")
             self.handover = None
@@ -363,9 +375,9 @@ class Leading:
         self.handover = Handover(order, to, reason, now)
         self.advance(now)
 
-    def released(self, now: float) -> None:
-        """VIP and drivers are gone: the role may be given away."""
-        if self.handover is not None and self.handover.released:
+    def released(self, now: float, drivers_at_rest: bool) -> None:
+        """The VIP is gone: with the drivers stopped, too, the role may be given away."""
+        if self.handover is not None and self.handover.vip_gone and not self.handover.freed and drivers_at_rest:
             self.handover.freed = True
             self._give_away(now)
 

@@ -8,10 +8,11 @@ Roles: ``unjoined`` (no data, no cluster), ``starting`` (read the record; rule M
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Callable, Dict, List, Optional, Set
+from typing import Any, Callable, Dict, List, Optional, Set
 
 from .config import COMPATIBLE, Names, NodeConfig, next_version
 from .documents import Change
+from .driving import Driving
 from .election import NEVER, Election
 from .events import (
     Adopt,
@@ -19,6 +20,12 @@ from .events import (
     BlobUnavailable,
     Command,
     Connect,
+    DriverDone,
+    DriverGone,
+    DriverHealth,
+    DriverHello,
+    DriversExpected,
+    DriverStopped,
     Event,
     FetchSnapshot,
     Flush,
@@ -81,6 +88,7 @@ class Node:
         self.refused: Dict[str, str] = {}
         self.orders = Orders(self)
         self.election = Election(config)
+        self.driving = Driving(self)
         self._trying = False  # the record is being read again before a promotion by itself
         self._prepared = False  # the network is being asked who has the VIP, since we may soon want it
         self._free = False  # it follows one who has given the VIP up
@@ -94,7 +102,8 @@ class Node:
             Stored: self._stored, SnapshotInstalled: self._snapshot_installed, BlobStored: self._blob_stored,
             BlobUnavailable: self._blob_unavailable,
             ReleaseNotice: self._release_notice, Released: self._released, Submit: self._submit, KeepAlive: self._keep_alive,
-            Operator: self._operator,
+            Operator: self._operator, DriverHello: self.driving.take, DriverGone: self.driving.take, DriverDone: self.driving.take,
+            DriverStopped: self.driving.take, DriverHealth: self.driving.take, DriversExpected: self.driving.take,
         }  # fmt: skip
 
     def handle(self, event: Event, now: float) -> List[Command]:
@@ -102,6 +111,7 @@ class Node:
         self._handlers[type(event)](event, now)
         if self.leading is not None and self.leading.over:
             self.step_down(self.leading.over, now)
+        self.driving.tend(event, now)
         commands = list(self.out)
         self.out.clear()
         return commands
@@ -306,7 +316,9 @@ class Node:
     def promote(self, record: Record, reason: str, now: float) -> None:
         """Note the version durably, then swap (M3): from here on the old active gets no acknowledgement from us."""
         record = replace(record, reason=reason)
-        self._free = self.election.released(self.record) or bool(self.record.holder)
+        vacant = not self.record.active and bool(self.record.holder)
+        self._free = vacant or self.election.released(self.record)
+        self.driving.promoting(max(self._heard(), self.election.since))
         self._set_role("taking", now)
         self.state.noted = self.state.version
         self._pending_promotion = Swap(self.state.version, next_version(self.state.version, self.record, record), record)
@@ -361,15 +373,16 @@ class Node:
         self._set_role("active", now)
         own = node_document(self.config.url, self.config.version, self.config.system)
         self.leading.put_document("nodes", self.config.node, own)
-        self._write_history(self.leading, reason, now)
+        self._write_history(self.leading, reason, self.driving.begin(self.leading, how, now), now)
         self.leading.flush(now)
         self.hello_all(True, now)
         self.leading.tick(now)
 
-    def _write_history(self, leading: Leading, reason: str, now: float) -> None:
+    def _write_history(self, leading: Leading, reason: str, drivers: Dict[str, Any], now: float) -> None:
         """Keep who was active since when and why; the oldest reigns are forgotten."""
         epoch = self.record.epoch
         value = {"Epoch": epoch.number, "Id": epoch.id, "Node": self.config.node, "Reason": reason, "At": round(self.wall(now), 3)}
+        value.update(drivers)
         leading.put_document("history", str(epoch.number), value)
         kept = sorted(self.state.heads.list("history"), key=lambda document: int(document.key))
         for document in kept[: max(0, len(kept) - MOST_HISTORY)]:
@@ -574,8 +587,9 @@ class Node:
             self.following.blob_unavailable(event.sha256)
 
     def _released(self, event: Event, now: float) -> None:
-        if self.leading is not None:
-            self.leading.released(now)
+        if self.leading is not None and self.leading.handover is not None and self.leading.handover.released:
+            self.leading.handover.vip_gone = True
+            self.leading.released(now, self.driving.drivers.at_rest(now))
 
     def _submit(self, event: Event, now: float) -> None:
         if not isinstance(event, Submit):
@@ -661,9 +675,13 @@ class Node:
             self.out.append(ReadRecord())
 
     def _release_notice(self, event: Event, now: float) -> None:
-        if not isinstance(event, ReleaseNotice) or self.leading is not None:
+        if not isinstance(event, ReleaseNotice):
             return
-        if self.election.release(event.node, event.epoch, self.record, now):
+        if event.drivers:
+            self.driving.notice(event.epoch, now)
+        if self.leading is not None:
+            return
+        if self.election.release(event.node, event.epoch, self.record, now, event.drivers):
             self.state.note("info", f"{event.node} has released the active role of epoch {event.epoch.number}")
             self._read_at = NEVER
             self._consider(now)

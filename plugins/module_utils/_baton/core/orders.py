@@ -155,7 +155,7 @@ class Orders:
         if node.config.shared or record.active or record.holder != node.config.node or node.swap is not None:
             return
         if asking in record.in_sync:
-            granted = replace(record, epoch=node.names.epoch_after(record.epoch), active=message.node, holder="", reason="operator")
+            granted = replace(record, epoch=node.names.epoch_after(record.epoch), active=message.node, reason="operator")
             node.send_swap("grant", message.node, granted, now)
 
     # --- give up, switch, remove ------------------------------------------------------------------------------------------
@@ -178,10 +178,15 @@ class Orders:
         if order.at:
             self._schedule(order, leading, now)
             return
+        leading.hand_over(order.id, self.successor(order.node), order.text or "operator", now)
+
+    def successor(self, node: str = "") -> str:
+        """Return ``node``, or who is best, when the role can be handed to it at this moment; raise Problem when not."""
+        leading = self._leading()
         self._can_hand_over()
-        to = order.node or self._best(leading)
+        to = node or self._best(leading)
         self._check_candidate(to, leading)
-        leading.hand_over(order.id, to, order.text or "operator", now)
+        return to
 
     def _best(self, leading: Leading) -> str:
         positions = {name: follower.matched for name, follower in leading.followers.by_node.items()}

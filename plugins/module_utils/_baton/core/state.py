@@ -36,6 +36,7 @@ class State:
         self.promised = saved.promised
         self.noted = saved.noted
         self.known = saved.known
+        self.cleared = saved.cleared
         self.log = Log(saved.log_start)
         for entry in saved.entries:
             self.log.append(entry)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Callable, Dict, List, Sequence
+from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 from ...core.problem import Problem
 from ..aio import web
@@ -38,6 +38,9 @@ class System:
             allow(request, "DELETE")
             await self._backend.remove_node(rest[1])
             return web.Response(status=204)
+        if what == "drivers" and len(rest) == 1:
+            allow(request, "GET", "HEAD")
+            return messages.respond(self._backend.drivers())
         if what == "history" and len(rest) == 1:
             allow(request, "GET", "HEAD")
             return messages.respond(self._backend.history())
@@ -100,6 +103,7 @@ class System:
         lines += ["# HELP baton_member_in_sync Whether a node is in the in-sync set.", "# TYPE baton_member_in_sync gauge"]
         for node in status["nodes"]:
             lines.append(f'baton_member_in_sync{{node="{node["id"]}"}} {int(node["in_sync"])}')
+        lines += _driver_lines(self._backend.drivers())
         lines.append("# HELP baton_certificate_expiry_timestamp_seconds When a certificate ends, in unix seconds.")
         lines.append("# TYPE baton_certificate_expiry_timestamp_seconds gauge")
         for name, end in status["certificates"].items():
@@ -121,6 +125,23 @@ def _gauges(status: Dict[str, Any], vip: Dict[str, Any]) -> Any:
         ("vip_held", "Whether this node holds the VIP.", int(bool(vip.get("held")))),
         ("trouble", "Whether something needs a person.", int(status["error"] is not None)),
     )
+
+
+def _driver_lines(drivers: List[Dict[str, Any]]) -> List[str]:
+    """Return the metrics of this node's drivers."""
+    metrics: Sequence[Tuple[str, str, str, Callable[[Dict[str, Any]], Any]]] = (
+        ("driver_active", "gauge", "Whether the driver's service runs here.", lambda d: int(d["state"] == "active")),
+        ("driver_connected", "gauge", "Whether the driver is connected.", lambda d: int(d["connected"])),
+        ("driver_healthy", "gauge", "Whether its checks pass; 0 while that is not known.", lambda d: int(d["healthy"] is True)),
+        ("driver_failures_total", "counter", "How often it failed since batond started.", lambda d: d["failures"]),
+        ("driver_last_change_timestamp_seconds", "gauge", "When its state changed, in unix seconds.", lambda d: d["last_change"]),
+        ("driver_last_order_seconds", "gauge", "How long its last start or stop took.", lambda d: d["seconds"] or 0),
+    )
+    lines: List[str] = []
+    for name, kind, text, value in metrics if drivers else ():
+        lines += [f"# HELP baton_{name} {text}", f"# TYPE baton_{name} {kind}"]
+        lines += [f'baton_{name}{{driver="{driver["id"]}"}} {value(driver)}' for driver in drivers]
+    return lines
 
 
 def _time(body: Dict[str, Any], name: str) -> float:

@@ -1,0 +1,261 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The connections of drivers (docs/driver-protocol.md), and the markers that say which of them may be running.
+
+Decides nothing: frames become events for core/drivers.py, its commands become frames and files. ``RUN_DIR`` holds driver.sock,
+driver.secret and running/ID.
+"""
+from __future__ import annotations
+
+import asyncio
+import hmac
+import ipaddress
+import json
+import logging
+import os
+import secrets
+from collections import deque
+from pathlib import Path
+from typing import Any, Callable, Deque, Dict, Optional
+
+from ..core import events as ev
+from ..core.driver_options import NAMES, Options, read_name, read_options
+from ..core.problem import Problem
+from .aio import aiohttp, web
+
+LOG = logging.getLogger("baton.drivers")
+PATH = "/driver/v1"
+PROTOCOL = 1
+MOST_FRAME = 64 << 10
+MOST_MESSAGE = 500
+HELLO_SECONDS = 10.0
+LONGEST_SOCKET = 107
+
+
+class _Session:
+    """One driver's connection. Frames go out in order; of leases that wait only the last is of interest."""
+
+    def __init__(self, number: int, name: str, socket: Any) -> None:
+        self.number, self.name, self.socket = number, name, socket
+        self._queue: Deque[Dict[str, Any]] = deque()
+        self._wake = asyncio.Event()
+        self._ending = False
+
+    def send(self, frame: Dict[str, Any], last: bool = False) -> None:
+        if self._queue and frame["type"] == self._queue[-1]["type"] == "lease":
+            self._queue.pop()
+        self._queue.append(frame)
+        self._ending = self._ending or last
+        self._wake.set()
+
+    async def pump(self) -> None:
+        """Send what is queued until the connection or the session ends."""
+        try:
+            while not self.socket.closed:
+                while self._queue:
+                    await self.socket.send_str(json.dumps(self._queue.popleft()))
+                if self._ending:
+                    break
+                self._wake.clear()
+                await self._wake.wait()
+        except (ConnectionError, RuntimeError):
+            pass  # the reader notices, too
+        await self.socket.close()
+
+
+class DriverLinks:
+    """The drivers of this host. ``tell`` gets Driver… events; OSError from ``start`` when the run directory can't be used."""
+
+    def __init__(self, run_dir: Path, node: str, stop_seconds: float, tell: Callable[[ev.Event], None]) -> None:
+        self.run_dir = run_dir
+        self.running = run_dir / "running"
+        self._node, self._stop_seconds, self._tell = node, stop_seconds, tell
+        self._secret = ""
+        self._count = 0
+        self._sessions: Dict[int, _Session] = {}
+        self._runner: Any = None
+
+    async def start(self) -> None:
+        """Make the secret and the directory of markers, and listen on the socket."""
+        mask = os.umask(0o007)  # drivers that run as other users of the group remove their markers
+        try:
+            self.run_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
+            self.running.mkdir(mode=0o770, exist_ok=True)
+        finally:
+            os.umask(mask)
+        secret = self.run_dir / "driver.secret"
+        if not secret.exists():
+            descriptor = os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
+            with os.fdopen(descriptor, "w") as file:
+                os.fchmod(file.fileno(), 0o640)
+                file.write(secrets.token_urlsafe(32) + "\n")
+        self._secret = secret.read_text().strip()
+        path = self.run_dir / "driver.sock"
+        if len(str(path)) > LONGEST_SOCKET:
+            LOG.warning("no socket for drivers, since the path %s is too long: set --run-dir", path)
+            return
+        app = web.Application()
+        app.router.add_get(PATH, self.serve)
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        await self._runner.setup()
+        path.unlink(missing_ok=True)
+        await web.UnixSite(self._runner, str(path)).start()
+        os.chmod(path, 0o660)
+
+    async def stop(self) -> None:
+        """End all connections: by contract the drivers stop."""
+        await asyncio.gather(*(session.socket.close() for session in tuple(self._sessions.values())), return_exceptions=True)
+        if self._runner is not None:
+            await self._runner.cleanup()
+            (self.run_dir / "driver.sock").unlink(missing_ok=True)
+
+    # --- from drivers -----------------------------------------------------------------------------------------------------
+
+    async def serve(self, request: Any) -> Any:
+        """Serve GET /driver/v1: one driver until it goes away."""
+        scheme, _space, secret = request.headers.get("Authorization", "").partition(" ")
+        given = secret.strip().encode("utf-8", "surrogateescape")
+        if scheme != "Bearer" or not self._secret or not hmac.compare_digest(given, self._secret.encode()):
+            LOG.warning("refused a driver: wrong secret")
+            return web.Response(status=403, text=f"wrong secret: it stands in {self.run_dir / 'driver.secret'}\n")
+        if not _is_local(request):
+            LOG.warning("refused a driver of another host (%s)", request.remote)
+            return web.Response(status=403, text="a driver connects to the batond of its own host\n")
+        socket = web.WebSocketResponse(max_msg_size=MOST_FRAME, heartbeat=10)
+        await socket.prepare(request)
+        try:
+            hello = await asyncio.wait_for(_receive(socket), HELLO_SECONDS)
+            name, options = _read_hello(hello)
+        except (Problem, asyncio.TimeoutError) as error:
+            reason = error.detail if isinstance(error, Problem) else "the first frame is hello, and it did not come"
+            LOG.warning("refused a driver: %s", reason)
+            await socket.send_str(json.dumps({"type": "refused", "reason": reason}))
+            await socket.close()
+            return socket
+        await self._talk(socket, name or f"driver-{secrets.token_hex(4)}", options)
+        return socket
+
+    async def _talk(self, socket: Any, name: str, options: Options) -> None:
+        self._count += 1
+        session = _Session(self._count, name, socket)
+        self._sessions[session.number] = session
+        pump = asyncio.get_running_loop().create_task(session.pump())
+        self._tell(ev.DriverHello(session.number, name, options))
+        try:
+            while True:
+                frame = await _receive(socket)
+                if frame is None:
+                    break
+                self._tell(_event(session.number, frame))
+        except Problem as problem:
+            LOG.error("driver %s: %s; its connection is closed", name, problem.detail)
+            session.send({"type": "refused", "reason": problem.detail}, last=True)
+        finally:
+            if self._sessions.pop(session.number, None) is not None:
+                self._tell(ev.DriverGone(session.number))
+            session.send({"type": "end"}, last=True)
+            await asyncio.wait([pump], timeout=1)
+            pump.cancel()
+
+    # --- to drivers -------------------------------------------------------------------------------------------------------
+
+    def welcome(self, command: ev.DriverWelcome) -> None:
+        session = self._sessions.get(command.session)
+        if session is not None:
+            LOG.info("driver %s is connected", session.name)
+            session.send(
+                {"type": "welcome", "protocol": PROTOCOL, "id": session.name, "node": self._node, "stop_seconds": self._stop_seconds,
+                 "marker": str(self.running / session.name)}
+            )  # fmt: skip
+
+    def order(self, command: ev.DriverOrder) -> None:
+        session = self._sessions.get(command.session)
+        if session is not None:
+            session.send(
+                {"type": "order", "number": command.number, "active": command.active, "epoch": command.epoch, "deadline": command.deadline}
+            )
+
+    def lease(self, command: ev.DriverLease) -> None:
+        session = self._sessions.get(command.session)
+        if session is not None:
+            session.send({"type": "lease", "epoch": command.epoch, "deadline": command.deadline})
+
+    def drop(self, command: ev.DropDriver) -> None:
+        session = self._sessions.pop(command.session, None)
+        if session is not None:
+            LOG.warning("driver %s is refused: %s", session.name, command.reason)
+            session.send({"type": "refused", "reason": command.reason}, last=True)
+
+    def mark(self, command: ev.DriverMarker) -> None:
+        """Make or remove a marker; OSError."""
+        if command.running:
+            (self.running / command.driver).touch(mode=0o660)
+        else:
+            (self.running / command.driver).unlink(missing_ok=True)
+
+
+def expected(directory: Optional[Path]) -> Dict[str, Options]:
+    """Return the drivers that are configured in ``directory``, a JSON file each; what can't be read is left out, with a warning."""
+    found: Dict[str, Options] = {}
+    try:
+        paths = sorted(directory.glob("*.json")) if directory is not None else []
+    except OSError as error:
+        LOG.warning("can't look for drivers in %s: %s", directory, error.strerror)
+        return {}
+    for path in paths:
+        try:
+            given = json.loads(path.read_text())
+            if not isinstance(given, dict):
+                raise ValueError("not an object")
+            options = read_options({name: value for name, value in given.items() if name in NAMES})
+            found[read_name(given.get("id", path.stem))] = options
+        except (OSError, ValueError, Problem) as error:
+            LOG.warning("the driver in %s can't be read: %s", path, error.detail if isinstance(error, Problem) else error)
+    return found
+
+
+def _is_local(request: Any) -> bool:
+    """Whether the other end is on this host: a Unix socket, loopback, or the very address that it connected to."""
+    transport = request.transport
+    peer = transport.get_extra_info("peername") if transport is not None else None
+    ours = transport.get_extra_info("sockname") if transport is not None else None
+    if not isinstance(peer, tuple):
+        return transport is not None
+    return ipaddress.ip_address(peer[0].partition("%")[0]).is_loopback or (ours is not None and ours[0] == peer[0])
+
+
+async def _receive(socket: Any) -> Optional[Dict[str, Any]]:
+    """Return the next frame, None at the end; Problem for one that is none."""
+    message = await socket.receive()
+    if message.type != aiohttp.WSMsgType.TEXT:
+        if message.type == aiohttp.WSMsgType.BINARY:
+            raise Problem(400, "bad_frame", "a frame is a JSON object in a text frame")
+        return None
+    try:
+        frame = json.loads(message.data)
+    except (ValueError, RecursionError):
+        frame = None
+    if not isinstance(frame, dict):
+        raise Problem(400, "bad_frame", "a frame is a JSON object")
+    return frame
+
+
+def _read_hello(frame: Optional[Dict[str, Any]]) -> Any:
+    if frame is None or frame.get("type") != "hello":
+        raise Problem(400, "bad_frame", "the first frame is hello")
+    name = frame.get("id")
+    return ("" if name in (None, "") else read_name(name)), read_options(frame.get("options") or {})
+
+
+def _event(session: int, frame: Dict[str, Any]) -> ev.Event:
+    """Return what a frame says; Problem when it says nothing."""
+    kind, message = frame.get("type"), frame.get("message", "")
+    text = "".join(c if c.isprintable() else " " for c in message[:MOST_MESSAGE]) if isinstance(message, str) else ""
+    number, ok = frame.get("number"), frame.get("ok")
+    if kind == "done" and isinstance(number, int) and isinstance(ok, bool):
+        return ev.DriverDone(session, number, ok, text)
+    if kind == "health" and isinstance(ok, bool):
+        return ev.DriverHealth(session, ok, text)
+    if kind == "stopped":
+        return ev.DriverStopped(session, text)
+    raise Problem(400, "bad_frame", f"there is no frame {str(kind)[:40]!r} with these members; see docs/driver-protocol.md")

@@ -1,0 +1,204 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What becoming active, reigning and giving up mean for the node's drivers, and what a failed driver means for the role. Pure.
+
+A reign in which drivers may run says so in its history document (``DriverStop``, seconds), committed before the first start. So whoever
+follows knows whether to wait, and for how long: until last-heard + max(G(1-r), (L+D)(1+r)), unless it is told that they have stopped.
+"""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Tuple
+
+from .documents import Change, Document
+from .drivers import Driver, Drivers
+from .events import (
+    DriverDone,
+    DriverGone,
+    DriverHealth,
+    DriverHello,
+    DriversCleared,
+    DriversExpected,
+    DriverStopped,
+    DropDriver,
+    Event,
+    Operator,
+    RoleChanged,
+    Tick,
+)  # fmt: skip
+from .log import Epoch
+from .problem import Problem
+
+if TYPE_CHECKING:
+    from .leading import Leading
+    from .node import Node
+
+NEVER = float("-inf")
+
+
+class Driving:
+    """The node's side of its drivers. ``tend`` is called after every event of the node."""
+
+    def __init__(self, node: "Node") -> None:
+        config = node.config
+        self.node = node
+        self.drivers = Drivers(config.driver_stop, config.timing.heartbeat, node.out)
+        self._base: Optional[float] = None  # when the one before us was last heard, None: it has said that its drivers have stopped
+        self._followed: Optional[Epoch] = None  # the reign whose drivers we wait for
+        self._stated = -1  # the entry that says that drivers may run in this reign
+        self._seen: Tuple[Any, ...] = ()
+        self._handlers: Dict[type, Callable[[Any, float], None]] = {
+            DriverHello: self._hello, DriverGone: self._gone, DriverDone: self._done, DriverStopped: self._stopped,
+            DriverHealth: self._health, DriversExpected: self._expected,
+        }  # fmt: skip
+
+    def take(self, event: Event, now: float) -> None:
+        """Take an event of a driver."""
+        self._handlers[type(event)](event, now)
+
+    # --- becoming active --------------------------------------------------------------------------------------------------
+
+    def promoting(self, heard: float) -> None:
+        """A promotion begins; ``heard``: when the active before us may last have had an acknowledgement of ours, at the latest."""
+        record = self.node.record
+        vacant = not record.active and bool(record.holder)
+        self._base = None if vacant or self.node.election.drivers_stopped(record) else heard
+        self._followed = record.epoch
+
+    def _clear(self, how: str, now: float) -> Tuple[float, float]:
+        """Return from when on drivers may start in the reign that begins now, and until when those of an earlier process may run."""
+        base, self._base = self._base, None
+        before = self._reign_before()
+        # A late swap of an earlier process of ours may make us active, too: only who names himself has handed over.
+        handed_over = how == "handed over" and self.node.record.holder not in ("", self.node.config.node)
+        if handed_over or before is None or "DriverStop" not in before.value:
+            return now, now
+        if how == "promote":
+            return (now, now) if base is None else (self._bound(base, before),) * 2
+        bound = self._bound(now, before)
+        if before.value["Node"] == self.node.config.node and self.node.state.cleared == before.value["Epoch"]:
+            # Only drivers of this node can be running; each is told to stop before it is told to start.
+            return now, bound
+        return bound, bound
+
+    def _bound(self, base: float, before: Document) -> float:
+        timing = self.node.config.timing
+        stop = max(self.node.config.driver_stop, float(before.value["DriverStop"]))
+        wait = max(timing.grace * (1 - timing.rate_error), (timing.lease + stop) * (1 + timing.rate_error))
+        return base + wait
+
+    def _reign_before(self) -> Optional[Document]:
+        number = self.node.record.epoch.number
+        reigns = [d for d in self.node.state.heads.list("history") if int(d.key) < number]
+        return max(reigns, key=lambda document: int(document.key), default=None)
+
+    def begin(self, leading: "Leading", how: str, now: float) -> Dict[str, Any]:
+        """A reign begins; return what its history document says of drivers."""
+        clear_at, rest_at = self._clear(how, now)
+        self._stated = -1
+        self.drivers.begin(leading.epoch.number, clear_at, rest_at, now)
+        leading.pre_active = leading.waits_for = self.drivers.pre_active()
+        return {"DriverStop": self.node.config.driver_stop} if self.drivers.by_id or rest_at > now else {}
+
+    def notice(self, epoch: Epoch, now: float) -> None:
+        """The one before us has stopped its drivers, after we became active."""
+        if epoch == self._followed:
+            self._base = None
+            if self.node.leading is not None:
+                self.drivers.clear(now)
+
+    # --- reigning ---------------------------------------------------------------------------------------------------------
+
+    def tend(self, event: Event, now: float) -> None:
+        """Bring the drivers in line with the role. Most events change nothing for them."""
+        leading, drivers = self.node.leading, self.drivers
+        seen: Tuple[Any, ...] = ()
+        if leading is not None:
+            released = leading.handover is not None and leading.handover.released
+            seen = (leading, leading.started, leading.state.commit >= self._stated, released, leading.waits_for)
+        if type(event) not in self._handlers and type(event) is not Tick and seen == self._seen:
+            return
+        self._seen = seen
+        drivers.advance(now)
+        if leading is not None and leading.reigning(now) and self._is_stated(leading, now):
+            drivers.grant(leading.lease)
+        elif leading is None or (leading.handover is not None and leading.handover.released):
+            drivers.revoke(NEVER if leading is None else leading.lease, now)
+        drivers.advance(now)
+        if leading is not None:
+            self._rule(leading, now)
+
+    def _rule(self, leading: "Leading", now: float) -> None:
+        """Let the reign follow its drivers."""
+        drivers, state = self.drivers, self.node.state
+        if drivers.cleared and self._stated >= 0 and state.cleared != leading.epoch.number:
+            state.cleared = leading.epoch.number
+            state.store(meta={"cleared": state.cleared})
+            self.node.out.append(DriversCleared())
+        waited_for, leading.pre_active, leading.waits_for = leading.waits_for, drivers.pre_active(), drivers.waited_for(now)
+        if waited_for and not leading.waits_for:
+            leading.advance(now)
+            self.node.out.append(RoleChanged("active", self.node.config.node, self.node.config.url))
+        leading.released(now, drivers.at_rest(now))
+        if drivers.fail_over is not None:
+            (driver, why), drivers.fail_over = drivers.fail_over, None
+            self._fail_over(leading, driver, why, now)
+
+    def _is_stated(self, leading: "Leading", now: float) -> bool:
+        """Whether it is committed that drivers may run in this reign; if there are any, see to it."""
+        if not self.drivers.by_id and self.drivers.cleared:
+            return False
+        key = str(leading.epoch.number)
+        if self._stated < 0:
+            document = self.node.state.heads.speculative("history", key)
+            if document is None:
+                return False
+            leading.put_document("history", key, {**document.value, "DriverStop": self.node.config.driver_stop})
+            self._stated = self.node.state.log.end.seq
+            leading.flush(now)
+        return self.node.state.commit >= self._stated
+
+    def _fail_over(self, leading: "Leading", driver: Driver, why: str, now: float) -> None:
+        """Hand the role over because of a driver, unless that was done too often already."""
+        options, wall = driver.options, self.node.wall(now)
+        standing = self.node.state.heads.speculative("system", "failovers")
+        past = {} if standing is None else dict(standing.value)
+        recent = [at for at in past.get(driver.id, ()) if wall - at < options.failover_window]
+        if len(recent) >= options.most_failovers:
+            self.drivers.declined(driver, f"{len(recent)} in {options.failover_window:g} s already; it is tried again here", now)
+            return
+        try:
+            to = self.node.orders.successor()
+        except Problem as problem:
+            self.drivers.declined(driver, problem.detail, now)
+            return
+        # Committed before the role moves, since a hand-over drains the log first: so it is counted by whoever is next.
+        leading.submit_own(Change("system", "failovers", "put", {**past, driver.id: [*recent, round(wall, 3)]}))
+        self.node.orders.take(Operator(0, "switch", to, f"driver {driver.id} {why}"), now)
+
+    # --- events -----------------------------------------------------------------------------------------------------------
+
+    def _hello(self, event: Event, now: float) -> None:
+        if isinstance(event, DriverHello):
+            why = self.drivers.hello(event.session, event.id, event.options, now)
+            if why:
+                self.node.out.append(DropDriver(event.session, why))
+
+    def _gone(self, event: Event, now: float) -> None:
+        if isinstance(event, DriverGone):
+            self.drivers.gone(event.session, now)
+
+    def _done(self, event: Event, now: float) -> None:
+        if isinstance(event, DriverDone):
+            self.drivers.done(event.session, event.number, event.ok, event.message, now)
+
+    def _stopped(self, event: Event, now: float) -> None:
+        if isinstance(event, DriverStopped):
+            self.drivers.stopped(event.session, event.message, now)
+
+    def _health(self, event: Event, now: float) -> None:
+        if isinstance(event, DriverHealth):
+            self.drivers.health(event.session, event.ok, event.message, now)
+
+    def _expected(self, event: Event, now: float) -> None:
+        if isinstance(event, DriversExpected):
+            self.drivers.expect(event.drivers, now)

@@ -1,0 +1,394 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Drivers as scripts: who is told to start and stop, in which order, after what, and what a failure leads to."""
+
+import pytest
+
+from baton.core import drivers as module
+from baton.core import events as ev
+from baton.core.driver_options import Options, circle, read_options
+from baton.core.drivers import PATIENCE, Drivers
+from baton.core.problem import Problem
+
+STOP = 3.0
+STEP = 0.25
+
+
+class Script:
+    """The drivers of one node, connected and stopped; the lease is renewed at each step while the script ``reigns``."""
+
+    def __init__(self, **options):
+        self.out = []
+        self.drivers = Drivers(STOP, STEP, self.out)
+        self.now = 100.0
+        self.sessions = {}
+        self.reigns = False
+        for name, given in options.items():
+            self.connect(name, given)
+        self.orders()
+
+    def connect(self, name, options=None):
+        number = self.sessions[name] = max(self.sessions.values(), default=0) + 1
+        why = self.drivers.hello(number, name, options or Options(), self.now)
+        if not why:
+            self.done(name)
+        return why
+
+    def reign(self, epoch=1, wait=0.0):
+        self.drivers.begin(epoch, self.now + wait, self.now, self.now)
+        self.reigns = True
+        return self.pass_(0)
+
+    def pass_(self, seconds):
+        """Time passes, in steps as the node's ticks; return the orders that were given."""
+        end = self.now + seconds
+        while True:
+            self.drivers.advance(self.now)
+            if self.reigns:
+                self.drivers.grant(self.now + 2)
+                self.drivers.advance(self.now)
+            if self.now >= end:
+                return self.orders()
+            self.now = min(end, self.now + 0.125)
+
+    def orders(self):
+        """Return what was ordered since the last call, such as ``start db``; it stays unanswered."""
+        names = {session: name for name, session in self.sessions.items()}
+        found = [f"{'start' if c.active else 'stop'} {names[c.session]}" for c in self.out if isinstance(c, ev.DriverOrder)]
+        self.last = {names[c.session]: c for c in self.out if isinstance(c, ev.DriverOrder)} or getattr(self, "last", {})
+        self.notes = [c.text for c in self.out if isinstance(c, ev.Note)]
+        self.markers = [(c.driver, c.running) for c in self.out if isinstance(c, ev.DriverMarker)]
+        self.out.clear()
+        return found
+
+    def done(self, name, ok=True, message=""):
+        """Answer the last order to ``name``; return what was ordered then."""
+        driver = self.drivers.by_id[name]
+        self.drivers.done(self.sessions[name], driver.number, ok, message, self.now)
+        return self.orders()
+
+    def phases(self):
+        return {name: driver.phase for name, driver in self.drivers.by_id.items()}
+
+
+# --- order ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_driver_is_told_first_to_stop_whatever_runs():
+    script = Script()
+    script.sessions["web"] = 1
+    script.drivers.hello(1, "web", Options(), script.now)
+    kinds = [type(command).__name__ for command in script.out]
+    assert kinds == ["DriverWelcome", "DriverOrder"]
+    assert script.orders() == ["stop web"]
+    assert script.reign() == [], "not before that has ended"
+    assert script.done("web") == ["start web"]
+
+
+def test_after_and_before_are_started_in_order_and_stopped_the_other_way_round():
+    script = Script(web=Options(after=("app",)), app=Options(), db=Options(before=("app",)))
+    assert script.reign() == ["start db"]
+    assert script.done("db") == ["start app"]
+    assert script.done("app") == ["start web"]
+    assert script.done("web") == []
+    script.drivers.revoke(script.now + 2, script.now)
+    script.reigns = False
+    assert script.pass_(0) == ["stop web"]
+    assert script.done("web") == ["stop app"]
+    assert script.done("app") == ["stop db"]
+    assert not script.drivers.at_rest(script.now)
+    script.done("db")
+    assert script.drivers.at_rest(script.now)
+
+
+def test_those_that_do_not_wait_for_each_other_start_together_in_one_step():
+    script = Script(a=Options(), b=Options(), c=Options(after=("a", "b")))
+    assert script.reign() == ["start a", "start b"]
+    assert script.done("a") == []
+    assert script.done("b") == ["start c"]
+
+
+def test_a_circle_and_an_id_that_is_taken_are_refused():
+    script = Script(a=Options(after=("b",)))
+    assert script.connect("b", Options(after=("c",))) == ""
+    assert "circle" in script.connect("c", Options(before=("b",), after=("a",)))
+    assert "connected already" in script.connect("a")
+    assert circle({"x": Options(after=("x",))}) == ["x", "x"]
+
+
+@pytest.mark.parametrize(
+    "given, word",
+    [
+        ({"on_failure": "explode"}, "on_failure"),
+        ({"retries": -1}, "retries"),
+        ({"retries": True}, "retries"),
+        ({"start_seconds": float("nan")}, "start_seconds"),
+        ({"after": "db"}, "after"),
+        ({"after": ["a/b"]}, "id is"),
+        ({"colour": 1}, "colour"),
+        ([], "object"),
+    ],
+)
+def test_options_that_are_wrong_are_named(given, word):
+    with pytest.raises(Problem) as raised:
+        read_options(given)
+    assert word in raised.value.detail
+
+
+# --- never two at once (I5) -----------------------------------------------------------------------------------------
+
+
+def test_nothing_starts_before_the_one_before_can_not_run_any_more():
+    script = Script(web=Options())
+    assert script.reign(epoch=2, wait=5.5) == []
+    assert script.pass_(5.25) == []
+    assert script.pass_(0.5) == ["start web"]
+
+
+def test_a_notice_that_its_drivers_have_stopped_ends_the_wait():
+    script = Script(web=Options())
+    script.reign(epoch=2, wait=5.5)
+    script.drivers.clear(script.now)
+    assert script.pass_(0) == ["start web"]
+
+
+def test_when_the_lease_ends_all_are_stopped_at_once_and_have_until_d_after_it():
+    script = Script(db=Options(), web=Options(after=("db",)))
+    script.reign()
+    script.done("db")
+    script.done("web")
+    script.reigns = False
+    lease = script.drivers.until
+    assert script.pass_(2.25) == ["stop db", "stop web"], "each stops by itself at that time: there is no order in it"
+    assert {order.deadline for order in script.last.values()} == {lease + STOP}
+    assert not script.drivers.at_rest(lease + STOP - 0.01)
+    script.pass_(STOP)
+    assert len([note for note in script.notes if "did not stop within 3 s" in note]) == 2, "by contract they have; they are cut off"
+    assert script.drivers.at_rest(script.now)
+
+
+def test_a_start_that_was_overtaken_is_never_ordered_and_one_that_is_under_way_is_ended_first():
+    script = Script(db=Options(), web=Options(after=("db",)))
+    assert script.reign(epoch=1) == ["start db"]
+    script.drivers.revoke(script.now + 2, script.now)
+    script.reigns = False
+    assert script.pass_(0) == ["stop db"], "its start may still be going on"
+    assert script.reign(epoch=2) == []
+    number = script.last["db"].number
+    script.drivers.done(script.sessions["db"], number - 1, True, "the answer to the start of epoch 1", script.now)
+    assert script.orders() == []
+    assert script.done("db") == ["start db"]
+    assert script.last["db"].epoch == 2, "web was never told of epoch 1"
+
+
+def test_reigning_on_in_another_epoch_stops_and_starts():
+    script = Script(web=Options())
+    script.reign(epoch=1)
+    script.done("web")
+    assert script.reign(epoch=2) == ["stop web"]
+    assert script.done("web") == ["start web"]
+
+
+def test_the_marker_stands_from_before_the_start_until_the_stop_has_ended():
+    script = Script(web=Options())
+    script.drivers.begin(1, script.now, script.now, script.now)
+    script.drivers.grant(script.now + 2)
+    script.drivers.advance(script.now)
+    kinds = [command for command in script.out if isinstance(command, (ev.DriverMarker, ev.DriverOrder))]
+    assert kinds[0] == ev.DriverMarker("web", True) and kinds[1].active
+    script.orders()
+    script.done("web")
+    script.drivers.revoke(script.now + 2, script.now)
+    script.drivers.advance(script.now)
+    script.orders()
+    assert script.markers == []
+    script.done("web")
+    assert script.markers == [("web", False)]
+
+
+def test_what_an_earlier_process_of_ours_started_is_waited_for_before_the_role_is_given_away():
+    script = Script(web=Options())
+    script.drivers.begin(2, script.now, script.now + 5.5, script.now)
+    assert not script.drivers.at_rest(script.now + 5.4)
+    assert script.drivers.at_rest(script.now + 5.5)
+
+
+def test_a_lost_connection_means_stopped_d_seconds_later():
+    script = Script(web=Options())
+    script.reign()
+    script.done("web")
+    script.drivers.gone(script.sessions["web"], script.now)
+    script.drivers.revoke(script.now + 2, script.now)
+    assert not script.drivers.at_rest(script.now + STOP - 0.01)
+    assert script.drivers.at_rest(script.now + STOP)
+
+
+def test_the_lease_reaches_those_that_run_in_steps():
+    script = Script(web=Options(), idle=Options(after=("web",)))
+    script.reign()
+    for _tick in range(8):
+        script.now += STEP / 2
+        script.drivers.grant(script.now + 2)
+    leases = [command for command in script.out if isinstance(command, ev.DriverLease)]
+    assert len(leases) == 4
+    assert {lease.session for lease in leases} == {script.sessions["web"]}
+
+
+# --- the VIP and the API wait ---------------------------------------------------------------------------------------
+
+
+def test_the_gate_opens_when_the_pre_active_drivers_are_active():
+    script = Script(db=Options(pre_active=True), web=Options(after=("db",)))
+    script.reign()
+    assert not script.drivers.open and script.drivers.waited_for(script.now) == ("db",)
+    script.done("db")
+    assert script.drivers.open and script.drivers.waited_for(script.now) == ()
+
+
+def test_an_expected_pre_active_driver_that_is_not_connected_is_waited_for():
+    script = Script()
+    script.drivers.expect({"db": Options(pre_active=True), "log": Options(pre_active=True, on_failure="ignore")}, script.now)
+    script.reign()
+    script.connect("db", Options(pre_active=True))
+    script.pass_(0)
+    script.done("db")
+    assert not script.drivers.open, "log is not there"
+    script.pass_(PATIENCE + 1)
+    assert script.drivers.open, "but is not worth waiting for longer"
+
+
+def test_without_pre_active_drivers_nothing_waits():
+    script = Script(web=Options())
+    script.reign(wait=5.5)
+    assert script.drivers.open
+
+
+# --- failures -------------------------------------------------------------------------------------------------------
+
+
+def test_ignore_says_so_and_goes_on():
+    script = Script(log=Options(on_failure="ignore", pre_active=True), web=Options(after=("log",)))
+    script.reign()
+    assert script.done("log", False, "disk full") == ["stop log", "start web"]
+    assert "driver log did not start: disk full" in script.notes
+    assert script.drivers.open
+    script.done("log")
+    script.done("web")
+    assert script.pass_(100) == []
+    assert script.drivers.status(0)[0]["state"] == "failed"
+
+
+def test_retry_stops_and_starts_again_after_a_while_that_doubles():
+    script = Script(web=Options(on_failure="retry", start_seconds=60.0))
+    script.reign()
+    waits = []
+    for _attempt in range(7):
+        assert script.done("web", False, "no") == ["stop web"]
+        failed_at = script.now
+        assert script.done("web") == []
+        while not script.pass_(0.125):
+            assert script.now - failed_at < 40
+        waits.append(round(script.now - failed_at))
+    assert waits == [1, 2, 4, 8, 16, 30, 30]
+
+
+def test_a_start_that_takes_too_long_is_a_failure():
+    script = Script(web=Options(start_seconds=5.0))
+    script.reign()
+    assert script.pass_(4.9) == []
+    assert script.pass_(0.5) == ["stop web"]
+    assert any("did not start within 5 s" in note for note in script.notes)
+
+
+def test_fail_over_asks_for_another_node_after_its_retries():
+    script = Script(web=Options(on_failure="fail_over", retries=1))
+    script.reign()
+    script.done("web", False, "no")
+    assert script.drivers.fail_over is None
+    script.done("web")
+    assert script.pass_(1.25) == ["start web"]
+    script.done("web", False, "no")
+    driver, why = script.drivers.fail_over
+    assert (driver.id, why) == ("web", "did not start: no")
+
+
+def test_who_is_declined_is_tried_again_here():
+    script = Script(web=Options(on_failure="fail_over", retries=0))
+    script.reign()
+    script.done("web", False, "no")
+    driver, _why = script.drivers.fail_over
+    script.drivers.fail_over = None
+    script.drivers.declined(driver, "nobody is in sync", script.now)
+    script.done("web")
+    assert script.pass_(29) == []
+    assert script.pass_(2) == ["start web"]
+
+
+def test_health_counts_to_its_thresholds():
+    script = Script(web=Options(on_failure="retry", unhealthy_after=3, healthy_after=2))
+    script.reign()
+    script.done("web")
+    for ok in (False, False, True, False, False):
+        script.drivers.health(script.sessions["web"], ok, "HTTP 502", script.now)
+    assert script.orders() == [] and script.drivers.by_id["web"].healthy is None
+    script.drivers.health(script.sessions["web"], False, "HTTP 502", script.now)
+    assert script.orders() == ["stop web"]
+    assert script.notes == ["driver web is unhealthy: HTTP 502"]
+
+
+def test_unhealthy_but_ignored_goes_on_and_recovers():
+    script = Script(web=Options(on_failure="ignore", unhealthy_after=1, healthy_after=1))
+    script.reign()
+    script.done("web")
+    script.drivers.health(script.sessions["web"], False, "slow", script.now)
+    assert script.orders() == [] and script.phases() == {"web": "active"}
+    script.drivers.health(script.sessions["web"], True, "", script.now)
+    assert script.drivers.by_id["web"].healthy is True
+
+
+def test_a_service_that_ends_by_itself_is_a_failure_only_while_it_should_run():
+    script = Script(web=Options())
+    script.reign()
+    script.done("web")
+    script.drivers.stopped(script.sessions["web"], "it exited", script.now)
+    script.orders()
+    assert script.notes == ["driver web stopped by itself: it exited"]
+    assert script.pass_(1.25) == ["start web"]
+    script.done("web")
+    script.reigns = False
+    script.now = script.drivers.until
+    script.drivers.stopped(script.sessions["web"], "its lease ended", script.now)
+    script.orders()
+    assert script.notes == [] and script.phases() == {"web": "stopped"}
+
+
+def test_failures_of_long_ago_are_forgotten():
+    script = Script(web=Options())
+    script.reign()
+    script.done("web", False, "no")
+    script.done("web")
+    script.pass_(1.25)
+    script.done("web")
+    assert script.drivers.by_id["web"].attempts == 1
+    script.pass_(module.STEADY + 1)
+    assert script.drivers.by_id["web"].attempts == 0
+
+
+def test_a_driver_whose_configuration_was_removed_is_forgotten_while_the_node_is_active_too():
+    script = Script()
+    script.drivers.expect({"web": Options(on_failure="fail_over", pre_active=True)}, script.now)
+    script.connect("web", Options(on_failure="fail_over", pre_active=True))
+    script.orders()
+    script.reign()
+    script.done("web")
+    script.drivers.expect({}, script.now)
+    script.drivers.gone(script.sessions["web"], script.now)
+    script.pass_(PATIENCE + 1)
+    assert script.phases() == {} and script.drivers.fail_over is None and script.drivers.open
+
+
+def test_a_driver_that_went_away_for_good_is_forgotten_once_nothing_of_it_can_run():
+    script = Script(web=Options())
+    script.drivers.gone(script.sessions["web"], script.now)
+    script.pass_(0)
+    assert script.phases() == {}
