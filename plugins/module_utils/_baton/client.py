@@ -330,6 +330,23 @@ class Client:
         """Return who was active, since when and why, oldest first."""
         return [*self.request("GET", "/system/history").body]
 
+    def drivers(self, node: Optional[str] = None) -> Tuple[List[Dict[str, Any]], Dict[str, str]]:
+        """Return the drivers of all nodes, or of one, each with its ``node``; and why which nodes did not answer."""
+        nodes = {item["id"]: item.get("url") for item in self.cluster_status().get("nodes") or []}
+        if node is not None and node not in nodes:
+            raise ClientError("not_found", f"there is no node {node!r}; there are {', '.join(sorted(nodes)) or 'none'}", 404)
+        found: List[Dict[str, Any]] = []
+        silent: Dict[str, str] = {}
+        for name, url in sorted(nodes.items()):
+            if node not in (None, name):
+                continue
+            try:
+                answer = self.request("GET", "/system/drivers", base=url, total=5.0)
+                found += [{"node": name, **driver} for driver in answer.body]
+            except ClientError as error:
+                silent[name] = error.message
+        return found, silent
+
     def switch(self, to: Optional[str] = None, reason: str = "") -> Dict[str, Any]:
         """Move the active role, to the best-caught-up passive unless ``to`` names one; return the new status.
 

@@ -13,7 +13,7 @@ from typing import Any, Optional, Sequence, TextIO
 
 from ..client_error import ClientError
 from ..version import VERSION
-from . import barriers, completion, documents, events, files, ha, leases, locks, tokens, users
+from . import barriers, completion, documents, drivers, events, files, ha, leases, locks, tokens, users
 from .common import Context, Parser, add_global_options
 from .output import Output
 
@@ -38,6 +38,7 @@ def build_parser(prog: str) -> Parser:
     tokens.add(groups)
     users.add(groups)
     ha.add(groups)
+    drivers.add(groups)
     completion.add(groups, parser)
     return parser
 

@@ -153,7 +153,7 @@ class Drivers:
         if loop:
             return f"the order of drivers is a circle: {' after '.join(loop)}"
         driver = self.by_id.setdefault(name, Driver(name, options, now))
-        driver.options, driver.session, driver.removed = options, session, False
+        driver.options, driver.session, driver.removed, driver.failed = options, session, False, ""
         self._sessions[session] = name
         self.out.append(DriverWelcome(session))
         self._stop(driver, now + self.stop_seconds, now)
@@ -240,6 +240,8 @@ class Drivers:
         self.cleared = self.cleared or now >= self.clear_at
         if now >= self.until > NEVER:  # each driver knows, and stops by itself
             self._ended, self.until, self._announced, self.open = self.until, NEVER, NEVER, False
+            for driver in self.by_id.values():
+                driver.failed, driver.retry_at = "", NEVER  # what matters was said; from now on it should not run
         granted = self.until > NEVER and self._ending is None
         for driver in list(self.by_id.values()):
             self._overdue(driver, now)
@@ -329,9 +331,9 @@ class Drivers:
         if driver.may_run and (policy != "ignore" or driver.phase == STARTING):
             self._stop(driver, now + self.stop_seconds, now)
         if policy == "ignore":
-            driver.retry_at = float("inf")
+            driver.retry_at = NEVER if driver.phase == MISSING else float("inf")
             return
-        driver.retry_at = now + min(MOST_BACKOFF, 2.0**driver.attempts)
+        driver.retry_at = NEVER if driver.phase == MISSING else now + min(MOST_BACKOFF, 2.0**driver.attempts)
         driver.attempts += 1
         if policy == "fail_over" and (driver.attempts > driver.options.retries or driver.phase == MISSING) and self.fail_over is None:
             self.fail_over = (driver, why)
