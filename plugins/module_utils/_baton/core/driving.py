@@ -111,13 +111,8 @@ class Driving:
     def tend(self, event: Event, now: float) -> None:
         """Bring the drivers in line with the role. Most events change nothing for them."""
         leading, drivers = self.node.leading, self.drivers
-        seen: Tuple[Any, ...] = ()
-        if leading is not None:
-            released = leading.handover is not None and leading.handover.released
-            seen = (leading, leading.started, leading.state.commit >= self._stated, released, leading.waits_for)
-        if type(event) not in self._handlers and type(event) is not Tick and seen == self._seen:
+        if type(event) not in self._handlers and type(event) is not Tick and self._view() == self._seen:
             return
-        self._seen = seen
         drivers.advance(now)
         if leading is not None and leading.reigning(now) and self._is_stated(leading, now):
             drivers.grant(leading.lease)
@@ -126,6 +121,15 @@ class Driving:
         drivers.advance(now)
         if leading is not None:
             self._rule(leading, now)
+        self._seen = self._view()
+
+    def _view(self) -> Tuple[Any, ...]:
+        """Return what of the role matters here, besides time."""
+        leading = self.node.leading
+        if leading is None:
+            return ()
+        released = leading.handover is not None and leading.handover.released
+        return (leading, leading.started, leading.state.commit >= self._stated, released, leading.waits_for, self.drivers.clear_at)
 
     def _rule(self, leading: "Leading", now: float) -> None:
         """Let the reign follow its drivers."""

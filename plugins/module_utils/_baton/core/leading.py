@@ -209,7 +209,8 @@ class Leading:
             self.client_leases.committed(self.state.apply(point), now)
             self.submissions.committed()
             if self.started and not started:
-                self.state.note("info", f"serving from entry {self.start_seq} of epoch {self.epoch.number}")
+                waits = f"; waits for its drivers ({', '.join(self.waits_for)})" if self.waits_for else ""
+                self.state.note("info", f"serving from entry {self.start_seq} of epoch {self.epoch.number}{waits}")
                 started_now = True
         until = self.followers.lease_until(counted, now)
         if self.started and self.lease <= now < until:
