@@ -5,6 +5,7 @@
 Used by `make build` and by the role on the controller, so: standard library only, and it works from the installed
 collection. The same source gives the same bytes (with the same zlib), so that a copy task changes nothing needlessly.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -30,6 +31,8 @@ import sys
 
 if sys.argv[1:2] == ["stop-post"]:  # must be quick: the daemon's imports take longer than its work
     from baton.stop_post import main
+elif sys.argv[1:2] in (["driver"], ["driver-stop-post"]):
+    from baton.drivers.runner import main
 else:
     from {module} import main
 
@@ -37,7 +40,9 @@ raise SystemExit(main())
 """
 PROGRAMS = {"batond": "baton.daemon", "batonctl": "baton.cli.main"}
 NEITHER = "tasks/"  # what the modules do
-ONLY_DAEMON = ("adapters/", "core/", "daemon.py", "service.py", "settings.py", "stop_post.py")
+ONLY_DAEMON = (
+    "adapters/", "core/", "daemon.py", "driver.py", "driver_contract.py", "drivers/", "service.py", "settings.py", "stop_post.py",
+)  # fmt: skip
 
 
 def files_of(source: Path, program: str) -> Iterator[Path]:

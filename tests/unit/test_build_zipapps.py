@@ -54,8 +54,29 @@ def test_the_archives_are_executable_and_hold_what_they_need(built):
         assert names == sorted(names)
         assert ("baton/adapters/http/openapi.json" in names) == (name == "batond")
         assert "baton/cli/main.py" in names
+        for part in ("baton/driver.py", "baton/driver_contract.py", "baton/drivers/runner.py"):
+            assert (part in names) == (name == "batond")
+        assert name == "batond" or not any(item.startswith("baton/driver") for item in names)
     version = subprocess.run([sys.executable, built / "batonctl.pyz", "--version"], capture_output=True, text=True, check=False)
     assert version.stdout.startswith("batonctl "), version.stderr
+
+
+@pytest.mark.parametrize("program", ["driver", "driver-stop-post"])
+def test_drivers_start_without_the_daemon(program, built, tmp_path):
+    (tmp_path / "it.json").write_text('{"type": "program"}')
+    command = [sys.executable, "-X", "importtime", built / "batond.pyz", program, tmp_path / "it.json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "BATON_RUN_DIR": str(tmp_path)})
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "baton.drivers.runner" in imported
+    assert not imported & {"baton.daemon", "baton.core.node", "sqlite3"}
+    assert ("aiohttp" in imported) == (program == "driver")  # after a driver died, a successor waits for this
+
+
+def test_a_driver_in_python_imports_from_the_zipapp(built):
+    environment = {**os.environ, "PYTHONPATH": str(built / "batond.pyz")}
+    program = "import sys; from baton.driver import Driver, run; print(sys.modules['baton.driver'].__file__, 'baton.daemon' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, env=environment)
+    assert done.stdout.split() == [f"{built}/batond.pyz/baton/driver.py", "False"], done.stderr
 
 
 def test_a_wrong_source_is_refused_and_leaves_nothing(tmp_path):

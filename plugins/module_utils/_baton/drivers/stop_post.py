@@ -1,0 +1,82 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``batond driver-stop-post FILE``, for ExecStopPost: the driver is dead, and so must be what it manages. Then its marker goes.
+
+systemd runs it when nothing of the driver's unit is left alive. Imports little: a successor waits for the marker to go.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Dict, Sequence, Tuple
+
+from ..adapters import systemd
+
+NOT_LOADED = 5  # exit status of systemctl: there is no such unit
+GIVE_UP = 10.0  # seconds for a systemctl
+
+
+def stop_post(path: Path) -> int:
+    """Clean up; return the exit status. FILE may be missing, wrong, or for a driver of the user's own: then only the marker goes."""
+    data = _whatever_is_in(path)
+    units = data.get("units")
+    if data.get("type") == "systemd" and isinstance(units, list) and units:
+        systemd.notify(f"EXTEND_TIMEOUT_USEC={int(4 * GIVE_UP * 1e6)}")  # the unit's own limit is for the driver
+        why = _stop([str(unit) for unit in units])
+        if why:
+            sys.stderr.write(f"batond driver-stop-post: {', '.join(map(str, units))} may still run, so the marker stays: {why}\n")
+            return 1
+    names = {path.name[: -len(".json")] if path.name.endswith(".json") else path.name}
+    own = data.get("id")
+    if isinstance(own, str) and own and "/" not in own:
+        names.add(own)
+    return max([_remove(name) for name in names])
+
+
+def kill(units: Sequence[str]) -> None:
+    """SIGKILL for all processes of these units."""
+    _systemctl("kill", "--signal=KILL", "--", *units)
+
+
+def _stop(units: Sequence[str]) -> str:
+    """Stop units by force; return why they may still run, or ""."""
+    _systemctl("stop", "--no-block", "--", *units)  # first, or Restart= would bring them back
+    kill(units)
+    status, why = _systemctl("stop", "--", *units)
+    _systemctl("reset-failed", "--", *units)  # it was us who killed them: nothing for a person to look at
+    return "" if status in (0, NOT_LOADED) else why
+
+
+def _systemctl(*arguments: str) -> Tuple[int, str]:
+    try:
+        done = subprocess.run(
+            ["systemctl", *arguments], timeout=GIVE_UP, check=False, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return -1, str(error)
+    return done.returncode, (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+
+
+def _whatever_is_in(path: Path) -> Dict[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _remove(name: str) -> int:
+    marker = Path(os.environ.get("BATON_RUN_DIR") or "/run/baton") / "running" / name
+    try:
+        marker.unlink()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        sys.stderr.write(f"batond driver-stop-post: {marker} can't be removed: {error.strerror}\n")
+        return 1
+    return 0

@@ -1,0 +1,75 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The driver ``webhook``: an HTTP request with a JSON body when the node becomes active or stops being so."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+import time
+from pathlib import Path
+from typing import Any, Dict, Optional
+
+from ..adapters.aio import aiohttp
+from ..driver import Failed
+from .built_in import BuiltIn
+from .config import Config
+
+LOG = logging.getLogger("baton.driver")
+AGAIN = (1.0, 2.0, 4.0, 8.0)  # seconds
+
+
+class WebhookDriver(BuiltIn):
+    """Only with ``required`` does a hook that fails fail the start; it never fails a stop, or the service would be killed for it."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self._again: Optional["asyncio.Task[None]"] = None
+
+    async def trigger(self, is_active: bool) -> Optional[str]:
+        if self._again is not None:
+            self._again.cancel()  # it is about a state of the past
+        members = self.config.members
+        body = {"id": self.id, "node": self.node, "active": is_active, "epoch": self.epoch, "at": int(time.time())}
+        try:
+            return await self._call(body, max(0.1, min(members["timeout"], self.remaining() - 0.2)))
+        except Failed as failed:
+            if members["required"] and is_active:
+                raise
+            self._again = asyncio.get_running_loop().create_task(self._repeat(body))
+            return f"{failed}; it is tried again"
+
+    async def _repeat(self, body: Dict[str, Any]) -> None:
+        why: object = ""
+        for pause in AGAIN:
+            await asyncio.sleep(pause)
+            try:
+                LOG.info("the webhook was called after all: %s", await self._call(body, self.config.members["timeout"]))
+                return
+            except Failed as failed:
+                why = failed
+        LOG.error("the webhook is not called again: %s", why)
+
+    async def _call(self, body: Dict[str, Any], timeout: float) -> str:
+        members = self.config.members
+        headers, options = dict(members["headers"]), {}
+        try:
+            if members["token_file"]:
+                headers["Authorization"] = f"Bearer {Path(members['token_file']).read_text().strip()}"
+            if members["ca"]:
+                options["ssl"] = ssl.create_default_context(cafile=members["ca"])
+            async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=timeout)) as http:
+                request = http.request(members["method"], members["url"], json=body, headers=headers, allow_redirects=False, **options)
+                async with request as response:
+                    if not 200 <= response.status < 300:
+                        raise Failed(f"the webhook answered {response.status}")
+                    return f"the webhook answered {response.status}"
+        except asyncio.TimeoutError:
+            raise Failed(f"the webhook did not answer within {timeout:.1f} s") from None
+        except (OSError, aiohttp.ClientError, ValueError) as error:
+            # Its text may hold the URL, and that a secret.
+            raise Failed(f"the webhook was not reached: {getattr(error, 'strerror', None) or type(error).__name__}") from None
+
+
+DRIVER = WebhookDriver
