@@ -12,7 +12,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 ROOT = @test "$$(id -u)" = 0 || { echo "make $@: run this as root (or with sudo): $(1)" >&2; exit 1; }
 
-.PHONY: help system venv build collection lint format unit lab faults simulate mutate molecule failover demo demo-clean bench bench-plays bench-failover test clean
+.PHONY: help system venv build collection lint format unit lab faults simulate mutate molecule failover drivers demo demo-clean bench bench-plays bench-failover bench-drivers test clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 20
@@ -70,6 +70,10 @@ failover: build ## etcd, failover and coming back on real systemd hosts; needs r
 	$(call ROOT,systemd hosts need it)
 	@tools/molecule failover
 
+drivers: build ## nginx, a script and mail that follow the active on real systemd hosts; needs root and podman
+	$(call ROOT,systemd hosts need it)
+	@tools/molecule drivers
+
 demo: ## three hosts, one cluster, one leader, one switch under load; needs root
 	$(call ROOT,systemd hosts need it)
 	@$(MAKE) --no-print-directory system build
@@ -86,6 +90,10 @@ bench: build ## compare-and-patch beside etcd in one run; patch cost against doc
 bench-failover: build ## outage of the VIP beside keepalived, in one run: TRIALS=n; needs root
 	$(call ROOT,network namespaces need it)
 	@$(BIN)/python tests/bench/failover.py --trials $(TRIALS)
+
+bench-drivers: build ## outage of a service that a driver runs, beside keepalived's notify scripts, in one run: TRIALS=n; needs root
+	$(call ROOT,network namespaces need it)
+	@$(BIN)/python tests/bench/drivers.py --trials $(TRIALS)
 
 bench-plays: build ## what coordination costs a play, and how it grows, beside etcd and common modules
 	@$(BIN)/python tests/bench/plays.py
