@@ -8,6 +8,7 @@ how long two hosts held the VIP. Sides alternate with each fault; every trial be
 
 import argparse
 import importlib
+import os
 import signal
 import statistics
 import sys
@@ -26,19 +27,20 @@ from nodes import cluster_of, etcd_on  # noqa: E402
 VIP = "192.0.2.100"
 SETTLE = 1.0  # seconds watched after the VIP answers again
 FAULTS = ("killed", "frozen", "cut off", "planned")
+LABEL = 30  # width of a line's beginning
+CUTS = ("cut off", "cut beyond")
 
 
 class Baton:
     """Two data nodes, and an etcd on a third host."""
 
-    def __init__(self, profile):
+    def __init__(self, profile, *options):
         self.name = f"baton {profile}"
-        self.profile = profile
+        self.options = ["--timing", profile, *options]
 
     def start(self, stack, network, folder):
         _etcd, options = stack.enter_context(etcd_on(network, folder))
-        options = [*options, "--timing", self.profile]
-        self.nodes = stack.enter_context(cluster_of(network, folder, 2, options))
+        self.nodes = stack.enter_context(cluster_of(network, folder, 2, [*options, *self.options]))
         self.hosts = [node.host for node in self.nodes]
 
     def active(self):
@@ -58,9 +60,8 @@ class Baton:
         if fault == "frozen":
             node.process.send_signal(signal.SIGSTOP)
             return lambda: node.process.send_signal(signal.SIGCONT)
-        if fault == "cut off":
-            node.host.carrier(False)
-            return lambda: node.host.carrier(True)
+        if fault in CUTS:
+            return cut(node.host, fault)
         other = next(item for item in self.nodes if item is not node)
         node.curl("POST", "/api/v3/system/switch", {"to": other.name})
         return lambda: None
@@ -76,6 +77,7 @@ vrrp_instance one {{
   version {version}
   advert_int {advert}
   virtual_ipaddress {{ {vip}/24 }}
+  {scripts}
 }}
 """
 
@@ -88,17 +90,24 @@ class Keepalived:
         self.advert, self.version = advert, version
         self.starts = 0
 
+    def scripts(self, host):
+        """Return more lines of configuration."""
+        return ""
+
     def start(self, stack, network, folder):
+        self.folder = folder
         self.hosts = [network.host(name, [f"192.0.2.{number}/24"]) for number, name in ((1, "k1"), (2, "k2"))]
         self.processes = {}
         for number, host in enumerate(self.hosts):
-            text = CONFIG.format(priority=100 - number, version=self.version, advert=f"{self.advert:g}", vip=VIP)
+            text = CONFIG.format(
+                priority=100 - number, version=self.version, advert=f"{self.advert:g}", vip=VIP, scripts=self.scripts(host)
+            )
             (folder / f"k{number}.conf").write_text(text)
-            self._run(host, folder, number)
-        self.folder = folder
+            self._run(host, number)
         stack.callback(lambda: [process.kill() for process in self.processes.values()])
 
-    def _run(self, host, folder, number):
+    def _run(self, host, number):
+        folder = self.folder
         self.starts += 1  # pid files of its own for each start: one that was killed leaves them behind
         files = ["-f", f"{folder}/k{number}.conf", "-p", f"{folder}/{self.starts}.pid", "-r", f"{folder}/{self.starts}.vrrp"]
         with open(folder / f"k{number}.log", "ab") as log:
@@ -117,7 +126,7 @@ class Keepalived:
     def _pids(self, host):
         main = self.processes[host].pid
         children = Path(f"/proc/{main}/task/{main}/children").read_text().split()
-        return [main, *map(int, children)]
+        return [main, *(int(pid) for pid in children if Path(f"/proc/{pid}/comm").read_text() == "keepalived\n")]
 
     def _signal(self, host, number):
         for pid in self._pids(host):
@@ -129,29 +138,34 @@ class Keepalived:
 
         def restart():
             host.run("ip", "address", "flush", "to", f"{VIP}/32", "dev", "eth0")
-            self._run(host, self.folder, number)
+            self._run(host, number)
 
         if fault == "killed":
+            self._signal(host, signal.SIGSTOP)  # else the child hears of its parent's death first and says farewell
             self._signal(host, signal.SIGKILL)
             self.processes[host].wait()
             return restart
         if fault == "frozen":
             self._signal(host, signal.SIGSTOP)
             return lambda: self._signal(host, signal.SIGCONT)
-        if fault == "cut off":
-            host.carrier(False)
-            return lambda: host.carrier(True)
+        if fault in CUTS:
+            return cut(host, fault)
         self.processes[host].terminate()
-        return lambda: (self.processes[host].wait(), self._run(host, self.folder, number))
+        return lambda: (self.processes[host].wait(), self._run(host, number))
 
 
 def signal_process(pid, number):
-    import os
-
     try:
         os.kill(pid, number)
     except ProcessLookupError:
         pass
+
+
+def cut(host, fault):
+    """Pull the host's cable, or one beyond the switch, which the host can't see; return what mends it."""
+    change = host.carrier if fault == "cut off" else host.connected
+    change(False)
+    return lambda: change(True)
 
 
 def trial(side, client_host, fault):
@@ -170,7 +184,7 @@ def trial(side, client_host, fault):
         ended = boottime()
         outage, together = client.outage(began), holders.together({first}, began, ended)
         mend()
-        if fault in ("frozen", "cut off"):
+        if fault == "frozen" or fault in CUTS:
             wait_for(lambda: side.active() is not None, f"{side.name}: one holder again", 30)
     return outage, taken - began, together
 
@@ -183,11 +197,20 @@ def run(side, folder, trials):
         for host in side.hosts:
             echo(host)
         for fault in FAULTS:
-            found = [trial(side, client_host, fault) for _number in range(trials)]
-            shown = f"{side.name:18} {fault:9}"
-            for values in zip(*found, strict=True):
-                shown += "  " + "".join(f"{1000 * value:8.0f}" for value in (min(values), statistics.median(values), max(values)))
-            print(shown, flush=True)
+            print_line(side, fault, [trial(side, client_host, fault) for _number in range(trials)])
+
+
+def print_heads(*columns):
+    heads = "".join(f"  {'least':>8}{'median':>8}{'most':>8}" for _column in columns)
+    print(f"{'':{LABEL}}{''.join(f'  {column:>24}' for column in columns)}\n{'':{LABEL}}{heads}")
+
+
+def print_line(side, fault, found, remark=""):
+    """Print what the trials of one fault gave: a tuple of seconds for each trial, with one value for each column."""
+    shown = f"{side.name:18} {fault:{LABEL - 19}}"
+    for values in zip(*found, strict=True):
+        shown += "  " + "".join(f"{1000 * value:8.0f}" for value in (min(values), statistics.median(values), max(values)))
+    print(f"{shown}  {remark}".rstrip(), flush=True)
 
 
 def main():
@@ -198,8 +221,7 @@ def main():
     require_root()
     print(f"In ms, {options.trials} trials each: the client's outage; from the fault to the VIP on the other host; and for how long")
     print(f"both had it (watched until {SETTLE:g} s after the VIP answered again)\n")
-    heads = "".join(f"  {'least':>8}{'median':>8}{'most':>8}" for _column in range(3))
-    print(f"{'':28}  {'outage':>24}  {'taken over':>24}  {'both':>24}\n{'':28}{heads}")
+    print_heads("outage", "taken over", "both")
     for side in (Baton("balanced"), Baton("fast"), Keepalived(1, 2), Keepalived(0.1, 3)):
         if options.sides in side.name:
             with tempfile.TemporaryDirectory(prefix="baton-failover-") as folder:

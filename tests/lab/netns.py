@@ -72,6 +72,11 @@ class Host:
         self._switch = switch
         self._processes: List["subprocess.Popen[str]"] = []
 
+    @property
+    def name(self) -> str:
+        """What the network's maker called it."""
+        return self.namespace.rpartition("-")[2]
+
     def run(self, *command: str) -> str:
         """Run a command in this namespace and return its output."""
         return run("ip", "netns", "exec", self.namespace, *command)
@@ -114,6 +119,10 @@ class Host:
     def carrier(self, on: bool) -> None:
         """Plug or pull the cable, at the switch's end."""
         run("ip", "-n", self._switch, "link", "set", self._port, "up" if on else "down")
+
+    def connected(self, on: bool) -> None:
+        """Pass on what comes from its port, or not, as a switch that fails further on: the host's link stays up."""
+        run("ip", "-n", self._switch, "link", "set", self._port, *(["master", "br0"] if on else ["nomaster"]))
 
     @contextmanager
     def entered(self) -> Iterator[None]:

@@ -1,8 +1,9 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Real batond processes on the lab's hosts: TLS, one VIP, a cluster of them."""
+"""Real batond processes on the lab's hosts: TLS, one VIP, a cluster of them; and drivers beside them."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -68,6 +69,34 @@ class Node:
     def guard(self):
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return int(children[0])
+
+
+class Driver:
+    """A driver of one node, as its unit would run it: the built-in one that ``members`` describe, or a ``program`` of its own."""
+
+    def __init__(self, node, name, members=None, program=None):
+        self.node, self.name = node, name
+        self.log = node.folder / f"{node.name}-{name}.log"
+        if program is None:
+            file = node.folder / f"{node.name}-{name}.json"
+            file.write_text(json.dumps({"id": name, **members}))
+            program = [str(ROOT / "build/batond.pyz"), "driver", str(file)]
+        self.command = [sys.executable, *program]
+        self.start()
+
+    def start(self):
+        environ = {**os.environ, "BATON_RUN_DIR": str(self.node.data / "run")}
+        with open(self.log, "ab") as log:
+            self.process = self.node.host.popen(*self.command, stdout=log, stderr=log, env=environ)
+
+    def state(self):
+        """Return what its batond says of it, None when that does not answer or does not know it."""
+        status, text = self.node.curl("GET", "/api/v3/system/drivers")
+        found = json.loads(text) if status == 200 else []
+        return next((driver["state"] for driver in found if driver["id"] == self.name), None)
+
+    def end(self):
+        stop(self.process)
 
 
 def stop(process):
