@@ -24,16 +24,19 @@ class Service:
         self.session = None
         self.running = False
         self.stopping = False
-        self.lease = 0.0
+        self.lease = self.end = 0.0
         self.active_in = -1  # the last epoch in which it was active
         self.work = 0  # starts and stops are numbered: one that was overtaken does not end
 
-    def stop(self, longest, then):
-        """Stop within ``longest`` seconds of this host's clock; ``then`` is called when nothing runs any more."""
+    def stop(self, end, then):
+        """Stop until ``end`` on this host's clock, or sooner if that was promised; ``then`` is called when nothing runs any more."""
+        clock = self.drivers.host.clock()
+        if self.running:
+            end = min(end, self.lease + STOP, self.end if self.stopping else end)
         self.work += 1
-        work, self.stopping = self.work, True
+        work, self.stopping, self.end = self.work, True, end
         # Half of them take all the time that there is.
-        seconds = max(0.0, longest) * self.drivers.dice.choice((0.05, 0.999)) / self.drivers.host.rate
+        seconds = max(0.0, end - clock) * self.drivers.dice.choice((0.05, 0.999)) / self.drivers.host.rate
 
         def ended():
             if self.work == work:
@@ -89,7 +92,7 @@ class HostDrivers:
         for service in self.services.values():
             service.session = None
             if not service.stopping:
-                service.stop(STOP, lambda service=service: self.markers.discard(service.name))
+                service.stop(self.host.clock() + STOP, lambda service=service: self.markers.discard(service.name))
 
     def stopped(self):
         """Whether the guard may say that nothing of this host's drivers runs."""
@@ -101,6 +104,19 @@ class HostDrivers:
         service = next((s for s in self.services.values() if s.session == command.session), None)
         if service is not None:
             self.after(self.dice.uniform(0.0005, 0.02), lambda: self._obey(service, command))
+        if command.active and self.troubles and self.dice.random() < 0.15:
+            self._freeze_now()
+
+    def _freeze_now(self):
+        """Aimed: the daemon freezes when it has given an order to start, before anybody hears of what it committed for that."""
+        host = self.host
+        life = host.life
+        self.after(0, lambda: self._set_frozen(life))
+        self.after(self.dice.choice((1.5, 4.0, 8.0)), lambda: host.life == life and host.is_frozen and host.thaw())
+
+    def _set_frozen(self, life):
+        if self.host.life == life and self.host.node is not None:
+            self.host.is_frozen = True
 
     def _obey(self, service, command):
         if service.session != command.session:
@@ -108,7 +124,7 @@ class HostDrivers:
         clock = self.host.clock()
         if not command.active:
             done = ev.DriverDone(command.session, command.number, True, "")
-            service.stop(min(STOP, command.deadline - clock), lambda: self._say(service, done))
+            service.stop(command.deadline, lambda: self._say(service, done))
         elif command.deadline <= clock:
             self._say(service, ev.DriverDone(command.session, command.number, False, "too late"))
         else:
@@ -166,11 +182,11 @@ class HostDrivers:
             elif session is None:
                 self.markers.discard(service.name)
 
-        service.stop(service.lease + STOP - self.host.clock(), then)
+        service.stop(service.lease + STOP, then)
 
     def _cut(self, service):
         """The driver's process died, or its connection broke: its unit stops what is left, and it comes again."""
         session, service.session = service.session, None
-        service.stop(STOP, lambda: None)
+        service.stop(self.host.clock() + STOP, lambda: None)
         self.host.give(ev.DriverGone(session))
         self._connect(service)

@@ -68,6 +68,7 @@ SEEN = {
     "drivers_start_as_soon_as_the_node_is_active": 32,
     "drivers_wait_for_the_grace_only": 32,
     "the_role_is_given_away_before_the_last_but_one_has_stopped": 5247,
+    "the_reign_before_is_looked_for_among_what_is_known_to_be_committed": 807,
     "any_notice_says_that_drivers_have_stopped": 32,
     "drivers_start_before_others_know_that_there_are_any": 3077,
 }
@@ -404,7 +405,10 @@ def the_role_is_given_away_before_the_last_but_one_has_stopped():
     def at_rest(self, now):
         return not any(driver.runs(now) for driver in self.by_id.values())
 
-    return replaced(drivers.Drivers, "at_rest", at_rest)
+    stack = contextlib.ExitStack()
+    stack.enter_context(replaced(drivers.Drivers, "at_rest", at_rest))
+    stack.enter_context(replaced(drivers.Drivers, "free_at", property(lambda self: drivers.NEVER)))
+    return stack
 
 
 @driven
@@ -432,6 +436,17 @@ def a_driver_is_started_before_it_has_stopped():
         original(self, driver, now)
 
     return replaced(drivers.Drivers, "_start_if_due", start_if_due)
+
+
+@driven
+def the_reign_before_is_looked_for_among_what_is_known_to_be_committed():
+    original = driving.Driving._reign_before
+
+    def reign_before(self):
+        with replaced(heads.Heads, "list_speculative", heads.Heads.list):
+            return original(self)
+
+    return replaced(driving.Driving, "_reign_before", reign_before)
 
 
 @driven

@@ -43,6 +43,7 @@ from .adapters.snapshots import fetch, serve
 from .adapters.sqlite import DataDirectory, Writer, distrust, load, write_durably, write_snapshot
 from .core import events as ev
 from .core.config import NodeConfig
+from .core.driver_options import Options as DriverOptions
 from .core.node import Node
 from .core.problem import Problem
 from .core.vip import two_holders_bound
@@ -90,6 +91,7 @@ class Daemon:
         self.exit_code = 0
         self._flush_due = False
         self._copying: Set[str] = set()
+        self._expected: Dict[str, DriverOptions] = {}
         self._commands: Dict[type, Callable[[Any], None]] = {
             ev.Store: self._write, ev.Checkpoint: self._write, ev.Send: self._send, ev.Connect: self._connect,
             ev.Disconnect: lambda c: self.links.disconnect(c.node), ev.ReadRecord: self._read_record,
@@ -402,7 +404,8 @@ class Daemon:
         self.tell(event)
 
     def _expect_drivers(self) -> None:
-        self.tell(ev.DriversExpected(expected(self.settings.drivers_dir)))
+        self._expected = expected(self.settings.drivers_dir, self._expected)
+        self.tell(ev.DriversExpected(self._expected))
 
     async def _drop_vip(self, client: GuardClient) -> None:
         await client.drop()
@@ -522,8 +525,12 @@ class Daemon:
         """An active that is told to end hands its role over first, where that needs no person's decision."""
         if self.node.leading is None or not self.store.shared or self.node.record.paused:
             return
+        patience = STOP_SECONDS + 2 * self.settings.driver_stop
+        early = self.node.driving.drivers.free_at - boottime()
+        if 0 < early < patience:
+            await asyncio.sleep(early)
         try:
-            await asyncio.wait_for(self.service.order("switch", text="batond was stopped"), STOP_SECONDS)
+            await asyncio.wait_for(self.service.order("switch", text="batond was stopped"), patience)
         except (Problem, asyncio.TimeoutError) as error:
             LOG.info("stopping without a successor: %s", error.detail if isinstance(error, Problem) else "the switch took too long")
 

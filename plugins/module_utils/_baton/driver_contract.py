@@ -253,7 +253,7 @@ class Contract:
         for number in self._stop_orders:
             self._answer(out, number, ok, message)
         if not self._stop_orders and self.connected:
-            out.append(Send({"type": "stopped", "message": self.reason}))
+            out.append(Send({"type": "stopped", "message": self.reason, **({"ending": True} if self.ending else {})}))
         self._stop_orders.clear()
         order, self._next = self._next, None
         if self.ending:

@@ -350,16 +350,18 @@ def test_a_service_that_ends_by_itself_is_a_failure_only_while_it_should_run():
     script = Script(web=Options())
     script.reign()
     script.done("web")
-    script.drivers.stopped(script.sessions["web"], "it exited", script.now)
+    script.drivers.stopped(script.sessions["web"], "it exited", False, script.now)
     script.orders()
     assert script.notes == ["driver web stopped by itself: it exited"]
     assert script.pass_(1.25) == ["start web"]
     script.done("web")
     script.reigns = False
     script.now = script.drivers.until
-    script.drivers.stopped(script.sessions["web"], "its lease ended", script.now)
+    script.drivers.stopped(script.sessions["web"], "its lease ended", False, script.now)
     script.orders()
-    assert script.notes == [] and script.phases() == {"web": "stopped"}
+    assert script.notes == []
+    script.done("web")
+    assert script.phases() == {"web": "stopped"}, "the order to stop went out at the same moment, and is answered, too"
 
 
 def test_failures_of_long_ago_are_forgotten():
@@ -372,6 +374,100 @@ def test_failures_of_long_ago_are_forgotten():
     assert script.drivers.by_id["web"].attempts == 1
     script.pass_(module.STEADY + 1)
     assert script.drivers.by_id["web"].attempts == 0
+
+
+def test_one_that_is_ignored_is_started_again_when_it_connects_again():
+    script = Script(log=Options(on_failure="ignore", pre_active=True))
+    script.reign()
+    script.done("log", False, "disk full")
+    script.done("log")
+    script.drivers.gone(script.sessions["log"], script.now)
+    assert script.connect("log", Options(on_failure="ignore", pre_active=True)) == ""
+    assert script.phases() == {"log": "starting"}
+
+
+def test_a_driver_that_dies_at_each_start_is_tried_less_and_less_and_then_elsewhere():
+    script = Script(web=Options(on_failure="fail_over", retries=2))
+    script.reign()
+    waits = []
+    for _life in range(3):
+        assert script.drivers.fail_over is None
+        died_at = script.now
+        script.drivers.gone(script.sessions["web"], script.now)
+        script.connect("web", Options(on_failure="fail_over", retries=2))
+        script.orders()
+        while script.phases()["web"] != "starting":
+            script.pass_(0.125)
+        waits.append(round(script.now - died_at))
+    assert waits == [1, 2, 4] and script.drivers.fail_over is not None
+
+
+def test_a_driver_that_ends_in_good_order_is_no_failure_unless_it_stays_away():
+    script = Script(web=Options(on_failure="fail_over", retries=0))
+    script.reign()
+    script.done("web")
+    script.drivers.stopped(script.sessions["web"], "told to end", True, script.now)
+    assert script.pass_(0.5) == [], "it is on its way out"
+    script.drivers.gone(script.sessions["web"], script.now)
+    script.pass_(PATIENCE - 1)
+    assert script.drivers.fail_over is None and script.drivers.by_id["web"].failures == 0
+    script.pass_(1.5)
+    assert script.drivers.fail_over[1] == "is not connected"
+
+
+def test_who_stays_away_is_asked_for_again():
+    script = Script(web=Options(on_failure="fail_over"))
+    script.reign()
+    script.drivers.gone(script.sessions["web"], script.now)
+    script.pass_(PATIENCE + 1)
+    driver, _why = script.drivers.fail_over
+    script.drivers.fail_over = None
+    script.drivers.declined(driver, "nobody is in sync", script.now)
+    script.pass_(module.MOST_BACKOFF + 1)
+    assert script.drivers.fail_over is not None
+
+
+def test_a_lease_that_ends_during_a_start_is_no_failure():
+    script = Script(web=Options(on_failure="fail_over", retries=0))
+    script.reign()
+    script.reigns = False
+    script.now = script.drivers.until + 0.01
+    number = script.last["web"].number
+    script.drivers.done(script.sessions["web"], number, False, "its lease ended", script.now)
+    assert script.drivers.fail_over is None and script.orders() == ["stop web"]
+    assert script.last["web"].deadline == script.now - 0.01 + STOP
+
+
+def test_thousands_of_failures_are_no_more_than_the_first():
+    script = Script(web=Options())
+    script.reign()
+    script.drivers.by_id["web"].attempts = 5000
+    assert script.done("web", False, "no") == ["stop web"]
+    assert script.drivers.by_id["web"].retry_at == script.now + module.MOST_BACKOFF
+
+
+def test_files_that_make_a_circle_are_said_and_their_order_is_disregarded():
+    script = Script()
+    script.drivers.expect({"a": Options(after=("b",)), "b": Options(after=("a",)), "c": Options(after=("a",))}, script.now)
+    script.orders()
+    assert ["circle" in note for note in script.notes] == [True]
+    for name in ("a", "b"):
+        script.connect(name)
+    script.orders()
+    assert script.reign() == ["start a", "start b"]
+
+
+def test_one_that_is_connected_knows_its_options_best():
+    script = Script(web=Options(on_failure="fail_over", pre_active=True))
+    script.drivers.expect({"web": Options()}, script.now)
+    assert script.drivers.by_id["web"].options.pre_active
+
+
+def test_there_are_not_endlessly_many():
+    script = Script()
+    for number in range(module.MOST_DRIVERS):
+        assert script.connect(f"d{number}", Options(before=(f"d{number + 1}",))) == ""
+    assert "already" in script.connect("one-more")
 
 
 def test_a_driver_whose_configuration_was_removed_is_forgotten_while_the_node_is_active_too():

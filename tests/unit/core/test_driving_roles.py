@@ -9,11 +9,12 @@ from test_node import LEASE, Script, record, serving
 from baton.core import events as ev
 from baton.core.documents import Document
 from baton.core.driver_options import Options
-from baton.core.log import Epoch
+from baton.core.log import ORIGIN, Entry, Epoch
+from baton.core.messages import Append
 
 D = 3.0
 RATE = 0.1
-BOUND = max(GRACE * (1 - RATE), (LEASE + D) * (1 + RATE))
+BOUND = max(GRACE, (LEASE + D) * (1 + RATE) / (1 - RATE))
 
 
 def connect(script, name="web", session=1, **options):
@@ -143,6 +144,37 @@ def test_a_notice_that_drivers_have_stopped_ends_the_wait_before_and_after_the_p
     assert not told(after), "that was another reign"
     after.give(ev.ReleaseNotice("n1", EPOCH, True))
     assert told(after)
+
+
+def test_what_is_on_disk_but_not_known_to_be_committed_counts():
+    """The one before committed it with our acknowledgement, started a driver, and was never heard again."""
+    script = passive(saved=ev.Saved("n2-disk", cluster_id="c1", promised=EPOCH))
+    connect(script)
+    effect = {"kind": "history", "key": "3", "value": reign_of(3, DriverStop=D).value}
+    entry = Entry.make(1, EPOCH, 0, {"effects": [effect]})
+    script.give(ev.Received("n1", Append(EPOCH, "n2-disk", ORIGIN, (entry,), 0, script.now, None, -1, 0)))
+    script.stored()
+    heard = script.now
+    script.now += GRACE + 0.35
+    promoted(script)
+    assert start_at(script) >= heard + BOUND
+
+
+def test_who_waits_for_longer_says_so_to_who_follows():
+    reigns = [reign_of(3, DriverStop=10.0)]
+    script = passive(saved=ev.Saved("n2-disk", cluster_id="c1", promised=EPOCH, documents=reigns))
+    connect(script)
+    promoted(script, ev.ReleaseNotice("n1", EPOCH))
+    assert script.node.state.heads.committed("history", "4").value["DriverStop"] == 10.0
+
+
+def test_the_vip_is_not_given_up_before_the_role_can_be():
+    script = survivor()
+    promoted(script, ev.ReleaseNotice("n1", EPOCH))
+    script.give(ev.Operator(9, "switch", "n3"))
+    problem = script.of(ev.Reply)[0].result
+    assert problem.code == "too_early" and 0 < problem.extra["seconds"] <= BOUND
+    assert script.node.serving(script.now)
 
 
 def test_a_late_swap_of_an_earlier_process_is_no_hand_over():

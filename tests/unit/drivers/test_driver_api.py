@@ -173,7 +173,7 @@ def test_sigterm_stops_removes_the_marker_and_says_so(batond, begin):
     batond.mark("it")
     connection.start()
     assert process.terminate() == 0
-    assert connection.closed() == [{"type": "stopped", "message": "the driver was told to end"}]
+    assert connection.closed() == [{"type": "stopped", "message": "the driver was told to end", "ending": True}]
     assert not batond.marker("it").exists()
     assert words(process)[-1].startswith("stop")
 

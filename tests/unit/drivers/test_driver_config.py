@@ -42,8 +42,8 @@ def test_each_type_is_read(kind, read):
 
 
 def test_defaults(read):
-    config = read({"type": "dns", "id": "other", **GOOD["dns"]})
-    assert (config.id, config.members["ttl"], config.members["port"], config.members["remove"]) == ("other", 30, 53, False)
+    config = read({"type": "dns", "id": "it", **GOOD["dns"]})
+    assert (config.id, config.members["ttl"], config.members["port"], config.members["remove"]) == ("it", 30, 53, False)
     assert read({"type": "script", **GOOD["script"], "check": {"tcp": "[::1]:80"}}).check["tcp"] == ("::1", 80)
 
 
@@ -76,7 +76,7 @@ def test_defaults(read):
             "it.json: addresses is a list of which each item is an IPv4 or IPv6 address",
         ),
         ({"type": "dns", **GOOD["dns"], "ttl": -1}, "it.json: ttl is a whole number from 0 to 86400"),
-        ({"type": "program", "id": "a b"}, "it.json: id is 1 to 63 letters"),
+        ({"type": "program", "id": "other"}, "it.json: id: is the file's name, it, or left out"),
         ({"type": "program", "retries": "2"}, "it.json: retries is a whole number"),
         ({"type": "program", "check": {}}, "it.json: check has exactly one of command, http and tcp"),
         ({"type": "program", "check": {"tcp": "a:1", "command": "b"}}, "it.json: check has exactly one of command, http and tcp"),

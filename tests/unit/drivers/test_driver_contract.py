@@ -168,7 +168,7 @@ def test_told_to_end():
     driver = active()
     assert driver.terminate(105.0) == [STOP]
     assert driver.order(Order(3, True, 6, 120.0), 105.1) == [done(3, False, "the driver ends")]
-    stopped = Send({"type": "stopped", "message": "the driver was told to end"})
+    stopped = Send({"type": "stopped", "message": "the driver was told to end", "ending": True})
     assert driver.ended(True, "", 105.5) == [Unmark(), stopped, Finish()]
 
 

@@ -165,9 +165,19 @@ def test_it_says_how_long_units_may_take(stop_post, units, systemd):
     assert systemd.until(lambda message: message.startswith("EXTEND_TIMEOUT_USEC="))
 
 
-def test_an_id_of_its_own(stop_post):
-    assert stop_post({"type": "program", "id": "other"}, "other") == (0, "", ["another"])
-    assert stop_post({"type": "program", "id": "../running/another"}) == (0, "", ["another"])
+def test_what_was_started_is_stopped_whatever_the_file_says_now(stop_post, units, tmp_path):
+    units.set(a="active", b="active", old="active")
+    note = tmp_path / "run" / "it.units"
+    note.write_text("old.service\n")
+    for data in ({"type": "systemd", "units": ["a.service"]}, None):
+        note.write_text("old.service\n")
+        assert stop_post(data) == (0, "", ["another"])
+        assert units.state("old") == "inactive" and not note.exists()
+        units.set(old="active")
+
+
+def test_the_marker_of_another_driver_is_left_alone(stop_post):
+    assert stop_post({"type": "program", "id": "another"}) == (0, "", ["another"])
 
 
 def test_a_marker_stays_if_a_unit_may_run(stop_post, units):

@@ -84,12 +84,13 @@ class DriverLinks:
         finally:
             os.umask(mask)
         secret = self.run_dir / "driver.secret"
-        if not secret.exists():
-            descriptor = os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
-            with os.fdopen(descriptor, "w") as file:
+        self._secret = secret.read_text().strip() if secret.exists() else ""
+        if not self._secret:
+            self._secret = secrets.token_urlsafe(32)
+            secret.unlink(missing_ok=True)
+            with os.fdopen(os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640), "w") as file:
                 os.fchmod(file.fileno(), 0o640)
-                file.write(secrets.token_urlsafe(32) + "\n")
-        self._secret = secret.read_text().strip()
+                file.write(self._secret + "\n")
         path = self.run_dir / "driver.sock"
         if len(str(path)) > LONGEST_SOCKET:
             LOG.warning("no socket for drivers, since the path %s is too long: set --run-dir", path)
@@ -187,21 +188,33 @@ class DriverLinks:
             session.send({"type": "refused", "reason": command.reason}, last=True)
 
     def mark(self, command: ev.DriverMarker) -> None:
-        """Make or remove a marker; OSError."""
-        if command.running:
-            (self.running / command.driver).touch(mode=0o660)
-        else:
-            (self.running / command.driver).unlink(missing_ok=True)
+        """Make or remove a marker. A driver for which none can be made is cut off before it is told to start."""
+        path = self.running / command.driver
+        try:
+            if command.running:
+                os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o660))
+            else:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            LOG.error("the marker %s can't be %s: %s", path, "made" if command.running else "removed", error.strerror)
+            if command.running:
+                self._cut_off(command.driver)
+
+    def _cut_off(self, name: str) -> None:
+        for session in [session for session in self._sessions.values() if session.name == name]:
+            del self._sessions[session.number]
+            session.send({"type": "refused", "reason": "its marker can't be made; the journal of batond says why"}, last=True)
+            asyncio.get_running_loop().call_soon(self._tell, ev.DriverGone(session.number))
 
 
-def expected(directory: Optional[Path]) -> Dict[str, Options]:
-    """Return the drivers that are configured in ``directory``, a JSON file each; what can't be read is left out, with a warning."""
+def expected(directory: Optional[Path], before: Dict[str, Options]) -> Dict[str, Options]:
+    """Return the drivers that are configured in ``directory``, a JSON file each; for what can't be read, what was expected ``before``."""
     found: Dict[str, Options] = {}
     try:
         paths = sorted(directory.glob("*.json")) if directory is not None else []
     except OSError as error:
         LOG.warning("can't look for drivers in %s: %s", directory, error.strerror)
-        return {}
+        return before
     for path in paths:
         try:
             given = json.loads(path.read_text())
@@ -211,6 +224,8 @@ def expected(directory: Optional[Path]) -> Dict[str, Options]:
             found[read_name(given.get("id", path.stem))] = options
         except (OSError, ValueError, Problem) as error:
             LOG.warning("the driver in %s can't be read: %s", path, error.detail if isinstance(error, Problem) else error)
+            if path.stem in before:
+                found[path.stem] = before[path.stem]
     return found
 
 
@@ -252,10 +267,10 @@ def _event(session: int, frame: Dict[str, Any]) -> ev.Event:
     kind, message = frame.get("type"), frame.get("message", "")
     text = "".join(c if c.isprintable() else " " for c in message[:MOST_MESSAGE]) if isinstance(message, str) else ""
     number, ok = frame.get("number"), frame.get("ok")
-    if kind == "done" and isinstance(number, int) and isinstance(ok, bool):
+    if kind == "done" and type(number) is int and isinstance(ok, bool):
         return ev.DriverDone(session, number, ok, text)
     if kind == "health" and isinstance(ok, bool):
         return ev.DriverHealth(session, ok, text)
     if kind == "stopped":
-        return ev.DriverStopped(session, text)
+        return ev.DriverStopped(session, text, frame.get("ending") is True)
     raise Problem(400, "bad_frame", f"there is no frame {str(kind)[:40]!r} with these members; see docs/driver-protocol.md")

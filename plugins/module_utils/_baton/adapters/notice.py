@@ -54,6 +54,8 @@ class Notice:
 
 def send(notice: Notice, log: Callable[[str], None]) -> None:
     """Tell all peers that the role is free, and once the drivers have stopped tell them that, too."""
+    if not notice.urls:
+        return
     stopped = drivers_stopped(notice)
     _tell(notice, stopped, log)
     if stopped or not notice.running:

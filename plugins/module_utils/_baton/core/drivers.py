@@ -7,18 +7,21 @@ was active before can't run a driver any more (core/driving.py knows when that i
 """
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
 from .driver_options import Options, circle
 from .events import Command, DriverLease, DriverMarker, DriverOrder, DriverWelcome, DropDriver, Note
 
 NEVER = float("-inf")
+MOST_DRIVERS = 128
 MISSING = "missing"  # not connected
 STOPPING = "stopping"
 STOPPED = "stopped"
 STARTING = "starting"
 ACTIVE = "active"
 PATIENCE = 10.0  # seconds that a driver which is expected may take to connect
+FOREVER = float("inf")
 STEADY = 60.0  # seconds of being active after which failures of long ago are forgotten
 MOST_BACKOFF = 30.0
 STOP_AGAIN = 5.0  # seconds between orders to stop to a driver that can't
@@ -37,7 +40,9 @@ class Driver:
         self.ordered_at = now
         self.stop_by = NEVER
         self.missing_since = now
+        self.asked_for_at = now  # that it is missing was said last
         self.removed = False  # its configuration was
+        self.leaving = False  # it has said that it ends: it is not to be started before it connects again
         self.failed = ""  # why it does not run, although it should
         self.retry_at = NEVER
         self.attempts = 0
@@ -92,13 +97,18 @@ class Drivers:
 
     # --- the reign ------------------------------------------------------------------------------------------------------
 
+    @property
+    def free_at(self) -> float:
+        """From when on the role may be given away, as far as others' drivers are concerned and those of an earlier process."""
+        return max(self.clear_at, self._rest_at)
+
     def begin(self, epoch: int, clear_at: float, rest_at: float, now: float) -> None:
         """A reign begins: nothing may start before ``clear_at``; what an earlier process of ours has started may run until ``rest_at``."""
         self.epoch, self.clear_at, self.cleared, self._rest_at = epoch, clear_at, False, rest_at
-        self.open, self.fail_over = False, None
+        self.open, self.fail_over, self._announced = False, None, NEVER
         for driver in self.by_id.values():
             driver.failed, driver.retry_at, driver.attempts = "", NEVER, 0
-            driver.missing_since = now
+            driver.missing_since = driver.asked_for_at = now
         self.advance(now)
 
     def clear(self, now: float) -> None:
@@ -138,22 +148,38 @@ class Drivers:
             if name in self.by_id:
                 self.by_id[name].removed = True
         self._expected = set(expected)
-        for name, options in expected.items():
+        for name, options in self._orderly(expected).items():
             driver = self.by_id.setdefault(name, Driver(name, options, now))
-            driver.options, driver.removed = options, False
+            driver.removed = False
+            if driver.session is None:  # one that is connected knows best
+                driver.options = options
         self.advance(now)
+
+    def _orderly(self, expected: Dict[str, Options]) -> Dict[str, Options]:
+        """Leave the order out where it is a circle, so that nobody waits for ever."""
+        others = {driver.id: driver.options for driver in self.by_id.values() if driver.session is not None}
+        found = {**expected, **others}
+        loop = circle(found)
+        while loop:
+            self.out.append(Note("error", f"the order of drivers is a circle, and disregarded: {' after '.join(loop)}"))
+            found.update((name, replace(found[name], after=(), before=())) for name in loop)
+            loop = circle(found)
+        return {name: found[name] for name in expected}
 
     def hello(self, session: int, name: str, options: Options, now: float) -> str:
         """Take a driver that has connected; return why not, or ""."""
         known = self.by_id.get(name)
         if known is not None and known.session is not None:
             return f"a driver {name!r} is connected already; give each an id of its own"
-        others = {driver.id: driver.options for driver in self.by_id.values()}
+        if known is None and len(self.by_id) >= MOST_DRIVERS:
+            return f"there are {MOST_DRIVERS} drivers already"
+        others = {driver.id: driver.options for driver in self.by_id.values() if driver.session is not None}
         loop = circle({**others, name: options})
-        if loop:
+        if name in loop:
             return f"the order of drivers is a circle: {' after '.join(loop)}"
         driver = self.by_id.setdefault(name, Driver(name, options, now))
-        driver.options, driver.session, driver.removed, driver.failed = options, session, False, ""
+        driver.options, driver.session, driver.removed, driver.leaving, driver.failed = options, session, False, False, ""
+        driver.retry_at = NEVER if driver.retry_at == FOREVER else driver.retry_at
         self._sessions[session] = name
         self.out.append(DriverWelcome(session))
         self._stop(driver, now + self.stop_seconds, now)
@@ -171,16 +197,18 @@ class Drivers:
         elif driver.phase == STOPPED:
             driver.stop_by = NEVER
         should = driver.may_run and now < self.until
-        driver.session, driver.number, driver.missing_since = None, 0, now
+        driver.session, driver.number, driver.failed, driver.missing_since = None, 0, "", now
         driver.set(MISSING, now)
         if should:
             driver.failures += 1
             driver.message = "lost its connection"
             self._note("error", driver, driver.message)
+            self._back_off(driver, driver.message, now)
         self.advance(now)
 
     def done(self, session: int, number: int, ok: bool, message: str, now: float) -> None:
         """Take the answer to an order; one that was overtaken is of no interest."""
+        self.advance(now)  # the lease may have ended while a start went on, which is no failure
         driver = self._of(session)
         if driver is None or number != driver.number:
             return
@@ -199,21 +227,26 @@ class Drivers:
             self._note("error", driver, f"did not stop: {message}")
         self.advance(now)
 
-    def stopped(self, session: int, message: str, now: float) -> None:
-        """A driver stopped by itself: its lease ended, or its service did."""
+    def stopped(self, session: int, message: str, ending: bool, now: float) -> None:
+        """A driver stopped by itself: its lease ended, or its service did, or its process is ``ending`` in good order."""
+        self.advance(now)
         driver = self._of(session)
-        if driver is None or not driver.may_run:
+        if driver is None:
+            return
+        driver.leaving = ending
+        if not driver.may_run:
             return
         driver.message = message
         driver.number = 0
         should = now < self.until and driver.epoch == self.epoch
         self._stopped(driver, now)
-        if should:
+        if should and not ending:
             self._fail(driver, f"stopped by itself: {message}", now)
         self.advance(now)
 
     def health(self, session: int, ok: bool, message: str, now: float) -> None:
         """Take the result of a check."""
+        self.advance(now)
         driver = self._of(session)
         if driver is None or driver.phase != ACTIVE:
             return
@@ -222,7 +255,7 @@ class Drivers:
         if driver.good >= options.healthy_after and driver.healthy is not True:
             if driver.healthy is False:
                 self._note("info", driver, "is healthy again")
-            driver.healthy, driver.failed = True, ""
+            driver.healthy, driver.failed, driver.retry_at = True, "", NEVER
         if driver.bad >= options.unhealthy_after and driver.healthy is not False:
             driver.healthy, driver.message = False, message
             self._fail(driver, f"is unhealthy: {message}", now)
@@ -231,7 +264,7 @@ class Drivers:
     def declined(self, driver: Driver, why: str, now: float) -> None:
         """Nobody takes over: go on trying here."""
         self._note("error", driver, f"no failover: {why}")
-        driver.retry_at = now + MOST_BACKOFF
+        driver.retry_at = driver.asked_for_at = now + MOST_BACKOFF
 
     # --- time -----------------------------------------------------------------------------------------------------------
 
@@ -280,11 +313,12 @@ class Drivers:
                 self._stop(driver, now + self.stop_seconds, now)
         elif driver.phase == ACTIVE and driver.attempts and not driver.failed and now - driver.changed_at > STEADY:
             driver.attempts = 0
-        elif driver.phase == MISSING and now < self.until and not driver.failed and now - driver.missing_since > PATIENCE:
+        elif driver.phase == MISSING and now < self.until and now - driver.missing_since > PATIENCE and now >= driver.asked_for_at:
+            driver.asked_for_at = now + MOST_BACKOFF
             self._fail(driver, "is not connected", now)
 
     def _start_if_due(self, driver: Driver, now: float) -> None:
-        if driver.phase != STOPPED or driver.session is None or now < driver.retry_at:
+        if driver.phase != STOPPED or driver.session is None or driver.leaving or now < driver.retry_at:
             return
         if not all(other.settled(now) for other in self._before(driver)):
             return
@@ -319,7 +353,7 @@ class Drivers:
         if driver.session is not None:
             self._sessions.pop(driver.session, None)
             self.out.append(DropDriver(driver.session, why))
-        driver.session, driver.number, driver.missing_since = None, 0, now
+        driver.session, driver.number, driver.failed, driver.missing_since = None, 0, "", now
         driver.set(MISSING, now)
 
     def _fail(self, driver: Driver, why: str, now: float) -> None:
@@ -330,12 +364,19 @@ class Drivers:
         self._note("error", driver, why)
         if driver.may_run and (policy != "ignore" or driver.phase == STARTING):
             self._stop(driver, now + self.stop_seconds, now)
-        if policy == "ignore":
-            driver.retry_at = NEVER if driver.phase == MISSING else float("inf")
-            return
-        driver.retry_at = NEVER if driver.phase == MISSING else now + min(MOST_BACKOFF, 2.0**driver.attempts)
+        if driver.phase == MISSING:
+            if policy == "fail_over" and self.fail_over is None:
+                self.fail_over = (driver, why)
+        elif policy == "ignore":
+            driver.retry_at = FOREVER
+        else:
+            self._back_off(driver, why, now)
+
+    def _back_off(self, driver: Driver, why: str, now: float) -> None:
+        """Try it again after a while that doubles; after too many tries another node should."""
+        driver.retry_at = now + min(MOST_BACKOFF, 2.0 ** min(driver.attempts, 8))
         driver.attempts += 1
-        if policy == "fail_over" and (driver.attempts > driver.options.retries or driver.phase == MISSING) and self.fail_over is None:
+        if driver.options.on_failure == "fail_over" and driver.attempts > driver.options.retries and self.fail_over is None:
             self.fail_over = (driver, why)
 
     # --- order and questions ----------------------------------------------------------------------------------------------

@@ -3,7 +3,8 @@
 """What becoming active, reigning and giving up mean for the node's drivers, and what a failed driver means for the role. Pure.
 
 A reign in which drivers may run says so in its history document (``DriverStop``, seconds), committed before the first start. So whoever
-follows knows whether to wait, and for how long: until last-heard + max(G(1-r), (L+D)(1+r)), unless it is told that they have stopped.
+follows knows whether to wait, and for how long: max(G, (L+D)(1+r)/(1-r)) from when it last heard of the other, unless it is told that they
+have stopped.
 """
 from __future__ import annotations
 
@@ -64,10 +65,9 @@ class Driving:
         self._base = None if vacant or self.node.election.drivers_stopped(record) else heard
         self._followed = record.epoch
 
-    def _clear(self, how: str, now: float) -> Tuple[float, float]:
+    def _clear(self, how: str, before: Optional[Document], now: float) -> Tuple[float, float]:
         """Return from when on drivers may start in the reign that begins now, and until when those of an earlier process may run."""
         base, self._base = self._base, None
-        before = self._reign_before()
         # A late swap of an earlier process of ours may make us active, too: only who names himself has handed over.
         handed_over = how == "handed over" and self.node.record.holder not in ("", self.node.config.node)
         if handed_over or before is None or "DriverStop" not in before.value:
@@ -83,21 +83,25 @@ class Driving:
     def _bound(self, base: float, before: Document) -> float:
         timing = self.node.config.timing
         stop = max(self.node.config.driver_stop, float(before.value["DriverStop"]))
-        wait = max(timing.grace * (1 - timing.rate_error), (timing.lease + stop) * (1 + timing.rate_error))
-        return base + wait
+        # The other one's clock may be slow, and ours fast.
+        return base + max(timing.grace, (timing.lease + stop) * (1 + timing.rate_error) / (1 - timing.rate_error))
 
     def _reign_before(self) -> Optional[Document]:
         number = self.node.record.epoch.number
-        reigns = [d for d in self.node.state.heads.list("history") if int(d.key) < number]
+        # We have on disk what was committed before the first start, but may not have heard that it is: all of our log counts.
+        reigns = [document for document in self.node.state.heads.list_speculative("history") if int(document.key) < number]
         return max(reigns, key=lambda document: int(document.key), default=None)
 
     def begin(self, leading: "Leading", how: str, now: float) -> Dict[str, Any]:
         """A reign begins; return what its history document says of drivers."""
-        clear_at, rest_at = self._clear(how, now)
+        before = self._reign_before()
+        clear_at, rest_at = self._clear(how, before, now)
         self._stated = -1
         self.drivers.begin(leading.epoch.number, clear_at, rest_at, now)
         leading.pre_active = leading.waits_for = self.drivers.pre_active()
-        return {"DriverStop": self.node.config.driver_stop} if self.drivers.by_id or rest_at > now else {}
+        if rest_at > now and before is not None:  # whoever follows us soon has to wait for those, too
+            return {"DriverStop": max(self.node.config.driver_stop, float(before.value["DriverStop"]))}
+        return {"DriverStop": self.node.config.driver_stop} if self.drivers.by_id else {}
 
     def notice(self, epoch: Epoch, now: float) -> None:
         """The one before us has stopped its drivers, after we became active."""
@@ -156,7 +160,8 @@ class Driving:
             document = self.node.state.heads.speculative("history", key)
             if document is None:
                 return False
-            leading.put_document("history", key, {**document.value, "DriverStop": self.node.config.driver_stop})
+            stop = max(self.node.config.driver_stop, float(document.value.get("DriverStop", 0)))
+            leading.put_document("history", key, {**document.value, "DriverStop": stop})
             self._stated = self.node.state.log.end.seq
             leading.flush(now)
         return self.node.state.commit >= self._stated
@@ -171,7 +176,7 @@ class Driving:
             self.drivers.declined(driver, f"{len(recent)} in {options.failover_window:g} s already; it is tried again here", now)
             return
         try:
-            to = self.node.orders.successor()
+            to = self.node.orders.successor(now=now)
         except Problem as problem:
             self.drivers.declined(driver, problem.detail, now)
             return
@@ -197,7 +202,7 @@ class Driving:
 
     def _stopped(self, event: Event, now: float) -> None:
         if isinstance(event, DriverStopped):
-            self.drivers.stopped(event.session, event.message, now)
+            self.drivers.stopped(event.session, event.message, event.ending, now)
 
     def _health(self, event: Event, now: float) -> None:
         if isinstance(event, DriverHealth):

@@ -199,10 +199,11 @@ class DriverDone:
 
 @dataclass(frozen=True)
 class DriverStopped:
-    """A driver stopped without an order."""
+    """A driver stopped without an order; ``ending``: so does its process, in good order."""
 
     session: int
     message: str
+    ending: bool = False
 
 
 @dataclass(frozen=True)

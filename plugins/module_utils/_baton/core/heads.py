@@ -44,6 +44,12 @@ class Heads:
         documents = self._committed.get(kind, {})
         return [documents[key] for key in sorted(documents)]
 
+    def list_speculative(self, kind: str) -> List[Document]:
+        """Return the documents of a kind as the next change will find them, sorted by key."""
+        keys = {*self._committed.get(kind, {}), *(key for of, key in self._speculative if of == kind)}
+        found = (self.speculative(kind, key) for key in sorted(keys))
+        return [document for document in found if document is not None]
+
     def all(self) -> List[Document]:
         """Return every committed document."""
         return [document for documents in self._committed.values() for document in documents.values()]

@@ -313,12 +313,15 @@ class Node:
             holder="", nonce=self.names.nonce(), floor=max(record.floor, self.state.commit),
         )  # fmt: skip
 
-    def promote(self, record: Record, reason: str, now: float) -> None:
-        """Note the version durably, then swap (M3): from here on the old active gets no acknowledgement from us."""
+    def promote(self, record: Record, reason: str, now: float, heard: float = NEVER) -> None:
+        """Note the version durably, then swap (M3): from here on the old active gets no acknowledgement from us.
+
+        ``heard``: until when others may have acknowledged what it sent.
+        """
         record = replace(record, reason=reason)
         vacant = not self.record.active and bool(self.record.holder)
         self._free = vacant or self.election.released(self.record)
-        self.driving.promoting(max(self._heard(), self.election.since))
+        self.driving.promoting(max(heard, self._heard(), self.election.since))
         self._set_role("taking", now)
         self.state.noted = self.state.version
         self._pending_promotion = Swap(self.state.version, next_version(self.state.version, self.record, record), record)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Dict, Optional
 
 from .documents import Change
-from .election import best
+from .election import NEVER, best
 from .events import Disconnect, Operator, Reply, Send, Submit
 from .leading import Leading
 from .messages import TakeOver
@@ -129,7 +129,7 @@ class Orders:
             lost = f"whatever {record.active or 'the old active'} acknowledged after entry {node.state.log.end.seq}"
         self._asked(order, now, lost)
         node.state.note("warning", f"forced into epoch {forced.epoch.number} by an operator; may be lost: {lost}")
-        node.promote(forced, "forced by an operator", now)
+        node.promote(forced, "forced by an operator", now, NEVER if safe else now)
 
     def _asked(self, order: Operator, now: float, lost: str = "") -> None:
         self._promotion = _Asked(order.id, now, lost)
@@ -168,6 +168,7 @@ class Orders:
         self._can_hand_over()
         if len(leading.record.in_sync) < 2 and not order.force:
             raise refused("nobody_in_sync", "no passive is in sync, so nobody could take over; --force stops serving all the same")
+        self._check_drivers(now)
         leading.hand_over(order.id, "", order.text or "operator", now)
 
     def _switch(self, order: Operator, now: float) -> None:
@@ -178,15 +179,24 @@ class Orders:
         if order.at:
             self._schedule(order, leading, now)
             return
-        leading.hand_over(order.id, self.successor(order.node), order.text or "operator", now)
+        to = self.successor(order.node, now=now)
+        leading.hand_over(order.id, to, order.text or "operator", now)
 
-    def successor(self, node: str = "") -> str:
+    def successor(self, node: str = "", *, now: float) -> str:
         """Return ``node``, or who is best, when the role can be handed to it at this moment; raise Problem when not."""
         leading = self._leading()
         self._can_hand_over()
         to = node or self._best(leading)
         self._check_candidate(to, leading)
+        self._check_drivers(now)
         return to
+
+    def _check_drivers(self, now: float) -> None:
+        """Raise Problem while drivers of whoever was active before may run: the role can't be given away, so VIP and service are kept."""
+        left = self.node.driving.drivers.free_at - now
+        if left > 0:
+            why = f"drivers of the reign before may run for {left:.1f} s more; until then the role can't be handed on: try again"
+            raise refused("too_early", why, seconds=round(left, 3))
 
     def _best(self, leading: Leading) -> str:
         positions = {name: follower.matched for name, follower in leading.followers.by_node.items()}
@@ -230,6 +240,8 @@ class Orders:
         leading = self.node.leading
         planned = self.node.state.heads.committed("system", "switch")
         if leading is None or planned is None or leading.swap is not None or leading.refusal(now) is not None:
+            return
+        if now < self.node.driving.drivers.free_at:
             return
         if self.node.wall(now) < planned.value["At"] or self.node.state.heads.speculative("system", "switch") is None:
             return

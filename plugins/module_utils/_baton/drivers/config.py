@@ -72,7 +72,9 @@ def _read(path: Path, data: Dict[str, Any]) -> Config:
     members = _members(data, known)
     if kind == "notify" and not members["urls"] and not members["urls_file"]:
         raise ValueError("urls or urls_file is missing")
-    return Config(path, read_name(data.get("id", path.stem)), kind, options, check, members)
+    if data.get("id", path.stem) != path.stem:  # its unit and its marker are known by the file's name
+        raise ValueError(f"id: is the file's name, {path.stem}, or left out")
+    return Config(path, read_name(path.stem), kind, options, check, members)
 
 
 def _members(data: Mapping[str, Any], known: "Mapping[str, Member]", of: str = "") -> Dict[str, Any]:

@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict, Sequence, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
 from ..adapters import systemd
 
@@ -23,18 +23,41 @@ GIVE_UP = 10.0  # seconds for a systemctl
 def stop_post(path: Path) -> int:
     """Clean up; return the exit status. FILE may be missing, wrong, or for a driver of the user's own: then only the marker goes."""
     data = _whatever_is_in(path)
-    units = data.get("units")
-    if data.get("type") == "systemd" and isinstance(units, list) and units:
+    name = path.name[: -len(".json")] if path.name.endswith(".json") else path.name
+    # What it has started stands in the note; FILE may have been changed since, or be gone.
+    listed = data.get("units") if data.get("type") == "systemd" else None
+    units = list(dict.fromkeys([*noted(name), *(str(unit) for unit in (listed if isinstance(listed, list) else ()))]))
+    if units:
         systemd.notify(f"EXTEND_TIMEOUT_USEC={int(4 * GIVE_UP * 1e6)}")  # the unit's own limit is for the driver
-        why = _stop([str(unit) for unit in units])
+        why = _stop(units)
         if why:
-            sys.stderr.write(f"batond driver-stop-post: {', '.join(map(str, units))} may still run, so the marker stays: {why}\n")
+            sys.stderr.write(f"batond driver-stop-post: {', '.join(units)} may still run, so the marker stays: {why}\n")
             return 1
-    names = {path.name[: -len(".json")] if path.name.endswith(".json") else path.name}
-    own = data.get("id")
-    if isinstance(own, str) and own and "/" not in own:
-        names.add(own)
-    return max([_remove(name) for name in names])
+        note(name, [])
+    return _remove(name)
+
+
+def _note_file(name: str) -> Path:
+    folder = os.environ.get("STATE_DIRECTORY", "").split(":")[0] or os.environ.get("BATON_RUN_DIR") or "/run/baton"
+    return Path(folder) / f"{name}.units"
+
+
+def noted(name: str) -> List[str]:
+    """Return the units that the driver has started and not stopped."""
+    try:
+        return _note_file(name).read_text(encoding="utf-8").split()
+    except OSError:
+        return []
+
+
+def note(name: str, units: Sequence[str]) -> None:
+    """Keep the units that the driver is about to start, or that it has stopped them; OSError."""
+    file = _note_file(name)
+    if units:
+        file.with_suffix(".new").write_text("\n".join(units) + "\n", encoding="utf-8")
+        file.with_suffix(".new").replace(file)
+    else:
+        file.unlink(missing_ok=True)
 
 
 def kill(units: Sequence[str]) -> None:

@@ -24,6 +24,7 @@ class SystemdDriver(BuiltIn):
 
     async def trigger(self, is_active: bool) -> Optional[str]:
         if is_active:
+            stop_post.note(self.id, self.units)
             for unit in self.units:
                 # It ends when the unit has started. If it is cancelled, the stop that follows replaces the start in systemd's queue.
                 ended = await self._systemctl("start", unit)
@@ -31,7 +32,7 @@ class SystemdDriver(BuiltIn):
                     raise Failed(f"there is no unit {unit}" if ended.status == stop_post.NOT_LOADED else f"{unit}: {ended.why}")
             return f"{', '.join(self.units)} active"
         missing, failures = [], []
-        for unit in reversed(self.units):
+        for unit in reversed(self._started()):
             ended = await self._systemctl("stop", unit)
             if ended.status == stop_post.NOT_LOADED:
                 missing.append(unit)
@@ -39,7 +40,12 @@ class SystemdDriver(BuiltIn):
                 failures.append(f"{unit}: {ended.why}")
         if failures:
             raise Failed("; ".join(failures))
+        stop_post.note(self.id, [])
         return f"{', '.join(self.units)} stopped" + (f"; there is no unit {', '.join(missing)}" if missing else "")
+
+    def _started(self) -> List[str]:
+        """Return our units, and those that an earlier process of this driver may have left running."""
+        return list(dict.fromkeys([*self.units, *stop_post.noted(self.id)]))
 
     async def _systemctl(self, verb: str, unit: str) -> Ended:
         return await self._groups.run(["systemctl", verb, "--", unit], capture=True)
@@ -55,7 +61,7 @@ class SystemdDriver(BuiltIn):
         return await super().check()
 
     def kill(self) -> None:
-        stop_post.kill(self.units)
+        stop_post.kill(self._started())
 
 
 DRIVER = SystemdDriver
