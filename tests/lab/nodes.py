@@ -78,8 +78,9 @@ class Driver:
         self.node, self.name = node, name
         self.log = node.folder / f"{node.name}-{name}.log"
         if program is None:
-            file = node.folder / f"{node.name}-{name}.json"
-            file.write_text(json.dumps({"id": name, **members}))
+            file = node.folder / f"drivers-{node.name}" / f"{name}.json"
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(json.dumps(members))
             program = [str(ROOT / "build/batond.pyz"), "driver", str(file)]
         self.command = [sys.executable, *program]
         self.start()
