@@ -93,7 +93,7 @@ bench-failover: build ## outage of the VIP beside keepalived, in one run: TRIALS
 
 bench-drivers: build ## outage of a service that a driver runs, beside keepalived's notify scripts, in one run: TRIALS=n; needs root
 	$(call ROOT,network namespaces need it)
-	@$(BIN)/python tests/bench/drivers.py --trials $(TRIALS)
+	@$(BIN)/python tests/bench/drivers.py --trials $(if $(filter file,$(origin TRIALS)),5,$(TRIALS))
 
 bench-plays: build ## what coordination costs a play, and how it grows, beside etcd and common modules
 	@$(BIN)/python tests/bench/plays.py
