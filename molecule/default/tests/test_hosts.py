@@ -54,7 +54,7 @@ def test_service(node):
 
 
 def test_nobody_else_reads_secrets(node):
-    for path, mode in (("/etc/baton", 0o700), ("/var/lib/baton", 0o700), ("/etc/baton/ha.token", 0o600), ("/etc/baton/node.key", 0o600)):
+    for path, mode in (("/etc/baton", 0o710), ("/var/lib/baton", 0o700), ("/etc/baton/ha.token", 0o600), ("/etc/baton/node.key", 0o600)):
         file = node.file(path)
         assert (file.user, file.mode) == ("baton", mode), path
     token = node.file("/etc/baton/ha.token").content_string.strip()
