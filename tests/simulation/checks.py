@@ -95,7 +95,7 @@ class Checks:
 
     def vip(self, host, taken=False):
         """``host`` may hold the VIP from now on: nobody else's guard may still leave it in place."""
-        if taken and host.drivers is not None:
+        if taken and host.drivers is not None and host.drivers.configured:
             for service in host.drivers.services.values():
                 if service.options.pre_active and service.active_in != host.node.record.epoch.number:
                     self.fail(f"{host.name} takes the VIP before its driver {service.name} was active")

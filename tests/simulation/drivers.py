@@ -58,6 +58,7 @@ class HostDrivers:
             "db": Service(self, "db", Options(pre_active=True)),
             "web": Service(self, "web", Options(after=("db",), on_failure=policy, retries=1, start_seconds=5.0)),
         }
+        self.configured = random.Random(f"configured {seed}").random() < 0.5  # else nobody knows of them before they connect
         self.sessions = 0
         self.troubles = random.Random(f"driver troubles {seed}").choice((0.0, 0.02, 0.2))
         self._look()
@@ -105,18 +106,27 @@ class HostDrivers:
         if service is not None:
             self.after(self.dice.uniform(0.0005, 0.02), lambda: self._obey(service, command))
         if command.active and self.troubles and self.dice.random() < 0.15:
-            self._freeze_now()
+            self.after(0, self.dice.choice((self._freeze, self._cut_off)))
 
-    def _freeze_now(self):
-        """Aimed: the daemon freezes when it has given an order to start, before anybody hears of what it committed for that."""
-        host = self.host
-        life = host.life
-        self.after(0, lambda: self._set_frozen(life))
-        self.after(self.dice.choice((1.5, 4.0, 8.0)), lambda: host.life == life and host.is_frozen and host.thaw())
+    # Aimed: the daemon has given an order to start, and nobody hears of what it wrote and committed for that.
 
-    def _set_frozen(self, life):
-        if self.host.life == life and self.host.node is not None:
-            self.host.is_frozen = True
+    def _freeze(self):
+        host, life = self.host, self.host.life
+        if host.node is not None and not host.is_frozen:
+            host.is_frozen = True
+            self.after(self.dice.choice((1.5, 4.0, 8.0)), lambda: host.life == life and host.is_frozen and host.thaw())
+
+    def _cut_off(self):
+        world, name = self.host.world, self.host.name
+        ways = {way for other in world.hosts if other != name for way in ((name, other), (other, name))} - world.cut
+        world.cut.update(ways)
+        self.after(self.dice.choice((1.5, 4.0, 8.0)), lambda: world.cut.difference_update(ways))
+
+    def _switch_too_early(self):
+        """Aimed: the role is to be handed on while the drivers of the one before may still run."""
+        node = self.host.node
+        if node is not None and node.leading is not None and not node.driving.drivers.cleared and not self.host.is_frozen:
+            self.host.give(ev.Operator(-1, "switch"))
 
     def _obey(self, service, command):
         if service.session != command.session:
@@ -166,6 +176,8 @@ class HostDrivers:
     def _look(self):
         """Each driver looks at its lease; some die."""
         clock = self.host.clock()
+        if self.troubles and self.dice.random() < 0.03:
+            self._switch_too_early()
         for service in self.services.values():
             if service.running and not service.stopping and clock >= service.lease:
                 self._lease_ended(service)

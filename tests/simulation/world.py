@@ -162,8 +162,8 @@ class Host:
         self.node = Node(config, self.disk.read())
         self.give(ev.Started())
         if self.drivers is not None:
-            expected = {service.name: service.options for service in self.drivers.services.values()}
-            self.give(ev.DriversExpected(expected))
+            if self.drivers.configured:
+                self.give(ev.DriversExpected({service.name: service.options for service in self.drivers.services.values()}))
             self.drivers.connect()
         for other in world.hosts.values():
             if other is not self:
