@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from support.cluster import ROOT, Cluster, until
+from support.certificates import Authority
+from support.cluster import ROOT, Cluster, free_port, until
 
 STOP = "2"  # seconds: D
 START = 'echo "start $NODE" >> "$LOG"; sleep 600 &'
@@ -208,6 +209,29 @@ def test_metrics_have_the_drivers(cluster, drivers, tmp_path):
     until(lambda: 'baton_driver_active{driver="web"} 1' in requests.get(first.url + "/metrics", timeout=10).text, "the metric")
     for name in ("connected", "healthy", "failures_total", "last_change_timestamp_seconds", "last_order_seconds"):
         assert f'baton_driver_{name}{{driver="web"}}' in requests.get(first.url + "/metrics", timeout=10).text
+
+
+def test_over_tls(tmp_path):
+    Authority(tmp_path).issue("n1", "127.0.0.1")
+    listen, data, log = f"127.0.0.1:{free_port()}", tmp_path / "n1", tmp_path / "service.log"
+    tls = [f"--tls-{name}={tmp_path / file}" for name, file in (("cert", "n1.pem"), ("key", "n1.key"), ("ca", "ca.pem"))]
+    options = ["--node-id", "n1", "--data-dir", str(data), "--listen", listen, "--dcs", f"local:{tmp_path}/dcs.db", *tls]
+    file = tmp_path / "web.json"
+    file.write_text(json.dumps({"type": "script", "start": f"echo start n1 >> {log}", "stop": f"echo stop n1 >> {log}"}))
+    secret = {"BATON_DRIVER_SECRET_FILE": str(data / "run/driver.secret")}
+    where = {**os.environ, **secret, "BATON_DRIVER_URL": f"https://{listen}", "BATON_CA": str(tmp_path / "ca.pem")}
+    program = [sys.executable, str(ROOT / "build/batond.pyz")]
+    with open(tmp_path / "journal", "wb") as journal:
+        daemon = subprocess.Popen([*program, *options], stdout=journal, stderr=journal)
+        driver = subprocess.Popen([*program, "driver", str(file)], stdout=journal, stderr=journal, env=where)
+    try:
+        until(lambda: running(log) == ["n1"], f"it runs; {(tmp_path / 'journal').read_text()}")
+        driver.terminate()
+        assert driver.wait(20) == 0 and running(log) == []
+    finally:
+        for process in (driver, daemon):
+            process.kill()
+            process.wait()
 
 
 def test_a_wrong_secret_and_bad_frames_are_refused(cluster, tmp_path):
