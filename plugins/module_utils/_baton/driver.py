@@ -132,7 +132,7 @@ class _WithinLease:
     def __await__(self) -> Generator[Any, Any, Optional[str]]:
         steps = self._start.__await__()
         try:
-            waits_for = next(steps)
+            waits_for = steps.send(None)
             while True:
                 try:
                     yield waits_for
@@ -142,7 +142,7 @@ class _WithinLease:
                     self.cancelled = True
                     waits_for = steps.throw(error)
                 else:
-                    waits_for = next(steps)
+                    waits_for = steps.send(None)
         except StopIteration as end:
             result: Optional[str] = end.value
             return result

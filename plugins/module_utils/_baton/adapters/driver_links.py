@@ -267,7 +267,7 @@ def _event(session: int, frame: Dict[str, Any]) -> ev.Event:
     kind, message = frame.get("type"), frame.get("message", "")
     text = "".join(c if c.isprintable() else " " for c in message[:MOST_MESSAGE]) if isinstance(message, str) else ""
     number, ok = frame.get("number"), frame.get("ok")
-    if kind == "done" and type(number) is int and isinstance(ok, bool):
+    if kind == "done" and isinstance(number, int) and not isinstance(number, bool) and isinstance(ok, bool):
         return ev.DriverDone(session, number, ok, text)
     if kind == "health" and isinstance(ok, bool):
         return ev.DriverHealth(session, ok, text)

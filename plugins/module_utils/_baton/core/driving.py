@@ -115,7 +115,7 @@ class Driving:
     def tend(self, event: Event, now: float) -> None:
         """Bring the drivers in line with the role. Most events change nothing for them."""
         leading, drivers = self.node.leading, self.drivers
-        if type(event) not in self._handlers and type(event) is not Tick and (not drivers.by_id or self._view() == self._seen):
+        if type(event) not in self._handlers and not isinstance(event, Tick) and (not drivers.by_id or self._view() == self._seen):
             return
         drivers.advance(now)
         if leading is not None and leading.reigning(now) and self._is_stated(leading, now):
