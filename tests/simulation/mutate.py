@@ -210,7 +210,7 @@ def grace_is_as_short_as_the_lease():
 
 
 def a_restart_begins_no_grace():
-    return replaced(election.Election, "restart", lambda self, now: setattr(self, "_since", -1e9))
+    return replaced(election.Election, "restart", lambda self, now: setattr(self, "since", -1e9))
 
 
 def serves_without_a_lease():

@@ -123,7 +123,7 @@ def test_a_daemon_that_is_killed_takes_its_drivers_along_and_the_notice_says_whe
     assert reason == f"{first.name} ended", reason
 
 
-def test_without_a_notice_it_is_waited_for(cluster, drivers, tmp_path):
+def test_a_frozen_daemons_driver_stops_by_itself_and_the_other_node_takes_the_service(cluster, drivers, tmp_path):
     first = cluster.active()
     drivers()
     log = tmp_path / "service.log"

@@ -490,7 +490,10 @@ class Daemon:
         if self.guard is not None:
             await self.guard.start()
         await self.links.start()
-        await self.drivers.start()
+        try:
+            await self.drivers.start()
+        except OSError as error:
+            raise Problem(400, "bad_setting", f"--run-dir (BATON_RUN_DIR): can't use {self.settings.run_dir}: {error.strerror}") from None
         self._expect_drivers()
         await self.store.start(lambda version, record: self.tell(ev.RecordRead(version, record)))
 

@@ -3,7 +3,6 @@
 """The drivers of docs/examples do what docs/driver-protocol.md asks for."""
 
 import os
-import shutil
 import signal
 import sys
 from pathlib import Path
@@ -37,7 +36,6 @@ def test_the_one_in_python(batond, launch, tmp_path):
 
 # --- Node.js ----------------------------------------------------------------------------------------------------------------
 
-node = pytest.mark.skipif(shutil.which("node") is None, reason="Node.js is not installed")
 SERVICE = 'echo $$ > "up.$BATON_EPOCH"; trap "" TERM; sleep 600 & sleep 600'
 
 
@@ -62,7 +60,6 @@ def running(folder, epoch=1):
     return alive(int(group))
 
 
-@node
 def test_node_starts_and_stops(script, tmp_path):
     _process, connection = script()
     assert connection.start()["ok"]
@@ -75,14 +72,12 @@ def test_node_starts_and_stops(script, tmp_path):
     assert running(tmp_path, 2)
 
 
-@node
 def test_node_every_order_is_answered_once(script):
     _process, connection = script("sleep 600")
     numbers = [connection.order(bool(turn % 2), epoch=turn) for turn in range(1, 20)]
     assert [connection.next()["number"] for _number in numbers] == numbers
 
 
-@node
 def test_node_stops_at_the_end_of_its_lease(script, tmp_path):
     _process, connection = script()
     connection.start()
@@ -92,7 +87,6 @@ def test_node_stops_at_the_end_of_its_lease(script, tmp_path):
     assert not running(tmp_path)
 
 
-@node
 def test_node_stops_when_the_connection_is_lost_and_comes_back(batond, script, tmp_path):
     process, connection = script()
     batond.mark("js")
@@ -112,7 +106,6 @@ def test_node_stops_when_the_connection_is_lost_and_comes_back(batond, script, t
     assert not batond.marker("js").exists()
 
 
-@node
 def test_node_frozen_past_its_lease_it_does_not_go_on(script, tmp_path):
     process, connection = script()
     connection.start(seconds=0.5)
@@ -129,7 +122,6 @@ def test_node_frozen_past_its_lease_it_does_not_go_on(script, tmp_path):
     assert not running(tmp_path)
 
 
-@node
 def test_node_a_command_that_ends_or_can_not_be_started(script, batond, launch):
     process, connection = script("exit 1")
     connection.order(True)
@@ -142,7 +134,6 @@ def test_node_a_command_that_ends_or_can_not_be_started(script, batond, launch):
     assert "ENOENT" in connection.start()["message"]
 
 
-@node
 def test_node_a_wrong_secret_or_a_refusal(script, batond, launch):
     (batond.run_dir / "driver.secret").write_text("wrong")
     batond.refuse = "the id is taken"

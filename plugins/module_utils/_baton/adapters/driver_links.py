@@ -41,11 +41,20 @@ class _Session:
         self._wake = asyncio.Event()
         self._ending = False
 
-    def send(self, frame: Dict[str, Any], last: bool = False) -> None:
+    def send(self, frame: Dict[str, Any]) -> None:
         if self._queue and frame["type"] == self._queue[-1]["type"] == "lease":
             self._queue.pop()
         self._queue.append(frame)
-        self._ending = self._ending or last
+        self._wake.set()
+
+    def refuse(self, reason: str) -> None:
+        """Say why, then end."""
+        self.send({"type": "refused", "reason": reason})
+        self.end()
+
+    def end(self) -> None:
+        """Close the connection when what is queued has been sent."""
+        self._ending = True
         self._wake.set()
 
     async def pump(self) -> None:
@@ -150,11 +159,11 @@ class DriverLinks:
                 self._tell(_event(session.number, frame))
         except Problem as problem:
             LOG.error("driver %s: %s; its connection is closed", name, problem.detail)
-            session.send({"type": "refused", "reason": problem.detail}, last=True)
+            session.refuse(problem.detail)
         finally:
             if self._sessions.pop(session.number, None) is not None:
                 self._tell(ev.DriverGone(session.number))
-            session.send({"type": "end"}, last=True)
+            session.end()
             await asyncio.wait([pump], timeout=1)
             pump.cancel()
 
@@ -185,7 +194,7 @@ class DriverLinks:
         session = self._sessions.pop(command.session, None)
         if session is not None:
             LOG.warning("driver %s is refused: %s", session.name, command.reason)
-            session.send({"type": "refused", "reason": command.reason}, last=True)
+            session.refuse(command.reason)
 
     def mark(self, command: ev.DriverMarker) -> None:
         """Make or remove a marker. A driver for which none can be made is cut off before it is told to start."""
@@ -203,7 +212,7 @@ class DriverLinks:
     def _cut_off(self, name: str) -> None:
         for session in [session for session in self._sessions.values() if session.name == name]:
             del self._sessions[session.number]
-            session.send({"type": "refused", "reason": "its marker can't be made; the journal of batond says why"}, last=True)
+            session.refuse("its marker can't be made; the journal of batond says why")
             asyncio.get_running_loop().call_soon(self._tell, ev.DriverGone(session.number))
 
 

@@ -58,10 +58,9 @@ class Driving:
 
     # --- becoming active --------------------------------------------------------------------------------------------------
 
-    def promoting(self, heard: float) -> None:
-        """A promotion begins; ``heard``: when the active before us may last have had an acknowledgement of ours, at the latest."""
+    def promoting(self, vacant: bool, heard: float) -> None:
+        """A promotion begins. The role was given up (``vacant``), or its holder may have had acknowledgements until ``heard``."""
         record = self.node.record
-        vacant = not record.active and bool(record.holder)
         self._base = None if vacant or self.node.election.drivers_stopped(record) else heard
         self._followed = record.epoch
 
@@ -186,28 +185,22 @@ class Driving:
 
     # --- events -----------------------------------------------------------------------------------------------------------
 
-    def _hello(self, event: Event, now: float) -> None:
-        if isinstance(event, DriverHello):
-            why = self.drivers.hello(event.session, event.id, event.options, now)
-            if why:
-                self.node.out.append(DropDriver(event.session, why))
+    def _hello(self, event: DriverHello, now: float) -> None:
+        why = self.drivers.hello(event.session, event.id, event.options, now)
+        if why:
+            self.node.out.append(DropDriver(event.session, why))
 
-    def _gone(self, event: Event, now: float) -> None:
-        if isinstance(event, DriverGone):
-            self.drivers.gone(event.session, now)
+    def _gone(self, event: DriverGone, now: float) -> None:
+        self.drivers.gone(event.session, now)
 
-    def _done(self, event: Event, now: float) -> None:
-        if isinstance(event, DriverDone):
-            self.drivers.done(event.session, event.number, event.ok, event.message, now)
+    def _done(self, event: DriverDone, now: float) -> None:
+        self.drivers.done(event.session, event.number, event.ok, event.message, now)
 
-    def _stopped(self, event: Event, now: float) -> None:
-        if isinstance(event, DriverStopped):
-            self.drivers.stopped(event.session, event.message, event.ending, now)
+    def _stopped(self, event: DriverStopped, now: float) -> None:
+        self.drivers.stopped(event.session, event.message, event.ending, now)
 
-    def _health(self, event: Event, now: float) -> None:
-        if isinstance(event, DriverHealth):
-            self.drivers.health(event.session, event.ok, event.message, now)
+    def _health(self, event: DriverHealth, now: float) -> None:
+        self.drivers.health(event.session, event.ok, event.message, now)
 
-    def _expected(self, event: Event, now: float) -> None:
-        if isinstance(event, DriversExpected):
-            self.drivers.expect(event.drivers, now)
+    def _expected(self, event: DriversExpected, now: float) -> None:
+        self.drivers.expect(event.drivers, now)

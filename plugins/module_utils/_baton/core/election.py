@@ -22,18 +22,13 @@ class Election:
 
     def __init__(self, config: NodeConfig) -> None:
         self.config = config
-        self._since = float("inf")  # a grace begins here at the earliest
+        self.since = float("inf")  # a grace begins here at the earliest
         self._released: Tuple[Epoch, float] = (NO_EPOCH, NEVER)
         self._drivers_stopped = NO_EPOCH  # the reign of which that was said
 
-    @property
-    def since(self) -> float:
-        """Return when the grace that runs now began at the earliest."""
-        return self._since
-
     def restart(self, now: float) -> None:
         """Begin a full grace: the process started, a promotion failed, or another node became active."""
-        self._since = now
+        self.since = now
 
     def release(self, node: str, epoch: Epoch, record: Record, now: float, drivers: bool = False) -> bool:
         """Take a release notice (M4): the reign ``epoch`` of ``node`` is over and its VIP is gone. False: not of this reign."""
@@ -58,7 +53,7 @@ class Election:
         turn = rank * self.config.timing.stagger
         if self.released(record):
             return now >= self._released[1] + turn
-        return now - max(heard, self._since) > self.config.timing.grace + turn
+        return now - max(heard, self.since) > self.config.timing.grace + turn
 
     def rank(self, end: Position, record: Record, peers: Mapping[str, Hello]) -> int:
         """Return how many in-sync passives go before us: longer logs, then higher priority, then the name."""

@@ -321,7 +321,7 @@ class Node:
         record = replace(record, reason=reason)
         vacant = not self.record.active and bool(self.record.holder)
         self._free = vacant or self.election.released(self.record)
-        self.driving.promoting(max(heard, self._heard(), self.election.since))
+        self.driving.promoting(vacant, max(heard, self._heard(), self.election.since))
         self._set_role("taking", now)
         self.state.noted = self.state.version
         self._pending_promotion = Swap(self.state.version, next_version(self.state.version, self.record, record), record)
