@@ -50,6 +50,7 @@ class Checks:
         self.drivers = 0  # starts of drivers
         self.others = {}  # request id → who is told the result
         self.believers = Believers(self)
+        self.outside = set()  # hosts that a person has to help: they need not be in sync at the end
         self.leases = True  # what leases promise ends with a force
 
     def fail(self, text):
@@ -173,9 +174,18 @@ class Checks:
             mine = state.log.position(seq)
             if seq > state.log.start.seq and mine != position:
                 self.fail(f"entry {position} was committed; the active has {mine}")
+        self._check_in_sync(active)
         if state.commit < max(self.committed, default=0):
             self.fail(f"the active ends at {state.commit}, {max(self.committed)} was committed")
         self._check_chains(state)
+
+    def _check_in_sync(self, active):
+        """With nothing in their way, all who run have joined: a cluster that never does proves nothing of joining."""
+        for host in self.world.hosts.values():
+            if host.node is None or host.name in self.outside:
+                continue
+            if host.node.me not in active.node.record.in_sync:
+                self.fail(f"{host.name} is not in sync at the end: {self.describe()}")
 
     def _check_chains(self, state):
         """Replay the log: every acknowledged compare-and-patch found just what it expected."""

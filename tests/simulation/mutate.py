@@ -231,8 +231,8 @@ def serves_before_the_others_know_the_epoch():
 
     init = leading.Leading.__init__
 
-    def begin(self, config, state, names, reason, now, free=False):
-        init(self, config, state, names, reason, now, free)
+    def begin(self, config, state, names, history, now, free=False):
+        init(self, config, state, names, history, now, free)
         self._since = now
 
     stack = contextlib.ExitStack()
@@ -255,12 +255,12 @@ def hands_over_while_it_holds_the_vip():
 def m5_cuts_by_length():
     original = following.Following._take
 
-    def take(self, peer, message):
+    def take(self, peer, message, now):
         log, end = self.state.log, message.prev.seq + len(message.entries)
         if message.entries and log.end.seq > end >= log.start.seq:
             log.truncate_after(end)
             self.state.store(truncate_after=end)
-        original(self, peer, message)
+        original(self, peer, message, now)
 
     return replaced(following.Following, "_take", take)
 

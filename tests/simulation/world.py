@@ -16,9 +16,13 @@ from baton.core import events as ev
 from baton.core.config import NodeConfig
 from baton.core.log import Epoch
 from baton.core.node import Node
+from baton.core.record import Record
 from baton.core.timing import PROFILES
 from simulation.checks import Checks, Violation
 from simulation.drivers import HostDrivers
+
+
+READ = {"promised": lambda value: Epoch(*value), "record": Record.from_json}
 
 
 @dataclass
@@ -39,7 +43,7 @@ class Disk:
         saved.entries.extend(command.entries)
         saved.commit = max(saved.commit, command.commit)
         for name, value in command.meta.items():
-            setattr(saved, name, Epoch(*value) if name == "promised" else value)
+            setattr(saved, name, READ.get(name, lambda value: value)(value))
 
     def checkpoint(self, command):
         saved = self.saved
@@ -48,6 +52,7 @@ class Disk:
             documents[(kind, key)] = document
         saved.documents = [d for d in documents.values() if d is not None]
         saved.checkpoint, saved.log_start = command.at, command.log_start
+        saved.at = command.log_at
         saved.replies = [*saved.replies, *command.replies]
         saved.entries = [entry for entry in saved.entries if entry.seq > command.log_start.seq]
 
@@ -138,6 +143,7 @@ class Host:
         self.is_frozen = False
         self.disk = self.new_disk()
         self.rate = 1 + world.dice.uniform(-0.09, 0.09)
+        self.fetching, self.fetched = False, None
         self.vip_until = 0.0  # on this host's clock: the guard removes the address then, whatever the daemon does
         self.drivers = HostDrivers(self, world.seed) if world.drivers else None
 
@@ -152,7 +158,7 @@ class Host:
         world = self.world
         self.life += 1
         self.is_frozen, self.frozen = False, []
-        self.queue = []
+        self.queue, self.fetching = [], False
         world.processes += 1
         config = NodeConfig(
             self.name, f"sim://{self.name}", "ha", "1.0.0", "sim/sim", PROFILES["balanced"], f"p{world.processes}",
@@ -338,22 +344,35 @@ class Host:
         self.drivers.mark(command)
 
     def _do_fetchsnapshot(self, command):
-        self._later(self.world.dice.uniform(0.01, 0.3), lambda: self._install(command.node))
+        if not self.fetching:
+            self.fetching = True
+            self._later(self.world.dice.uniform(0.01, 0.3), lambda: self._fetch(command.node))
 
-    def _install(self, source):
+    def _fetch(self, source):
+        self.fetching = False
         other = self.world.hosts[source]
         if other.node is None or other.node.leading is None or self.world.blocked(source, self.name):
             return
         state = other.node.state
-        saved = ev.Saved(
-            f"{self.name}-disk{self.world.disks + 1}", state.cluster_id, state.promised, commit=state.commit, checkpoint=state.applied,
-            documents=state.heads.all(), log_start=state.applied, replies=list(state.replies.rows(state.commit)),
-        )  # fmt: skip
         self.world.disks += 1
+        self.fetched = ev.Saved(
+            f"{self.name}-disk{self.world.disks}", state.cluster_id, state.promised, commit=state.commit, checkpoint=state.applied,
+            documents=state.heads.all(), log_start=state.applied, replies=list(state.replies.rows(state.commit)), at=state.last_at,
+        )  # fmt: skip
+        told = ev.SnapshotFetched(source, self.fetched.incarnation, state.cluster_id, state.reigns(), other.node.record.forced_epoch)
+        self._later(self.world.dice.uniform(0.001, 0.1), lambda: self.give(told))
+
+    def _do_installsnapshot(self, command):
+        """What was queued for the old disk goes with it; putting the new one in place takes a while, in which a crash finds either."""
+        saved = self.fetched
         self.queue = []
-        blobs, record = self.disk.blobs, self.disk.record
-        self.disk = Disk(saved, record, blobs)
-        self.give(ev.SnapshotInstalled(self.disk.read()))
+
+        def put():
+            self.queue = []
+            self.disk = Disk(saved, self.disk.record, self.disk.blobs)
+            self._later(self.world.dice.uniform(0.001, 0.1), lambda: self.give(ev.SnapshotInstalled(self.disk.read())))
+
+        self._later(self.world.dice.uniform(0.001, 0.1), put)
 
     def _do_fetchblob(self, command):
         def act():

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import hashlib
+import json
 import logging
 import os
 import platform
@@ -39,8 +41,9 @@ from .adapters.notice import Notice
 from .adapters.peers import PATH as LINK_PATH
 from .adapters.peers import Links
 from .adapters.snapshots import PATH as SNAPSHOT_PATH
-from .adapters.snapshots import fetch, serve
+from .adapters.snapshots import fetch, serve, snapshot_fetched
 from .adapters.sqlite import DataDirectory, Writer, distrust, load, write_durably, write_snapshot
+from .core import access
 from .core import events as ev
 from .core.config import NodeConfig
 from .core.driver_options import Options as DriverOptions
@@ -71,6 +74,7 @@ class Daemon:
     def __init__(self, settings: Settings, tokens: Sequence[str]) -> None:
         self.settings = settings
         self.loop = asyncio.get_running_loop()
+        self.process = secrets.token_hex(8)
         self.certificates = Certificates()
         self.directory = DataDirectory(settings.data_dir)
         self.store = self._record_store()
@@ -81,7 +85,7 @@ class Daemon:
         self.directory.tidy()  # a snapshot that a crash cut short
         self.node = self._load(incarnation)
         self.writer: Optional[Writer] = self._writer(incarnation)
-        self.links = Links(settings.node_id, tokens, self._tls(self.certificates.client), self.tell)
+        self.links = Links(settings.node_id, self.process, tokens, self._tls(self.certificates.client), self.tell)
         self.drivers = DriverLinks(settings.run_dir, settings.node_id, settings.driver_stop, self._from_driver)
         self.guard = self._guard()
         self.service = Service(self.node, self.tell, boottime)
@@ -94,9 +98,10 @@ class Daemon:
         self._expected: Dict[str, DriverOptions] = {}
         self._commands: Dict[type, Callable[[Any], None]] = {
             ev.Store: self._write, ev.Checkpoint: self._write, ev.Send: self._send, ev.Connect: self._connect,
-            ev.Disconnect: lambda c: self.links.disconnect(c.node), ev.ReadRecord: self._read_record,
+            ev.Disconnect: lambda c: self.links.disconnect(c.node), ev.Renounce: self._renounce, ev.ReadRecord: self._read_record,
             ev.Swap: self._swap, ev.Adopt: self._adopt, ev.Reply: self.service.reply, ev.Changed: self._changed,
             ev.Lease: self._lease, ev.Prepare: self._prepare, ev.RoleChanged: self._role_changed, ev.FetchSnapshot: self._fetch_snapshot,
+            ev.InstallSnapshot: self._install_snapshot, ev.DropSnapshot: self._drop_snapshot,
             ev.FetchBlob: self._fetch_blob, ev.ForgetRecord: self._forget_record, ev.KeepTail: self._keep_tail, ev.Note: self._note,
             ev.DriverWelcome: self.drivers.welcome, ev.DriverOrder: self.drivers.order, ev.DriverLease: self.drivers.lease,
             ev.DropDriver: self.drivers.drop, ev.DriverMarker: self.drivers.mark, ev.DriversCleared: lambda c: self._keep_notice(),
@@ -140,10 +145,11 @@ class Daemon:
     def _config(self) -> NodeConfig:
         s = self.settings
         return NodeConfig(
-            node=s.node_id, url=s.advertise, ha_id=s.ha_id, version=VERSION, timing=s.timing, process=secrets.token_hex(8),
+            node=s.node_id, url=s.advertise, ha_id=s.ha_id, version=VERSION, timing=s.timing, process=self.process,
             system=f"{platform.system()}/{platform.machine()}".lower(), shared=self.store.shared, mode=s.mode,
             may_create=self.store.shared and not s.passive, min_in_sync=s.min_in_sync, discard=s.discard,
             no_failover=s.no_failover, priority=s.priority, wall_offset=time.time() - boottime(),
+            host=platform.node(),
             checkpoint_entries=s.checkpoint_entries, keep_entries=s.keep_entries, driver_stop=s.driver_stop,
         )  # fmt: skip
 
@@ -190,7 +196,7 @@ class Daemon:
     async def _tick(self) -> None:
         period = self.settings.timing.heartbeat / 2
         while True:
-            self.tell(ev.Tick())
+            self.tell(ev.Tick(time.time()))
             await asyncio.sleep(period)
 
     # --- disk -----------------------------------------------------------------------------------------------------------
@@ -213,11 +219,23 @@ class Daemon:
             self.writer.put(command)
 
     def _keep_tail(self, command: ev.KeepTail) -> None:
+        """Write entries to a file that is named for what is in it: another tail with the same numbers is another file."""
         first, last = command.entries[0], command.entries[-1]
-        path = self.settings.data_dir / f"tail-{first.epoch.number}-{first.seq}-{last.seq}.jsonl"
+        text = "".join(
+            json.dumps({"seq": e.seq, "epoch": e.epoch.number, "id": e.epoch.id, "entry": e.body}, separators=(",", ":")) + "\n"
+            for e in command.entries
+        )
+        name = hashlib.sha256(text.encode()).hexdigest()[:12]
+        path = self.settings.data_dir / f"tail-{first.epoch.number}-{first.seq}-{last.seq}-{name}.jsonl"
         if not path.exists():
-            write_durably(path, "".join(f'{{"seq":{e.seq},"epoch":{e.epoch.number},"entry":{e.text}}}\n' for e in command.entries))
+            write_durably(path, text)
             LOG.warning("kept %d entries that the others do not have in %s", len(command.entries), path)
+
+    def _renounce(self, command: ev.Renounce) -> None:
+        """Our disk is a copy of one in use: the next start gives it an incarnation of its own."""
+        self.directory.disown()
+        LOG.critical("%s: stopping, to start as a new disk", command.reason)
+        os._exit(1)
 
     # --- the cluster record ---------------------------------------------------------------------------------------------
 
@@ -271,7 +289,7 @@ class Daemon:
         self.links.send(command.node, command.message)
 
     def _connect(self, command: ev.Connect) -> None:
-        self.links.connect(command.url)
+        self.links.connect(command.url, command.node)
 
     def _node_url(self, node: str) -> str:
         return self.links.url_of(node) or self.node.members().get(node, "")
@@ -287,35 +305,36 @@ class Daemon:
             incarnation = secrets.token_hex(8)
             database = self.directory.create(incarnation)
             await self.loop.run_in_executor(self.copy_thread, write_snapshot, database, header, documents, replies)
-            self._check_unneeded()
-            saved = await self._use_snapshot(incarnation)
-            LOG.info("snapshot of %s is in place: %d documents at entry %d", node, len(documents), saved.commit)
-            self.tell(ev.SnapshotInstalled(saved))
-        except (OSError, ValueError, sqlite3.Error, aiohttp.ClientError, asyncio.TimeoutError) as error:
+            fetched = snapshot_fetched(node, incarnation, header)
+            LOG.info("the snapshot of %s is here: %d documents at entry %d", node, len(documents), header["position"][1])
+            self.tell(fetched)
+        except (OSError, ValueError, LookupError, TypeError, sqlite3.Error, aiohttp.ClientError, asyncio.TimeoutError) as error:
             LOG.warning("no snapshot from %s: %s", node, error)
             await self.loop.run_in_executor(self.copy_thread, self.directory.tidy)
-        finally:
             self._copying.discard("snapshot")
 
-    def _check_unneeded(self) -> None:
-        """Raise ValueError when this disk has come to hold what was acknowledged while the snapshot was copied."""
-        if self.node.leading is not None or self.node.in_sync():
-            raise ValueError("this node is in sync without it")
+    def _drop_snapshot(self, command: ev.DropSnapshot) -> None:
+        LOG.warning("the snapshot is not used: %s", command.reason)
+        removing = self.loop.run_in_executor(self.copy_thread, self.directory.tidy)
+        removing.add_done_callback(lambda _done: self._copying.discard("snapshot"))
 
-    async def _use_snapshot(self, incarnation: str) -> ev.Saved:
-        """Put a whole snapshot in place of our data. What the core stores meanwhile is dropped: there is no way back."""
+    def _install_snapshot(self, command: ev.InstallSnapshot) -> None:
+        """Put a whole snapshot in place of our data. What the core stores from now on is dropped: there is no way back."""
         old, self.writer = self.writer, None
+        self.loop.create_task(self._use_snapshot(old, command.incarnation))
+
+    async def _use_snapshot(self, old: Optional[Writer], incarnation: str) -> None:
         try:
             if old is not None:
                 await self.loop.run_in_executor(self.copy_thread, old.close)
-            self._check_unneeded()
             self.directory.use(incarnation)
             saved = load(self.directory.database(incarnation), incarnation)
             self.writer = self._writer(incarnation)
         except (OSError, ValueError, sqlite3.Error) as error:
             LOG.critical("can't put the snapshot in place (%s): stopping, to start with what is on disk", error)
             os._exit(1)
-        return saved
+        self._copying.discard("snapshot")
+        self.tell(ev.SnapshotInstalled(saved))
 
     def _fetch_blob(self, command: ev.FetchBlob) -> None:
         if self.blobs.has(command.sha256):
@@ -567,13 +586,33 @@ class Daemon:
             await asyncio.sleep(period)
 
     async def _admin_token(self) -> None:
-        """Once a new cluster serves: make its first token, in a file that only we can read."""
-        await self.service.until_serving()
-        if not self.node.state.heads.list("tokens"):
-            token = secrets.token_urlsafe(32)
-            write_durably(self.settings.data_dir / "admin.token", token + "\n")
-            await self.service.make_admin(token)
-            LOG.info("the admin token is in %s", self.settings.data_dir / "admin.token")
+        """Make the first token of a new cluster; the file that only we can read appears when the token is good.
+
+        It is tried again until it is stored: in mode strict a cluster serves before it takes writes.
+        """
+        path = self.settings.data_dir / "admin.token"
+        draft, said = path.with_name("admin.token.draft"), ""
+        while True:
+            await self.service.until_serving()
+            token = draft.read_text().strip() if draft.exists() else ""
+            known = {document.key for document in self.node.state.heads.list("tokens")}
+            if known and access.token_id(token) in known:
+                draft.replace(path)
+                LOG.info("the admin token is in %s", path)
+                return
+            if known:
+                draft.unlink(missing_ok=True)
+                return
+            if not token:
+                token = secrets.token_urlsafe(32)
+                write_durably(draft, token + "\n")
+            try:
+                await self.service.make_admin(token)
+            except Problem as problem:
+                if problem.detail != said:
+                    said = problem.detail
+                    LOG.info("the first admin token can't be stored yet: %s", said)
+                await asyncio.sleep(1)
 
 
 async def _serve(argv: Sequence[str]) -> int:

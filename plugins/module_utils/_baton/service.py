@@ -270,10 +270,11 @@ class Service:
 
     def _error(self) -> Optional[str]:
         node = self._node
-        if node.trouble:
-            return node.trouble
+        twins = node.twins.error(self._clock())
+        if node.trouble or twins:
+            return "; ".join(text for text in (node.trouble, twins) if text)
         if node.leading is not None:
-            return node.leading.trouble or None
+            return node.leading.error(self._clock()) or None
         if node.role == "starting" and node.record.active == node.config.node and node.unheard():
             names = ", ".join(node.unheard())
             return f"waiting for {names}, since one of them may have been forced meanwhile; `batonctl ha active --force` goes on without"
@@ -310,7 +311,8 @@ class Service:
         follower = leading.followers.by_node.get(name) if leading is not None else None
         if leading is None:
             return {"state": "In-Sync" if in_sync else "Connecting", "seq": None, "version": version}
-        if follower is None or now - follower.heard > self._node.config.timing.grace:
+        if leading is None or follower is None or now - follower.heard > self._node.config.timing.grace:
             return {"state": "Connecting", "seq": None, "version": version}
-        state = "Refused" if follower.refused else "In-Sync" if in_sync else "Syncing"
+        answers = leading.followers.answers(follower, now)
+        state = "Refused" if follower.refused else "In-Sync" if in_sync and answers else "Syncing"
         return {"state": state, "seq": max(follower.matched, 0), "version": version}

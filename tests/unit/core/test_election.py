@@ -195,6 +195,7 @@ class TestOrders:
     def pair(self):
         script = Script()
         script.give(ev.Started())
+        script.hello("n2")
         script.give(ev.RecordRead(5, record()))
         script.settle(6)
         script.stored()

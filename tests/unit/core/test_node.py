@@ -71,6 +71,7 @@ def serving(**more):
     """Return n1, active since its start, with n2 in sync and answering."""
     script = Script(**more)
     script.give(ev.Started())
+    script.hello("n2")
     script.give(ev.RecordRead(5, record()))
     script.settle(6)
     script.stored()
@@ -93,6 +94,7 @@ def test_a_start_never_continues_an_epoch():
     """M2: the record names us in epoch 1; we swap in epoch 2 before anything else."""
     script = Script()
     script.give(ev.Started())
+    script.hello("n2")
     (swap,) = [c for c in script.give(ev.RecordRead(5, record())) if isinstance(c, ev.Swap)]
     assert (swap.expected, swap.record.epoch.number, swap.record.active) == (5, 2, "n1")
     assert not script.node.serving(script.now)
@@ -101,6 +103,7 @@ def test_a_start_never_continues_an_epoch():
 def test_nothing_is_served_before_everyone_has_the_new_epoch():
     script = Script()
     script.give(ev.Started())
+    script.hello("n2")
     script.give(ev.RecordRead(5, record()))
     script.settle(6)
     script.stored()
@@ -251,6 +254,9 @@ def test_a_joiner_counts_before_the_swap_is_sent(pair):
     pair.ack("n3", matched=0)
     assert Member("n3", "n3-disk") in pair.node.leading.counted()
     assert pair.node.leading.swap is None, "it does not have everything from before it counted"
+    pair.ack("n3")
+    assert pair.node.leading.swap is None, "a swap that is begun while the store is out would make us depend on n3"
+    pair.give(ev.RecordRead(6, pair.node.record))
     (swap,) = [c for c in pair.ack("n3") if isinstance(c, ev.Swap)]
     assert swap.record.nodes() == {"n1", "n2", "n3"}
 

@@ -15,7 +15,7 @@ from collections import deque
 from typing import Any, Callable, Deque, Dict, Optional, Sequence, Set
 
 from ..core import messages
-from ..core.events import Event, LinkDown, LinkUp, Received, ReleaseNotice
+from ..core.events import Event, LinkDown, LinkUp, Received, ReleaseNotice, TwinSeen
 from ..core.log import Epoch
 from .aio import aiohttp, web
 from .files import BlobStore
@@ -23,26 +23,35 @@ from .notice import NODE_HEADER
 
 LOG = logging.getLogger("baton.peers")
 PATH = "/peer/v1/link"
+PROCESS_HEADER = "X-Baton-Process"
 MAX_MESSAGE = 64 << 20
 MAX_QUEUE = 64 << 20  # bytes that may wait for a slow peer before its link is given up
+MOST_UNKNOWN = 20  # types of messages that are said once to be unknown
+CLOSE_SECONDS = 1.0
 BACKOFF = (0.05, 0.1, 0.2, 0.5, 1.0)
 
 
 class Link:
-    """Our way to one peer. Its name is known once it has answered."""
+    """Our way to one peer. Its name is known once it has answered; ``expected``: who it should be, "" where that is open."""
 
-    def __init__(self, links: "Links", url: str) -> None:
+    def __init__(self, links: "Links", url: str, expected: str = "") -> None:
         self.links = links
         self.url = url
+        self.expected = expected
         self.node = ""
         self.error = ""
         self._queue: Deque[str] = deque()
         self._queued = 0
         self._wake = asyncio.Event()
+        self._overflow = asyncio.Event()
         self.socket: Any = None
         self.task = asyncio.get_running_loop().create_task(self._keep_up())
 
     def send(self, text: str) -> None:
+        """Queue a message. A peer that takes too little loses its link, and all that waits for it."""
+        if self._queued + len(text) > MAX_QUEUE:
+            self._overflow.set()
+            return
         self._queue.append(text)
         self._queued += len(text)
         self._wake.set()
@@ -69,50 +78,73 @@ class Link:
             failures += 1
 
     async def _session(self) -> None:
-        headers = {"Authorization": f"Bearer {self.links.token}", NODE_HEADER: self.links.me}
         connecting = self.links.session.ws_connect(
-            self.url.rstrip("/") + PATH, headers=headers, ssl=self.links.tls, max_msg_size=MAX_MESSAGE, heartbeat=10
+            self.url.rstrip("/") + PATH, headers=self.links.headers, ssl=self.links.tls, max_msg_size=MAX_MESSAGE, heartbeat=10
         )
         self.socket = socket = await asyncio.wait_for(connecting, 5)
         try:
-            node = socket._response.headers.get(NODE_HEADER, "")
-            if not node or node == self.links.me:
-                raise ValueError(f"{self.url} is {'this node itself' if node else 'not a Baton node'}")
-            self.node, self.error = node, ""
-            self.links.by_node[node] = self
-            self.links.tell(LinkUp(node))
-            closed = asyncio.get_running_loop().create_task(self._watch(socket))
-            try:
-                await self._pump(socket, closed)
-            finally:
-                closed.cancel()
+            self.node, self.error = self._answered(socket._response.headers), ""
+            self.expected = self.node
+            self.links.by_node[self.node] = self
+            self._overflow.clear()
+            self.links.tell(LinkUp(self.node))
+            await self._until_closed(socket)
         finally:
-            await socket.close()
+            try:
+                await asyncio.wait_for(socket.close(), CLOSE_SECONDS)
+            except asyncio.TimeoutError:
+                pass  # it takes nothing, not even this; the connection is dropped all the same
+
+    def _answered(self, headers: Any) -> str:
+        """Return who answered; ValueError where no link is to be kept."""
+        node, process = headers.get(NODE_HEADER, ""), headers.get(PROCESS_HEADER, "")
+        if not node:
+            raise ValueError(f"{self.url} is not a Baton node")
+        if node == self.links.me:
+            if process and process != self.links.process:
+                self.links.tell(TwinSeen(self.url))
+            raise ValueError(f"{self.url} is this node itself, or one of the same name")
+        other = self.links.by_node.get(node)
+        if other is not None:
+            raise ValueError(f"{self.url} answers as {node}, to which there is a link already: {other.url}")
+        return str(node)
+
+    async def _until_closed(self, socket: Any) -> None:
+        loop = asyncio.get_running_loop()
+        ends = [loop.create_task(work) for work in (self._watch(socket), self._pump(socket), self._overflow.wait())]
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if self._overflow.is_set():
+                raise ValueError(f"{self.node} takes too little: {MAX_QUEUE >> 20} MiB wait for it")
+        finally:
+            for end in ends:
+                end.cancel()
+            await asyncio.gather(*ends, return_exceptions=True)
 
     async def _watch(self, socket: Any) -> None:
         """End when the peer closes: nothing else ever comes this way."""
         async for _message in socket:
             pass
-        self._wake.set()
 
-    async def _pump(self, socket: Any, closed: "asyncio.Task[None]") -> None:
-        while not closed.done():
+    async def _pump(self, socket: Any) -> None:
+        while True:
             while self._queue:
                 text = self._queue.popleft()
                 self._queued -= len(text)
                 await socket.send_str(text)
-            if self._queued > MAX_QUEUE:
-                raise ValueError("the peer takes too little")
             self._wake.clear()
-            if not self._queue and not closed.done():
-                await self._wake.wait()
+            await self._wake.wait()
 
 
 class Links:
     """All links of a node. ``tell`` gets LinkUp, LinkDown and Received events."""
 
-    def __init__(self, me: str, tokens: Sequence[str], tls: Optional[ssl.SSLContext], tell: Callable[[Event], None]) -> None:
+    def __init__(
+        self, me: str, process: str, tokens: Sequence[str], tls: Optional[ssl.SSLContext], tell: Callable[[Event], None]
+    ) -> None:
         self.me = me
+        self.process = process  # unique: another process that answers under our name is a twin
+        self._unknown: Set[str] = set()
         self.tokens = tokens
         self.tls: Any = tls if tls is not None else True
         self.tell = tell
@@ -125,6 +157,11 @@ class Links:
     def token(self) -> str:
         """The secret that we show."""
         return self.tokens[0]
+
+    @property
+    def headers(self) -> Dict[str, str]:
+        """What we show to a peer."""
+        return {"Authorization": f"Bearer {self.token}", NODE_HEADER: self.me, PROCESS_HEADER: self.process}
 
     def knows(self, token: str) -> bool:
         """Whether this is a secret of the nodes; there are two while it is renewed."""
@@ -147,15 +184,15 @@ class Links:
         sockets = [link.socket for link in self._by_url.values() if link.socket is not None]
         await asyncio.gather(*(socket.close() for socket in (*sockets, *self._incoming)), return_exceptions=True)
 
-    def connect(self, url: str) -> None:
-        """Keep a link to this URL."""
+    def connect(self, url: str, node: str = "") -> None:
+        """Keep a link to this URL, at which ``node`` is expected."""
         if url and url not in self._by_url:
-            self._by_url[url] = Link(self, url)
+            self._by_url[url] = Link(self, url, node)
 
     def disconnect(self, node: str) -> None:
-        link = self.by_node.get(node)
-        if link is not None:
-            self._by_url.pop(link.url, None)
+        """Give up every link to a node, whether it is up or not."""
+        for link in [link for link in self._by_url.values() if link.expected == node]:
+            del self._by_url[link.url]
             link.task.cancel()
 
     def send(self, node: str, message: messages.Message) -> None:
@@ -169,10 +206,9 @@ class Links:
 
     async def fetch_blob(self, url: str, sha256: str, blobs: BlobStore) -> None:
         """Copy one file content from a peer; ValueError when it has not got it either."""
-        headers = {"Authorization": f"Bearer {self.token}", NODE_HEADER: self.me}
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=30)
         address = f"{url.rstrip('/')}/peer/v1/blobs/{sha256}"
-        async with self.session.get(address, headers=headers, ssl=self.tls, timeout=timeout) as response:
+        async with self.session.get(address, headers=self.headers, ssl=self.tls, timeout=timeout) as response:
             if response.status != 200:
                 raise ValueError(f"{url or 'the active'} answered {response.status}")
             incoming = blobs.begin()
@@ -220,16 +256,30 @@ class Links:
             LOG.warning("refused a link from %s (%s): wrong HA token or certificate", node or "?", request.remote)
             return web.Response(status=403, text="wrong HA token or certificate\n", headers={NODE_HEADER: self.me})
         socket = web.WebSocketResponse(max_msg_size=MAX_MESSAGE, heartbeat=10)
-        socket.headers[NODE_HEADER] = self.me
+        socket.headers[NODE_HEADER], socket.headers[PROCESS_HEADER] = self.me, self.process
         await socket.prepare(request)
         self._incoming.add(socket)
         try:
             async for frame in socket:
                 if frame.type != aiohttp.WSMsgType.TEXT:
                     continue
-                self.tell(Received(node, messages.from_json(json.loads(frame.data))))
+                unknown = self._received(node, frame.data)
+                if unknown:
+                    await socket.send_str(json.dumps({"type": "Ignored", "of": unknown}))
         except ValueError as error:
             LOG.error("%s sent what this version does not understand: %s", node, error)
         finally:
             self._incoming.discard(socket)
         return socket
+
+    def _received(self, node: str, text: str) -> str:
+        """Pass a message on; one of a newer version is ignored: its type is returned, and said once."""
+        try:
+            message = messages.from_json(json.loads(text))
+        except messages.UnknownMessage as error:
+            if str(error) not in self._unknown and len(self._unknown) < MOST_UNKNOWN:
+                self._unknown.add(str(error))
+                LOG.info("%s, of a newer version, says %s, which this one ignores", node, error)
+            return str(error)
+        self.tell(Received(node, message))
+        return ""

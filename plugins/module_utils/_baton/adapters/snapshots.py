@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 from typing import Any, Dict, List, Tuple
 
+from ..core.events import SnapshotFetched
+from ..core.log import NO_EPOCH, Epoch
 from ..core.node import Node
+from ..core.reigns import Reigns
 from .aio import aiohttp, web
-from .notice import NODE_HEADER
 from .peers import Links
 from .sqlite import DocumentRow as Row
 
@@ -37,6 +39,9 @@ async def serve(request: Any, links: Links, node: Node) -> Any:
         "cluster_id": state.cluster_id,
         "promised": list(state.promised),
         "position": [list(applied.epoch), applied.seq],
+        "at": state.last_at,
+        "reigns": state.reigns().to_json(),
+        "forced": list(node.record.forced_epoch),
         "documents": len(documents),
         "replies": len(replies),
     }
@@ -53,11 +58,18 @@ async def serve(request: Any, links: Links, node: Node) -> Any:
     return response
 
 
+def snapshot_fetched(node: str, incarnation: str, header: Dict[str, Any]) -> SnapshotFetched:
+    """Return what the core is told of a snapshot; ValueError, TypeError or LookupError for a header that is none."""
+    forced = header.get("forced", NO_EPOCH)
+    reigns = Reigns.from_json(header.get("reigns", ()))  # a source of an older version does not say
+    epoch = Epoch(int(forced[0]), str(forced[1]))
+    return SnapshotFetched(node, incarnation, str(header["cluster_id"]), reigns, epoch)
+
+
 async def fetch(links: Links, url: str, node: str) -> Tuple[Dict[str, Any], List[Row], List[Any]]:
     """Return header, documents and replies of a peer's snapshot; ValueError when it is cut short."""
-    headers = {"Authorization": f"Bearer {links.token}", NODE_HEADER: links.me}
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=30)
-    async with links.session.get(url.rstrip("/") + PATH, headers=headers, ssl=links.tls, timeout=timeout) as response:
+    async with links.session.get(url.rstrip("/") + PATH, headers=links.headers, ssl=links.tls, timeout=timeout) as response:
         if response.status != 200:
             raise ValueError(f"{node} answered {response.status}: {(await response.text()).strip()[:200]}")
         lines = _lines(response.content)

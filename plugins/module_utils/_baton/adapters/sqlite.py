@@ -21,6 +21,7 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tupl
 from ..core.documents import Document
 from ..core.events import Checkpoint, Saved, Store
 from ..core.log import ORIGIN, Entry, Epoch, Position
+from ..core.record import Record
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS log (seq INTEGER PRIMARY KEY, number INTEGER, id TEXT, at INTEGER, text TEXT, committed INTEGER);
@@ -112,6 +113,9 @@ class DataDirectory:
             if current is not None and other.name != current and _INCARNATION.match(other.name) and other.is_dir():
                 shutil.rmtree(other, ignore_errors=True)
 
+    def disown(self) -> None:
+        """TODO"""
+
     def database(self, incarnation: str) -> Path:
         return self.path / incarnation / "baton.db"
 
@@ -193,6 +197,10 @@ def load(database: Path, incarnation: str) -> Saved:
         saved.noted = meta.get("noted", -1)
         saved.known = meta.get("known", -1)
         saved.cleared = meta.get("cleared", -1)
+        saved.at = meta.get("at", 0)
+        saved.record_version = meta.get("record_version", -1)
+        if saved.record_version >= 0:
+            saved.record = Record.from_json(meta["record"])
         told = connection.execute("SELECT max(committed) FROM log").fetchone()[0] or 0
         saved.commit = max(told, meta.get("commit", 0))
         saved.checkpoint = _position(meta["checkpoint"]) if "checkpoint" in meta else ORIGIN
@@ -222,7 +230,7 @@ DocumentRow = Tuple[str, str, str, int, Any]  # kind, key, revision, size, value
 
 
 def write_snapshot(database: Path, header: Dict[str, Any], documents: Iterable[DocumentRow], replies: Iterable[Sequence[Any]]) -> None:
-    """Fill an empty incarnation with a snapshot: ``header`` has cluster_id, promised and position."""
+    """Fill an empty incarnation with a snapshot: ``header`` has cluster_id, promised, position and at."""
     connection = _open(database)
     try:
         connection.execute("BEGIN")
@@ -231,6 +239,7 @@ def write_snapshot(database: Path, header: Dict[str, Any], documents: Iterable[D
         _insert(connection, "replies", [_reply_row(row) for row in replies])
         position = header["position"]
         meta = {"cluster_id": header["cluster_id"], "promised": header["promised"], "commit": position[1]}
+        meta["at"] = header.get("at", 0)  # a source of an older version does not say
         _set_meta(connection, {**meta, "checkpoint": position, "log_start": position})
         connection.execute("COMMIT")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -321,4 +330,4 @@ class Writer(threading.Thread):
         connection.execute("DELETE FROM log WHERE seq <= ?", (job.log_start.seq,))
         at = [list(job.at.epoch), job.at.seq]
         start = [list(job.log_start.epoch), job.log_start.seq]
-        _set_meta(connection, {"checkpoint": at, "log_start": start})
+        _set_meta(connection, {"checkpoint": at, "log_start": start, "at": job.log_at})

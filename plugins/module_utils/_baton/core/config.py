@@ -38,6 +38,7 @@ class NodeConfig:
     keep_entries: int = 8_192  # stay in the log after a checkpoint, so that a passive that was away needs no snapshot
     most_entries: int = 65_536  # may stay for those who are catching up
     driver_stop: float = 3.0  # seconds that our drivers have to stop (D)
+    host: str = ""  # what people call the machine: for messages
     wall_offset: float = 0.0  # wall clock minus the node's clock when the process started: dates in the history
 
 

@@ -160,7 +160,7 @@ class Driving:
             if document is None:
                 return False
             stop = max(self.node.config.driver_stop, float(document.value.get("DriverStop", 0)))
-            leading.put_document("history", key, {**document.value, "DriverStop": stop})
+            leading.put_document("history", key, {**document.value, "DriverStop": stop}, now)
             self._stated = self.node.state.log.end.seq
             leading.flush(now)
         return self.node.state.commit >= self._stated
@@ -180,7 +180,7 @@ class Driving:
             self.drivers.declined(driver, problem.detail, now)
             return
         # Committed before the role moves, since a hand-over drains the log first: so it is counted by whoever is next.
-        leading.submit_own(Change("system", "failovers", "put", {**past, driver.id: [*recent, round(wall, 3)]}))
+        leading.submit_own(Change("system", "failovers", "put", {**past, driver.id: [*recent, round(wall, 3)]}), now)
         self.node.orders.take(Operator(0, "switch", to, f"driver {driver.id} {why}"), now)
 
     # --- events -----------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from .log import NO_EPOCH, ORIGIN, Entry, Epoch, Position
 from .messages import Message
 from .problem import Problem
 from .record import Record
+from .reigns import NO_REIGNS, Reigns
 from .replies import Row
 
 
@@ -42,6 +43,9 @@ class Saved:
     log_start: Position = ORIGIN
     entries: List[Entry] = field(default_factory=list)
     replies: Sequence[Row] = ()
+    at: int = 0  # the log's time (ms) as of the checkpoint
+    record: Optional[Record] = None  # as it was known last, in ``record_version``
+    record_version: int = -1
 
 
 # --- events ---------------------------------------------------------------------------------------------------------
@@ -54,7 +58,9 @@ class Started:
 
 @dataclass(frozen=True)
 class Tick:
-    """Time passed; comes at least every quarter of a heartbeat."""
+    """Time passed; comes at least every quarter of a heartbeat. ``wall``: the wall clock in seconds, 0 where unknown."""
+
+    wall: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -103,6 +109,27 @@ class Stored:
 
 
 @dataclass(frozen=True)
+class SnapshotFetched:
+    """A snapshot of ``node`` is whole on our disk, as the new ``incarnation``, and not in use: is it wanted still?
+
+    ``reigns`` (empty: the source's version does not say) and ``forced`` tell the history that it is part of.
+    """
+
+    node: str
+    incarnation: str
+    cluster_id: str
+    reigns: Reigns = NO_REIGNS
+    forced: Epoch = NO_EPOCH
+
+
+@dataclass(frozen=True)
+class TwinSeen:
+    """Another process answers under our own name; ``where``: its URL and host."""
+
+    where: str
+
+
+@dataclass(frozen=True)
 class SnapshotInstalled:
     """A snapshot was put in place of the old data, as a new incarnation."""
 
@@ -144,7 +171,7 @@ class Submit:
 
     id: int
     changes: Tuple[Change, ...]
-    wall: float
+    wall: float = 0.0
     idempotency: Optional[Idempotency] = None
     deadline: Optional[float] = None
     blobs: Tuple[str, ...] = ()
@@ -223,9 +250,9 @@ class DriversExpected:
 
 
 Event = Union[
-    Started, Tick, Flush, RecordRead, SwapAnswer, Received, LinkUp, LinkDown, Stored, SnapshotInstalled, BlobStored,
-    BlobUnavailable, ReleaseNotice, Released, Submit, KeepAlive, Operator, DriverHello, DriverGone, DriverDone, DriverStopped,
-    DriverHealth, DriversExpected,
+    Started, Tick, Flush, RecordRead, SwapAnswer, Received, LinkUp, LinkDown, Stored, SnapshotFetched, SnapshotInstalled,
+    TwinSeen, BlobStored, BlobUnavailable, ReleaseNotice, Released, Submit, KeepAlive, Operator, DriverHello, DriverGone,
+    DriverDone, DriverStopped, DriverHealth, DriversExpected,
 ]  # fmt: skip
 
 
@@ -260,6 +287,7 @@ class Checkpoint:
     replies: Sequence[Row]
     replies_after: int  # replies stamped before this (ms) are forgotten
     log_start: Position
+    log_at: int = 0  # the log's time (ms)
 
 
 @dataclass(frozen=True)
@@ -278,7 +306,10 @@ class Connect:
 
 @dataclass(frozen=True)
 class Disconnect:
+    """Give up the link to this node, up or not; ``url`` "": whichever it is."""
+
     node: str
+    url: str = ""
 
 
 @dataclass(frozen=True)
@@ -358,9 +389,31 @@ class RoleChanged:
 
 @dataclass(frozen=True)
 class FetchSnapshot:
-    """Copy the documents of that node into a new incarnation, in place of ours; answer with SnapshotInstalled."""
+    """Copy the documents of that node into a new incarnation, beside ours; answer with SnapshotFetched."""
 
     node: str
+
+
+@dataclass(frozen=True)
+class InstallSnapshot:
+    """Put this incarnation in place of ours; answer with SnapshotInstalled. What is stored meanwhile is void."""
+
+    incarnation: str
+
+
+@dataclass(frozen=True)
+class DropSnapshot:
+    """Remove an incarnation that was fetched and is not wanted."""
+
+    incarnation: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Renounce:
+    """Our disk is a copy of one that is in use: end, and begin anew with the same data under a new incarnation."""
+
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -436,6 +489,6 @@ class DriversCleared:
 
 Command = Union[
     Prepare, Store, Checkpoint, Send, Connect, Disconnect, ReadRecord, Swap, Adopt, Reply, Changed, Lease, RoleChanged,
-    FetchSnapshot, FetchBlob, ForgetRecord, KeepTail, Note, DriverWelcome, DriverOrder, DriverLease, DropDriver, DriverMarker,
-    DriversCleared,
+    FetchSnapshot, InstallSnapshot, DropSnapshot, Renounce, FetchBlob, ForgetRecord, KeepTail, Note, DriverWelcome,
+    DriverOrder, DriverLease, DropDriver, DriverMarker, DriversCleared,
 ]  # fmt: skip

@@ -8,17 +8,20 @@ settled (M1), and every joiner from before its swap is sent (M6). Commit point a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, Iterable, List, Optional, Set
+from typing import Callable, Dict, Iterable, List, Optional, Set, Tuple, Union
 
-from .log import Epoch, Log
+from .config import NodeConfig
+from .log import Epoch, Position
 from .messages import Ack, Append, Hello, Message, Refuse, Reject, UseSnapshot
 from .record import Member, Record
-from .timing import Timing
+from .reigns import strays
+from .state import State
 
 NEVER = float("-inf")
 BATCH_ENTRIES = 512
 BATCH_BYTES = 1 << 20
 WINDOW = 4_096  # entries that may be on their way to one follower
+WINDOW_BYTES = 4 << 20  # at most, too, but for a single larger entry
 SNAPSHOT_PATIENCE = 60.0  # seconds of silence after which nobody is expected to come back from copying a snapshot
 
 
@@ -32,15 +35,19 @@ class Follower:
     version: str
     system: str
     next: int
-    heard: float
+    process: str
+    heard: float  # when it last said anything: patience with those who catch up goes by it, and nothing else
     session_from: int = 0  # what was before ``next`` when the session began
     matched: int = -1
-    stamp: float = NEVER
+    stamp: float = NEVER  # when we sent the newest of what it has acknowledged: what it says besides proves nothing
     progress: float = NEVER  # when it last acknowledged something new, or had nothing to acknowledge
     blobs: bool = False
+    speaks: int = 1
     joining_from: Optional[int] = None  # counts since the log ended here (M6)
+    joining_since: float = NEVER  # and since then: an older stamp of its own is none, for we had a lease alone
     snapshot_from: Optional[int] = None  # was told to fetch a snapshot, which will not be older than this entry
     refused: str = ""
+    outruled: float = NEVER  # since when it says that it has promised itself to a newer epoch than ours
 
     @property
     def member(self) -> Member:
@@ -48,13 +55,16 @@ class Follower:
 
 
 class Followers:
-    """The followers of one reign (``epoch``) of the node ``me``."""
+    """The followers of the reign ``epoch`` of the node ``me``. ``forced``: the last epoch that began with a force."""
 
-    def __init__(self, me: str, epoch: Epoch, log: Log, timing: Timing, now: float) -> None:
-        self.me = me
+    def __init__(self, config: NodeConfig, epoch: Epoch, state: State, forced: Callable[[], Epoch], now: float) -> None:
+        self.me = config.node
+        self.shared = config.shared
         self.epoch = epoch
-        self.log = log
-        self.timing = timing
+        self.log = state.log
+        self.reigns = state.reigns
+        self.forced = forced
+        self.timing = config.timing
         self.since = now
         self.by_node: Dict[str, Follower] = {}
         self.lost: Set[Member] = set()  # disks that no longer have what they acknowledged
@@ -65,22 +75,28 @@ class Followers:
         """Begin or restart a session where the follower's log agrees with ours; return an answer when it can't."""
         member = Member(hello.node, hello.incarnation)
         old = self.by_node.get(hello.node)
+        if old is not None and (old.process, old.incarnation) == (hello.process, hello.incarnation) and hello.process:
+            if hello.end.seq < old.matched:
+                return None  # said before it acknowledged that, and overtaken
         follower = Follower(
-            hello.node, hello.incarnation, hello.url, hello.version, hello.system, 0, now, progress=now
+            hello.node, hello.incarnation, hello.url, hello.version, hello.system, 0, hello.process, now,
+            progress=now, speaks=hello.speaks,
         )  # fmt: skip
         if old is not None and old.incarnation == hello.incarnation:
-            follower.matched, follower.stamp, follower.joining_from = old.matched, old.stamp, old.joining_from
+            follower.matched, follower.stamp = old.matched, old.stamp
+            follower.joining_from, follower.joining_since = old.joining_from, old.joining_since
             follower.progress, follower.snapshot_from = old.progress, old.snapshot_from
         self.by_node[hello.node] = follower
+        self._outrules(follower, hello.promised, now)
         acknowledged = max(follower.matched, commit if member in counted else -1)
         if member in counted and hello.end.seq < acknowledged:
             # It acknowledged more than it has: a disk that was rolled back. It must leave before it starts anew.
             self.lost.add(member)
             follower.matched = -1
         if member in self.lost:
-            return None if member in counted else self._snapshot(follower)
+            return None if member in counted else self._snapshot(follower, hello)
         for place in (hello.end, hello.applied):
-            if self.log.position(place.seq) == place:
+            if self.log.position(place.seq) == place and not self._strays(member, hello, counted):
                 follower.session_from, follower.next = place.seq, place.seq + 1
                 follower.snapshot_from = None
                 return None
@@ -88,27 +104,45 @@ class Followers:
             if member in counted:
                 self.lost.add(member)
                 return None
-            return self._snapshot(follower)
+            return self._snapshot(follower, hello)
+        return self._diverged(follower, hello.applied)
+
+    def _strays(self, member: Member, hello: Hello, counted: Set[Member]) -> bool:
+        """Whether a disk from outside may hold what a force left behind; that of a member can't."""
+        if member in counted:
+            return False
+        return strays(self.reigns(), hello.applied, hello.end, self.forced(), self.shared)
+
+    def _diverged(self, follower: Follower, applied: Position) -> Message:
         follower.refused = (
-            f"{hello.node} has applied entry {hello.applied.seq} of epoch {hello.applied.epoch.number}, which is not in the "
-            "log of this active: the histories differ"
+            f"{follower.node} has entries up to {applied.seq} of epoch {applied.epoch.number} or after them that are not in the "
+            "history of this active: the histories differ"
         )
         return Refuse(
             "diverged",
-            f"this node's history differs from that of the active {self.me} since before entry {hello.applied.seq}; nothing was "
-            "discarded: save what you need, then start it with --discard-foreign-data",
+            f"this node's history differs from that of the active {self.me}; nothing was discarded: save what you need, then "
+            "start it with --discard-foreign-data",
+            self.reigns(),
         )
 
-    def _snapshot(self, follower: Follower) -> Message:
+    def _snapshot(self, follower: Follower, hello: Hello) -> Message:
+        """Tell a follower to begin anew, if it loses nothing by it."""
+        if strays(self.reigns(), hello.applied, hello.end, self.forced(), self.shared):
+            return self._diverged(follower, hello.applied)
+        return self._use_snapshot(follower)
+
+    def _use_snapshot(self, follower: Follower) -> Message:
         if follower.snapshot_from is None or follower.snapshot_from < self.log.start.seq:
             follower.snapshot_from = self.log.end.seq
         return UseSnapshot(self.epoch, follower.incarnation)
 
     def ack(self, node: str, ack: Ack, now: float) -> bool:
         """Take an acknowledgement of this reign; False when it is of another disk or unknown."""
-        follower = self.by_node.get(node)
-        if follower is None or follower.incarnation != ack.incarnation or follower.member in self.lost:
+        follower = self._from(node, ack)
+        if follower is None or follower.member in self.lost:
             return False
+        if ack.stamp > now or ack.matched > self.log.end.seq:
+            return False  # nothing that was ever sent
         follower.heard = now
         follower.stamp = max(follower.stamp, ack.stamp)
         follower.blobs = ack.blobs
@@ -117,19 +151,36 @@ class Followers:
         follower.matched = max(follower.matched, ack.matched)
         return True
 
-    def reject(self, node: str, reject: Reject, counted: Set[Member]) -> Optional[Message]:
+    def _outrules(self, follower: Follower, promised: Epoch, now: float) -> None:
+        """There is a newer reign, unless the store was rolled back: whoever knows of it is not to be taken out meanwhile."""
+        if promised.number <= self.epoch.number:
+            follower.outruled = NEVER
+        elif follower.outruled == NEVER:
+            follower.outruled = now
+
+    def reject(self, node: str, reject: Reject, counted: Set[Member], now: float) -> Optional[Message]:
         """A follower could not take what was sent: go back to what it has applied, or give up on it."""
-        follower = self.by_node.get(node)
-        if follower is None or follower.incarnation != reject.incarnation:
+        follower = self._from(node, reject)
+        if follower is None or follower.member in self.lost:
             return None
+        self._outrules(follower, reject.promised, now)
         applied = reject.applied
         if reject.reason == "gap" and self.log.position(applied.seq) == applied:
             follower.session_from, follower.next = applied.seq, applied.seq + 1
         elif reject.reason == "gap" and applied.seq < self.log.start.seq and follower.member not in counted:
-            return self._snapshot(follower)
+            # What it has beyond was looked at when it said Hello.
+            stray = strays(self.reigns(), applied, applied, self.forced(), self.shared)
+            return self._diverged(follower, applied) if stray else self._use_snapshot(follower)
         elif reject.reason == "diverged":
             follower.refused = f"the history of {node} differs from ours at or before entry {applied.seq}"
         return None
+
+    def _from(self, node: str, answer: Union[Ack, Reject]) -> Optional[Follower]:
+        """Return the follower whose answer this is: of its disk, and of the process that said Hello."""
+        follower = self.by_node.get(node)
+        if follower is None or (follower.incarnation, follower.process) != (answer.incarnation, answer.process):
+            return None
+        return follower
 
     # --- what follows from it ---------------------------------------------------------------------------------------
 
@@ -169,11 +220,28 @@ class Followers:
                 overdue = replaced or now - self.since > self.timing.silence
             else:
                 stuck = follower.matched < self.log.end.seq and now - max(follower.progress, self.since) > self.timing.stall
-                unheard = now - max(follower.heard, self.since) > self.timing.silence
-                overdue = member in self.lost or unheard or stuck
+                gone_or_late = member in self.lost or stuck or not self.answers(follower, now)
+                overdue = gone_or_late and follower.outruled == NEVER
             if overdue:
                 gone.append(member)
         return gone
+
+    def answers(self, follower: Follower, now: float) -> bool:
+        """Whether it acknowledges in time. What counts is the stamp: a Hello, or a late ack, proves nothing."""
+        return now - max(follower.stamp, self.since) <= self.timing.silence
+
+    def late(self, record: Record, now: float) -> Dict[str, float]:
+        """Return the in-sync nodes that a shrink should have taken out by now, and for how long they are late (seconds)."""
+        found = {}
+        for member in record.in_sync:
+            follower = self._of(member)
+            last = max(self.since, follower.stamp if follower is not None else NEVER)
+            if member.node != self.me and now - last > 0.75 * self.timing.lease:
+                found[member.node] = now - last
+        return found
+
+    def fresh(self, follower: Follower, now: float) -> bool:
+        return now - follower.stamp <= self.timing.silence
 
     def caught_up(self, counted: Set[Member], now: float) -> List[Follower]:
         """Return followers that may begin to join: nearly at the end of the log, files included, and answering."""
@@ -185,18 +253,19 @@ class Followers:
             and f.blobs
             and f.matched >= 0
             and self.log.end.seq - f.matched <= BATCH_ENTRIES
-            and now - f.heard <= self.timing.silence
+            and self.fresh(f, now)
         ]
 
     def joined(self, now: float) -> List[Follower]:
-        """Return joiners that have everything from before they began to count, and a lease of their own (M6)."""
+        """Return joiners that have everything from before they began to count, and a lease that began since then (M6)."""
         return [
             f
             for f in self.by_node.values()
             if f.joining_from is not None
             and f.matched >= f.joining_from
             and f.blobs
-            and f.stamp + self.timing.lease > now
+            and f.stamp >= f.joining_since
+            and self.fresh(f, now)
         ]
 
     def needed_after(self, now: float) -> Optional[int]:
@@ -211,23 +280,28 @@ class Followers:
 
     # --- what to send -----------------------------------------------------------------------------------------------
 
+    def _on_the_way(self, follower: Follower, through: int) -> Tuple[int, int]:
+        """Return how many entries, and characters, were sent up to ``through`` and not acknowledged."""
+        since = max(follower.matched, follower.session_from)
+        return through - since, self.log.size(since, through)
+
     def append_to(
-        self, follower: Follower, through: int, commit: int, record: Optional[Record], version: int, now: float, heartbeat: bool
+        self, follower: Follower, through: int, commit: int, record: Record, version: int, at: int, now: float, heartbeat: bool
     ) -> Optional[Append]:
         """Return the next Append for this follower: entries up to ``through``, and a heartbeat in any case when ``heartbeat``."""
-        if follower.refused or follower.snapshot_from is not None or follower.next < 1:
+        if follower.refused or follower.snapshot_from is not None or follower.next < 1 or follower.member in self.lost:
             return None
         prev = self.log.position(follower.next - 1)
         if prev is None:
             return None  # its session is older than our log: silence makes it say Hello again
-        on_the_way = prev.seq - max(follower.matched, follower.session_from)
-        room = min(BATCH_ENTRIES, WINDOW - on_the_way, through - prev.seq)
-        entries = self.log.after(prev.seq, room, BATCH_BYTES) if room > 0 else []
+        number, size = self._on_the_way(follower, prev.seq)
+        room = min(BATCH_ENTRIES, WINDOW - number, through - prev.seq)
+        entries = self.log.after(prev.seq, room, BATCH_BYTES) if room > 0 and size < WINDOW_BYTES else []
         if not entries and not heartbeat:
             return None
         follower.next += len(entries)
         news = record if heartbeat else None
-        forced = record.forced if record is not None else 0
         return Append(
-            self.epoch, follower.incarnation, prev, tuple(entries), commit, now, news, version if news else -1, forced
-        )
+            self.epoch, follower.incarnation, prev, tuple(entries), commit, now, news, version if news else -1, record.forced,
+            record.forced_id, at,
+        )  # fmt: skip

@@ -52,14 +52,18 @@ class Following:
             self._new_epoch(node, message.epoch)
         self.active, self.heard = node, now
         self._stamp = max(self._stamp, message.stamp)
+        if message.at:
+            state.clock.hear(message.at, now)
         if not self._fits(node, message):
             return
         self.refused = ""
-        self._take(node, message)
+        self._take(node, message, now)
         state.apply(min(message.commit, self._matched))
         if not self._stores:
             self._durable = max(self._durable, self._matched)
             self._ack()
+        elif not message.entries and self._durable >= 0:
+            self._ack()  # a disk that pauses delays writes, not the lease: what was acknowledged stands, and we are here
 
     def _new_epoch(self, node: str, epoch: Epoch) -> None:
         self._epoch, self._stamp = epoch, NEVER
@@ -88,7 +92,7 @@ class Following:
             self._reject(node, message.epoch, "gap")
         return False
 
-    def _take(self, node: str, message: Append) -> None:
+    def _take(self, node: str, message: Append, now: float) -> None:
         log = self.state.log
         cut: Optional[int] = None
         fresh = []
@@ -103,6 +107,8 @@ class Following:
                 log.truncate_after(cut)
             log.append(entry)
             fresh.append(entry)
+            if not message.at:
+                self.state.clock.hear(entry.at, now)  # an active of an older version
         self._matched = max(self._matched, message.prev.seq + len(message.entries))
         for entry in fresh:
             for sha in entry.blobs:
@@ -118,7 +124,7 @@ class Following:
         if seq <= self.state.commit:
             self._diverged(node, message)
             return False
-        if message.forced > tail[0].epoch.number:
+        if self._left_behind(message, tail[0].epoch):
             self.state.out.append(KeepTail(tuple(tail)))
             if not self.config.discard:
                 self.refused = (
@@ -127,6 +133,13 @@ class Following:
                 )
                 return False
         return True
+
+    @staticmethod
+    def _left_behind(message: Append, epoch: Epoch) -> bool:
+        """Whether a force may have left that reign behind: it came later, or on the other side with the same number."""
+        if message.forced == epoch.number and message.forced_id:
+            return message.forced_id != epoch.id
+        return message.forced > epoch.number
 
     def _diverged(self, node: str, message: Append) -> None:
         self.refused = (
@@ -152,12 +165,12 @@ class Following:
         if not self.active or self.state.promised != self._epoch or self.state.noted >= 0:
             return
         held = min([self._durable] + [seq - 1 for seq in self._missing.values()])
-        ack = Ack(self._epoch, self.state.incarnation, held, self._stamp, not self._missing)
+        ack = Ack(self._epoch, self.state.incarnation, held, self._stamp, not self._missing, self.config.process)
         self.state.out.append(Send(self.active, ack))
 
     def _reject(self, node: str, epoch: Epoch, reason: str) -> None:
         state = self.state
-        reject = Reject(epoch, state.incarnation, reason, state.promised, state.applied)
+        reject = Reject(epoch, state.incarnation, reason, state.promised, state.applied, self.config.process)
         state.out.append(Send(node, reject))
 
     # --- snapshots and files --------------------------------------------------------------------------------------------

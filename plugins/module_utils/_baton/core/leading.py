@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import replace
-from typing import Deque, Dict, List, Optional, Set, Tuple
+from typing import Any, Deque, Dict, List, Optional, Set, Tuple
 
 from .client_leases import ClientLeases
 from .config import Names, NodeConfig, next_version
 from .documents import Change
-from .events import KeepAlive, Lease, Reply, RoleChanged, Send, Submit, Swap
+from .events import KeepAlive, Lease, ReadRecord, Reply, RoleChanged, Send, Submit, Swap
 from .followers import NEVER, Follower, Followers
 from .handover import Handover
 from .leases import no_lease
@@ -22,28 +22,36 @@ from .problem import Problem
 from .record import NO_RECORD, Member, Record
 from .state import State
 from .submissions import Submissions, not_applied
-from .swaps import PendingSwap, Settled
+from .swaps import REPEAT_AFTER, PendingSwap, Settled
 
+OUTRULED = 1.0  # seconds in which a newer record would have been read
 BLOB_PATIENCE = 900.0  # seconds that a file may take to reach the passives
 
 
 class Leading:
     """One reign. ``over`` is set, with the reason, when the node must stop being active."""
 
-    def __init__(self, config: NodeConfig, state: State, names: Names, reason: str, now: float, free: bool = False) -> None:
+    def __init__(
+        self, config: NodeConfig, state: State, names: Names, history: Dict[str, Any], now: float, free: bool = False
+    ) -> None:
+        """``history``: the value of the reign's history document, but for the number of its first entry."""
         self.config = config
         self.state = state
         self.names = names
         record = state.record or NO_RECORD
         self.epoch = record.epoch
         self.me = Member(config.node, state.incarnation)
-        self.followers = Followers(config.node, self.epoch, state.log, config.timing, now)
+        self.followers = Followers(config, self.epoch, state, lambda: self.record.forced_epoch, now)
         self.submissions = Submissions(state, self.epoch)
         self.client_leases = ClientLeases(config.timing.rate_error, config.timing.lease)
         self.swap: Optional[PendingSwap] = None
         self.handover: Optional[Handover] = None
         self.over = ""
         self.trouble = ""
+        self.in_doubt = False  # the store shows an older record than ours, or none
+        self.doubtful: Optional[Record] = None  # which one: by it, too, somebody may be promoted
+        self.record_seen = NEVER  # when the store showed our record last
+        self._asked_at = NEVER
         self.lease = NEVER
         self.pre_active: Tuple[str, ...] = ()  # drivers that the VIP and clients wait for
         self.waits_for: Tuple[str, ...] = ()  # those of them that are not active yet
@@ -54,14 +62,20 @@ class Leading:
         self._stores: Deque[Tuple[int, int]] = deque()
         self._blob_waits: List[Tuple[float, Submit]] = []
         self._blobs_held: Dict[str, Set[Member]] = {}
+        if not state.reaches_floor(record):
+            raise ValueError(f"a reign begins at entry {state.log.end.seq}, below the floor {record.floor}")
         state.speculate_all()
-        start = self.submissions.append(state.last_at, {"start": {"node": config.node, "reason": reason}})
-        state.speculate(start, [])
+        # The history document comes with the first entry: so the history of reigns has no gap, wherever a reign ends.
+        document = {**history, "First": state.log.end.seq + 1}
+        effect = {"kind": "history", "key": str(self.epoch.number), "value": document}
+        body = {"start": {"node": config.node, "reason": history["Reason"]}, "effects": [effect]}
+        start = self.submissions.append(now, body)
+        state.speculate(start)
         self.start_seq = start.seq
         self.durable = -1
         self._stored_through = start.seq
         self._stores.append((state.store([start], meta=state.promise(self.epoch)), start.seq))
-        state.note("info", f"{config.node} is active in epoch {self.epoch.number} ({reason})")
+        state.note("info", f"{config.node} is active in epoch {self.epoch.number} ({history['Reason']})")
 
     # --- questions --------------------------------------------------------------------------------------------------
 
@@ -83,8 +97,9 @@ class Leading:
         return self.reigning(now) and not self.waits_for
 
     def counted(self) -> Set[Member]:
-        records = [self.record] + ([self.swap.record] if self.swap else [])
-        return self.followers.counted(records)
+        """Return whose acknowledgements commit and lease need: by the record, and by any other that may stand (M1)."""
+        others = (self.swap.record if self.swap else None, self.doubtful)
+        return self.followers.counted([self.record, *(record for record in others if record is not None)])
 
     # --- writes -----------------------------------------------------------------------------------------------------
 
@@ -100,7 +115,7 @@ class Leading:
             names = ", ".join(self.waits_for)
             return not_applied("drivers", f"{self.config.node} is active but waits for its drivers ({names}); see `batonctl drivers`")
         record = self.record
-        if record.mode == "strict" and len(record.in_sync) < record.min_in_sync:
+        if not self._copies_promised():
             copies = f"{len(record.in_sync)} of {record.min_in_sync} in-sync copies"
             return not_applied("too_few_copies", f"mode strict refuses writes with {copies}; bring a passive back")
         return None
@@ -108,11 +123,11 @@ class Leading:
     def submit(self, request: Submit, now: float) -> None:
         problem = self.refusal(now)
         if problem is not None:
-            self.state.out.append(Reply(request.id, problem))
+            self.state.out.append(Reply(request.id, self.submissions.refusal(request, problem)))
         elif request.blobs and not self._blobs_everywhere(request):
             self._blob_waits.append((now, request))
         else:
-            self.submissions.submit(request)
+            self.submissions.submit(request, now)
 
     def keep_alive(self, event: KeepAlive, now: float) -> None:
         """Extend a client's lease. Nothing is written: whoever is active next gives every lease its full time."""
@@ -123,15 +138,15 @@ class Leading:
         else:
             self.state.out.append(Reply(event.id, problem or no_lease(event.lease)))
 
-    def put_document(self, kind: str, key: str, value: Dict[str, object]) -> None:
+    def put_document(self, kind: str, key: str, value: Dict[str, object], now: float) -> None:
         """Write a document of our own, unless it is there already."""
         standing = self.state.heads.speculative(kind, key)
         if standing is None or standing.value != value:
-            self.submit_own(Change(kind, key, "put", value))
+            self.submit_own(Change(kind, key, "put", value), now)
 
-    def submit_own(self, change: Change) -> None:
+    def submit_own(self, change: Change, now: float) -> None:
         """Write a change that no client waits for."""
-        self.submissions.submit(Submit(0, (change,), self.state.last_at / 1000))
+        self.submissions.submit(Submit(0, (change,)), now)
 
     # --- file contents: on every counted disk before the entry that names them is appended ---------------------------
 
@@ -156,7 +171,7 @@ class Leading:
                 problem = not_applied("file_not_replicated", "a passive did not fetch the file in time; try again")
                 self.state.out.append(Reply(request.id, problem))
             elif self.refusal(now) is None and self._blobs_everywhere(request):
-                self.submissions.submit(request)
+                self.submissions.submit(request, now)
             else:
                 self._blob_waits.append((since, request))
         waiting = {sha for _since, request in self._blob_waits for sha in request.blobs}
@@ -193,26 +208,20 @@ class Leading:
 
     def _append_to(self, follower: Follower, now: float, heartbeat: bool) -> None:
         state = self.state
-        through = self._stored_through
-        message = self.followers.append_to(follower, through, state.commit, self.record, state.version, now, heartbeat)
+        at = state.clock.read(now)
+        message = self.followers.append_to(
+            follower, self._stored_through, state.commit, self.record, state.version, at, now, heartbeat
+        )  # fmt: skip
         if message is not None:
             self.state.out.append(Send(follower.node, message))
 
     def advance(self, now: float) -> None:
         """Move the commit point and the lease to what those who count have acknowledged."""
         counted = self.counted()
-        point = self.followers.commit_point(counted, self.durable)
-        started_now = False
-        if point > self.state.commit:
-            started = self.started
-            self.state.needed_after = self.followers.needed_after(now)
-            self.client_leases.committed(self.state.apply(point), now)
-            self.submissions.committed()
-            if self.started and not started:
-                waits = f"; waits for its drivers ({', '.join(self.waits_for)})" if self.waits_for else ""
-                self.state.note("info", f"serving from entry {self.start_seq} of epoch {self.epoch.number}{waits}")
-                started_now = True
+        started_now = self._commit(self.followers.commit_point(counted, self.durable), now)
         until = self.followers.lease_until(counted, now)
+        if until > now + self.config.timing.lease:
+            raise ValueError(f"an acknowledged stamp is {until - self.config.timing.lease - now:.3f} s ahead of this clock")
         if self.started and self.lease <= now < until:
             self.waits_for = self.pre_active  # it had ended, so that they have stopped: first they, then the VIP, as at the beginning
         self.lease = max(self.lease, until)
@@ -224,6 +233,27 @@ class Leading:
             self.state.out.append(Lease(self.lease, self._free))
         if self.handover is not None and self.handover.drained(self.state.commit == self.state.log.end.seq):
             self.state.out.append(Lease(None))
+
+    def _commit(self, point: int, now: float) -> bool:
+        """Move the commit point; return whether the reign has started by it."""
+        if point <= self.state.commit:
+            return False
+        if point > self.durable:
+            raise ValueError(f"entry {point} would commit, but only {self.durable} is on our disk")
+        started = self.started
+        self.state.needed_after = self.followers.needed_after(now)
+        self.client_leases.committed(self.state.apply(point), now)
+        self.submissions.committed(self._copies_promised())
+        if started or not self.started:
+            return False
+        waits = f"; waits for its drivers ({', '.join(self.waits_for)})" if self.waits_for else ""
+        self.state.note("info", f"serving from entry {self.start_seq} of epoch {self.epoch.number}{waits}")
+        return True
+
+    def _copies_promised(self) -> bool:
+        """Whether what commits now is on as many disks as the mode promises."""
+        record = self.record
+        return record.mode != "strict" or len(record.in_sync) >= record.min_in_sync
 
     # --- followers --------------------------------------------------------------------------------------------------
 
@@ -245,7 +275,7 @@ class Leading:
     def reject(self, node: str, reject: Reject, now: float) -> None:
         if reject.epoch != self.epoch:
             return
-        answer = self.followers.reject(node, reject, self.counted())
+        answer = self.followers.reject(node, reject, self.counted(), now)
         if answer is not None:
             self.state.out.append(Send(node, answer))
         follower = self.followers.by_node.get(node)
@@ -261,52 +291,88 @@ class Leading:
             self.trouble = f"{follower.refused}; this node's disk may have been rolled back: make {follower.node} active"
             self.state.note("error", self.trouble)
 
+    def error(self, now: float) -> str:
+        """Return what needs a person, or what is about to end the service, or ""."""
+        if self.trouble:
+            return self.trouble
+        late = self.followers.late(self.record, now)
+        if not late or not self.started:
+            return ""
+        who = ", ".join(f"{node} for {seconds:.1f} s" for node, seconds in sorted(late.items()))
+        end = "serving has ended" if now >= self.lease else f"serving ends in {self.lease - now:.1f} s"
+        return f"in sync, but acknowledging nothing: {who}; unless it is taken out of the in-sync set, {end}: see whether the store answers"
+
+    def _watch_outruled(self, now: float) -> None:
+        for follower in self.followers.by_node.values():
+            if not self.trouble and now - follower.outruled > OUTRULED and follower.outruled > NEVER:
+                self.trouble = (
+                    f"{follower.node} has promised itself to a newer epoch than {self.epoch.number}, which the store knows nothing "
+                    f"of: the store was rolled back; stop this node, and make {follower.node} active by force"
+                )
+                self.state.note("error", self.trouble)
+
     # --- changes of the record ---------------------------------------------------------------------------------------
 
     def change_record(self, purpose: str, node: str, record: Record, now: float) -> None:
         """Send a swap; until it is settled old and new members count (M1)."""
-        record = replace(record, nonce=self.names.nonce(), floor=max(record.floor, self.state.commit))
+        record = replace(record, nonce=self.names.nonce()).raising_floor(self.state.applied)
         swap = Swap(self.state.version, next_version(self.state.version, self.record, record), record)
         self.swap = PendingSwap(purpose, node, swap, now)
         self.state.out.append(swap)
 
     def grow(self, now: float) -> None:
-        """Let followers that caught up count, and bring those into the record that have all since then (M6)."""
-        if self.swap or self.handover or not self.started:
+        """Let followers that caught up count, and bring those into the record that have all since then (M6).
+
+        The record is read between the two: a swap that is begun while the store is out would make us depend on the joiner.
+        """
+        if self.swap or self.handover or not self.started or self.in_doubt:
             return
-        self._introduce()
+        self._introduce(now)
         for follower in self.followers.joined(now):
-            if self.record.member(follower.node) != follower.member:
+            if self.record.member(follower.node) == follower.member:
+                follower.joining_from = None
+            elif self.record_seen >= follower.joining_since:
                 self.change_record("grow", follower.node, self.record.adding(follower.member), now)
                 return
-            follower.joining_from = None
-        if not any(f.joining_from is not None for f in self.followers.by_node.values()):
-            for follower in self.followers.caught_up(self.counted(), now)[:1]:
-                if self.record.member(follower.node) is None:
-                    follower.joining_from = self.state.log.end.seq
+        joining = [f for f in self.followers.by_node.values() if f.joining_from is not None]
+        if not joining:
+            joining = [f for f in self.followers.caught_up(self.counted(), now) if self.record.member(f.node) is None][:1]
+            for follower in joining:
+                follower.joining_from, follower.joining_since = self.state.log.end.seq, now
+                self._asked_at = NEVER
+        if joining and now - self._asked_at > REPEAT_AFTER and any(self.record_seen < f.joining_since for f in joining):
+            self._asked_at = now
+            self.state.out.append(ReadRecord())
 
-    def _introduce(self) -> None:
+    def _introduce(self, now: float) -> None:
         """Everybody is to know every node that may become a member, before it does: a restarted active asks them all."""
         for follower in self.followers.by_node.values():
             if not follower.refused:
-                self.put_document("nodes", follower.node, node_document(follower.url, follower.version, follower.system))
+                own = node_document(follower.url, follower.version, follower.system)
+                self.put_document("nodes", follower.node, own, now)
+                if self.state.heads.speculative("removed", follower.node) is not None:
+                    self.submit_own(Change("removed", follower.node, "delete"), now)  # it came back with an empty disk
 
     def shrink(self, now: float) -> None:
-        """Take those out who do not answer. Joiners that were never in a swap simply stop counting."""
+        """Take those out who do not acknowledge in time. Joiners that were never in a swap simply stop counting."""
         silent = self.followers.silent(self.counted(), now)
-        if self.swap or self.trouble or not silent:
-            return
-        record = self.record
-        for member in silent:
-            follower = self.followers.by_node.get(member.node)
-            if follower is not None and follower.member == member:
+        for follower in self.followers.by_node.values():
+            if follower.joining_from is not None and follower.member in silent and not self._may_stand(follower.member):
                 follower.joining_from = None
+        record = self.record
+        if self.swap or self.trouble or self.in_doubt or not any(member in record.in_sync for member in silent):
+            return
+        for member in silent:
             if record.member(member.node) == member:
                 record = record.without(member.node)
-        if record != self.record:
-            names = ", ".join(sorted(member.node for member in silent))
-            self.state.note("warning", f"{names} does not acknowledge: leaving the in-sync set")
-            self.change_record("shrink", names, record, now)
+        names = ", ".join(sorted(self.record.nodes() - record.nodes()))
+        self.state.note("warning", f"{names} does not acknowledge in time: leaving the in-sync set")
+        self.change_record("shrink", names, record, now)
+
+    def _may_stand(self, member: Member) -> bool:
+        """Whether a member may be in the record that stands in the store."""
+        records = [self.record, self.swap.record if self.swap else None, self.doubtful]
+        return any(record is not None and member in record.in_sync for record in records)
 
     def settled(self, settled: Settled, now: float) -> None:
         """A swap has ended: take the new record, or step down."""
@@ -345,8 +411,9 @@ class Leading:
         if self.handover is not None:
             self._tick_handover(now)
         for lease in self.client_leases.tick(self.serving(now) and self.handover is None, self.state.heads, now):
-            self.submit_own(Change("leases", lease, "expire"))
+            self.submit_own(Change("leases", lease, "expire"), now)
         self.advance(now)
+        self._watch_outruled(now)
         self.shrink(now)
         self.grow(now)
         self._retry_blobs(now)

@@ -9,14 +9,17 @@ not known here: see client_leases.py.
 from __future__ import annotations
 
 from typing import Any, Callable, Dict, List, Optional
+from zlib import crc32
 
 from .documents import Change, Lookup, valid_name
+from .log import Epoch
 from .patch import MISSING, find, pointer
 from .problem import Problem
 from .values import equal
 
 FENCING = ("system", "fencing")  # the document that has the last token given out
 TOKENS_AN_EPOCH = 1 << 32  # below 2^53 for two million changes of active
+TOKENS_APART = 1 << 16  # between the first tokens of two reigns with one number
 MOST_TTL = 86400.0
 LEAST_TTL = 1.0
 Value = Dict[str, Any]
@@ -95,6 +98,14 @@ def check_lease(lease: Optional[str], lookup: Lookup) -> None:
     """Raise Problem 404 for a lease that is none."""
     if lease is not None and lookup("leases", lease) is None:
         raise no_lease(lease)
+
+
+def tokens_above(epoch: Epoch) -> int:
+    """Return what the fencing tokens of a reign are above: they grow with its number.
+
+    Two sides that were both forced may reign with one number; their tokens differ, since the reigns' ids do.
+    """
+    return epoch.number * TOKENS_AN_EPOCH + (crc32(epoch.id.encode()) & 0xFFFF) * TOKENS_APART
 
 
 def next_token(lookup: Lookup, floor: int) -> int:

@@ -75,6 +75,7 @@ class Log:
     def __init__(self, start: Position = ORIGIN) -> None:
         self.start = start
         self._entries: List[Entry] = []
+        self._sizes: List[int] = [0]  # of all entries up to each, in characters, from one before the first
 
     @property
     def end(self) -> Position:
@@ -95,12 +96,14 @@ class Log:
         if entry.seq != self.end.seq + 1:
             raise ValueError(f"entry {entry.seq} does not follow {self.end.seq}")
         self._entries.append(entry)
+        self._sizes.append(self._sizes[-1] + len(entry.text))
 
     def truncate_after(self, seq: int) -> List[Entry]:
         """Remove and return all entries after ``seq``."""
         index = max(0, seq - self.start.seq)
         tail = self._entries[index:]
         del self._entries[index:]
+        del self._sizes[index + 1 :]
         return tail
 
     def drop_through(self, seq: int) -> None:
@@ -109,7 +112,13 @@ class Log:
         if position is None:
             return
         del self._entries[: seq - self.start.seq]
+        del self._sizes[: seq - self.start.seq]
         self.start = position
+
+    def size(self, after: int, through: int) -> int:
+        """Return how many characters the entries after ``after`` up to ``through`` have, as far as they are here."""
+        first, last = (min(max(0, seq - self.start.seq), len(self._entries)) for seq in (after, through))
+        return max(0, self._sizes[last] - self._sizes[first])
 
     def after(self, seq: int, most: int = 1 << 30, most_bytes: int = 1 << 60) -> List[Entry]:
         """Return entries that follow ``seq``: at most ``most``, and no more than ``most_bytes`` but at least one."""

@@ -3,6 +3,9 @@
 """What nodes say to each other, and its JSON form. Pure.
 
 Links are one-way, ordered while they last, and may lose everything at any moment: whatever matters is said again.
+
+Two versions may speak with each other: a field or a message that one does not know is ignored there, and a message that
+came later is sent to those only who ``speak`` it.
 """
 from __future__ import annotations
 
@@ -11,8 +14,10 @@ from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 
 from .log import Entry, Epoch, Position
 from .record import Record
+from .reigns import NO_REIGNS, Reigns
 
-PROTOCOL = 1
+PROTOCOL = 1  # nodes of another one do not speak with each other at all
+SPEAKS = 2  # 2: TailWanted, Tail; the log's time in Append
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,10 @@ class Hello:
     protocol: int = PROTOCOL
     priority: int = 0
     no_failover: bool = False
-
+    speaks: int = 1  # what a version says that does not say it
+    process: str = ""  # unique to the process: two that are alive at once under one name are told apart by it
+    host: str = ""  # what people call the machine
+    twins: Tuple[str, ...] = ()  # what is known here of two processes under the receiver's name
 
 @dataclass(frozen=True)
 class Append:
@@ -51,6 +59,8 @@ class Append:
     record: Optional[Record]
     record_version: int
     forced: int  # see Record.forced
+    forced_id: str = ""
+    at: int = 0  # the log's time (ms)
 
 
 @dataclass(frozen=True)
@@ -62,6 +72,7 @@ class Ack:
     matched: int
     stamp: float
     blobs: bool
+    process: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,14 +84,34 @@ class Reject:
     reason: str
     promised: Epoch
     applied: Position
+    process: str = ""
 
 
 @dataclass(frozen=True)
 class Refuse:
-    """The receiver may not join; ``detail`` says why and what to do."""
+    """The receiver may not join; ``detail`` says why and what to do.
+
+    ``code``: incompatible, diverged (``reigns`` is the sender's history), twin or removed.
+    """
 
     code: str
     detail: str
+    reigns: Reigns = NO_REIGNS
+
+
+@dataclass(frozen=True)
+class TailWanted:
+    """Asked of an in-sync member before a reign begins: send what follows ``after`` in your log."""
+
+    after: Position
+
+
+@dataclass(frozen=True)
+class Tail:
+    """Entries after ``prev`` that the receiver may have lost."""
+
+    prev: Position
+    entries: Tuple[Entry, ...]
 
 
 @dataclass(frozen=True)
@@ -112,7 +143,11 @@ class TakeOver:
     incarnation: str
 
 
-Message = Union[Hello, Append, Ack, Reject, Refuse, UseSnapshot, BlobWanted, BlobHeld, TakeOver]
+Message = Union[Hello, Append, Ack, Reject, Refuse, UseSnapshot, BlobWanted, BlobHeld, TakeOver, TailWanted, Tail]
+
+
+class UnknownMessage(ValueError):
+    """A message of a newer version: to be ignored."""
 
 
 def _entry(entry: Entry) -> List[Any]:
@@ -142,11 +177,15 @@ _READ: Dict[str, Callable[[Any], Any]] = {
     "applied": _position,
     "end": _position,
     "prev": _position,
+    "after": _position,
+    "reigns": Reigns.from_json,
+    "twins": lambda raw: tuple(str(item) for item in raw),
     "record": _record,
     "entries": lambda raw: tuple(_read_entry(item) for item in raw),
 }
 _TYPES: Dict[str, Any] = {
-    cls.__name__: cls for cls in (Hello, Append, Ack, Reject, Refuse, UseSnapshot, BlobWanted, BlobHeld, TakeOver)
+    cls.__name__: cls
+    for cls in (Hello, Append, Ack, Reject, Refuse, UseSnapshot, BlobWanted, BlobHeld, TakeOver, TailWanted, Tail)
 }
 
 
@@ -154,7 +193,7 @@ def to_json(message: Message) -> Dict[str, Any]:
     """Return the JSON form: {"type": …, and one member a field}."""
     data: Dict[str, Any] = {"type": type(message).__name__}
     for name, value in vars(message).items():
-        if isinstance(value, Record):
+        if isinstance(value, (Record, Reigns)):
             value = value.to_json()
         elif name == "entries":
             value = [_entry(entry) for entry in value]
@@ -163,12 +202,17 @@ def to_json(message: Message) -> Dict[str, Any]:
 
 
 def from_json(data: Dict[str, Any]) -> Message:
-    """Read a message; raise ValueError when it is not one of ours (a peer of an incompatible version)."""
+    """Read a message; raise UnknownMessage for a type that we do not know, ValueError for what is none."""
     try:
-        cls = _TYPES[data["type"]]
+        kind = data["type"]
+        if isinstance(kind, str) and kind not in _TYPES:
+            raise UnknownMessage(kind[:40])
+        cls = _TYPES[kind]
         names = cls.__dataclass_fields__
         values = {k: _READ[k](v) if k in _READ else v for k, v in data.items() if k in names}
         message: Message = cls(**values)
         return message
+    except UnknownMessage:
+        raise
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise ValueError(f"not a message of this protocol: {error}") from error

@@ -18,19 +18,24 @@ from .events import (
     Adopt,
     BlobStored,
     BlobUnavailable,
+    Changed,
     Command,
     Connect,
+    Disconnect,
     DriverDone,
     DriverGone,
     DriverHealth,
     DriverHello,
     DriversExpected,
     DriverStopped,
+    DropSnapshot,
     Event,
     FetchSnapshot,
     Flush,
     ForgetRecord,
+    InstallSnapshot,
     KeepAlive,
+    KeepTail,
     Lease,
     LinkDown,
     LinkUp,
@@ -45,6 +50,7 @@ from .events import (
     RoleChanged,
     Saved,
     Send,
+    SnapshotFetched,
     SnapshotInstalled,
     Started,
     Stored,
@@ -52,17 +58,36 @@ from .events import (
     Swap,
     SwapAnswer,
     Tick,
+    TwinSeen,
 )  # fmt: skip
+from .followers import BATCH_BYTES, BATCH_ENTRIES
 from .following import Following
 from .leading import Leading, node_document
 from .log import Epoch
-from .messages import Ack, Append, BlobHeld, BlobWanted, Hello, Message, Refuse, Reject, TakeOver, UseSnapshot
+from .messages import (
+    SPEAKS,
+    Ack,
+    Append,
+    BlobHeld,
+    BlobWanted,
+    Hello,
+    Message,
+    Refuse,
+    Reject,
+    Tail,
+    TailWanted,
+    TakeOver,
+    UseSnapshot,
+)  # fmt: skip
 from .orders import Orders
 from .problem import Problem
 from .record import NO_RECORD, Member, Record
+from .recovery import Recovery, tail_after
+from .reigns import Reigns, strays
 from .state import State
 from .submissions import not_applied
 from .swaps import REPEAT_AFTER, PendingSwap, Settled
+from .twins import Twins
 
 MOST_HISTORY = 200
 PROBE_AHEAD = 0.2  # seconds that the network has for saying that somebody holds the VIP still
@@ -94,12 +119,17 @@ class Node:
         self._free = False  # it follows one who has given the VIP up
         self._noting: Optional[int] = None  # the store that makes ``noted`` durable before the swap is sent (M3)
         self._pending_promotion: Optional[Swap] = None
+        self.installing = False  # a snapshot is being put in place: our disk is about to be another
+        self.twins = Twins(config, state=self.state)
+        self._recovery: Optional[Recovery] = None
         self._hello_at = self._read_at = self._doubted_at = NEVER
+        self._trouble_noted = ""
         self._in_sync_noted = ""
         self._handlers: Dict[type, Callable[[Event, float], None]] = {
             Started: self._started, Tick: self._tick, Flush: self._flush, RecordRead: self._record_read,
             SwapAnswer: self._swap_answer, Received: self._received, LinkUp: self._link_up, LinkDown: self._link_down,
-            Stored: self._stored, SnapshotInstalled: self._snapshot_installed, BlobStored: self._blob_stored,
+            Stored: self._stored, SnapshotFetched: self._snapshot_fetched, SnapshotInstalled: self._snapshot_installed,
+            TwinSeen: self._twin_seen, BlobStored: self._blob_stored,
             BlobUnavailable: self._blob_unavailable,
             ReleaseNotice: self._release_notice, Released: self._released, Submit: self._submit, KeepAlive: self._keep_alive,
             Operator: self._operator, DriverHello: self.driving.take, DriverGone: self.driving.take, DriverDone: self.driving.take,
@@ -111,6 +141,7 @@ class Node:
         self._handlers[type(event)](event, now)
         if self.leading is not None and self.leading.over:
             self.step_down(self.leading.over, now)
+        self._follow_members()
         self.driving.tend(event, now)
         commands = list(self.out)
         self.out.clear()
@@ -157,6 +188,8 @@ class Node:
     def _started(self, event: Event, now: float) -> None:
         self.election.restart(now)
         self._read_at = now
+        if self.state.record is not None and self.state.cluster_id and self.record.active != self.config.node:
+            self._become_passive(now)  # by what it knows: it follows on while the store is out, and begins nothing
         for node, url in self.members().items():
             if node != self.config.node:
                 self.out.append(Connect(node, url))
@@ -165,6 +198,8 @@ class Node:
     def _record_read(self, event: Event, now: float) -> None:
         if not isinstance(event, RecordRead):
             return
+        if self.leading is not None and event.version == self.state.version:
+            self.leading.record_seen = now
         swap = self.leading.swap if self.leading is not None and self.leading.swap is not None else self.swap
         if swap is not None:
             settled = swap.read(event.version, event.record)
@@ -224,12 +259,10 @@ class Node:
         if record is None:
             self._no_record(now)
             return
-        if version < self.state.known:
-            self._doubt(version, now)
+        if version < self.state.known or self._goes_back(record):
+            self._doubt(version, record, now)
             return
-        if self._doubted_at > NEVER and self.leading is not None:
-            self.leading.trouble = ""
-        self._doubted_at = NEVER
+        self._end_doubt()
         if self.state.cluster_id and record.cluster_id != self.state.cluster_id:
             self._stop(f"the data here belongs to cluster {self.state.cluster_id}, the record to {record.cluster_id}: point "
                        "this node to its own store, or give it an empty data directory", now)  # fmt: skip
@@ -249,38 +282,68 @@ class Node:
             self._place(record, now)
         if self.leading is None and record.active != known_before:
             self.out.append(RoleChanged(self.role, record.active, record.active_url))
+        if not self.trouble:
+            self._trouble_noted = ""
         self._note_in_sync()
 
-    def _doubt(self, version: int, now: float) -> None:
+    def _goes_back(self, record: Record) -> bool:
+        """Whether a store that is shared shows an epoch before one that we have promised ourselves to: they only grow."""
+        ours = record.cluster_id == self.state.cluster_id
+        return self.config.shared and ours and record.epoch.number < self.state.promised.number
+
+    def _end_doubt(self) -> None:
+        if self._doubted_at > NEVER and self.leading is not None:
+            self.leading.trouble, self.leading.in_doubt, self.leading.doubtful = "", False, None
+        self._doubted_at = NEVER
+
+    def _doubt(self, version: int, record: Optional[Record], now: float) -> None:
         """An older record than we know of, or none: an answer that was overtaken, unless what we ask from now on says the same."""
         if self._doubted_at == NEVER:
             self._doubted_at = now
             self.out.append(ReadRecord())
         elif now - self._doubted_at > OVERTAKEN:
             text = "the cluster record is gone but this node has data: restore the store; it is never made anew by itself"
-            if version >= 0:
-                text = (f"the cluster record is older ({version}) than one this node has seen ({self.state.known}): "
-                        "the store was restored or replaced; check it before anything else")  # fmt: skip
+            if record is not None:
+                text = (f"the cluster record is older (version {version}, epoch {record.epoch.number}) than one this node has seen "
+                        f"(version {self.state.known}, epoch {self.state.promised.number}): the store was restored or replaced; "
+                        "check it before anything else")  # fmt: skip
             if self.leading is None:
                 self._stop(text, now)
-            elif self.leading.trouble != text:  # it goes on serving: nobody can be promoted by such a record
+                return
+            # It goes on serving as long as all that could be promoted by that record acknowledge, too.
+            self.leading.in_doubt, self.leading.doubtful = True, record
+            if self.leading.trouble != text:
                 self.leading.trouble = text
                 self.state.note("error", text)
 
     def _place(self, record: Record, now: float) -> None:
         """Take the place that the record gives to a node that is not active now."""
-        if record.active != self.config.node:
+        if self.installing:
+            return
+        if self.me in record.in_sync and not self.state.reaches_floor(record):
+            self._become_passive(now)
+            self._stop(f"the log here ends at {self.state.log.end.seq}, without entry {record.floor} that was acknowledged: this "
+                       "disk was set back; make another node active, and this one copies what it lacks", now)  # fmt: skip
+        elif record.active != self.config.node:
             self._become_passive(now)
         elif self.me not in record.in_sync:
             self._stop(f"the record names {self.config.node} as active with another data directory: the data here is not "
                        "that of the active; restore it, or make another node active", now)  # fmt: skip
-        elif self.state.log.end.seq < record.floor:
-            self._stop(f"the log ends at {self.state.log.end.seq}, before entry {record.floor} that was acknowledged: this disk "
-                       "was rolled back; make another node active", now)  # fmt: skip
         elif self.role == "passive" and record.epoch.number > self.state.promised.number:
             self.lead("handed over", now)
-        elif (self.role == "starting" and (self.config.shared or self._all_heard())) or (self.role == "passive" and self.config.shared):
-            self.start_epoch("start", now)  # also where it stepped down but nobody followed: never on in the old epoch
+        elif self._may_start_again() and self._recovered(record, now):
+            self.start_epoch("start", now)
+
+    def _may_start_again(self) -> bool:
+        """Whether the active that the record names, and we were, may go on in a new epoch: also if it stepped down and nobody followed."""
+        if self.config.shared:
+            return self.role in ("starting", "passive")
+        return self.role == "starting" and self._all_heard()
+
+    def _recovered(self, record: Record, now: float) -> bool:
+        if self._recovery is None:
+            self._recovery = Recovery(self.config.node, self.state, self.config.timing.silence, now)
+        return self._recovery.done(record, self.peers, self.out, now)
 
     def _all_heard(self) -> bool:
         """``manual``: a restarted active asks everybody first, because somebody may have been forced meanwhile."""
@@ -299,7 +362,7 @@ class Node:
     def send_swap(self, purpose: str, node: str, record: Record, now: float) -> None:
         if record.active == self.config.node:
             record = replace(record, active_url=self.config.url)
-        record = replace(record, nonce=self.names.nonce(), floor=max(record.floor, self.state.commit))
+        record = replace(record, nonce=self.names.nonce()).raising_floor(self.state.applied)
         swap = Swap(self.state.version, next_version(self.state.version, self.record, record), record)
         self.swap = PendingSwap(purpose, node, swap, now)
         self.out.append(swap)
@@ -310,8 +373,8 @@ class Node:
         base = record.without(record.active) if record.active not in ("", self.config.node) else record
         return replace(
             base, epoch=self.names.epoch_after(record.epoch), active=self.config.node, active_url=self.config.url,
-            holder="", nonce=self.names.nonce(), floor=max(record.floor, self.state.commit),
-        )  # fmt: skip
+            holder="", nonce=self.names.nonce(),
+        ).raising_floor(self.state.applied)  # fmt: skip
 
     def promote(self, record: Record, reason: str, now: float, heard: float = NEVER) -> None:
         """Note the version durably, then swap (M3): from here on the old active gets no acknowledgement from us.
@@ -329,7 +392,7 @@ class Node:
 
     def _no_record(self, now: float) -> None:
         if self.state.known >= 0 or (self.state.cluster_id and self.config.shared):
-            self._doubt(-1, now)
+            self._doubt(-1, None, now)
         elif self.config.may_create and not self.state.cluster_id:
             self.create(self.names.nonce(), now)
         elif self.role != "passive":
@@ -358,8 +421,9 @@ class Node:
 
     def _stop(self, trouble: str, now: float) -> None:
         """Something only a person can settle: say so, serve nothing, promise nothing."""
-        if trouble != self.trouble:
-            self.trouble = trouble
+        self.trouble = trouble
+        if trouble != self._trouble_noted:
+            self._trouble_noted = trouble
             self.state.note("error", trouble)
         if self.leading is not None:
             self.leading.over = trouble
@@ -367,29 +431,35 @@ class Node:
     def lead(self, how: str, now: float) -> None:
         """Begin a reign; the record already names us."""
         reason = self.record.reason or how
-        self.swap = None
+        self.swap = self._recovery = None
         self.trouble = ""
         # Whoever made way has said that the VIP is gone; after mere silence the network is asked.
         # A record that names who handed over was written after the VIP was released; one of an earlier life of ours was not.
         free, self._free = self._free or self.record.holder not in ("", self.config.node), False
-        self.leading = Leading(self.config, self.state, self.names, reason, now, free)
+        history = self._history(reason, now)
+        self.leading = Leading(self.config, self.state, self.names, history, now, free)
         self._set_role("active", now)
         own = node_document(self.config.url, self.config.version, self.config.system)
-        self.leading.put_document("nodes", self.config.node, own)
-        self._write_history(self.leading, reason, self.driving.begin(self.leading, how, now), now)
+        self.leading.put_document("nodes", self.config.node, own, now)
+        self._keep_history(self.leading, self.driving.begin(self.leading, how, now), now)
         self.leading.flush(now)
         self.hello_all(True, now)
         self.leading.tick(now)
 
-    def _write_history(self, leading: Leading, reason: str, drivers: Dict[str, Any], now: float) -> None:
-        """Keep who was active since when and why; the oldest reigns are forgotten."""
-        epoch = self.record.epoch
-        value = {"Epoch": epoch.number, "Id": epoch.id, "Node": self.config.node, "Reason": reason, "At": round(self.wall(now), 3)}
-        value.update(drivers)
-        leading.put_document("history", str(epoch.number), value)
+    def _history(self, reason: str, now: float) -> Dict[str, Any]:
+        """Return who is active since when and why."""
+        epoch, at = self.record.epoch, round(self.wall(now), 3)
+        return {"Epoch": epoch.number, "Id": epoch.id, "Node": self.config.node, "Reason": reason, "At": at}
+
+    def _keep_history(self, leading: Leading, drivers: Dict[str, Any], now: float) -> None:
+        """Say of this reign what of its drivers is known; the oldest reigns are forgotten."""
+        key = str(self.record.epoch.number)
+        document = self.state.heads.speculative("history", key)
+        if document is not None and drivers:
+            leading.put_document("history", key, {**document.value, **drivers}, now)
         kept = sorted(self.state.heads.list("history"), key=lambda document: int(document.key))
-        for document in kept[: max(0, len(kept) - MOST_HISTORY)]:
-            leading.submit_own(Change("history", document.key, "delete"))
+        for old in kept[: max(0, len(kept) - MOST_HISTORY)]:
+            leading.submit_own(Change("history", old.key, "delete"), now)
 
     def step_down(self, why: str, now: float) -> None:
         leading, self.leading = self.leading, None
@@ -417,27 +487,31 @@ class Node:
 
     # --- links and messages -------------------------------------------------------------------------------------------
 
-    def _hello(self, answer: bool) -> Hello:
+    def _hello(self, answer: bool, to: str, now: float) -> Hello:
         state, config = self.state, self.config
         return Hello(
             config.node, config.url, state.incarnation, config.ha_id, state.cluster_id, config.version, config.system,
             self.role, state.promised, state.applied, state.log.end, state.record, state.version, answer,
-            priority=config.priority, no_failover=config.no_failover,
+            priority=config.priority, no_failover=config.no_failover, speaks=SPEAKS, process=config.process, host=config.host,
+            twins=self.twins.of(to, now),
         )  # fmt: skip
 
     def hello_all(self, answer: bool, now: float) -> None:
         self._hello_at = now
         for node in sorted(self.links):
-            self.out.append(Send(node, self._hello(answer)))
+            self.out.append(Send(node, self._hello(answer, node, now)))
 
     def _link_up(self, event: Event, now: float) -> None:
         if isinstance(event, LinkUp):
             self.links.add(event.node)
-            self.out.append(Send(event.node, self._hello(True)))
+            self.out.append(Send(event.node, self._hello(True, event.node, now)))
 
     def _link_down(self, event: Event, now: float) -> None:
         if isinstance(event, LinkDown):
             self.links.discard(event.node)
+            self.twins.link_down(event.node)
+            if removed(self.state, event.node) is not None:
+                self.out.append(Disconnect(event.node))
 
     def _received(self, event: Event, now: float) -> None:
         if not isinstance(event, Received):
@@ -454,14 +528,36 @@ class Node:
         elif isinstance(message, UseSnapshot) and self.leading is None:
             self.following.use_snapshot(node, message)
         elif isinstance(message, Refuse):
-            self._on_refuse(node, message)
+            self._on_refuse(node, message, now)
         elif isinstance(message, TakeOver):
             self.orders.take_over(message, now)
+        elif isinstance(message, TailWanted):
+            self._on_tail_wanted(node, message)
+        elif isinstance(message, Tail):
+            self._on_tail(node, message, now)
+
+    def _on_tail_wanted(self, node: str, message: TailWanted) -> None:
+        """Who was active and is again asks what it may have lost: only that node, of a member."""
+        if self.leading is None and node == self.record.active and self.in_sync():
+            self.out.append(Send(node, tail_after(self.state, message.after, BATCH_ENTRIES, BATCH_BYTES)))
+
+    def _on_tail(self, node: str, tail: Tail, now: float) -> None:
+        if self._recovery is None or self.leading is not None or self.swap is not None:
+            return
+        if self._recovery.take(node, tail, self.record):
+            for entry in tail.entries:
+                for sha in entry.blobs:
+                    self.following.need_blob(sha, entry.seq, node)
+            self._place(self.record, now)
 
     def _on_answer(self, node: str, message: Message, now: float) -> None:
         if isinstance(message, Reject) and message.promised.number > self.record.epoch.number:
             self.out.append(ReadRecord())
         if self.leading is None:
+            return
+        follower = self.leading.followers.by_node.get(node)
+        if isinstance(message, (Ack, Reject)) and follower is not None and follower.process != message.process:
+            self.out.append(Send(node, self._hello(True, node, now)))  # another process, whose Hello was lost: who is it?
             return
         if isinstance(message, Ack):
             self.leading.ack(node, message, now)
@@ -481,16 +577,26 @@ class Node:
             return
         if message.record is not None:
             self._news(node, message.record_version, message.record, now)
-        if self.leading is None and self.role == "passive":
+        if self.leading is None and self.role == "passive" and not self.installing:
             self.following.append(node, message, now)
             self._note_in_sync()
 
-    def _on_refuse(self, node: str, message: Refuse) -> None:
+    def _on_refuse(self, node: str, message: Refuse, now: float) -> None:
         if self.following.refused != message.detail:
             self.following.refused = message.detail
             self.state.note("error", f"{node} refuses this node: {message.detail}")
-        if message.code == "diverged" and self.config.discard and not self.in_sync():
-            self.out.append(FetchSnapshot(node))
+        if message.code == "diverged" and not self.in_sync():
+            self._keep_tail(message.reigns)
+            if self.config.discard:
+                self.out.append(FetchSnapshot(node))
+        elif message.code == "twin":
+            self.twins.refused(message.detail, self.out, now)
+
+    def _keep_tail(self, reigns: Reigns) -> None:
+        """Keep what our log has beyond the history of those who go on without us."""
+        tail = self.state.log.after(reigns.fork(self.state.log)) if reigns else []
+        if tail:
+            self.out.append(KeepTail(tuple(tail)))
 
     def _on_hello(self, node: str, hello: Hello, now: float) -> None:
         if node not in self.links:
@@ -499,10 +605,14 @@ class Node:
         if why:
             self._refuse_peer(node, hello, why)
             return
+        if not self._is_welcome(node, hello, now):
+            return
         self.refused.pop(node, None)
         self.peers[node] = hello
         if hello.answer:
-            self.out.append(Send(node, self._hello(False)))
+            self.out.append(Send(node, self._hello(False, node, now)))
+        for twin in hello.twins:
+            self.twins.seen(self.config.node, twin, now)
         if not self.state.cluster_id and hello.cluster_id and hello.role == "active":
             self._join_cluster(hello.cluster_id)
         if hello.record is not None:
@@ -511,6 +621,46 @@ class Node:
             self.leading.hello(hello, now)
         elif self.leading is None and self.role == "starting" and self.record.active == self.config.node and not self.swap:
             self._place(self.record, now)
+
+    def _is_welcome(self, node: str, hello: Hello, now: float) -> bool:
+        """Whether this is the one process of that name, and of a node that was not removed."""
+        if hello.node != node:
+            return False
+        alive = self._speaks(node, self.peers.get(node), now)
+        why = self.twins.check(hello, self.peers.get(node), alive, now)
+        if why:
+            self.out.append(Send(node, Refuse("twin", why)))
+            return False
+        incarnation = removed(self.state, node)
+        if incarnation is None or (incarnation and incarnation != hello.incarnation):
+            return True
+        if self.leading is not None:
+            if not incarnation:
+                self.leading.put_document("removed", node, {"Incarnation": hello.incarnation}, now)
+            self.out.append(Send(node, Refuse("removed", REMOVED.format(node))))
+        return False
+
+    def _speaks(self, node: str, hello: Optional[Hello], now: float) -> bool:
+        """Whether the process that said this Hello is certainly alive: it has just spoken, on a link that is up."""
+        if hello is None or node not in self.links:
+            return False
+        silence = self.config.timing.silence
+        if self.leading is not None:
+            follower = self.leading.followers.by_node.get(node)
+            return follower is not None and follower.process == hello.process and now - follower.stamp <= silence
+        return self.following.active == node and now - self.following.heard <= silence
+
+    def _twin_seen(self, event: Event, now: float) -> None:
+        if isinstance(event, TwinSeen):
+            self.twins.seen(self.config.node, self.twins.text(self.config.node, event.where), now)
+
+    def _follow_members(self) -> None:
+        """Nodes that were added or removed: keep a link to those who are there."""
+        for command in tuple(self.out):
+            for kind, key, document in command.documents if isinstance(command, Changed) else ():
+                if kind == "nodes" and key != self.config.node:
+                    url = "" if document is None else str(document.value.get("Url", ""))
+                    self.out.append(Disconnect(key) if document is None else Connect(key, url))
 
     def _refuse_peer(self, node: str, hello: Hello, why: str) -> None:
         if self.refused.get(node) != why:
@@ -566,9 +716,42 @@ class Node:
                 self.swap = PendingSwap("promote", self.config.node, swap, now)
                 self.out.append(swap)
 
-    def _snapshot_installed(self, event: Event, now: float) -> None:
-        if not isinstance(event, SnapshotInstalled) or self.leading is not None:
+    def _snapshot_fetched(self, event: Event, now: float) -> None:
+        if not isinstance(event, SnapshotFetched):
             return
+        why = self._unwanted(event)
+        if why:
+            self.out.append(DropSnapshot(event.incarnation, why))
+            return
+        self.installing = True
+        self.out.append(InstallSnapshot(event.incarnation))
+
+    def _unwanted(self, event: SnapshotFetched) -> str:
+        """Return why a snapshot is not to replace our data, or ""."""
+        if self.leading is not None or self.in_sync():
+            return "this node is in sync without it"
+        if self.swap is not None or self._noting is not None:
+            return "this node is becoming active"
+        if self.state.cluster_id and event.cluster_id != self.state.cluster_id:
+            return "" if self.config.discard else f"it is of another cluster, {event.cluster_id}"
+        if not event.reigns:
+            return ""
+        if strays(event.reigns, self.state.applied, self.state.log.end, event.forced, self.config.shared):
+            self._keep_tail(event.reigns)
+            if not self.config.discard:
+                self.following.refused = (
+                    f"this node's history differs from that of {event.node}; nothing was discarded: save what you need, then "
+                    "start it with --discard-foreign-data"
+                )
+                return self.following.refused
+        return ""
+
+    def _snapshot_installed(self, event: Event, now: float) -> None:
+        if not isinstance(event, SnapshotInstalled):
+            return
+        if self.leading is not None:
+            raise ValueError("the data were replaced while this node was active")
+        self.installing = False
         promised, cluster = self.state.promised, self.state.cluster_id
         self.state.load(event.saved)
         if cluster and cluster != self.state.cluster_id:
@@ -578,6 +761,7 @@ class Node:
         self.following = Following(self.config, self.state)
         keep = promised if promised.number > self.state.promised.number else self.state.promised
         self.state.store(meta=self.state.promise(Epoch(*keep)))
+        self.state.keep_record()
         self.following.need_all_blobs(self.record.active)
         self.hello_all(True, now)
 
@@ -624,6 +808,8 @@ class Node:
     def _tick(self, event: Event, now: float) -> None:
         timing = self.config.timing
         if self.leading is not None:
+            if isinstance(event, Tick) and event.wall:
+                self.state.clock.lean(now, event.wall)
             self.leading.tick(now)
             if self._doubted_at > NEVER:
                 self._reread(now)
@@ -639,7 +825,7 @@ class Node:
         if quiet and now - self._hello_at > timing.silence:
             self._hello_at = now
             for node in sorted(quiet):
-                self.out.append(Send(node, self._hello(True)))
+                self.out.append(Send(node, self._hello(True, node, now)))
         self.orders.tick(now)
 
     # --- becoming active by itself ------------------------------------------------------------------------------------
@@ -649,7 +835,9 @@ class Node:
         record, config = self.record, self.config
         if not config.shared or config.no_failover or record.paused or record.active in ("", config.node):
             return False
-        if self.role != "passive" or self.swap is not None or self._noting is not None or self.trouble or not self.in_sync():
+        if self.role != "passive" or self.swap is not None or self._noting is not None or self.installing:
+            return False
+        if self.trouble or self._doubted_at > NEVER or not self.in_sync() or not self.state.reaches_floor(record):
             return False
         rank = self.election.rank(self.state.log.end, record, self.peers)
         return self.election.due(record, self._heard(), rank, now)
@@ -694,6 +882,17 @@ class Node:
         if now - self._read_at > REPEAT_AFTER:
             self._read_at = now
             self.out.append(ReadRecord())
+
+
+REMOVED = (
+    "{0} was removed from this cluster: stop its batond; to take it in again, give it an empty data directory"
+)
+
+
+def removed(state: State, node: str) -> Optional[str]:
+    """Return the incarnation with which a node was removed from the cluster ("": whichever it had), None if it was not."""
+    document = state.heads.committed("removed", node)
+    return None if document is None else str(document.value.get("Incarnation", ""))
 
 
 def incompatible(config: NodeConfig, cluster_id: str, hello: Hello) -> str:

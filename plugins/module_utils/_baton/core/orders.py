@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Dict, Optional
 
 from .documents import Change
 from .election import NEVER, best
-from .events import Disconnect, Operator, Reply, Send, Submit
+from .events import Operator, Reply, Send, Submit
 from .leading import Leading
 from .messages import TakeOver
 from .problem import Problem
@@ -21,6 +21,7 @@ from .swaps import Settled
 if TYPE_CHECKING:
     from .node import Node
 
+MOST_AHEAD = 1_000  # epochs that a force may skip because of what another node says
 PATIENCE = 10.0  # seconds that the former active may take to hand over
 
 
@@ -79,8 +80,8 @@ class Orders:
             return
         if not record.cluster_id or node.trouble and not order.force:
             raise refused("not_ready", node.trouble or f"{node.config.node} has not joined a cluster; nothing to be active for")
-        if node.swap is not None or self._promotion is not None:
-            raise refused("busy", "a change of the active is under way; look at the status and try again")
+        if node.swap is not None or self._promotion is not None or node.installing:
+            raise refused("busy", "a change of the active or of the data is under way; look at the status and try again")
         if node.config.no_failover and not order.force:
             raise refused("no_failover", f"{node.config.node} is set never to be active (--no-failover); choose another, or use --force")
         if order.force:
@@ -88,6 +89,7 @@ class Orders:
         elif not record.active:
             self._take_vacant(order, now)
         elif node.config.shared and node.in_sync() and self._unheard_for_grace(now):
+            self._check_floor()
             self._asked(order, now)
             node.promote(node.promoted(), "operator", now)
         else:
@@ -113,19 +115,33 @@ class Orders:
         node, record = self.node, self.node.record
         if not node.in_sync():
             raise refused("not_in_sync", f"{node.config.node} is not in sync; make one of {_names(record.nodes())} active")
+        self._check_floor()
         self._asked(order, now)
         if node.config.shared or record.holder == node.config.node:
             node.promote(node.promoted(), "operator", now)
         else:
             node.out.append(Send(record.holder, TakeOver(node.config.node, node.state.incarnation)))
 
+    def _check_floor(self) -> None:
+        """Raise Problem where our disk was set back behind what was acknowledged."""
+        node, floor = self.node, self.node.record.floor
+        if not node.state.reaches_floor(node.record):
+            why = f"the log of {node.config.node} ends at {node.state.log.end.seq}, without entry {floor} that was acknowledged"
+            raise refused("set_back", f"{why}: its disk was set back; make another node active, or lose what is missing with --force")
+
     def _force(self, order: Operator, now: float) -> None:
         node, record = self.node, self.node.record
         forced = node.promoted()
         lost = "nothing that was acknowledged: this node is in sync"
-        safe = node.config.shared and node.in_sync()
+        safe = node.config.shared and node.in_sync() and node.state.reaches_floor(record)
         if not safe:
-            forced = replace(forced, in_sync=(node.me,), forced=forced.epoch.number, floor=node.state.commit)
+            # Above every reign that is known of, so that fencing tokens grow for whoever saw those of the other side.
+            seen = max([forced.epoch.number, *(hello.promised.number + 1 for hello in node.peers.values())])
+            epoch = forced.epoch._replace(number=min(seen, forced.epoch.number + MOST_AHEAD))
+            forced = replace(
+                forced, epoch=epoch, in_sync=(node.me,), forced=epoch.number, forced_id=epoch.id, floor=node.state.commit,
+                floor_epoch=node.state.applied.epoch,
+            )  # fmt: skip
             lost = f"whatever {record.active or 'the old active'} acknowledged after entry {node.state.log.end.seq}"
         self._asked(order, now, lost)
         node.state.note("warning", f"forced into epoch {forced.epoch.number} by an operator; may be lost: {lost}")
@@ -245,7 +261,7 @@ class Orders:
             return
         if self.node.wall(now) < planned.value["At"] or self.node.state.heads.speculative("system", "switch") is None:
             return
-        leading.submit_own(Change("system", "switch", "delete"))  # committed before the role moves: it happens once
+        leading.submit_own(Change("system", "switch", "delete"), now)  # committed before the role moves: it happens once
         reason = planned.value["Reason"] or "scheduled"
         try:
             self._switch(Operator(0, "switch", planned.value["To"], reason), now)
@@ -272,10 +288,12 @@ class Orders:
             raise refused("is_active", f"{order.node} is active; switch first")
         if order.node in self.node.links or leading.record.member(order.node) is not None:
             raise refused("still_runs", f"{order.node} still runs or is in sync; stop its batond, then remove it")
-        leading.submit(Submit(order.id, (Change("nodes", order.node, "delete"),), leading.state.last_at / 1000), now)
-        leading.followers.by_node.pop(order.node, None)
-        self.node.peers.pop(order.node, None)
-        self.node.out.append(Disconnect(order.node))
+        follower, hello = leading.followers.by_node.pop(order.node, None), self.node.peers.pop(order.node, None)
+        known = follower or hello
+        # It stays removed by the disk that it had: an empty one is a person's word that it is to come back.
+        gone = {"Incarnation": known.incarnation if known is not None else ""}
+        changes = (Change("nodes", order.node, "delete"), Change("removed", order.node, "put", gone))
+        leading.submit(Submit(order.id, changes), now)
 
     def _active_now(self) -> Dict[str, Any]:
         return {"active": self.node.config.node, "epoch": self.node.record.epoch.number}

@@ -7,10 +7,10 @@ store's version; ``nonce`` names the swap that wrote it, so that a swap whose re
 """
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, Dict, FrozenSet, NamedTuple, Optional, Tuple
+from dataclasses import dataclass, field, replace
+from typing import Any, Dict, FrozenSet, Mapping, NamedTuple, Optional, Tuple
 
-from .log import NO_EPOCH, Epoch
+from .log import NO_EPOCH, Epoch, Position
 
 
 class Member(NamedTuple):
@@ -24,9 +24,10 @@ class Member(NamedTuple):
 class Record:
     """``active`` is "" after an operator made the active passive without a successor; ``holder`` then is who gave up.
 
-    ``floor``: a committed seq below which nobody is promoted. ``forced``: the number of the last epoch that began with
-    a force (0: none); entries of older epochs are then never discarded without a person's word. ``paused``: nobody is
-    promoted by itself. ``reason``: why this epoch began.
+    ``floor``: a committed seq below which nobody is promoted, written in ``floor_epoch`` (NO_EPOCH: not known).
+    ``forced``: the number of the last epoch that began with a force (0: none), ``forced_id`` its id; entries of older
+    epochs are then never discarded without a person's word. ``paused``: nobody is promoted by itself. ``reason``: why
+    this epoch began. ``extra`` and ``member_extra``: what a newer version wrote, passed on unchanged.
     """
 
     cluster_id: str
@@ -42,6 +43,14 @@ class Record:
     forced: int = 0
     paused: bool = False
     reason: str = ""
+    floor_epoch: Epoch = NO_EPOCH
+    forced_id: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    member_extra: Mapping[Member, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def forced_epoch(self) -> Epoch:
+        return Epoch(self.forced, self.forced_id)
 
     def nodes(self) -> FrozenSet[str]:
         return frozenset(member.node for member in self.in_sync)
@@ -58,12 +67,19 @@ class Record:
     def adding(self, member: Member) -> "Record":
         return replace(self, in_sync=self.without(member.node).in_sync + (member,))
 
+    def raising_floor(self, commit: Position) -> "Record":
+        """Return the record with its floor at ``commit``, unless it is there already or above."""
+        if commit.seq < self.floor:
+            return self
+        return replace(self, floor=commit.seq, floor_epoch=commit.epoch)
+
     def to_json(self) -> Dict[str, Any]:
         return {
+            **self.extra,
             "cluster_id": self.cluster_id,
             "epoch": list(self.epoch),
             "active": self.active,
-            "in_sync": [{"node": m.node, "incarnation": m.incarnation} for m in self.in_sync],
+            "in_sync": [{**self.member_extra.get(m, {}), **m._asdict()} for m in self.in_sync],
             "floor": self.floor,
             "mode": self.mode,
             "min_in_sync": self.min_in_sync,
@@ -73,16 +89,20 @@ class Record:
             "forced": self.forced,
             "paused": self.paused,
             "reason": self.reason,
+            "floor_epoch": list(self.floor_epoch),
+            "forced_id": self.forced_id,
         }
 
     @classmethod
     def from_json(cls, data: Dict[str, Any]) -> "Record":
         """Read a record; raise ValueError, TypeError or KeyError when it is not one."""
+        members = {Member(str(m["node"]), str(m["incarnation"])): m for m in data["in_sync"]}
+        known = cls.__dataclass_fields__.keys() - {"extra", "member_extra"}
         return cls(
             cluster_id=str(data["cluster_id"]),
-            epoch=Epoch(int(data["epoch"][0]), str(data["epoch"][1])),
+            epoch=_epoch(data["epoch"]),
             active=str(data["active"]),
-            in_sync=tuple(Member(str(m["node"]), str(m["incarnation"])) for m in data["in_sync"]),
+            in_sync=tuple(members),
             floor=int(data["floor"]),
             mode=str(data["mode"]),
             min_in_sync=int(data["min_in_sync"]),
@@ -92,7 +112,19 @@ class Record:
             forced=int(data.get("forced", 0)),
             paused=bool(data.get("paused", False)),
             reason=str(data.get("reason", "")),
+            floor_epoch=_epoch(data.get("floor_epoch", NO_EPOCH)),
+            forced_id=str(data.get("forced_id", "")),
+            extra={name: value for name, value in data.items() if name not in known},
+            member_extra={m: more for m, raw in members.items() if (more := _more(raw))},
         )
+
+
+def _epoch(raw: Any) -> Epoch:
+    return Epoch(int(raw[0]), str(raw[1]))
+
+
+def _more(member: Dict[str, Any]) -> Dict[str, Any]:
+    return {name: value for name, value in member.items() if name not in Member._fields}
 
 
 def manual_version(epoch: Epoch, count: int) -> int:

@@ -3,8 +3,8 @@
 """Answers that are remembered, so that a repeated request gets the first answer instead of a second race. Pure.
 
 A reply is remembered from the moment its entry is appended and is written with it, so that every node knows it after a
-change of active. Entries carry the active's wall clock; a reply is forgotten ten minutes later *by the log's own time*,
-which makes every node forget the same ones.
+change of active. Entries carry the log's own time (log_clock.py); a reply is forgotten ten minutes later by that time,
+which makes every node forget the same ones, whatever its wall clock says.
 """
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from .documents import Document
 
-KEEP_MS = 600_000
+KEEP_MS = 690_000  # ten minutes at least, by a log clock that leans, on a node's clock that runs off
 # A flood of keys must not eat the memory: then the oldest go first, earlier than ten minutes.
 MOST = 500_000
 # Documents are kept for the newest replies only; an older replay answers with its revision and what stands there now.
@@ -49,6 +49,11 @@ class Replies:
         self._unsaved: List[str] = []
         for row in rows:
             self._keep(*row)
+
+    @property
+    def newest(self) -> int:
+        """Return the stamp of the newest reply (ms), or 0."""
+        return next(reversed(self._rows.values()))[2] if self._rows else 0
 
     def __len__(self) -> int:
         return len(self._rows)

@@ -12,9 +12,11 @@ from .config import NodeConfig
 from .documents import Document, Effect, effect_from_json
 from .events import Changed, Checkpoint, Command, Note, Saved, Store
 from .heads import Changes, Heads
-from .log import Entry, Epoch, Log, Position
+from .log import NO_EPOCH, Entry, Epoch, Log, Position
+from .log_clock import LogClock
 from .record import Record
-from .replies import Replies
+from .reigns import Reign, Reigns
+from .replies import KEEP_MS, Replies, seq_of
 
 
 class State:
@@ -23,8 +25,9 @@ class State:
     def __init__(self, config: NodeConfig, saved: Saved, out: List[Command]) -> None:
         self.config = config
         self.out = out
-        self.record: Optional[Record] = None
-        self.version = -1
+        # What was known of the record is enough to follow by, while the store can't be asked. Nothing is begun by it.
+        self.record: Optional[Record] = saved.record
+        self.version = saved.record_version if saved.record is not None else -1
         self._store_id = 0
         self.needed_after: Optional[int] = None  # others are catching up from this entry
         self.load(saved)
@@ -46,7 +49,9 @@ class State:
         self.commit = saved.checkpoint.seq
         self._speculated = self.commit
         self._checkpointed = self.commit
-        self.last_at = self.log.get(self.log.end.seq).at if self.log.get(self.log.end.seq) else 0  # type: ignore[union-attr]
+        last = self.log.get(self.log.end.seq)
+        self.last_at = max(saved.at, self.replies.newest, last.at if last is not None else 0)
+        self.clock = LogClock(self.last_at)
         self._apply_quietly(min(saved.commit, self.log.end.seq))
 
     def _apply_quietly(self, seq: int) -> None:
@@ -60,6 +65,19 @@ class State:
         if position is None:
             raise ValueError(f"the log lost its applied entry {self.commit}")
         return position
+
+    def reaches_floor(self, record: Record) -> bool:
+        """Whether our log has what the record says was committed: a disk that was rolled back may not."""
+        if self.log.end.seq < record.floor:
+            return False
+        ours = self.log.position(record.floor)  # None: older than our log, so that it is applied
+        return ours is None or record.floor_epoch in (NO_EPOCH, ours.epoch)
+
+    def reigns(self) -> Reigns:
+        """Return the history of reigns that our log, committed or not, is part of."""
+        documents = self.heads.list_speculative("history")
+        found = [(d.value, d.value.get("First", seq_of(d.revision))) for d in documents]  # older versions keep no First
+        return Reigns(Reign(Epoch(value["Epoch"], value["Id"]), first) for value, first in found)
 
     # --- writing ----------------------------------------------------------------------------------------------------
 
@@ -84,13 +102,19 @@ class State:
         if record is None or version <= self.version:
             return
         self.record, self.version = record, version
-        if version > self.known:
-            self.known = version
-            self.store(meta={"known": version})
+        self.known = max(self.known, version)
+        self.keep_record()
+
+    def keep_record(self) -> None:
+        """Make durable what we know of the record."""
+        if self.record is not None:
+            meta = {"known": self.known, "record_version": self.version, "record": self.record.to_json()}
+            self.store(meta=meta)
 
     def forget_record(self) -> None:
         """What we saw of another cluster's record means nothing here."""
         self.record, self.version, self.known = None, -1, -1
+        self.store(meta={"known": -1, "record_version": -1})
 
     # --- the two heads ----------------------------------------------------------------------------------------------
 
@@ -120,9 +144,14 @@ class State:
         self._speculated = self.commit
 
     def apply(self, seq: int) -> Changes:
-        """Move the committed head to ``seq``, which must be in the log and committed; return what changed."""
+        """Move the committed head to ``seq``, which must be in the log and committed; return what changed.
+
+        It never goes back, and never past the log: ValueError is a bug, and ends the process.
+        """
         if seq <= self.commit:
             return []
+        if seq > self.log.end.seq:
+            raise ValueError(f"entry {seq} is called committed, but the log ends at {self.log.end.seq}")
         for entry in self.log.after(self._speculated, seq - self._speculated):
             self.speculate(entry)
         changed = self.heads.commit(seq)
@@ -145,7 +174,7 @@ class State:
         start = self.log.position(keep_from) or self.log.start
         dirty = self.heads.take_dirty()
         rows = self.replies.take_unsaved(seq)
-        self.out.append(Checkpoint(at, dirty, rows, self.last_at - 600_000, start))
+        self.out.append(Checkpoint(at, dirty, rows, self.last_at - KEEP_MS, start, self.last_at))
         self.log.drop_through(start.seq)
         self._checkpointed = seq
 

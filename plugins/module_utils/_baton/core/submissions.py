@@ -12,7 +12,7 @@ from typing import Any, Deque, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from .documents import Document, effect_to_json
 from .events import Outcome, Reply, Submit
-from .leases import TOKENS_AN_EPOCH
+from .leases import tokens_above
 from .log import Entry, Epoch
 from .problem import Problem
 from .replies import Reply as Remembered
@@ -35,21 +35,34 @@ def not_applied(code: str, detail: str, **extra: Any) -> Problem:
     return Problem(503, code, detail, outcome="not_applied", **extra)
 
 
+def unknown(code: str, detail: str) -> Problem:
+    """Return a 503 that says that the change may or may not take effect."""
+    return Problem(503, code, detail, outcome="unknown")
+
+
+TOO_FEW = (
+    "the change is on fewer disks than mode strict promises, since a passive was lost before it was everywhere: "
+    "repeat it with the same Idempotency-Key"
+)
+
+
 class Submissions:
     """The requests that one reign has yet to answer."""
 
     def __init__(self, state: State, epoch: Epoch) -> None:
         self.state = state
         self.epoch = epoch
+        self._tokens_above = tokens_above(epoch)
         self._waiting: Deque[Waiting] = deque()
 
-    def append(self, at: int, body: Dict[str, Any]) -> Entry:
-        """Append an entry to the log (not yet stored nor sent)."""
-        entry = Entry.make(self.state.log.end.seq + 1, self.epoch, max(at, self.state.last_at), body)
+    def append(self, now: float, body: Dict[str, Any]) -> Entry:
+        """Append an entry to the log (not yet stored nor sent), stamped with the log's own time."""
+        at = max(self.state.clock.read(now), self.state.last_at)
+        entry = Entry.make(self.state.log.end.seq + 1, self.epoch, at, body)
         self.state.log.append(entry)
         return entry
 
-    def submit(self, request: Submit) -> None:
+    def submit(self, request: Submit, now: float) -> None:
         """Evaluate a request; its answer comes from ``committed`` (or at once, when nothing is in flight)."""
         known = self._repeated(request)
         if known is not None:
@@ -59,7 +72,7 @@ class Submissions:
             self._wait(0, request.id, not_applied("deadline_passed", "the request came after its own deadline; nothing was changed"))
             return
         try:
-            effects = self.state.heads.evaluate(request.changes, self.epoch.number * TOKENS_AN_EPOCH)
+            effects = self.state.heads.evaluate(request.changes, self._tokens_above)
         except Problem as problem:
             self._wait(self.state.log.end.seq, request.id, problem)
             return
@@ -71,10 +84,16 @@ class Submissions:
         body: Dict[str, Any] = {"effects": [effect_to_json(effect) for effect in effective]}
         if request.idempotency is not None:
             body["idem"] = [request.idempotency.key, request.idempotency.fingerprint]
-        entry = self.append(int(request.wall * 1000), body)
+        entry = self.append(now, body)
         self.state.speculate(entry, effective)
         documents = tuple(self.state.heads.speculative(change.kind, change.key) for change in request.changes)
         self._wait(entry.seq, request.id, Outcome(documents), True)
+
+    def refusal(self, request: Submit, problem: Problem) -> Problem:
+        """Return the answer to a request that can't be taken now: of a repeated one it is not to be said that it changed nothing."""
+        if request.idempotency is None or self.state.replies.find(request.idempotency.key) is None:
+            return problem
+        return unknown(problem.code, f"{problem.detail}; this request was taken before: repeat it later with the same Idempotency-Key")
 
     def _repeated(self, request: Submit) -> Optional[Tuple[int, int, Answer, bool]]:
         if request.idempotency is None:
@@ -110,18 +129,20 @@ class Submissions:
         else:
             self._waiting.append(item)
 
-    def committed(self) -> None:
-        """Answer what has committed."""
+    def committed(self, promised: bool) -> None:
+        """Answer what has committed. ``promised``: on as many disks as the mode promises; else a write is *unknown*."""
         while self._waiting and self._waiting[0].seq <= self.state.commit:
             item = self._waiting.popleft()
-            self.state.out.append(Reply(item.id, item.answer))
+            short = item.wrote and not promised
+            answer = unknown("too_few_copies", TOO_FEW) if short else item.answer
+            self.state.out.append(Reply(item.id, answer))
 
     def abandon(self, why: str) -> None:
         """The reign ends: say of each open request whether it may still take effect."""
         for item in self._waiting:
             if item.wrote:
                 detail = f"{why}; the change may or may not take effect: repeat it with the same Idempotency-Key"
-                self.state.out.append(Reply(item.id, Problem(503, "outcome_unknown", detail, outcome="unknown")))
+                self.state.out.append(Reply(item.id, unknown("outcome_unknown", detail)))
             else:
                 self.state.out.append(Reply(item.id, not_applied("not_active", f"{why}; nothing was changed")))
         self._waiting.clear()

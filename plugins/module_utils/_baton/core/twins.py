@@ -1,0 +1,81 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Two processes under one node id: the clone of a disk, the copy of a configuration. One is refused, both are named. Pure.
+
+Whoever spoke first and still speaks stays; a process that comes after it under the same name is refused. Everybody who sees
+it says so, to the one whose name it is, too.
+"""
+
+from __future__ import annotations
+
+from typing import Dict, List, Optional, Set, Tuple
+
+from .config import NodeConfig
+from .events import Command, Renounce
+from .messages import Hello
+from .record import Member
+from .state import State
+
+REMEMBERED = 10.0  # seconds after which one that is not seen any more is forgotten
+RENOUNCE_AFTER = 5.0  # seconds of being refused after which it can't be a predecessor that is not quite gone
+
+
+class Twins:
+    """What one node knows of them: node → (text, when it was seen)."""
+
+    def __init__(self, config: NodeConfig, state: State) -> None:
+        self._config = config
+        self._state = state
+        self._seen: Dict[str, Tuple[str, float]] = {}
+        self._ended: Set[str] = set()  # nodes the link to which ended since they said Hello
+        self._refused_since = self._refused_at = float("-inf")
+
+    def check(self, hello: Hello, known: Optional[Hello], alive: bool, now: float) -> str:
+        """Return why this Hello is refused, or "". ``known``: the node's last one; ``alive``: its process surely lives."""
+        if hello.node == self._config.node:
+            me = where(self._config.url, self._config.host)
+            return self.seen(hello.node, f"{self.text(hello.node, me)} and {where(hello.url, hello.host)}", now)
+        other = known is not None and known.process != hello.process and bool(known.process and hello.process)
+        if other and known is not None and alive and hello.node not in self._ended:
+            first = where(known.url, known.host)
+            return self.seen(hello.node, f"{self.text(hello.node, first)} and {where(hello.url, hello.host)}", now)
+        self._ended.discard(hello.node)
+        return ""
+
+    def text(self, node: str, first: str) -> str:
+        return f"two nodes call themselves {node}: give one of them another --node-id and an empty data directory: {first}"
+
+    def seen(self, node: str, text: str, now: float) -> str:
+        """Keep what was seen, and say it once; return the text."""
+        old = self._seen.get(node)
+        if old is None or old[0] != text or now - old[1] > REMEMBERED:
+            self._state.note("error", text)
+        self._seen[node] = (text, now)
+        return text
+
+    def link_down(self, node: str) -> None:
+        self._ended.add(node)
+
+    def of(self, node: str, now: float) -> Tuple[str, ...]:
+        """Return what to tell a node of its own name."""
+        text, at = self._seen.get(node, ("", 0.0))
+        return (text,) if text and now - at <= REMEMBERED else ()
+
+    def error(self, now: float) -> str:
+        """Return what is known of twins now, for people, or ""."""
+        self._seen = {node: item for node, item in self._seen.items() if now - item[1] <= REMEMBERED}
+        return "; ".join(text for text, _at in self._seen.values())
+
+    def refused(self, why: str, out: List[Command], now: float) -> None:
+        """We are the one that is refused. A copy of a disk that is in use must not be taken for that disk later."""
+        if now - self._refused_at > REMEMBERED:
+            self._refused_since = now
+        self._refused_at = now
+        record, me = self._state.record, Member(self._config.node, self._state.incarnation)
+        if now - self._refused_since > RENOUNCE_AFTER and record is not None and me in record.in_sync:
+            self._refused_since = now
+            out.append(Renounce(why))
+
+
+def where(url: str, host: str) -> str:
+    return f"{url} on {host}" if host else url
