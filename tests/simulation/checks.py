@@ -50,6 +50,7 @@ class Checks:
         self.drivers = 0  # starts of drivers
         self.others = {}  # request id → who is told the result
         self.believers = Believers(self)
+        self.forked = False  # two histories, by a person's force or a store that was restored
         self.outside = set()  # hosts that a person has to help: they need not be in sync at the end
         self.leases = True  # what leases promise ends with a force
 
@@ -76,13 +77,13 @@ class Checks:
                 for op in effect.get("ops") or () if (effect["kind"], effect["key"]) == ("profiles", "p") else ():
                     self.values[(op["path"].rpartition("/")[2], op["value"])] = seq
             known = self.committed.setdefault(seq, position)
-            if known != position:
+            if known != position and not self.forked:
                 self.fail(f"{host.name} committed {position} where {known} was committed")
         self.highest[key] = state.commit
 
     def record_written(self, record):
         known = self.epochs.setdefault(record.epoch.number, record.epoch.id)
-        if known != record.epoch.id:
+        if known != record.epoch.id and not self.forked:
             self.fail(f"epoch {record.epoch.number} was given twice")
 
     # --- leases ---
@@ -133,6 +134,7 @@ class Checks:
         if isinstance(result, Outcome):
             document = result.documents[0]
             write.position = int(document.revision.partition(".")[2])
+            self._check_copies(host, write)
             if document.value["Params"].get(write.register) != write.value:
                 self.fail(f"the answer to {write} has another value: {document.value}")
             self._acknowledge(write)
@@ -143,6 +145,13 @@ class Checks:
             self.unknown += 1
         else:
             self.refused += 1
+
+    def _check_copies(self, host, write):
+        """Mode strict: what is acknowledged is on as many disks as were promised."""
+        record = host.node.record
+        copies = [h for h in self.world.hosts.values() if _has(h.disk.saved, write.position)]
+        if record.mode == "strict" and len(copies) < record.min_in_sync:
+            self.fail(f"strict acknowledged {write}, which {len(copies)} of {record.min_in_sync} disks have")
 
     def _acknowledge(self, write):
         if write.position not in self.committed:
@@ -182,10 +191,16 @@ class Checks:
     def _check_in_sync(self, active):
         """With nothing in their way, all who run have joined: a cluster that never does proves nothing of joining."""
         for host in self.world.hosts.values():
-            if host.node is None or host.name in self.outside:
+            if host.node is None or active.node.state.heads.committed("removed", host.name) is not None:
                 continue
             if host.node.me not in active.node.record.in_sync:
                 self.fail(f"{host.name} is not in sync at the end: {self.describe()}")
+            missing = {document.value["Sha256"] for document in host.node.state.heads.list("files")} - host.disk.blobs
+            if missing:
+                self.fail(f"{host.name} is in sync without the contents {missing}")
+        for name in self.outside:
+            if name in active.node.members():
+                self.fail(f"{name} was removed, and is back by itself: {self.describe()}")
 
     def _check_chains(self, state):
         """Replay the log: every acknowledged compare-and-patch found just what it expected."""
@@ -223,3 +238,7 @@ class Checks:
             )
         record = self.world.store.record if self.world.shared else {h.name: h.disk.record for h in self.world.hosts.values()}
         return "\n  ".join(["", *lines, f"record: {record}"])
+
+
+def _has(saved, seq):
+    return (saved.entries[-1].seq if saved.entries else saved.log_start.seq) >= seq

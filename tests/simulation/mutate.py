@@ -33,6 +33,7 @@ from baton.core import (  # noqa: E402
     heads,
     leading,
     locks,
+    log_clock,
     node,
     orders,
     replies,
@@ -40,9 +41,11 @@ from baton.core import (  # noqa: E402
     submissions,
     swaps,
 )
+from simulation.aimed import SCHEDULES  # noqa: E402
 from simulation.schedule import Schedule  # noqa: E402
 from simulation.world import has_drivers  # noqa: E402
 
+MOST_AIMED = 200
 # The seed at which each that takes more than a few was caught first: where ``--seen`` begins. They move with every change of the
 # simulator or the core; `make mutate` finds them anew.
 SEEN = {
@@ -454,6 +457,168 @@ def the_vip_does_not_wait_for_drivers():
     return replaced(drivers.Drivers, "pre_active", lambda self: ())
 
 
+def seen_in(schedule):
+    """An aimed schedule is what notices it."""
+
+    def mark(mutation):
+        mutation.schedule = schedule
+        return mutation
+
+    return mark
+
+
+@contextlib.contextmanager
+def _nobody_strays():
+    with replaced(followers, "strays", lambda *_position: False), replaced(node, "strays", lambda *_position: False):
+        yield
+
+
+@seen_in("a_force_and_a_long_log")
+def a_snapshot_replaces_what_a_force_left_behind():
+    return _nobody_strays()
+
+
+@seen_in("one_forced_side_goes_on_without_a_force")
+def only_the_number_of_a_forced_epoch_counts():
+    def left_behind(message, epoch):
+        return message.forced > epoch.number
+
+    stack = contextlib.ExitStack()
+    stack.enter_context(_nobody_strays())
+    stack.enter_context(replaced(following.Following, "_left_behind", staticmethod(left_behind)))
+    return stack
+
+
+@seen_in("both_are_forced")
+def two_reigns_of_one_number_give_the_same_tokens():
+    return replaced(submissions, "tokens_above", lambda epoch: epoch.number << 32)
+
+
+@seen_in("a_manual_active_restarts_alone")
+def a_restarted_manual_active_asks_whom_it_knows_to_be_committed():
+    def unheard(self):
+        return sorted(n for n in self.members() if n != self.config.node and n not in self.peers)
+
+    return replaced(node.Node, "unheard", unheard)
+
+
+@seen_in("forced_while_a_snapshot_is_installed")
+def a_force_does_not_wait_for_a_snapshot():
+    original = node.Node._snapshot_fetched
+
+    def fetched(self, event, now):
+        original(self, event, now)
+        self.installing = False
+
+    return replaced(node.Node, "_snapshot_fetched", fetched)
+
+
+@seen_in("a_disk_below_the_floor")
+def the_floor_is_not_checked():
+    return replaced(state.State, "reaches_floor", lambda self, record: True)
+
+
+@seen_in("the_floors_epoch")
+def the_floor_is_a_number_only():
+    return replaced(state.State, "reaches_floor", lambda self, record: self.log.end.seq >= record.floor)
+
+
+@seen_in("the_active_lost_its_last_entries")
+def a_restarted_active_does_not_ask_what_it_lost():
+    return replaced(node.Node, "_recovered", lambda self, record, now: True)
+
+
+@seen_in("strict_loses_its_passive_in_the_middle_of_a_write")
+def strict_acknowledges_what_one_disk_has():
+    original = submissions.Submissions.committed
+    return replaced(submissions.Submissions, "committed", lambda self, promised: original(self, True))
+
+
+@seen_in("replies_age_by_the_log")
+def replies_age_by_the_wall_clock():
+    def lean(self, now, wall):
+        self._at, self._since = max(self._at, wall * 1000), now
+
+    return replaced(log_clock.LogClock, "lean", lean)
+
+
+@seen_in("replies_age_by_the_log")
+def the_logs_time_stands_until_the_wall_clock_has_caught_up():
+    def lean(self, now, wall):
+        self._at, self._since = max(self._at, wall * 1000 if self._at == 0 else min(self._at + 1, wall * 1000)), now
+
+    return replaced(log_clock.LogClock, "lean", lean)
+
+
+@seen_in("a_joiner_with_an_old_stamp")
+def m6_a_joiners_stamp_may_be_older_than_our_lease():
+    def joined(self, now):
+        waits = [f for f in self.by_node.values() if f.joining_from is not None]
+        return [f for f in waits if f.matched >= f.joining_from and f.blobs and f.stamp + self.timing.lease > now]
+
+    return replaced(followers.Followers, "joined", joined)
+
+
+@seen_in("a_slow_link")
+def shrinking_goes_by_what_was_heard():
+    def answers(self, follower, now):
+        return now - max(follower.heard, self.since) <= self.timing.silence
+
+    return replaced(followers.Followers, "answers", answers)
+
+
+@seen_in("a_passive_that_can_not_acknowledge")
+def a_hello_proves_that_a_passive_is_there():
+    return shrinking_goes_by_what_was_heard()
+
+
+@seen_in("a_passive_restarts_while_the_store_is_out")
+def a_restarted_passive_waits_for_the_store():
+    original = state.State.load
+
+    def load(self, saved):
+        self.record, self.version = None, -1
+        original(self, saved)
+
+    return replaced(state.State, "load", load)
+
+
+@seen_in("a_joiner_dies_while_the_store_is_out")
+def a_join_is_begun_while_the_store_is_out():
+    original = leading.Leading.grow
+
+    def grow(self, now):
+        self.record_seen = now
+        original(self, now)
+
+    return replaced(leading.Leading, "grow", grow)
+
+
+@seen_in("a_joiner_dies_while_the_store_is_out")
+def a_joiner_ends_the_lease():
+    return replaced(leading.Leading, "_may_stand", lambda self, member: True)
+
+
+@seen_in("removed_stays_removed")
+def a_removed_node_comes_back_by_itself():
+    return replaced(node, "removed", lambda state, name: False)
+
+
+@seen_in("the_store_is_rolled_back")
+def an_older_record_is_believed_if_its_version_is_newer():
+    return replaced(node.Node, "_goes_back", lambda self, record: False)
+
+
+@seen_in("the_store_names_an_active_of_the_past")
+def nobody_is_asked_whether_there_is_a_newer_epoch():
+    return replaced(node.Node, "_outruled", lambda self, record: "")
+
+
+@seen_in("the_store_names_an_active_of_the_past")
+def who_knows_of_a_newer_epoch_is_shrunk_away():
+    return replaced(followers.Followers, "_outrules", lambda self, follower, promised, now: None)
+
+
 def _into_holders(change):
     body = [{**operation, "path": operation["path"].replace("/Queue/", "/Holders/")} for operation in change.body]
     return dataclasses.replace(change, body=body)
@@ -471,7 +636,7 @@ def _order(name, handler):
 
 def _is_mutation(name, value):
     ours = callable(value) and getattr(value, "__module__", "") == __name__ and not isinstance(value, type)
-    return ours and not name.startswith("_") and name not in ("replaced", "driven")
+    return ours and not name.startswith("_") and name not in ("replaced", "driven", "seen_in")
 
 
 MUTATIONS = {name: value for name, value in list(globals().items()) if _is_mutation(name, value)}
@@ -479,11 +644,23 @@ MUTATIONS = {name: value for name, value in list(globals().items()) if _is_mutat
 
 def caught(mutation, most, first):
     """Return (seed, what was seen) of the first schedule that fails under ``mutation``, or None."""
+    if hasattr(mutation, "schedule"):
+        return _caught_by(SCHEDULES[mutation.schedule], mutation, MOST_AIMED)
     seeds = (seed for seed in itertools.count(first) if has_drivers(seed) or not getattr(mutation, "driven", False))
     with mutation():
         for seed in itertools.islice(seeds, most):
             try:
                 Schedule(seed).run()
+            except Exception as error:
+                return seed, f"{type(error).__name__}: {error}".partition("\n")[0]
+    return None
+
+
+def _caught_by(schedule, mutation, most):
+    with mutation():
+        for seed in range(1, most + 1):
+            try:
+                schedule(seed)
             except Exception as error:
                 return seed, f"{type(error).__name__}: {error}".partition("\n")[0]
     return None

@@ -8,7 +8,9 @@ import random
 
 from baton.core import events as ev
 from baton.core.documents import Change
+from baton.core.events import Outcome
 from simulation.checks import Write
+from simulation.clients import Keeper, Reader
 from simulation.locks import LockClient, SeatClient
 from simulation.world import Trouble, World
 
@@ -19,20 +21,21 @@ LENGTH = 20.0
 class Schedule:
     def __init__(self, seed):
         dice = random.Random(f"schedule {seed}")
-        nodes = dice.choice((1, 2, 2, 3, 3, 3, 4, 5))
+        nodes = dice.choice((1, 2, 2, 2, 3, 3, 3, 3, 4, 5, 6, 7))
         shared = dice.random() < 0.7
         trouble = Trouble(
             loss=dice.choice((0, 0, 0.02, 0.1)),
             late_copies=dice.choice((0, 0, 0.02, 0.1)),
             lost_replies=dice.choice((0, 0.2, 0.5)),
             late_swaps=dice.choice((0, 0.1, 0.4)),
+            stale_watches=dice.choice((0, 0, 0.3)),
+            damage=dice.choice((0, 0, 0, 0.002)),
             fault_every=dice.choice((0.7, 1.5, 3.0)),
         )
-        self.world = World(seed, nodes, shared, trouble)
+        strict = {"mode": "strict", "min_in_sync": 2} if nodes > 1 and dice.random() < 0.15 else {}
+        self.world = World(seed, nodes, shared, trouble, **strict)
         self.dice = self.world.dice
         self.requests = 0
-        self.jumps = random.Random(f"jumps {seed}")
-        self.off = 0.0  # of the wall clock, which may jump; what leases are timed with does not (CLOCK_BOOTTIME), it only runs off
         self.guess = dict.fromkeys(REGISTERS, "")
         self.faults = True
         self.clients_until = LENGTH
@@ -54,6 +57,9 @@ class Schedule:
         self._make_document()
         for _client in range(self.dice.randint(1, 4)):
             self._client()
+        self.readers = [Reader(self), Keeper(self)]
+        for client in self.readers:
+            client.step()
         for number in range(self.dice.choice((0, 2, 3))):
             (SeatClient if self.seats else LockClient)(self, number).step()
         world.after(self.dice.expovariate(1 / world.trouble.fault_every), self._fault)
@@ -64,11 +70,6 @@ class Schedule:
     def _id(self):
         self.requests += 1
         return self.requests
-
-    def _wall(self):
-        if self.jumps.random() < 0.02:
-            self.off = self.jumps.uniform(-250, 250)
-        return 1000 + self.world.now + self.off
 
     def _make_document(self):
         world = self.world
@@ -114,7 +115,7 @@ class Schedule:
         if self.dice.random() < 0.05:
             host.disk.blobs.add(f"blob{number}")
             blobs = (f"blob{number}",)
-        request = ev.Submit(number, (Change("profiles", "p", "patch", body),), self._wall(), key, None, blobs)
+        request = ev.Submit(number, (Change("profiles", "p", "patch", body),), 0.0, key, None, blobs)
         host.give(request)
         if self.dice.random() < 0.2:
             self._repeat(number, request)
@@ -139,7 +140,7 @@ class Schedule:
         fault = dice.choice(
             ("crash", "crash", "cut", "cut", "one_way", "freeze", "heal", "heal", "switch", "switch", "promote", "outage", "wipe",
              "crash_active", "crash_active", "link", "snapshot", "power", "power", "freeze_active", "cut_active", "pause",
-             "late_promotion", "late_promotion", "deadly_swap", "frozen_switch")
+             "late_promotion", "late_promotion", "deadly_swap", "frozen_switch", "slow", "clock", "set_back", "remove", "restart_in_outage")
         )  # fmt: skip
         getattr(self, "_fault_" + fault)(host)
         world.after(dice.expovariate(1 / world.trouble.fault_every), self._fault)
@@ -261,21 +262,67 @@ class Schedule:
         if self.forces and self.world.shared and host.node is not None and not host.is_frozen and host.node.in_sync():
             host.give(ev.Operator(self._id(), "promote", force=True))
 
+    def _fault_slow(self, host):
+        """The way to one host takes few bytes a second for a while."""
+        for other in self.world.hosts:
+            self.world.bandwidth[(other, host.name)] = self.dice.choice((1_000, 5_000, 20_000))
+        self.world.after(self.dice.uniform(1, 6), self.world.speed_up)
+
+    def _fault_clock(self, host):
+        """A wall clock is set, right or wrong."""
+        host.wall_off = self.dice.choice((0, 0, 900, -900, 40_000))
+
+    def _fault_restart_in_outage(self, host):
+        self._fault_outage(host)
+        self._fault_crash(host)
+
+    def _fault_remove(self, host):
+        """A host is taken out of service and out of the cluster, while it is not in sync."""
+        active = self.world.active()
+        if active is None or host is active or host.name in self.world.checks.outside or len(self.world.hosts) < 3:
+            return
+        if active.node.record.member(host.name) is not None:
+            return
+        host.crash()
+        active.give(ev.LinkDown(host.name))
+        number = self._id()
+        self.world.checks.others[number] = lambda result: isinstance(result, Outcome) and self.world.checks.outside.add(host.name)
+        active.give(ev.Operator(number, "remove", host.name))
+        self.world.after(self.dice.choice((0.05, 1)), lambda: host.node is None and host.start())
+
+    def _fault_set_back(self, host):
+        """A passive comes back with the disk that it had before the record's floor: that is seen, whoever is there to see it."""
+        for other in self.world.hosts.values():
+            if other.node is not None and self.dice.random() < 0.5:
+                other.back_up()
+        record = self.world.store.record
+        if not self.world.shared or record is None or host.name in (record.active, record.holder) or host.disk.saved.noted >= 0:
+            return
+        mine = host.disk.saved
+        below = [c for c in host.copies if c.saved.incarnation == mine.incarnation and _end(c.saved) < record.floor and c.saved.noted < 0]
+        if below and not self._last_copy(host, record):
+            host.set_back(self.dice.choice(below))
+            self.world.after(self.dice.choice((0.05, 1)), lambda: host.node is None and host.start())
+
     def _fault_wipe(self, host):
         """A disk is replaced: only ever while another in-sync disk survives (I1 promises no more)."""
         records = [other.disk.record for other in self.world.hosts.values()]
         record = self.world.store.record if self.world.shared else max(records, key=lambda item: item[0])[1]
         if record is None or host.name in (record.active, record.holder):
             return
-        disks = {(name, other.disk.saved.incarnation) for name, other in self.world.hosts.items() if other is not host}
+        if self._last_copy(host, record):
+            return
+        host.wipe()
+        self.world.after(self.dice.choice((0.05, 1)), lambda: host.node is None and host.start())
+
+    def _last_copy(self, host, record):
+        """Whether this may be the last disk that has every acknowledged write: I1 promises nothing without it."""
+        disks = {(name, other.disk.saved.incarnation) for name, other in self.world.hosts.items() if other is not host and not other.damaged}
         switching = any(h.node and h.node.leading and h.node.leading.handover for h in self.world.hosts.values())
         # Without a shared store the successor may be the only one who knows that it is one.
         switching = switching or (not self.world.shared and self.world.now < self.switched_at + 12)
         switching = switching or any(r.active != record.active for r in self.world.store.under_way)
-        if switching or not disks.intersection(record.in_sync):
-            return
-        host.wipe()
-        self.world.after(self.dice.choice((0.05, 1)), lambda: host.node is None and host.start())
+        return switching or not disks.intersection(record.in_sync)
 
     def _fault_snapshot(self, host):
         """Let a log forget its beginning, so that who was away needs a snapshot."""
@@ -291,6 +338,7 @@ class Schedule:
         world = self.world
         self.faults = False
         world.cut.clear()
+        world.speed_up()
         world.store.down = False
         world.store.cut.clear()
         world.trouble = Trouble()
@@ -320,3 +368,7 @@ class Schedule:
             if host.node is not None and host.node.in_sync():
                 host.give(ev.Operator(self._id(), "promote", force=True))
                 return
+
+
+def _end(saved):
+    return saved.entries[-1].seq if saved.entries else saved.log_start.seq

@@ -9,10 +9,12 @@ with a disk that survives crashes and a process that does not. What is checked s
 from __future__ import annotations
 
 import heapq
+import json
 import random
 from dataclasses import dataclass, field, replace
 
 from baton.core import events as ev
+from baton.core import messages
 from baton.core.config import NodeConfig
 from baton.core.log import Epoch
 from baton.core.node import Node
@@ -22,7 +24,7 @@ from simulation.checks import Checks, Violation
 from simulation.drivers import HostDrivers
 
 
-READ = {"promised": lambda value: Epoch(*value), "record": Record.from_json}
+READ = {"promised": lambda value: Epoch(*value), "record": Record.from_json, "log_offset": tuple}
 
 
 @dataclass
@@ -97,7 +99,9 @@ class RecordStore:
         for host in self.world.hosts.values():
             if host.name not in self.cut and self.world.dice.random() < 0.7:
                 event = ev.RecordRead(self.version, self.record)
-                host._later(self.world.dice.uniform(0.001, 0.05), lambda host=host, event=event: host.give(event))
+                stale = self.world.dice.random() < self.world.trouble.stale_watches
+                delay = self.world.dice.uniform(0.5, 3) if stale else self.world.dice.uniform(0.001, 0.05)
+                host._later(delay, lambda host=host, event=event: host.give(event))
 
     def _later(self, host, act, give_up, late=False):
         """Run ``act`` after a delay that may outlast the client's patience, or never; its answer may be lost."""
@@ -129,6 +133,8 @@ class Trouble:
     late_copies: float = 0.0  # a message of an old connection that arrives among those of the new one
     lost_replies: float = 0.0
     late_swaps: float = 0.0
+    stale_watches: float = 0.0  # what a watch tells comes seconds after the store has moved on
+    damage: float = 0.0  # frames that arrive with a character changed: the link ends by it
     fault_every: float = 3.0
 
 
@@ -143,7 +149,11 @@ class Host:
         self.is_frozen = False
         self.disk = self.new_disk()
         self.rate = 1 + world.dice.uniform(-0.09, 0.09)
-        self.fetching, self.fetched = False, None
+        self.wall_off = world.wall_off(name)  # seconds: wall clocks may be hours apart
+        self.copies = []  # of the disk, as a backup or a virtual machine's snapshot keeps them
+        self.set_back_to = None
+        self.tails = []  # entries that were kept in files
+        self.fetching, self.fetched, self.installs = False, None, 0
         self.vip_until = 0.0  # on this host's clock: the guard removes the address then, whatever the daemon does
         self.drivers = HostDrivers(self, world.seed) if world.drivers else None
 
@@ -154,6 +164,9 @@ class Host:
     def clock(self):
         return self.world.now * self.rate
 
+    def wall(self):
+        return 1_700_000_000 + self.world.now + self.wall_off
+
     def start(self):
         world = self.world
         self.life += 1
@@ -163,7 +176,7 @@ class Host:
         config = NodeConfig(
             self.name, f"sim://{self.name}", "ha", "1.0.0", "sim/sim", PROFILES["balanced"], f"p{world.processes}",
             shared=world.shared, may_create=world.shared and self.name == "n1", discard=False, priority=world.priorities[self.name],
-            no_failover=self.name in world.no_failover,
+            no_failover=self.name in world.no_failover, boot=f"boot-{self.name}", **world.config,
         )  # fmt: skip
         self.node = Node(config, self.disk.read())
         self.give(ev.Started())
@@ -175,8 +188,7 @@ class Host:
             if other is not self:
                 self.give(ev.LinkUp(other.name))
                 if other.node is not None:
-                    other.give(ev.LinkDown(self.name))
-                    other.give(ev.LinkUp(self.name))
+                    world.relink(other.name, self.name)
         self._tick(self.life)
 
     def crash(self, notice=False):
@@ -207,13 +219,29 @@ class Host:
             if other is not self and not self.world.blocked(self.name, other.name):
                 other.give(event)
 
+    def back_up(self):
+        """Keep a copy of the disk; the newest few are there to be put back."""
+        copy = Disk(self.disk.read(), self.disk.record, set(self.disk.blobs))
+        self.copies = [*self.copies[-9:], copy]
+
+    @property
+    def damaged(self):
+        """Whether this disk was set back, and is not known to have caught up since."""
+        return self.set_back_to is not None and self.disk.saved.incarnation == self.set_back_to
+
+    def set_back(self, copy):
+        """The machine comes back with an older disk: nothing tells it so."""
+        self.crash()
+        self.set_back_to = copy.saved.incarnation
+        self.disk = Disk(copy.read(), copy.record, set(copy.blobs))
+
     def wipe(self):
         self.crash()
         self.disk = self.new_disk()
 
     def _tick(self, life):
         if life == self.life and self.node is not None:
-            self.give(ev.Tick())
+            self.give(ev.Tick(self.wall()))
             self.world.after(0.125, lambda: self._tick(life))
 
     def give(self, event):
@@ -329,6 +357,9 @@ class Host:
             self.vip_until = command.until
             self.world.checks.vip(self, taken)
 
+    def _do_keeptail(self, command):
+        self.tails.append(command.entries)
+
     # --- drivers ---
 
     def _do_driverorder(self, command):
@@ -365,6 +396,7 @@ class Host:
     def _do_installsnapshot(self, command):
         """What was queued for the old disk goes with it; putting the new one in place takes a while, in which a crash finds either."""
         saved = self.fetched
+        self.installs += 1
         self.queue = []
 
         def put():
@@ -389,6 +421,11 @@ class Host:
         self._later(self.world.dice.uniform(0.001, 0.05), act)
 
 
+def size_of(message):
+    """Return about how many bytes a message has on a link."""
+    return 200 + sum(len(entry.text) + 80 for entry in getattr(message, "entries", ()))
+
+
 def has_drivers(seed):
     """Every fifth schedule has drivers on its hosts."""
     return seed % 5 == 2
@@ -397,9 +434,11 @@ def has_drivers(seed):
 class World:
     """All hosts, the network between them, the record store, and time."""
 
-    def __init__(self, seed, nodes=3, shared=True, trouble=None):
-        self.seed, self.shared = seed, shared
+    def __init__(self, seed, nodes=3, shared=True, trouble=None, **config):
+        """``config``: settings of every node, such as mode or checkpoint_entries."""
+        self.seed, self.shared, self.config = seed, shared, config
         self.dice = random.Random(seed)
+        self._walls = random.Random(f"walls {seed}")
         self.drivers = has_drivers(seed)
         self.trouble = trouble or Trouble()
         self.now = 0.0
@@ -407,7 +446,9 @@ class World:
         self.disks = self.processes = 0
         self.muted = False
         self.cut = set()  # (from, to) pairs that lose everything
-        self.arrival = {}
+        self.bandwidth = {}  # (from, to) → bytes a second
+        self.drops = None  # of an aimed schedule: (from, to, message) → whether it is lost
+        self.arrival, self.links = {}, {}  # (from, to) → when the last message arrives; how often the link was made anew
         self.checks = Checks(self)
         self.store = RecordStore(self)
         self.hosts = {}
@@ -437,22 +478,58 @@ class World:
     def blocked(self, source, target):
         return (source, target) in self.cut
 
+    def wall_off(self, _name):
+        """Half of the clocks are right; others are seconds, minutes or hours off."""
+        return self._walls.choice((0, 0, 0, 5, -400, 660, -7200, 20_000))
+
     def send(self, source, target, message):
         """Deliver in order after a delay, or lose it."""
         if self.blocked(source, target) or self.dice.random() < self.trouble.loss:
             return
-        arrival = max(self.arrival.get((source, target), 0), self.now + self.dice.uniform(0.0005, 0.01))
+        if self.drops is not None and self.drops(source, target, message):
+            return
+        before = self.arrival.get((source, target), 0)
+        arrival = max(before, self.now + self.dice.uniform(0.0005, 0.01))
+        if (source, target) in self.bandwidth:
+            arrival = max(arrival, max(before, self.now) + size_of(message) / self.bandwidth[(source, target)])
         self.arrival[(source, target)] = arrival
-        life = self.hosts[target].life
+        life, link = self.hosts[target].life, self.links.get((source, target), 0)
 
         def arrive():
             host = self.hosts[target]
-            if host.life == life and not self.blocked(source, target):
-                host.give(ev.Received(source, message))
+            if host.life == life and link == self.links.get((source, target), 0) and not self.blocked(source, target):
+                if self.trouble.damage and self.dice.random() < self.trouble.damage:
+                    self.damage(source, host, message)
+                else:
+                    host.give(ev.Received(source, message))
 
         self.after(arrival - self.now, arrive)
         if self.dice.random() < self.trouble.late_copies:
             self.after(arrival - self.now + self.dice.choice((0.01, 0.1, 1, 3)), arrive)
+
+    def relink(self, source, target):
+        """The link is made anew: what was on its way is lost."""
+        self.links[(source, target)] = self.links.get((source, target), 0) + 1
+        self.arrival.pop((source, target), None)
+        self.hosts[source].give(ev.LinkDown(target))
+        self.hosts[source].give(ev.LinkUp(target))
+
+    def speed_up(self):
+        """Slow links are as fast as the others again."""
+        slow, self.bandwidth = self.bandwidth, {}
+        for source, target in slow:
+            if source != target:
+                self.relink(source, target)
+
+    def damage(self, source, host, message):
+        """A frame with one character changed is no message, or ignored; whatever else would be a bug. The link ends."""
+        text = json.dumps(messages.to_json(message))
+        at = self.dice.randrange(len(text))
+        try:
+            messages.from_json(json.loads(text[:at] + self.dice.choice('x"}]0{[:,') + text[at + 1 :]))
+        except ValueError:
+            pass
+        self.relink(source, host.name)
 
     def active(self):
         """Return the host that serves, or None."""

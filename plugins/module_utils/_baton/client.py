@@ -310,8 +310,12 @@ class Client:
             raise ClientError("usage", f"this goes to one node, not to {len(self.connection.urls)}: give one URL")
         return dict(self.post(path, body, attempt=self.connection.timeout, follow=False, repeat=False).body or {})
 
+    def readmit_node(self, node: str) -> None:
+        """Let a node that was removed join again."""
+        self.request("PUT", f"/system/nodes/{quoted(node)}", want=False)
+
     def remove_node(self, node: str) -> None:
-        """Forget a node that does not run any more."""
+        """Remove a node that does not run any more; it stays removed until it is readmitted."""
         self.request("DELETE", f"/system/nodes/{quoted(node)}", want=False)
 
     def schedule_switch(self, at: float, to: Optional[str] = None, reason: str = "") -> Dict[str, Any]:

@@ -68,6 +68,14 @@ def boottime() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
+def _boot_id() -> str:
+    """Return what names this boot of the machine, or ""."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
 class Daemon:
     """One node with its adapters."""
 
@@ -149,7 +157,7 @@ class Daemon:
             system=f"{platform.system()}/{platform.machine()}".lower(), shared=self.store.shared, mode=s.mode,
             may_create=self.store.shared and not s.passive, min_in_sync=s.min_in_sync, discard=s.discard,
             no_failover=s.no_failover, priority=s.priority, wall_offset=time.time() - boottime(),
-            host=platform.node(),
+            host=platform.node(), boot=_boot_id(),
             checkpoint_entries=s.checkpoint_entries, keep_entries=s.keep_entries, driver_stop=s.driver_stop,
         )  # fmt: skip
 

@@ -217,6 +217,10 @@ class Service:
             raise self._elsewhere()
         return await self.order("remove", node)
 
+    async def readmit_node(self, node: str) -> Dict[str, Any]:
+        self._check_leading()
+        return await self.order("readmit", node)
+
     async def make_admin(self, token: str) -> None:
         """Store the first token of a cluster (its hash)."""
         value = access.token_document(token, {"kind": "admin"}, int(time.time()), None)
@@ -265,6 +269,7 @@ class Service:
             "commit": state.commit,
             "lease_remaining": max(0.0, round(leading.lease - now, 3)) if leading is not None else None,
             "vip": self.vip() if self.vip is not None else None,
+            "removed": [document.key for document in state.heads.list("removed")],
             "nodes": [self._node_status(name, url, now) for name, url in sorted(node.members().items())],
         }
 

@@ -198,6 +198,8 @@ def load(database: Path, incarnation: str) -> Saved:
         saved.known = meta.get("known", -1)
         saved.cleared = meta.get("cleared", -1)
         saved.at = meta.get("at", 0)
+        boot, offset = meta.get("log_offset", ("", 0))
+        saved.log_offset = (str(boot), int(offset))
         saved.record_version = meta.get("record_version", -1)
         if saved.record_version >= 0:
             saved.record = Record.from_json(meta["record"])

@@ -33,6 +33,8 @@ def add(groups: Any) -> None:
     passive.add_argument("--force", action="store_true", help="even if nobody can take over")
     remove = add_verb(verbs, "remove", remove_node, "forget a node that is gone for good")
     remove.add_argument("node", metavar="NODE")
+    readmit = add_verb(verbs, "readmit", readmit_node, "let a node that was removed join again")
+    readmit.add_argument("node", metavar="NODE")
     create = add_verb(verbs, "create", create_cluster, "create a new cluster on the node at --endpoint (needs the HA token)")
     create.add_argument("--cluster-id", required=True, metavar="ID", help="made once for all hosts")
 
@@ -160,6 +162,11 @@ def become_passive(context: Context) -> None:
 def remove_node(context: Context) -> None:
     context.client.remove_node(context.args.node)
     context.out.done({"node": context.args.node}, f"Removed {context.args.node}.")
+
+
+def readmit_node(context: Context) -> None:
+    context.client.readmit_node(context.args.node)
+    context.out.done({"node": context.args.node}, f"{context.args.node} may join again.")
 
 
 def create_cluster(context: Context) -> None:

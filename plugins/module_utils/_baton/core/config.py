@@ -39,6 +39,7 @@ class NodeConfig:
     most_entries: int = 65_536  # may stay for those who are catching up
     driver_stop: float = 3.0  # seconds that our drivers have to stop (D)
     host: str = ""  # what people call the machine: for messages
+    boot: str = ""  # names the boot of the machine in which the node's clock runs; "": unknown
     wall_offset: float = 0.0  # wall clock minus the node's clock when the process started: dates in the history
 
 

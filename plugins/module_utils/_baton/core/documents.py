@@ -74,7 +74,7 @@ KINDS: Dict[str, Kind] = {
     "machines": Kind("Uuid", lambda: {"Name": "", "Meta": {}, "Params": {}, "Profiles": []}, has_params=True),
     "params": Kind("Name", lambda: {"Description": "", "Schema": {}}, slashes=True),
 }
-INTERNAL = ("tokens", "files", "nodes", "system", "history", "seats")
+INTERNAL = ("tokens", "files", "nodes", "removed", "system", "history", "seats")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,126}\Z", re.ASCII)
 MOST_PARAM_NAME = 255
 

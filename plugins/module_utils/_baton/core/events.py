@@ -46,6 +46,7 @@ class Saved:
     at: int = 0  # the log's time (ms) as of the checkpoint
     record: Optional[Record] = None  # as it was known last, in ``record_version``
     record_version: int = -1
+    log_offset: Tuple[str, int] = ("", 0)  # in this boot of the machine: the log's time less the node's clock (ms)
 
 
 # --- events ---------------------------------------------------------------------------------------------------------
@@ -187,7 +188,7 @@ class KeepAlive:
 
 @dataclass(frozen=True)
 class Operator:
-    """A person's order: create | promote | give_up | switch | unschedule | pause | resume | remove.
+    """A person's order: create | promote | give_up | switch | unschedule | pause | resume | remove | readmit.
 
     ``node``: whom it names; ``text``: reason or cluster id; ``at``: wall-clock seconds at which to switch, 0 for now.
     """

@@ -153,7 +153,7 @@ class Followers:
 
     def _outrules(self, follower: Follower, promised: Epoch, now: float) -> None:
         """There is a newer reign, unless the store was rolled back: whoever knows of it is not to be taken out meanwhile."""
-        if promised.number <= self.epoch.number:
+        if promised.number < self.epoch.number or promised == self.epoch:
             follower.outruled = NEVER
         elif follower.outruled == NEVER:
             follower.outruled = now

@@ -350,8 +350,6 @@ class Leading:
             if not follower.refused:
                 own = node_document(follower.url, follower.version, follower.system)
                 self.put_document("nodes", follower.node, own, now)
-                if self.state.heads.speculative("removed", follower.node) is not None:
-                    self.submit_own(Change("removed", follower.node, "delete"), now)  # it came back with an empty disk
 
     def shrink(self, now: float) -> None:
         """Take those out who do not acknowledge in time. Joiners that were never in a swap simply stop counting."""

@@ -19,9 +19,13 @@ class LogClock:
         self._at = float(at)  # 0: nothing was ever stamped
         self._since = float("nan")  # on the node's clock; unknown until it is first asked
 
+    @property
+    def running(self) -> bool:
+        return self._since == self._since
+
     def read(self, now: float) -> int:
         """Return the time, in whole milliseconds."""
-        if self._since != self._since:
+        if not self.running:
             self._since = now
         return int(self._at + max(0.0, now - self._since) * 1000)
 

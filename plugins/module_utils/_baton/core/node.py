@@ -87,7 +87,7 @@ from .reigns import Reigns, strays
 from .state import State
 from .submissions import not_applied
 from .swaps import REPEAT_AFTER, PendingSwap, Settled
-from .twins import Twins
+from .twins import NOT_YET, Twins
 
 MOST_HISTORY = 200
 PROBE_AHEAD = 0.2  # seconds that the network has for saying that somebody holds the VIP still
@@ -119,6 +119,7 @@ class Node:
         self._free = False  # it follows one who has given the VIP up
         self._noting: Optional[int] = None  # the store that makes ``noted`` durable before the swap is sent (M3)
         self._pending_promotion: Optional[Swap] = None
+        self._read_once = False  # the record, by this process: what the one before knew of it begins nothing
         self.installing = False  # a snapshot is being put in place: our disk is about to be another
         self.twins = Twins(config, state=self.state)
         self._recovery: Optional[Recovery] = None
@@ -188,6 +189,7 @@ class Node:
     def _started(self, event: Event, now: float) -> None:
         self.election.restart(now)
         self._read_at = now
+        self.state.tell_time(now)
         if self.state.record is not None and self.state.cluster_id and self.record.active != self.config.node:
             self._become_passive(now)  # by what it knows: it follows on while the store is out, and begins nothing
         for node, url in self.members().items():
@@ -263,6 +265,7 @@ class Node:
             self._doubt(version, record, now)
             return
         self._end_doubt()
+        self._read_once = True
         if self.state.cluster_id and record.cluster_id != self.state.cluster_id:
             self._stop(f"the data here belongs to cluster {self.state.cluster_id}, the record to {record.cluster_id}: point "
                        "this node to its own store, or give it an empty data directory", now)  # fmt: skip
@@ -287,9 +290,10 @@ class Node:
         self._note_in_sync()
 
     def _goes_back(self, record: Record) -> bool:
-        """Whether a store that is shared shows an epoch before one that we have promised ourselves to: they only grow."""
-        ours = record.cluster_id == self.state.cluster_id
-        return self.config.shared and ours and record.epoch.number < self.state.promised.number
+        """Whether a store that is shared shows an epoch before, or beside, one that we promised ourselves to: they only grow."""
+        ours, promised = record.cluster_id == self.state.cluster_id, self.state.promised
+        before = record.epoch.number <= promised.number and record.epoch != promised
+        return self.config.shared and ours and before
 
     def _end_doubt(self) -> None:
         if self._doubted_at > NEVER and self.leading is not None:
@@ -340,17 +344,40 @@ class Node:
             return self.role in ("starting", "passive")
         return self.role == "starting" and self._all_heard()
 
+    def _outruled(self, record: Record) -> str:
+        """Return the in-sync member that has promised itself to a newer epoch than the record has, or ""."""
+        for member in record.in_sync if self.config.shared else ():
+            hello = self.peers.get(member.node)
+            if hello is not None and hello.incarnation == member.incarnation and hello.promised.number > record.epoch.number:
+                return member.node
+        return ""
+
     def _recovered(self, record: Record, now: float) -> bool:
+        knows = self._outruled(record)
+        if knows:
+            self._stop(f"{knows} has promised itself to a newer epoch than {record.epoch.number}, which the store shows: it was rolled "
+                       f"back, or {knows} has not read it yet; look at {knows}, and make it active by force if need be", now)  # fmt: skip
+            return False
         if self._recovery is None:
             self._recovery = Recovery(self.config.node, self.state, self.config.timing.silence, now)
         return self._recovery.done(record, self.peers, self.out, now)
 
     def _all_heard(self) -> bool:
         """``manual``: a restarted active asks everybody first, because somebody may have been forced meanwhile."""
-        return not self.unheard()
+        return not self.unheard() and not any(self._apart(hello.record) for hello in self.peers.values())
+
+    def _apart(self, record: Optional[Record]) -> bool:
+        """Whether a record is of another history of our cluster: one epoch number with two ids."""
+        ours = self.record.epoch
+        same = record is not None and record.cluster_id == self.state.cluster_id and record.epoch.number == ours.number
+        return same and record is not None and record.epoch.id != ours.id
 
     def unheard(self) -> List[str]:
-        return sorted(n for n in self.members() if n != self.config.node and n not in self.peers)
+        # What our log has, committed or not: of the last entries a start does not know yet that they are.
+        tail = self.state.log.after(self.state.commit)
+        fresh = {e["key"] for entry in tail for e in entry.body.get("effects", ()) if e["kind"] == "nodes" and "value" in e}
+        known = {*self.members(), *self.record.nodes(), *fresh}
+        return sorted(n for n in known if n != self.config.node and n not in self.peers)
 
     def start_epoch(self, purpose: str, now: float) -> None:
         """Swap in the next epoch with the same members (M2)."""
@@ -510,7 +537,7 @@ class Node:
         if isinstance(event, LinkDown):
             self.links.discard(event.node)
             self.twins.link_down(event.node)
-            if removed(self.state, event.node) is not None:
+            if removed(self.state, event.node):
                 self.out.append(Disconnect(event.node))
 
     def _received(self, event: Event, now: float) -> None:
@@ -542,7 +569,7 @@ class Node:
             self.out.append(Send(node, tail_after(self.state, message.after, BATCH_ENTRIES, BATCH_BYTES)))
 
     def _on_tail(self, node: str, tail: Tail, now: float) -> None:
-        if self._recovery is None or self.leading is not None or self.swap is not None:
+        if self._recovery is None or self.leading is not None or self.swap is not None or not self._read_once:
             return
         if self._recovery.take(node, tail, self.record):
             for entry in tail.entries:
@@ -619,7 +646,7 @@ class Node:
             self._news(node, hello.record_version, hello.record, now)
         if self.leading is not None and not self.leading.over and hello.role != "active":
             self.leading.hello(hello, now)
-        elif self.leading is None and self.role == "starting" and self.record.active == self.config.node and not self.swap:
+        elif self.leading is None and self.role == "starting" and self._read_once and not self.swap:
             self._place(self.record, now)
 
     def _is_welcome(self, node: str, hello: Hello, now: float) -> bool:
@@ -629,14 +656,12 @@ class Node:
         alive = self._speaks(node, self.peers.get(node), now)
         why = self.twins.check(hello, self.peers.get(node), alive, now)
         if why:
-            self.out.append(Send(node, Refuse("twin", why)))
+            if why != NOT_YET:
+                self.out.append(Send(node, Refuse("twin", why)))
             return False
-        incarnation = removed(self.state, node)
-        if incarnation is None or (incarnation and incarnation != hello.incarnation):
+        if not removed(self.state, node):
             return True
         if self.leading is not None:
-            if not incarnation:
-                self.leading.put_document("removed", node, {"Incarnation": hello.incarnation}, now)
             self.out.append(Send(node, Refuse("removed", REMOVED.format(node))))
         return False
 
@@ -677,26 +702,28 @@ class Node:
     def _news(self, node: str, version: int, record: Record, now: float) -> None:
         """A peer told of a newer record: read the shared store, or take the copy that travels with the data."""
         if version <= self.state.version or record.cluster_id != self.state.cluster_id:
-            self._diverged_record(node, record)
+            self._diverged_record(node, version, record)
             return
         if self.config.shared:
             self.out.append(ReadRecord())
             return
-        if self._diverged_record(node, record):
+        if self._diverged_record(node, version, record):
             return
         if self.leading is not None:
             self.leading.over = f"{record.active or 'nobody'} is active in epoch {record.epoch.number}"
         self.out.append(Adopt(version, record))
 
-    def _diverged_record(self, node: str, record: Record) -> bool:
-        """One epoch number with two ids: both sides were forced. They are never merged."""
-        ours = self.record.epoch
-        if record.epoch.number != ours.number or record.epoch.id == ours.id or record.cluster_id != self.state.cluster_id:
+    def _diverged_record(self, node: str, version: int, record: Record) -> bool:
+        """One epoch number with two ids: both sides were forced. They are never merged; a person says which one is given up."""
+        if not self._apart(record):
             return False
-        if self.leading is None:
+        if self.leading is None and self.config.discard and not self.config.shared and record.active != self.config.node:
+            self.state.forget_record()
+            self.out += [ForgetRecord(), Adopt(version, record)]
+        elif self.leading is None:
             self.following.refused = (
-                f"{node} and this node were both forced into epoch {ours.number}: decide which history to keep, and start the "
-                "other with --discard-foreign-data"
+                f"{node} and this node were both forced into epoch {record.epoch.number}: decide which history to keep, and start "
+                "the other with --discard-foreign-data"
             )
         return True
 
@@ -807,6 +834,7 @@ class Node:
 
     def _tick(self, event: Event, now: float) -> None:
         timing = self.config.timing
+        self.state.tell_time(now)
         if self.leading is not None:
             if isinstance(event, Tick) and event.wall:
                 self.state.clock.lean(now, event.wall)
@@ -838,6 +866,8 @@ class Node:
         if self.role != "passive" or self.swap is not None or self._noting is not None or self.installing:
             return False
         if self.trouble or self._doubted_at > NEVER or not self.in_sync() or not self.state.reaches_floor(record):
+            return False
+        if self._outruled(record):
             return False
         rank = self.election.rank(self.state.log.end, record, self.peers)
         return self.election.due(record, self._heard(), rank, now)
@@ -884,15 +914,12 @@ class Node:
             self.out.append(ReadRecord())
 
 
-REMOVED = (
-    "{0} was removed from this cluster: stop its batond; to take it in again, give it an empty data directory"
-)
+REMOVED = "{0} was removed from this cluster: stop its batond, or take it in again with `batonctl ha readmit {0}`"
 
 
-def removed(state: State, node: str) -> Optional[str]:
-    """Return the incarnation with which a node was removed from the cluster ("": whichever it had), None if it was not."""
-    document = state.heads.committed("removed", node)
-    return None if document is None else str(document.value.get("Incarnation", ""))
+def removed(state: State, node: str) -> bool:
+    """Whether a person removed a node from the cluster: it stays removed, whatever disk it comes with."""
+    return state.heads.speculative("removed", node) is not None
 
 
 def incompatible(config: NodeConfig, cluster_id: str, hello: Hello) -> str:

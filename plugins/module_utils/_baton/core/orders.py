@@ -54,6 +54,7 @@ class Orders:
             "pause": self._pause,
             "resume": self._pause,
             "remove": self._remove,
+            "readmit": self._readmit,
         }
         todo[order.order](order, now)
 
@@ -288,12 +289,19 @@ class Orders:
             raise refused("is_active", f"{order.node} is active; switch first")
         if order.node in self.node.links or leading.record.member(order.node) is not None:
             raise refused("still_runs", f"{order.node} still runs or is in sync; stop its batond, then remove it")
-        follower, hello = leading.followers.by_node.pop(order.node, None), self.node.peers.pop(order.node, None)
-        known = follower or hello
-        # It stays removed by the disk that it had: an empty one is a person's word that it is to come back.
-        gone = {"Incarnation": known.incarnation if known is not None else ""}
+        if leading.swap is not None:
+            raise refused("busy", "a change of the cluster record is under way; try again in a moment")
+        leading.followers.by_node.pop(order.node, None)
+        self.node.peers.pop(order.node, None)
+        gone = {"At": round(self.node.wall(now), 3)}
         changes = (Change("nodes", order.node, "delete"), Change("removed", order.node, "put", gone))
         leading.submit(Submit(order.id, changes), now)
+
+    def _readmit(self, order: Operator, now: float) -> None:
+        leading = self._leading()
+        if leading.state.heads.speculative("removed", order.node) is None:
+            raise Problem(404, "not_removed", f"no node {order.node[:140]!r} was removed; nothing was changed")
+        leading.submit(Submit(order.id, (Change("removed", order.node, "delete"),)), now)
 
     def _active_now(self) -> Dict[str, Any]:
         return {"active": self.node.config.node, "epoch": self.node.record.epoch.number}

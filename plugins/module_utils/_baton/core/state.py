@@ -19,6 +19,9 @@ from .reigns import Reign, Reigns
 from .replies import KEEP_MS, Replies, seq_of
 
 
+CLOCK_STEP = 10_000  # ms by which the log's time may be off after a restart
+
+
 class State:
     """Durable state and its mirror in memory. Commands go to ``out`` in the order in which they must happen."""
 
@@ -52,6 +55,8 @@ class State:
         last = self.log.get(self.log.end.seq)
         self.last_at = max(saved.at, self.replies.newest, last.at if last is not None else 0)
         self.clock = LogClock(self.last_at)
+        # Within one boot of the machine its clock says how long nothing ran; over a reboot, nothing that can be trusted does.
+        self._offset: Optional[int] = saved.log_offset[1] if saved.log_offset[0] == self.config.boot else None
         self._apply_quietly(min(saved.commit, self.log.end.seq))
 
     def _apply_quietly(self, seq: int) -> None:
@@ -65,6 +70,15 @@ class State:
         if position is None:
             raise ValueError(f"the log lost its applied entry {self.commit}")
         return position
+
+    def tell_time(self, now: float) -> None:
+        """Go on with the log's time where the last process of this boot left it, and keep it for the next one."""
+        if self._offset is not None and not self.clock.running:
+            self.clock.hear(int(now * 1000) + self._offset, now)
+        offset = self.clock.read(now) - int(now * 1000)
+        if self.config.boot and (self._offset is None or abs(offset - self._offset) > CLOCK_STEP):
+            self._offset = offset
+            self.store(meta={"log_offset": [self.config.boot, offset]})
 
     def reaches_floor(self, record: Record) -> bool:
         """Whether our log has what the record says was committed: a disk that was rolled back may not."""

@@ -17,6 +17,8 @@ from .record import Member
 from .state import State
 
 REMEMBERED = 10.0  # seconds after which one that is not seen any more is forgotten
+SUSPECT_FOR = 0.5  # seconds after which who still speaks is another process, and no echo
+NOT_YET = "another process of this name has just spoken; say Hello again"
 RENOUNCE_AFTER = 5.0  # seconds of being refused after which it can't be a predecessor that is not quite gone
 
 
@@ -27,6 +29,7 @@ class Twins:
         self._config = config
         self._state = state
         self._seen: Dict[str, Tuple[str, float]] = {}
+        self._suspects: Dict[str, Tuple[str, float]] = {}  # node → another process under its name, heard first then
         self._ended: Set[str] = set()  # nodes the link to which ended since they said Hello
         self._refused_since = self._refused_at = float("-inf")
 
@@ -37,9 +40,15 @@ class Twins:
             return self.seen(hello.node, f"{self.text(hello.node, me)} and {where(hello.url, hello.host)}", now)
         other = known is not None and known.process != hello.process and bool(known.process and hello.process)
         if other and known is not None and alive and hello.node not in self._ended:
+            process, since = self._suspects.get(hello.node, ("", now))
+            if process != hello.process:
+                self._suspects[hello.node] = (hello.process, now)
+            if process != hello.process or now - since < SUSPECT_FOR:
+                return NOT_YET  # a word of its predecessor that was overtaken, or its successor before we know of its end
             first = where(known.url, known.host)
             return self.seen(hello.node, f"{self.text(hello.node, first)} and {where(hello.url, hello.host)}", now)
         self._ended.discard(hello.node)
+        self._suspects.pop(hello.node, None)
         return ""
 
     def text(self, node: str, first: str) -> str:

@@ -35,8 +35,8 @@ class System:
             allow(request, "GET", "HEAD")
             return messages.respond(self._backend.status())
         if what == "nodes" and len(rest) == 2:
-            allow(request, "DELETE")
-            await self._backend.remove_node(rest[1])
+            allow(request, "DELETE", "PUT")
+            await (self._backend.remove_node if request.method == "DELETE" else self._backend.readmit_node)(rest[1])
             return web.Response(status=204)
         if what == "drivers" and len(rest) == 1:
             allow(request, "GET", "HEAD")
