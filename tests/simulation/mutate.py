@@ -491,7 +491,7 @@ def only_the_number_of_a_forced_epoch_counts():
 
 @seen_in("both_are_forced")
 def two_reigns_of_one_number_give_the_same_tokens():
-    return replaced(submissions, "tokens_above", lambda epoch: epoch.number << 32)
+    return replaced(submissions, "tokens_above", lambda epoch, forced: epoch.number << 32)
 
 
 @seen_in("a_manual_active_restarts_alone")

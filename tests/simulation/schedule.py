@@ -317,7 +317,8 @@ class Schedule:
 
     def _last_copy(self, host, record):
         """Whether this may be the last disk that has every acknowledged write: I1 promises nothing without it."""
-        disks = {(name, other.disk.saved.incarnation) for name, other in self.world.hosts.items() if other is not host and not other.damaged}
+        others = [other for other in self.world.hosts.values() if other is not host and not other.damaged]
+        disks = {(other.name, other.disk.saved.incarnation) for other in others}
         switching = any(h.node and h.node.leading and h.node.leading.handover for h in self.world.hosts.values())
         # Without a shared store the successor may be the only one who knows that it is one.
         switching = switching or (not self.world.shared and self.world.now < self.switched_at + 12)

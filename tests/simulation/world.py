@@ -23,7 +23,6 @@ from baton.core.timing import PROFILES
 from simulation.checks import Checks, Violation
 from simulation.drivers import HostDrivers
 
-
 READ = {"promised": lambda value: Epoch(*value), "record": Record.from_json, "log_offset": tuple}
 
 

@@ -75,9 +75,9 @@ class Followers:
         """Begin or restart a session where the follower's log agrees with ours; return an answer when it can't."""
         member = Member(hello.node, hello.incarnation)
         old = self.by_node.get(hello.node)
-        if old is not None and (old.process, old.incarnation) == (hello.process, hello.incarnation) and hello.process:
-            if hello.end.seq < old.matched:
-                return None  # said before it acknowledged that, and overtaken
+        same = old is not None and (old.process, old.incarnation) == (hello.process, hello.incarnation)
+        if old is not None and same and hello.process and hello.end.seq < old.matched:
+            return None  # said before it acknowledged that, and overtaken
         follower = Follower(
             hello.node, hello.incarnation, hello.url, hello.version, hello.system, 0, hello.process, now,
             progress=now, speaks=hello.speaks,

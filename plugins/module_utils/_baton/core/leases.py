@@ -100,12 +100,13 @@ def check_lease(lease: Optional[str], lookup: Lookup) -> None:
         raise no_lease(lease)
 
 
-def tokens_above(epoch: Epoch) -> int:
+def tokens_above(epoch: Epoch, forced: bool) -> int:
     """Return what the fencing tokens of a reign are above: they grow with its number.
 
-    Two sides that were both forced may reign with one number; their tokens differ, since the reigns' ids do.
+    ``forced``: the history had a force. Then another side may reign with the same number, and its tokens must be others.
     """
-    return epoch.number * TOKENS_AN_EPOCH + (crc32(epoch.id.encode()) & 0xFFFF) * TOKENS_APART
+    apart = (crc32(epoch.id.encode()) & 0xFFFF) * TOKENS_APART if forced else 0
+    return epoch.number * TOKENS_AN_EPOCH + apart
 
 
 def next_token(lookup: Lookup, floor: int) -> int:

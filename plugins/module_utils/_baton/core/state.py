@@ -18,7 +18,6 @@ from .record import Record
 from .reigns import Reign, Reigns
 from .replies import KEEP_MS, Replies, seq_of
 
-
 CLOCK_STEP = 10_000  # ms by which the log's time may be off after a restart
 
 

@@ -52,7 +52,7 @@ class Submissions:
     def __init__(self, state: State, epoch: Epoch) -> None:
         self.state = state
         self.epoch = epoch
-        self._tokens_above = tokens_above(epoch)
+        self._tokens_above = tokens_above(epoch, state.record is not None and state.record.forced > 0)
         self._waiting: Deque[Waiting] = deque()
 
     def append(self, now: float, body: Dict[str, Any]) -> Entry:

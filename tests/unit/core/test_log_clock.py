@@ -1,0 +1,41 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The log's own time: it never jumps with a wall clock, never goes back, and leans towards the date."""
+
+import pytest
+
+from baton.core.log_clock import LogClock
+
+DATE = 1_700_000_000.0
+
+
+def test_a_new_log_begins_with_the_date():
+    clock = LogClock(0)
+    clock.lean(5.0, DATE)
+    assert clock.read(5.0) == int(DATE * 1000)
+
+
+@pytest.mark.parametrize("off", [660.0, 86_400.0, -86_400.0, 3e9])
+def test_a_wall_clock_that_is_off_moves_it_a_little(off):
+    clock = LogClock(int(DATE * 1000))
+    clock.read(0.0)
+    for tick in range(1, 601):
+        clock.lean(float(tick), DATE + tick + off)
+    passed = (clock.read(600.0) - DATE * 1000) / 1000
+    assert 600 * 0.9 - 1 <= passed <= 600 * 1.1 + 1
+
+
+def test_it_reaches_the_date():
+    clock = LogClock(int(DATE * 1000))
+    clock.read(0.0)
+    for tick in range(1, 200):
+        clock.lean(float(tick), DATE + tick + 7)
+    assert abs(clock.read(199.0) - (DATE + 199 + 7) * 1000) < 50
+
+
+def test_a_follower_goes_on_from_what_it_heard():
+    clock = LogClock(1000)
+    clock.hear(5000, 10.0)
+    assert clock.read(12.5) == 7500
+    clock.hear(4000, 12.5)
+    assert clock.read(12.5) >= 5000, "it does not go back behind what it stood at"
