@@ -31,6 +31,7 @@ from .adapters.certificates import Certificates, Files
 from .adapters.dcs import LocalStore, ManualStore, RecordStore
 from .adapters.driver_links import PATH as DRIVER_PATH
 from .adapters.driver_links import DriverLinks, expected
+from .adapters.durable import make_directory, write_durably
 from .adapters.etcd import EtcdStore
 from .adapters.files import BlobStore
 from .adapters.guard_client import GuardClient
@@ -42,7 +43,7 @@ from .adapters.peers import PATH as LINK_PATH
 from .adapters.peers import Links
 from .adapters.snapshots import PATH as SNAPSHOT_PATH
 from .adapters.snapshots import fetch, serve, snapshot_fetched
-from .adapters.sqlite import DataDirectory, Writer, distrust, load, write_durably, write_snapshot
+from .adapters.sqlite import DataDirectory, Writer, distrust, load, write_snapshot
 from .core import access
 from .core import events as ev
 from .core.config import NodeConfig
@@ -629,7 +630,7 @@ async def _serve(argv: Sequence[str]) -> int:
 
 
 def _make_secret(path: Path) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directory(path.parent)
     write_durably(path, secrets.token_urlsafe(32) + "\n")
 
 

@@ -11,6 +11,7 @@ import pytest
 from baton.adapters import sqlite
 from baton.adapters.sqlite import DataDirectory, load, write_snapshot
 from support.cluster import Cluster
+from support.disk import steps
 
 OLD, NEW = "00000000000000aa", "00000000000000bb"
 
@@ -171,3 +172,9 @@ def test_what_a_failed_flush_left_is_written_again(directory):
     os.utime(database, (1, 1))
     load(database, OLD)
     assert database.stat().st_mtime == 1, "once is enough"
+
+
+def test_names_that_a_killed_process_gave_are_made_durable_at_the_start(directory, monkeypatch):
+    order = steps(monkeypatch, directory.path)
+    load(directory.database(OLD), OLD)
+    assert {("sync", OLD), ("sync", "."), ("sync", f"{OLD}/baton.db")} <= set(order)

@@ -1,12 +1,16 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""File contents on disk: what is collected, and what stays although nothing names it."""
+"""File contents on disk: what is collected, and what stays although nothing names it.
+
+Also what a full disk and a power cut leave.
+"""
 
 import time
 
 import pytest
 
 from baton.adapters.files import BlobStore
+from support.disk import full_at, steps
 
 
 @pytest.fixture
@@ -71,3 +75,38 @@ def test_what_is_being_received_is_no_content_yet(put):
     assert store.collect(set(), time.monotonic()) == [name]
     incoming.write(b"it")
     assert store.has(incoming.finish().sha256)
+
+
+@pytest.mark.parametrize("size", [100, 100_000])  # the first is in a buffer until the upload ends
+def test_an_upload_that_does_not_fit_leaves_nothing(tmp_path, size):
+    store = BlobStore(tmp_path)
+    incoming = store.begin()
+    with full_at(size // 2), pytest.raises(OSError):
+        try:
+            incoming.write(b"x" * size)
+        except OSError:
+            incoming.abort()
+            raise
+        incoming.finish()
+    assert list(store.incoming.iterdir()) == [] and store.names() == []
+
+
+def test_a_content_is_here_once_its_name_is_durable(tmp_path, monkeypatch):
+    seen = []
+    store = BlobStore(tmp_path / "files")
+    incoming = store.begin()
+    incoming.write(b"content")
+    digest = incoming._hash.hexdigest()
+    order = steps(monkeypatch, tmp_path / "files", lambda: seen.append(store.has(digest)))
+    incoming.finish()
+    incoming, *others = order
+    assert incoming[0] == "sync" and incoming[1].startswith("incoming/")
+    assert others == [("name", f"{digest[:2]}/{digest}"), ("sync", digest[:2]), ("sync", ".")]
+    assert seen == [False] * 3 and store.has(digest)
+
+
+def test_names_that_a_killed_process_gave_are_made_durable_at_the_start(put, tmp_path, monkeypatch):
+    _store, digest = put(b"content", 600)
+    order = steps(monkeypatch, tmp_path)
+    BlobStore(tmp_path)
+    assert {("sync", digest[:2]), ("sync", ".")} <= set(order)

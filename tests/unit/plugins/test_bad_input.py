@@ -3,12 +3,14 @@
 """The table of what goes wrong: each ends in one line that says what to do, shows no secret, and leaves everything as it was."""
 
 import importlib
+import os
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from baton.tasks.common import Context, perform
 from support.cluster import Cluster
+from support.disk import full_at
 
 RULES = {"mutually_exclusive": "MUTUALLY_EXCLUSIVE", "required_one_of": "REQUIRED_ONE_OF", "required_together": "REQUIRED_TOGETHER"}
 RULES["required_if"] = "REQUIRED_IF"
@@ -154,6 +156,14 @@ def test_a_lease_that_has_expired_is_said_to_be_gone(cluster):
     cluster.call(cluster.n1, "DELETE", "/leases/short")
     late = run(cluster, "compare_and_patch", name="web", patch=[], only_under={"lease": "short", "token": held["token"]})
     assert late["failed"] and "lease 'short' is gone; nothing was changed: stop what you do under it" in late["msg"]
+
+
+def test_a_token_that_does_not_fit_leaves_the_old_one_and_nothing_else(cluster, tmp_path):
+    (tmp_path / "token").write_text("old")
+    with full_at(5):
+        result = run(cluster, "token", profile="web", path=str(tmp_path / "token"))
+    assert result["failed"] and "can't write the token to" in result["msg"]
+    assert os.listdir(tmp_path) == ["token"] and (tmp_path / "token").read_text() == "old"
 
 
 def test_check_mode_writes_nothing(cluster):

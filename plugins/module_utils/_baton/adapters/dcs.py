@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Callable, Optional, Protocol, Tuple
 
 from ..core.record import Record
-from .sqlite import write_durably
+from .durable import write_durably
 
 
 class RecordStore(Protocol):

@@ -22,6 +22,7 @@ from ..core import events as ev
 from ..core.driver_options import NAMES, Options, read_name, read_options
 from ..core.problem import Problem
 from .aio import aiohttp, web
+from .durable import write_durably
 
 LOG = logging.getLogger("baton.drivers")
 PATH = "/driver/v1"
@@ -96,10 +97,7 @@ class DriverLinks:
         self._secret = secret.read_text().strip() if secret.exists() else ""
         if not self._secret:
             self._secret = secrets.token_urlsafe(32)
-            secret.unlink(missing_ok=True)
-            with os.fdopen(os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640), "w") as file:
-                os.fchmod(file.fileno(), 0o640)
-                file.write(self._secret + "\n")
+            write_durably(secret, self._secret + "\n", 0o640)
         path = self.run_dir / "driver.sock"
         if len(str(path)) > LONGEST_SOCKET:
             LOG.warning("no socket for drivers, since the path %s is too long: set --run-dir", path)

@@ -9,8 +9,11 @@ import re
 import secrets
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
-from typing import AbstractSet, Any, BinaryIO, Dict, List, NamedTuple, Optional
+from typing import AbstractSet, Any, BinaryIO, Dict, List, NamedTuple, Optional, Set
+
+from .durable import make_directory, sync_directory
 
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z", re.ASCII)
 
@@ -40,28 +43,29 @@ class Incoming:
         self.size += len(data)
 
     def finish(self, expected: Optional[str] = None) -> BlobInfo:
-        """Make the content durable under its name; ValueError when it is not the ``expected`` one."""
-        digest = self._hash.hexdigest()
-        if expected is not None and digest != expected:
+        """Make the content durable under its name; ValueError when it is not the ``expected`` one.
+
+        Nothing is left of it after any error.
+        """
+        try:
+            digest = self._hash.hexdigest()
+            if expected is not None and digest != expected:
+                raise ValueError(f"the content has SHA-256 {digest}, not {expected}")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._store.place(self._path, digest)
+        except BaseException:
             self.abort()
-            raise ValueError(f"the content has SHA-256 {digest}, not {expected}")
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        target = self._store.path(digest)
-        target.parent.mkdir(mode=0o700, exist_ok=True)
-        self._store.place(self._path, digest)
-        for folder in (target.parent, self._store.root):
-            handle = os.open(folder, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+            raise
         return BlobInfo(digest, self.size)
 
     def abort(self) -> None:
-        self._file.close()
-        self._path.unlink(missing_ok=True)
+        """Leave nothing behind, not even on a full disk, where closing fails, too."""
+        with suppress(OSError):
+            self._path.unlink()
+        with suppress(OSError):
+            self._file.close()
 
 
 class BlobStore:
@@ -75,11 +79,14 @@ class BlobStore:
         self.keep = keep
         self._opened = time.monotonic()  # what was there before may have come at the last moment
         self._used: Dict[str, float] = {}
+        self._unsynced: Set[str] = set()  # have their name, which a power cut might still take away
         self._lock = threading.Lock()  # between a content that is found or comes again, and its removal
         self.incoming = root / "incoming"
-        self.incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(self.incoming)
         for stale in self.incoming.iterdir():
             stale.unlink()
+        for folder in (*self._folders(), root, root.parent):
+            sync_directory(folder)  # a process that was killed may have given a name and no more
 
     def path(self, sha256: str) -> Path:
         return self.root / sha256[:2] / sha256
@@ -87,16 +94,23 @@ class BlobStore:
     def has(self, sha256: str) -> bool:
         """Whether a content is here; if so, it stays for ``keep`` seconds at least."""
         with self._lock:
-            found = self.path(sha256).is_file()
+            found = sha256 not in self._unsynced and self.path(sha256).is_file()
             if found:
                 self._used[sha256] = time.monotonic()
         return found
 
     def place(self, path: Path, sha256: str) -> None:
-        """Give a whole content its name."""
+        """Give a whole content its name. Others find it (``has``) once the name is durable."""
+        target = self.path(sha256)
+        target.parent.mkdir(mode=0o700, exist_ok=True)
         with self._lock:
-            os.replace(path, self.path(sha256))
+            os.replace(path, target)
             self._used[sha256] = time.monotonic()
+            self._unsynced.add(sha256)
+        for folder in (target.parent, self.root):
+            sync_directory(folder)
+        with self._lock:
+            self._unsynced.discard(sha256)
 
     def begin(self) -> Incoming:
         return Incoming(self)
@@ -106,7 +120,10 @@ class BlobStore:
         return open(self.path(sha256), "rb")
 
     def names(self) -> List[str]:
-        return [path.name for folder in self.root.iterdir() if len(folder.name) == 2 for path in folder.iterdir()]
+        return [path.name for folder in self._folders() for path in folder.iterdir()]
+
+    def _folders(self) -> List[Path]:
+        return [folder for folder in self.root.iterdir() if len(folder.name) == 2]
 
     def collect(self, named: AbstractSet[str], as_of: float) -> List[str]:
         """Remove the contents that were not ``named`` at ``as_of`` (time.monotonic) and not used lately; return which."""

@@ -15,6 +15,7 @@ import re
 import shutil
 import sqlite3
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
@@ -22,6 +23,8 @@ from ..core.documents import Document
 from ..core.events import Checkpoint, Saved, Store
 from ..core.log import ORIGIN, Entry, Epoch, Position
 from ..core.record import Record
+from .durable import make_directory, sync_directory
+from .durable import write_durably as write_durably
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS log (seq INTEGER PRIMARY KEY, number INTEGER, id TEXT, at INTEGER, text TEXT, committed INTEGER);
@@ -43,34 +46,12 @@ def _dumps(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-def sync_directory(path: Path) -> None:
-    """Make names in a directory durable."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def write_durably(path: Path, text: str, mode: int = 0o600) -> None:
-    """Replace a small file at once or not at all."""
-    new = path.with_name(path.name + ".new")
-    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    try:
-        os.write(handle, text.encode())
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-    os.replace(new, path)
-    sync_directory(path.parent)
-
-
 class DataDirectory:
     """Finds, makes and replaces the incarnation that is in use."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(path)
 
     def current(self) -> Optional[str]:
         try:
@@ -103,6 +84,8 @@ class DataDirectory:
         """Put an incarnation in use, and remove the others."""
         sync_directory(self.path / incarnation)
         sync_directory(self.path)  # CURRENT must never name what a power cut takes away
+        with suppress(PermissionError):  # above a directory that was made for us
+            sync_directory(self.path.resolve().parent)
         write_durably(self.path / "CURRENT", incarnation + "\n")
         self.tidy()
 
@@ -186,6 +169,8 @@ def load(database: Path, incarnation: str) -> Saved:
     if suspect.exists():
         _rewrite(database)
     sync_files(database)
+    for folder in (database.parent, database.parent.parent):  # and names: that of CURRENT, too
+        sync_directory(folder)
     if suspect.exists():
         suspect.unlink()
     connection = _open(database)

@@ -96,8 +96,12 @@ def _write(path: str, token: str) -> None:
     """Replace the file as a whole; only its owner may read it."""
     try:
         handle, temporary = tempfile.mkstemp(prefix=".baton-", dir=os.path.dirname(path) or ".")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(token + "\n")
-        os.replace(temporary, path)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(token + "\n")
+            os.replace(temporary, path)
+        except OSError:
+            os.unlink(temporary)
+            raise
     except OSError as error:
         raise ClientError("usage", f"can't write the token to {path}: {(error.strerror or '').lower()}") from None
