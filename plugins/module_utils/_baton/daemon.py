@@ -28,6 +28,7 @@ from . import settings as settings_module
 from .adapters import etcd, guard, systemd
 from .adapters.aio import AIOHTTP_ERROR, aiohttp
 from .adapters.certificates import Certificates, Files
+from .adapters.data_lock import claim
 from .adapters.dcs import LocalStore, ManualStore, RecordStore
 from .adapters.driver_links import PATH as DRIVER_PATH
 from .adapters.driver_links import DriverLinks, expected
@@ -626,6 +627,7 @@ class Daemon:
 
 async def _serve(argv: Sequence[str]) -> int:
     chosen = settings_module.read(argv, os.environ)
+    claim(chosen.data_dir)  # before its first byte is touched, and until this process ends
     return await Daemon(chosen, settings_module.ha_tokens(chosen, _make_secret)).run()
 
 

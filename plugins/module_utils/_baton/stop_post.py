@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``batond stop-post``, for ExecStopPost: whatever became of daemon and guard, the VIP goes and the other nodes are told.
 
-systemd runs it when nothing of the service is left alive, so what it says of the reign in DIR/reign.json is true. Imports
-little: until it is done, nobody has the VIP.
+systemd runs it when nothing of the service is left alive, so what it says of the reign in
+DIR/reign.json is true; unless a start was refused beside another batond, which then has the
+directory. Imports little: until it is done, nobody has the VIP.
 """
 from __future__ import annotations
 
@@ -11,10 +12,11 @@ import os
 import sys
 from pathlib import Path
 
-from .adapters import guard, notice, watchdog
+from .adapters import data_lock, guard, notice, watchdog
 from .core.problem import Problem
 
 REIGN = "reign.json"
+PATIENCE = 0.5  # seconds for a killed daemon to be dead
 
 
 def _log(text: str) -> None:
@@ -23,6 +25,15 @@ def _log(text: str) -> None:
 
 def main() -> int:
     """Clean up; return the exit status."""
+    reign = Path(os.environ.get("BATON_DATA_DIR", ".")) / REIGN
+    held = None
+    try:
+        held = data_lock.lock(reign.parent, PATIENCE)
+    except data_lock.InUse as holder:
+        _log(f"{reign.parent} is in use by a batond that runs{holder}: its VIP and its reign stay")
+        return 0
+    except OSError:
+        pass  # without a directory there is no reign in it
     address = os.environ.get("BATON_VIP") or os.environ.get("RS_HA_ADDRESS", "")
     interface = os.environ.get("BATON_INTERFACE") or os.environ.get("RS_HA_INTERFACE", "")
     try:
@@ -33,7 +44,6 @@ def main() -> int:
         return 1
     if os.environ.get("BATON_WATCHDOG"):
         watchdog.calm(os.environ["BATON_WATCHDOG"])
-    reign = Path(os.environ.get("BATON_DATA_DIR", ".")) / REIGN
     try:
         said = notice.Notice.from_text(reign.read_text())
         reign.unlink()
@@ -42,5 +52,7 @@ def main() -> int:
     except (OSError, ValueError, TypeError, KeyError) as error:
         _log(f"{reign} can't be read: {error}")
         return 0
+    if held is not None:
+        os.close(held)  # what follows may take its time, and a new process need not wait for it
     notice.send(said, _log)
     return 0
