@@ -90,6 +90,7 @@ class Daemon:
         self.store = self._record_store()
         self.blobs = BlobStore(settings.data_dir / "files", settings.keep_contents)
         self._store_tasks: Set["asyncio.Task[None]"] = set()
+        self._store_said: Dict[str, str] = {}
         self.copy_thread = ThreadPoolExecutor(2, "baton-copy")
         incarnation = self.directory.current() or self._first_incarnation()
         self.directory.tidy()  # a snapshot that a crash cut short
@@ -142,10 +143,13 @@ class Daemon:
     def _record_store(self) -> RecordStore:
         s = self.settings
         kind, argument = s.dcs
-        if kind == "local":
-            return LocalStore(Path(argument))
-        if kind == "manual":
-            return ManualStore(s.data_dir / "record.json")
+        try:
+            if kind == "local":
+                return LocalStore(Path(argument))
+            if kind == "manual":
+                return ManualStore(s.data_dir / "record.json")
+        except OSError as error:
+            raise Problem(500, "record", str(error)) from None
         secure = argument.startswith("https")
         tls = self.certificates.client(Files(s.etcd_cert, s.etcd_key, s.etcd_ca)) if secure else None
         password = Path(s.etcd_password_file).read_text().strip() if s.etcd_password_file else ""
@@ -249,13 +253,21 @@ class Daemon:
 
     # --- the cluster record ---------------------------------------------------------------------------------------------
 
-    def _on_store(self, work: Awaitable[Any], then: Callable[[Any], None], failed: Callable[[str], None]) -> None:
+    def _on_store(
+        self,
+        what: str,
+        work: Awaitable[Any],
+        then: Callable[[Any], None],
+        failed: Callable[[], None] = lambda: None,
+    ) -> None:
         async def do() -> None:
             try:
                 found = await work
             except (OSError, ValueError) as error:
-                failed(str(error))
+                self._store_failed(what, str(error))
+                failed()
             else:
+                self._store_failed(what, "")
                 then(found)
 
         task = self.loop.create_task(do())
@@ -263,35 +275,35 @@ class Daemon:
         task.add_done_callback(self._store_tasks.discard)
 
     def _read_record(self, _command: ev.ReadRecord) -> None:
-        failed = self._store_failed("read")
-        self._on_store(self.store.read(), lambda found: self.tell(ev.RecordRead(*found)), failed)
+        self._on_store("read", self.store.read(), lambda found: self.tell(ev.RecordRead(*found)))
 
     def _swap(self, command: ev.Swap) -> None:
         if self.guard is not None and command.record.active == self.settings.node_id and self.node.leading is None:
             self.guard.prepare()  # probe for another holder beside the swap
         nonce = command.record.nonce
-        say = self._store_failed("written")
 
-        def failed(why: str) -> None:
-            say(why)
-            self.tell(ev.SwapAnswer(nonce, None))
+        def answer(done: Optional[bool], version: int = -1) -> None:
+            self.tell(ev.SwapAnswer(nonce, done, version))
 
         swapping = self.store.swap(command.expected, command.version, command.record)
-        self._on_store(swapping, lambda found: self.tell(ev.SwapAnswer(nonce, *found)), failed)
+        self._on_store("written", swapping, lambda found: answer(*found), lambda: answer(None))
 
-    def _store_failed(self, what: str) -> Callable[[str], None]:
-        def failed(why: str) -> None:
-            if self.settings.dcs[0] != "etcd":  # which says so itself, once
-                LOG.error("the cluster record can't be %s: %s", what, why)
-
-        return failed
+    def _store_failed(self, what: str, why: str) -> None:
+        """Say once what is wrong, since it is soon tried again; and when that is over (why: "")."""
+        said, self._store_said[what] = self._store_said.get(what, ""), why
+        if why == said or self.settings.dcs[0] == "etcd":  # which says so itself
+            return
+        if why:
+            LOG.error("the cluster record can't be %s: %s", what, why)
+        else:
+            LOG.info("the cluster record can be %s again", what)
 
     def _adopt(self, command: ev.Adopt) -> None:
         adopting = self.store.adopt(command.version, command.record)
-        self._on_store(adopting, lambda _none: self._read_record(ev.ReadRecord()), self._store_failed("written"))
+        self._on_store("written", adopting, lambda _none: self._read_record(ev.ReadRecord()))
 
     def _forget_record(self, _command: ev.ForgetRecord) -> None:
-        self._on_store(self.store.forget(), lambda _none: None, self._store_failed("removed"))
+        self._on_store("removed", self.store.forget(), lambda _none: None)
 
     # --- peers ----------------------------------------------------------------------------------------------------------
 
