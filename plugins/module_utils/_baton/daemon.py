@@ -640,6 +640,7 @@ class Daemon:
 async def _serve(argv: Sequence[str]) -> int:
     chosen = settings_module.read(argv, os.environ)
     claim(chosen.data_dir)  # before its first byte is touched, and until this process ends
+    DataDirectory(chosen.data_dir).check_format()
     return await Daemon(chosen, settings_module.ha_tokens(chosen, _make_secret)).run()
 
 

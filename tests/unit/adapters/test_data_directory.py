@@ -178,3 +178,9 @@ def test_names_that_a_killed_process_gave_are_made_durable_at_the_start(director
     order = steps(monkeypatch, directory.path)
     load(directory.database(OLD), OLD)
     assert {("sync", OLD), ("sync", "."), ("sync", f"{OLD}/baton.db")} <= set(order)
+
+
+def test_without_current_data_that_can_not_be_read_are_for_a_person(directory):
+    (directory.path / "CURRENT").unlink()
+    directory.database(OLD).write_bytes(b"rubbish" * 1000)
+    assert directory.stray() == OLD

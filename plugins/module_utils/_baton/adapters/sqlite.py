@@ -15,7 +15,7 @@ import re
 import shutil
 import sqlite3
 import threading
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
@@ -23,18 +23,10 @@ from ..core.documents import Document
 from ..core.events import Checkpoint, Saved, Store
 from ..core.log import ORIGIN, Entry, Epoch, Position
 from ..core.record import Record
+from . import data_format
 from .durable import make_directory, sync_directory
 from .durable import write_durably as write_durably
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS log (seq INTEGER PRIMARY KEY, number INTEGER, id TEXT, at INTEGER, text TEXT, committed INTEGER);
-CREATE TABLE IF NOT EXISTS documents (
-  kind TEXT, key TEXT, revision TEXT, size INTEGER, value TEXT, PRIMARY KEY (kind, key)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS replies (
-  seq INTEGER PRIMARY KEY, key TEXT, fingerprint TEXT, at INTEGER, revision TEXT, keys TEXT);
-CREATE INDEX IF NOT EXISTS replies_at ON replies (at);
-CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
-"""
 ROWS_A_STATEMENT = 512
 SUSPECT = "SUSPECT"  # beside a database: a flush of it failed
 _INCARNATION = re.compile(r"[0-9a-f]{16}\Z", re.ASCII)  # nothing else in the data directory is ever removed
@@ -60,16 +52,29 @@ class DataDirectory:
             return None
         return name if (self.path / name / "baton.db").exists() else None
 
+    def incarnations(self) -> List[str]:
+        """Return the names of all that have a database."""
+        names = [entry.name for entry in self.path.iterdir() if _INCARNATION.match(entry.name)]
+        return sorted(name for name in names if self.database(name).exists())
+
+    def check_format(self) -> None:
+        """Problem when a newer version wrote any of it; nothing is changed."""
+        for name in self.incarnations():
+            data_format.refuse_newer(data_format.number_in(self.database(name)), self.path)
+
     def stray(self) -> str:
-        """Return the name of an incarnation that belongs to a cluster although none is in use, or ""."""
-        for other in sorted(self.path.iterdir()):
-            if _INCARNATION.match(other.name) and (other / "baton.db").exists():
-                connection = _open(other / "baton.db")
-                try:
-                    if connection.execute("SELECT 1 FROM meta WHERE key = 'cluster_id'").fetchone():
-                        return other.name
-                finally:
-                    connection.close()
+        """Return an incarnation that belongs to a cluster although none is in use, or "".
+
+        One that can't be read may be such.
+        """
+        for name in self.incarnations():
+            try:
+                connection = _open(self.database(name))
+            except sqlite3.Error:
+                return name
+            with closing(connection):
+                if connection.execute("SELECT 1 FROM meta WHERE key = 'cluster_id'").fetchone():
+                    return name
         return ""
 
     def create(self, incarnation: str) -> Path:
@@ -105,10 +110,15 @@ class DataDirectory:
 
 def _open(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(str(path), isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA wal_autocheckpoint=4000")
-    connection.executescript(SCHEMA)
+    try:
+        data_format.refuse_newer(data_format.number(connection), path.parent.parent)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA wal_autocheckpoint=4000")
+        data_format.bring_up(connection)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
