@@ -23,6 +23,20 @@ def test_a_node_that_is_gone_for_good_is_forgotten(tmp_path):
         assert cluster.call(cluster.n1, "POST", "/profiles", json={"Name": "p"}).status_code == 201
 
 
+def test_an_admin_token_that_can_not_be_written_is_made_when_it_can(tmp_path):
+    node = Cluster(tmp_path, 1, "local").n1
+    in_the_way = node.data / "admin.token.draft.new"
+    in_the_way.mkdir(parents=True)
+    try:
+        node.start().until("/active")
+        until(lambda: node.said("the first admin token can't be stored yet: "), "it is said")
+        in_the_way.rmdir()
+        until((node.data / "admin.token").exists, "the admin token")
+        assert not node.said("Traceback")
+    finally:
+        node.stop()
+
+
 def batond(folder, name, environ=(), options=()):
     """Start a node with options and environment of its own; return its process."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("BATON_", "RS_"))}

@@ -625,14 +625,15 @@ class Daemon:
             if known:
                 draft.unlink(missing_ok=True)
                 return
-            if not token:
-                token = secrets.token_urlsafe(32)
-                write_durably(draft, token + "\n")
             try:
+                if not token:
+                    token = secrets.token_urlsafe(32)
+                    write_durably(draft, token + "\n")
                 await self.service.make_admin(token)
-            except Problem as problem:
-                if problem.detail != said:
-                    said = problem.detail
+            except (Problem, OSError) as error:
+                why = error.detail if isinstance(error, Problem) else str(error)
+                if why != said:
+                    said = why
                     LOG.info("the first admin token can't be stored yet: %s", said)
                 await asyncio.sleep(1)
 
