@@ -25,6 +25,7 @@ class Service:
         self.running = False
         self.stopping = False
         self.lease = self.end = 0.0
+        self.heard = 0.0  # when the last order arrives
         self.active_in = -1  # the last epoch in which it was active
         self.work = 0  # starts and stops are numbered: one that was overtaken does not end
 
@@ -104,7 +105,9 @@ class HostDrivers:
     def order(self, command):
         service = next((s for s in self.services.values() if s.session == command.session), None)
         if service is not None:
-            self.after(self.dice.uniform(0.0005, 0.02), lambda: self._obey(service, command))
+            # One connection: orders arrive in the order in which they were given.
+            service.heard = max(service.heard, self.host.world.now + self.dice.uniform(0.0005, 0.02))
+            self.after(service.heard - self.host.world.now, lambda: self._obey(service, command))
         if command.active and self.troubles and self.dice.random() < 0.15:
             self.after(0, self.dice.choice((self._freeze, self._cut_off)))
 

@@ -614,11 +614,6 @@ def nobody_is_asked_whether_there_is_a_newer_epoch():
     return replaced(node.Node, "_outruled", lambda self, record: "")
 
 
-@seen_in("the_store_names_an_active_of_the_past")
-def who_knows_of_a_newer_epoch_is_shrunk_away():
-    return replaced(followers.Followers, "_outrules", lambda self, follower, promised, now: None)
-
-
 def _into_holders(change):
     body = [{**operation, "path": operation["path"].replace("/Queue/", "/Holders/")} for operation in change.body]
     return dataclasses.replace(change, body=body)

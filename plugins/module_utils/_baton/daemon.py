@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Awaitable, Callable, Dict, List, Optional, Sequence, Set
 
 from . import settings as settings_module
-from .adapters import etcd, guard, systemd
+from .adapters import etcd, guard, owner, systemd
 from .adapters.aio import AIOHTTP_ERROR, aiohttp
 from .adapters.certificates import Certificates, Files
 from .adapters.data_lock import claim
@@ -92,7 +92,7 @@ class Daemon:
         self._store_tasks: Set["asyncio.Task[None]"] = set()
         self._store_said: Dict[str, str] = {}
         self.copy_thread = ThreadPoolExecutor(2, "baton-copy")
-        incarnation = self.directory.current() or self._first_incarnation()
+        incarnation = self._incarnation()
         self.directory.tidy()  # a snapshot that a crash cut short
         self.node = self._load(incarnation)
         self.writer: Optional[Writer] = self._writer(incarnation)
@@ -117,6 +117,15 @@ class Daemon:
             ev.DriverWelcome: self.drivers.welcome, ev.DriverOrder: self.drivers.order, ev.DriverLease: self.drivers.lease,
             ev.DropDriver: self.drivers.drop, ev.DriverMarker: self.drivers.mark, ev.DriversCleared: lambda c: self._keep_notice(),
         }  # fmt: skip
+
+    def _incarnation(self) -> str:
+        """Return the incarnation to use; one that was copied gets a name of its own."""
+        current = self.directory.current()
+        name, copied = owner.claim(self.settings.data_dir, current or self._first_incarnation(), secrets.token_hex(8))
+        if copied:
+            LOG.warning("the data in %s are a copy: they are a disk of their own now, and no member of the in-sync set",
+                        self.settings.data_dir)  # fmt: skip
+        return name
 
     def _first_incarnation(self) -> str:
         stray = self.directory.stray()
@@ -247,7 +256,7 @@ class Daemon:
 
     def _renounce(self, command: ev.Renounce) -> None:
         """Our disk is a copy of one in use: the next start gives it an incarnation of its own."""
-        self.directory.disown()
+        owner.disown(self.settings.data_dir, self.node.state.incarnation)
         LOG.critical("%s: stopping, to start as a new disk", command.reason)
         os._exit(1)
 

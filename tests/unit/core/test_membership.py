@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from test_election import passive
-from test_node import LEASE, record, serving
+from test_node import LEASE, serving
 
 from baton.core import events as ev
 from baton.core.log import Entry, Epoch

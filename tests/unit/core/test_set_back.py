@@ -10,7 +10,7 @@ from test_node import Script, record, serving
 
 from baton.core import events as ev
 from baton.core.log import ORIGIN, Entry, Epoch, Position
-from baton.core.messages import Reject, Tail, TailWanted
+from baton.core.messages import Tail, TailWanted
 from baton.core.problem import Problem
 
 EPOCH = Epoch(1, "e1")
@@ -134,16 +134,6 @@ class TestOlderRecords:
         script.ack("n2")
         assert not active.serving(script.now), "n9 may be active by now"
         assert "older" in active.leading.error(script.now)
-
-    def test_who_knows_of_a_newer_epoch_is_not_taken_out(self):
-        script = serving()
-        newer = Epoch(9, "x")
-        script.give(ev.Received("n2", Reject(script.node.leading.epoch, "n2-disk", "stale", newer, ORIGIN)))
-        script.now += script.node.config.timing.lease
-        script.give(ev.Tick())
-        assert not script.of(ev.Swap)
-        script.give(ev.Tick())
-        assert "newer epoch" in script.node.leading.trouble
 
 
 def test_what_was_known_of_the_record_is_enough_to_follow_but_not_to_begin():

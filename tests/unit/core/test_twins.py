@@ -60,7 +60,7 @@ def test_it_is_said_once_and_forgotten_when_it_is_gone():
         script.now += 0.7
         speak(script)
         script.give(ev.Received("n2", TWIN))
-    assert not [c for c in script.of(ev.Note)]
+    assert not script.of(ev.Note)
     script.now += 20
     assert script.node.twins.error(script.now) == ""
 

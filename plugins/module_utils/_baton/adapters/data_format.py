@@ -27,6 +27,9 @@ STEPS: Sequence[Tuple[int, Sequence[str]]] = (
             "fingerprint TEXT, at INTEGER, revision TEXT, keys TEXT)",
             "CREATE INDEX IF NOT EXISTS replies_at ON replies (at)",
             "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",
+            "ALTER TABLE meta RENAME TO facts",
+            # Versions of format 0 look for no number: reading this view, they say what its table is called, and end.
+            'CREATE VIEW meta AS SELECT key, value FROM "data of a newer batond (format 2): start that version again"',
         ),
     ),
 )

@@ -23,7 +23,7 @@ from ..core.documents import Document
 from ..core.events import Checkpoint, Saved, Store
 from ..core.log import ORIGIN, Entry, Epoch, Position
 from ..core.record import Record
-from . import data_format
+from . import data_format, owner
 from .durable import make_directory, sync_directory
 from .durable import write_durably as write_durably
 
@@ -46,6 +46,8 @@ class DataDirectory:
         make_directory(path)
 
     def current(self) -> Optional[str]:
+        """Return the incarnation in use, None where there is none or CURRENT is wrong."""
+        owner.finish_claim(self.path)
         try:
             name = (self.path / "CURRENT").read_text().strip()
         except FileNotFoundError:
@@ -73,7 +75,7 @@ class DataDirectory:
             except sqlite3.Error:
                 return name
             with closing(connection):
-                if connection.execute("SELECT 1 FROM meta WHERE key = 'cluster_id'").fetchone():
+                if connection.execute("SELECT 1 FROM facts WHERE key = 'cluster_id'").fetchone():
                     return name
         return ""
 
@@ -87,7 +89,7 @@ class DataDirectory:
 
     def use(self, incarnation: str) -> None:
         """Put an incarnation in use, and remove the others."""
-        sync_directory(self.path / incarnation)
+        owner.adopt(self.path / incarnation)  # durable, as is the name of its database
         sync_directory(self.path)  # CURRENT must never name what a power cut takes away
         with suppress(PermissionError):  # above a directory that was made for us
             sync_directory(self.path.resolve().parent)
@@ -100,9 +102,6 @@ class DataDirectory:
         for other in self.path.iterdir():
             if current is not None and other.name != current and _INCARNATION.match(other.name) and other.is_dir():
                 shutil.rmtree(other, ignore_errors=True)
-
-    def disown(self) -> None:
-        """TODO"""
 
     def database(self, incarnation: str) -> Path:
         return self.path / incarnation / "baton.db"
@@ -166,7 +165,7 @@ def _insert(connection: sqlite3.Connection, table: str, rows: Sequence[Sequence[
 
 
 def _set_meta(connection: sqlite3.Connection, values: Dict[str, Any]) -> None:
-    _insert(connection, "meta", [(key, _dumps(value)) for key, value in values.items()])
+    _insert(connection, "facts", [(key, _dumps(value)) for key, value in values.items()])
 
 
 def _position(raw: Any) -> Position:
@@ -185,7 +184,7 @@ def load(database: Path, incarnation: str) -> Saved:
         suspect.unlink()
     connection = _open(database)
     try:
-        meta = {key: json.loads(value) for key, value in connection.execute("SELECT key, value FROM meta")}
+        meta = {key: json.loads(value) for key, value in connection.execute("SELECT key, value FROM facts")}
         saved = Saved(incarnation)
         saved.cluster_id = meta.get("cluster_id", "")
         saved.promised = Epoch(*meta.get("promised", (0, "")))

@@ -47,7 +47,6 @@ class Follower:
     joining_since: float = NEVER  # and since then: an older stamp of its own is none, for we had a lease alone
     snapshot_from: Optional[int] = None  # was told to fetch a snapshot, which will not be older than this entry
     refused: str = ""
-    outruled: float = NEVER  # since when it says that it has promised itself to a newer epoch than ours
 
     @property
     def member(self) -> Member:
@@ -87,7 +86,6 @@ class Followers:
             follower.joining_from, follower.joining_since = old.joining_from, old.joining_since
             follower.progress, follower.snapshot_from = old.progress, old.snapshot_from
         self.by_node[hello.node] = follower
-        self._outrules(follower, hello.promised, now)
         acknowledged = max(follower.matched, commit if member in counted else -1)
         if member in counted and hello.end.seq < acknowledged:
             # It acknowledged more than it has: a disk that was rolled back. It must leave before it starts anew.
@@ -151,19 +149,11 @@ class Followers:
         follower.matched = max(follower.matched, ack.matched)
         return True
 
-    def _outrules(self, follower: Follower, promised: Epoch, now: float) -> None:
-        """There is a newer reign, unless the store was rolled back: whoever knows of it is not to be taken out meanwhile."""
-        if promised.number < self.epoch.number or promised == self.epoch:
-            follower.outruled = NEVER
-        elif follower.outruled == NEVER:
-            follower.outruled = now
-
-    def reject(self, node: str, reject: Reject, counted: Set[Member], now: float) -> Optional[Message]:
+    def reject(self, node: str, reject: Reject, counted: Set[Member]) -> Optional[Message]:
         """A follower could not take what was sent: go back to what it has applied, or give up on it."""
         follower = self._from(node, reject)
         if follower is None or follower.member in self.lost:
             return None
-        self._outrules(follower, reject.promised, now)
         applied = reject.applied
         if reject.reason == "gap" and self.log.position(applied.seq) == applied:
             follower.session_from, follower.next = applied.seq, applied.seq + 1
@@ -220,8 +210,7 @@ class Followers:
                 overdue = replaced or now - self.since > self.timing.silence
             else:
                 stuck = follower.matched < self.log.end.seq and now - max(follower.progress, self.since) > self.timing.stall
-                gone_or_late = member in self.lost or stuck or not self.answers(follower, now)
-                overdue = gone_or_late and follower.outruled == NEVER
+                overdue = member in self.lost or stuck or not self.answers(follower, now)
             if overdue:
                 gone.append(member)
         return gone

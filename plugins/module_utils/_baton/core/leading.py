@@ -24,7 +24,6 @@ from .state import State
 from .submissions import Submissions, not_applied
 from .swaps import REPEAT_AFTER, PendingSwap, Settled
 
-OUTRULED = 1.0  # seconds in which a newer record would have been read
 BLOB_PATIENCE = 900.0  # seconds that a file may take to reach the passives
 
 
@@ -275,7 +274,7 @@ class Leading:
     def reject(self, node: str, reject: Reject, now: float) -> None:
         if reject.epoch != self.epoch:
             return
-        answer = self.followers.reject(node, reject, self.counted(), now)
+        answer = self.followers.reject(node, reject, self.counted())
         if answer is not None:
             self.state.out.append(Send(node, answer))
         follower = self.followers.by_node.get(node)
@@ -301,15 +300,6 @@ class Leading:
         who = ", ".join(f"{node} for {seconds:.1f} s" for node, seconds in sorted(late.items()))
         end = "serving has ended" if now >= self.lease else f"serving ends in {self.lease - now:.1f} s"
         return f"in sync, but acknowledging nothing: {who}; unless it is taken out of the in-sync set, {end}: see whether the store answers"
-
-    def _watch_outruled(self, now: float) -> None:
-        for follower in self.followers.by_node.values():
-            if not self.trouble and now - follower.outruled > OUTRULED and follower.outruled > NEVER:
-                self.trouble = (
-                    f"{follower.node} has promised itself to a newer epoch than {self.epoch.number}, which the store knows nothing "
-                    f"of: the store was rolled back; stop this node, and make {follower.node} active by force"
-                )
-                self.state.note("error", self.trouble)
 
     # --- changes of the record ---------------------------------------------------------------------------------------
 
@@ -411,7 +401,6 @@ class Leading:
         for lease in self.client_leases.tick(self.serving(now) and self.handover is None, self.state.heads, now):
             self.submit_own(Change("leases", lease, "expire"), now)
         self.advance(now)
-        self._watch_outruled(now)
         self.shrink(now)
         self.grow(now)
         self._retry_blobs(now)
