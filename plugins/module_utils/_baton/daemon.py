@@ -108,7 +108,7 @@ class Daemon:
         self._copying: Set[str] = set()
         self._expected: Dict[str, DriverOptions] = {}
         self._commands: Dict[type, Callable[[Any], None]] = {
-            ev.Store: self._write, ev.Checkpoint: self._write, ev.Send: self._send, ev.Connect: self._connect,
+            ev.Store: self._write, ev.Checkpoint: self._write, ev.Send: self._send, ev.SendBack: self._send_back, ev.Connect: self._connect,
             ev.Disconnect: lambda c: self.links.disconnect(c.node), ev.Renounce: self._renounce, ev.ReadRecord: self._read_record,
             ev.Swap: self._swap, ev.Adopt: self._adopt, ev.Reply: self.service.reply, ev.Changed: self._changed,
             ev.Lease: self._lease, ev.Prepare: self._prepare, ev.RoleChanged: self._role_changed, ev.FetchSnapshot: self._fetch_snapshot,
@@ -318,6 +318,9 @@ class Daemon:
 
     def _send(self, command: ev.Send) -> None:
         self.links.send(command.node, command.message)
+
+    def _send_back(self, command: ev.SendBack) -> None:
+        self.links.send_back(command.node, command.process, command.message)
 
     def _connect(self, command: ev.Connect) -> None:
         self.links.connect(command.url, command.node)

@@ -37,7 +37,9 @@ def _ack(script, process):
 
 
 def refusals(script):
-    return [c.message for c in script.of(ev.Send) if isinstance(c.message, Refuse)]
+    found = [c for c in script.of(ev.SendBack) if isinstance(c.message, Refuse)]
+    assert all((c.node, c.process) == ("n2", "second") for c in found), "not the one that stays"
+    return [c.message for c in found]
 
 
 def test_the_second_is_refused_while_the_first_speaks_and_both_are_named():

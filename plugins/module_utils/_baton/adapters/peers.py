@@ -12,7 +12,7 @@ import json
 import logging
 import ssl
 from collections import deque
-from typing import Any, Callable, Deque, Dict, Optional, Sequence, Set
+from typing import Any, Callable, Deque, Dict, Optional, Sequence, Set, Tuple
 
 from ..core import messages
 from ..core.events import Event, LinkDown, LinkUp, Received, ReleaseNotice, TwinSeen
@@ -26,6 +26,8 @@ PATH = "/peer/v1/link"
 PROCESS_HEADER = "X-Baton-Process"
 MAX_MESSAGE = 64 << 20
 MAX_QUEUE = 64 << 20  # bytes that may wait for a slow peer before its link is given up
+MAX_BACK = 1 << 20  # characters of what comes back on a link
+MOST_ANSWERS = 32  # that may be on their way back
 MOST_UNKNOWN = 20  # types of messages that are said once to be unknown
 CLOSE_SECONDS = 1.0
 BACKOFF = (0.05, 0.1, 0.2, 0.5, 1.0)
@@ -122,9 +124,15 @@ class Link:
             await asyncio.gather(*ends, return_exceptions=True)
 
     async def _watch(self, socket: Any) -> None:
-        """End when the peer closes: nothing else ever comes this way."""
-        async for _message in socket:
-            pass
+        """End when the peer closes. What comes this way is meant for this process: that it is refused, and why."""
+        async for frame in socket:
+            if frame.type == aiohttp.WSMsgType.TEXT and len(frame.data) <= MAX_BACK:
+                try:
+                    message = messages.from_json(json.loads(frame.data))
+                except ValueError:
+                    continue  # of a newer version
+                if isinstance(message, messages.Refuse):
+                    self.links.tell(Received(self.node, message))
 
     async def _pump(self, socket: Any) -> None:
         while True:
@@ -150,7 +158,8 @@ class Links:
         self.tell = tell
         self.by_node: Dict[str, Link] = {}
         self._by_url: Dict[str, Link] = {}
-        self._incoming: Set[Any] = set()
+        self._incoming: Dict[Any, Tuple[str, str]] = {}  # socket → node and process
+        self._answers: Set["asyncio.Task[None]"] = set()
         self.session: Any = None
 
     @property
@@ -199,6 +208,20 @@ class Links:
         link = self.by_node.get(node)
         if link is not None:
             link.send(json.dumps(messages.to_json(message), separators=(",", ":")))
+
+    def send_back(self, node: str, process: str, message: messages.Message) -> None:
+        """Answer one process on its own link, if it has one and the last answer is gone."""
+        text = json.dumps(messages.to_json(message), separators=(",", ":"))
+        for socket, whose in self._incoming.items():
+            if whose == (node, process) and len(self._answers) < MOST_ANSWERS:
+                task = asyncio.get_running_loop().create_task(socket.send_str(text))
+                self._answers.add(task)
+                task.add_done_callback(self._answered)
+
+    def _answered(self, task: "asyncio.Task[None]") -> None:
+        self._answers.discard(task)
+        if not task.cancelled():
+            task.exception()  # a link that has ended meanwhile needs no answer
 
     def url_of(self, node: str) -> str:
         link = self.by_node.get(node)
@@ -258,7 +281,7 @@ class Links:
         socket = web.WebSocketResponse(max_msg_size=MAX_MESSAGE, heartbeat=10)
         socket.headers[NODE_HEADER], socket.headers[PROCESS_HEADER] = self.me, self.process
         await socket.prepare(request)
-        self._incoming.add(socket)
+        self._incoming[socket] = (node, request.headers.get(PROCESS_HEADER, ""))
         try:
             async for frame in socket:
                 if frame.type != aiohttp.WSMsgType.TEXT:
@@ -269,7 +292,7 @@ class Links:
         except ValueError as error:
             LOG.error("%s sent what this version does not understand: %s", node, error)
         finally:
-            self._incoming.discard(socket)
+            del self._incoming[socket]
         return socket
 
     def _received(self, node: str, text: str) -> str:

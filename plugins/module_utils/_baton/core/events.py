@@ -298,6 +298,15 @@ class Send:
 
 
 @dataclass(frozen=True)
+class SendBack:
+    """Send to one process of that name, on the link that it made to us: ours of that name may go to another."""
+
+    node: str
+    process: str
+    message: Message
+
+
+@dataclass(frozen=True)
 class Connect:
     """Keep a link to this node; a changed URL replaces the old one."""
 
@@ -489,7 +498,7 @@ class DriversCleared:
 
 
 Command = Union[
-    Prepare, Store, Checkpoint, Send, Connect, Disconnect, ReadRecord, Swap, Adopt, Reply, Changed, Lease, RoleChanged,
+    Prepare, Store, Checkpoint, Send, SendBack, Connect, Disconnect, ReadRecord, Swap, Adopt, Reply, Changed, Lease, RoleChanged,
     FetchSnapshot, InstallSnapshot, DropSnapshot, Renounce, FetchBlob, ForgetRecord, KeepTail, Note, DriverWelcome,
     DriverOrder, DriverLease, DropDriver, DriverMarker, DriversCleared,
 ]  # fmt: skip

@@ -50,6 +50,7 @@ from .events import (
     RoleChanged,
     Saved,
     Send,
+    SendBack,
     SnapshotFetched,
     SnapshotInstalled,
     Started,
@@ -657,7 +658,8 @@ class Node:
         why = self.twins.check(hello, self.peers.get(node), alive, now)
         if why:
             if why != NOT_YET:
-                self.out.append(Send(node, Refuse("twin", why)))
+                self.out.append(SendBack(node, hello.process, Refuse("twin", why)))
+                self.out.append(Send(node, self._hello(False, node, now)))  # the one that stays is told of it
             return False
         if not removed(self.state, node):
             return True
