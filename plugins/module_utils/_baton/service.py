@@ -137,6 +137,10 @@ class Service:
             return Problem(307, "not_active", f"{active} is active", location=url)
         return not_applied("no_active", node.trouble or "no node is active now; try again")
 
+    def log_time(self) -> float:
+        """Return the log's own time in seconds: what tokens age by, whatever the wall clock of a node says."""
+        return self._node.state.clock.read(self._clock()) / 1000
+
     def heads(self) -> Heads:
         return self._node.state.heads
 
@@ -223,7 +227,7 @@ class Service:
 
     async def make_admin(self, token: str) -> None:
         """Store the first token of a cluster (its hash)."""
-        value = access.token_document(token, {"kind": "admin"}, int(time.time()), None)
+        value = access.token_document(token, {"kind": "admin"}, int(self.log_time()), None)
         await self.submit([Change("tokens", access.token_id(token), "put", value)])
 
     # --- state ----------------------------------------------------------------------------------------------------------

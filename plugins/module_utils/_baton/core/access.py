@@ -29,7 +29,7 @@ def token_id(token: str) -> str:
 
 
 def token_document(token: str, scope: Scope, now: int, ttl: Optional[int], description: str = "") -> Dict[str, Any]:
-    """Return the document of a token; ``now`` in unix seconds, ``ttl`` in seconds (None: for ever)."""
+    """Return the document of a token; ``now`` in seconds of the log's time, ``ttl`` in seconds (None: for ever)."""
     return {
         "Hash": token_hash(token),
         "Scope": scope,

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import secrets
-import time
 from typing import Any, Callable, Dict, Optional, Sequence
 
 from ...core import access
@@ -32,7 +31,7 @@ class Tokens:
         if scheme.lower() != "bearer" or not token:
             raise Problem(401, "no_token", "send a token: Authorization: Bearer TOKEN")
         document = self._backend.heads().committed("tokens", access.token_id(token))
-        if document is not None and access.valid(document.value, token, time.time()):
+        if document is not None and access.valid(document.value, token, self._backend.log_time()):
             scope: access.Scope = document.value["Scope"]
             return scope
         if self._is_ha_token(token):
@@ -69,7 +68,7 @@ class Tokens:
 
     async def _make(self, scope: access.Scope, ttl: Optional[int], description: str) -> Any:
         token = secrets.token_urlsafe(32)
-        value = access.token_document(token, scope, int(time.time()), ttl, description)
+        value = access.token_document(token, scope, int(self._backend.log_time()), ttl, description)
         key = access.token_id(token)
         await self._backend.submit([Change("tokens", key, "put", value)])
         answer = {"Token": token, "Id": key, "Expires": value["Expires"], "Scope": scope}
