@@ -231,11 +231,13 @@ class Host:
     def set_back(self, copy):
         """The machine comes back with an older disk: nothing tells it so."""
         self.crash()
+        self.world.destroyed_at = self.world.now
         self.set_back_to = copy.saved.incarnation
         self.disk = Disk(copy.read(), copy.record, set(copy.blobs))
 
     def wipe(self):
         self.crash()
+        self.world.destroyed_at = self.world.now
         self.disk = self.new_disk()
 
     def _tick(self, life):
@@ -444,6 +446,7 @@ class World:
         self.queue, self.count = [], 0
         self.disks = self.processes = 0
         self.muted = False
+        self.destroyed_at = -100.0  # when a disk was lost or set back
         self.cut = set()  # (from, to) pairs that lose everything
         self.bandwidth = {}  # (from, to) → bytes a second
         self.drops = None  # of an aimed schedule: (from, to, message) → whether it is lost

@@ -339,7 +339,7 @@ class Daemon:
             incarnation = secrets.token_hex(8)
             database = self.directory.create(incarnation)
             await self.loop.run_in_executor(self.copy_thread, write_snapshot, database, header, documents, replies)
-            fetched = snapshot_fetched(node, incarnation, header)
+            fetched = snapshot_fetched(node, incarnation, header, documents)
             LOG.info("the snapshot of %s is here: %d documents at entry %d", node, len(documents), header["position"][1])
             self.tell(fetched)
         except (OSError, ValueError, LookupError, TypeError, sqlite3.Error, aiohttp.ClientError, asyncio.TimeoutError) as error:

@@ -29,8 +29,8 @@ async def serve(request: Any, links: Links, node: Node) -> Any:
     """Stream our committed documents to a peer."""
     if not links.allowed(request):
         return web.Response(status=403, text="wrong HA token or certificate\n")
-    if node.leading is None:
-        return web.Response(status=409, text="not active\n")
+    if node.leading is None or not node.leading.started:
+        return web.Response(status=409, text="not active, or not yet\n")
     state = node.state
     applied = state.applied
     documents = state.heads.all()
@@ -40,7 +40,6 @@ async def serve(request: Any, links: Links, node: Node) -> Any:
         "promised": list(state.promised),
         "position": [list(applied.epoch), applied.seq],
         "at": state.last_at,
-        "reigns": state.reigns().to_json(),
         "forced": list(node.record.forced_epoch),
         "documents": len(documents),
         "replies": len(replies),
@@ -58,10 +57,10 @@ async def serve(request: Any, links: Links, node: Node) -> Any:
     return response
 
 
-def snapshot_fetched(node: str, incarnation: str, header: Dict[str, Any]) -> SnapshotFetched:
-    """Return what the core is told of a snapshot; ValueError, TypeError or LookupError for a header that is none."""
-    forced = header.get("forced", NO_EPOCH)
-    reigns = Reigns.from_json(header.get("reigns", ()))  # a source of an older version does not say
+def snapshot_fetched(node: str, incarnation: str, header: Dict[str, Any], documents: List[Row]) -> SnapshotFetched:
+    """Return what the core is told of a snapshot; ValueError, TypeError or LookupError for what is none."""
+    forced = header.get("forced", NO_EPOCH)  # a source of an older version does not say
+    reigns = Reigns.of((value, revision) for kind, _key, revision, _size, value in documents if kind == "history")
     epoch = Epoch(int(forced[0]), str(forced[1]))
     return SnapshotFetched(node, incarnation, str(header["cluster_id"]), reigns, epoch)
 

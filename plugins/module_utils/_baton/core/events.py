@@ -113,7 +113,7 @@ class Stored:
 class SnapshotFetched:
     """A snapshot of ``node`` is whole on our disk, as the new ``incarnation``, and not in use: is it wanted still?
 
-    ``reigns`` (empty: the source's version does not say) and ``forced`` tell the history that it is part of.
+    ``reigns`` and ``forced`` (NO_EPOCH: never, or the source's version does not say) tell the history that it is part of.
     """
 
     node: str

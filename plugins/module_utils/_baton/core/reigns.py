@@ -8,7 +8,7 @@ that comes back can be told from one that went its own way (after a force), howe
 
 from __future__ import annotations
 
-from typing import Any, Iterable, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from .log import Epoch, Log, Position
 
@@ -34,6 +34,17 @@ class Reigns:
 
     def __hash__(self) -> int:
         return hash(self._reigns)
+
+    @classmethod
+    def of(cls, history: Iterable[Tuple[Dict[str, Any], str]]) -> "Reigns":
+        """Read them from the values of history documents and their revisions.
+
+        Older versions kept no ``First``: the entry that wrote the document is not far behind it.
+        """
+        return cls(
+            Reign(Epoch(int(value["Epoch"]), str(value["Id"])), int(value.get("First", revision.partition(".")[2])))
+            for value, revision in history
+        )
 
     def to_json(self) -> List[List[Any]]:
         return [[reign.epoch.number, reign.epoch.id, reign.first] for reign in self._reigns]

@@ -15,8 +15,8 @@ from .heads import Changes, Heads
 from .log import NO_EPOCH, Entry, Epoch, Log, Position
 from .log_clock import LogClock
 from .record import Record
-from .reigns import Reign, Reigns
-from .replies import KEEP_MS, Replies, seq_of
+from .reigns import Reigns
+from .replies import KEEP_MS, Replies
 
 CLOCK_STEP = 10_000  # ms by which the log's time may be off after a restart
 
@@ -88,9 +88,7 @@ class State:
 
     def reigns(self) -> Reigns:
         """Return the history of reigns that our log, committed or not, is part of."""
-        documents = self.heads.list_speculative("history")
-        found = [(d.value, d.value.get("First", seq_of(d.revision))) for d in documents]  # older versions keep no First
-        return Reigns(Reign(Epoch(value["Epoch"], value["Id"]), first) for value, first in found)
+        return Reigns.of((d.value, d.revision) for d in self.heads.list_speculative("history"))
 
     # --- writing ----------------------------------------------------------------------------------------------------
 
