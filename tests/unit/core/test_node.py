@@ -100,6 +100,15 @@ def test_a_start_never_continues_an_epoch():
     assert not script.node.serving(script.now)
 
 
+def test_a_new_log_begins_with_the_date():
+    script = Script(wall_offset=1_700_000_000.0, may_create=True)
+    script.give(ev.Started())
+    script.now += 3
+    script.give(ev.RecordRead(-1, None))
+    script.settle(1)
+    assert script.node.state.log.get(1).at == int(script.node.wall(script.now) * 1000)
+
+
 def test_nothing_is_served_before_everyone_has_the_new_epoch():
     script = Script()
     script.give(ev.Started())

@@ -31,10 +31,10 @@ class LogClock:
 
     def lean(self, now: float, wall: float) -> None:
         """Go on to ``now``, a little quicker or slower where the wall clock is ahead or behind. Only the active's leans."""
-        at = self.read(now)
-        if at == 0:
-            self._at, self._since = wall * 1000, now  # a new log begins with the date
+        if self._at == 0:
+            self._at, self._since = wall * 1000, now  # nothing was ever stamped: a new log begins with the date
             return
+        at = self.read(now)
         passed = max(0.0, now - self._since) * 1000
         most = passed * LEAN
         self._at += passed + max(-most, min(most, wall * 1000 - at))

@@ -464,6 +464,7 @@ class Node:
         # Whoever made way has said that the VIP is gone; after mere silence the network is asked.
         # A record that names who handed over was written after the VIP was released; one of an earlier life of ours was not.
         free, self._free = self._free or self.record.holder not in ("", self.config.node), False
+        self.state.clock.lean(now, self.wall(now))
         history = self._history(reason, now)
         self.leading = Leading(self.config, self.state, self.names, history, now, free)
         self._set_role("active", now)
