@@ -6,7 +6,8 @@ The daemon checks ``AIOHTTP_ERROR`` when it starts and says what to install.
 """
 from __future__ import annotations
 
-from typing import Optional
+import asyncio
+from typing import Any, Awaitable, Optional, TypeVar
 
 AIOHTTP_ERROR: Optional[str] = None
 try:
@@ -17,4 +18,24 @@ except ImportError as error:
     web = None  # type: ignore[assignment]
     AIOHTTP_ERROR = f"{error}: install python3-aiohttp (Debian, Fedora) or `pip install aiohttp`"
 
-__all__ = ["AIOHTTP_ERROR", "aiohttp", "web"]
+__all__ = ["AIOHTTP_ERROR", "aiohttp", "web", "within"]
+
+Found = TypeVar("Found")
+
+
+async def within(seconds: float, work: Awaitable[Found]) -> Found:
+    """Return what ``work`` returns; asyncio.TimeoutError when that takes longer than ``seconds``.
+
+    Before Python 3.12 ``asyncio.wait_for`` drops a cancellation that comes together with the
+    result: a task that is told to end would go on for ever.
+    """
+    task: Any = asyncio.ensure_future(work)
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())  # somebody has seen it
+    try:
+        await asyncio.wait({task}, timeout=seconds)
+        if not task.done():
+            raise asyncio.TimeoutError
+    finally:
+        task.cancel()
+    found: Found = task.result()
+    return found

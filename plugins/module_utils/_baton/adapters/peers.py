@@ -17,7 +17,7 @@ from typing import Any, Callable, Deque, Dict, Optional, Sequence, Set, Tuple
 from ..core import messages
 from ..core.events import Event, LinkDown, LinkUp, Received, ReleaseNotice, TwinSeen
 from ..core.log import Epoch
-from .aio import aiohttp, web
+from .aio import aiohttp, web, within
 from .files import BlobStore
 from .notice import NODE_HEADER
 
@@ -83,7 +83,7 @@ class Link:
         connecting = self.links.session.ws_connect(
             self.url.rstrip("/") + PATH, headers=self.links.headers, ssl=self.links.tls, max_msg_size=MAX_MESSAGE, heartbeat=10
         )
-        self.socket = socket = await asyncio.wait_for(connecting, 5)
+        self.socket = socket = await within(5, connecting)
         try:
             self.node, self.error = self._answered(socket._response.headers), ""
             self.expected = self.node
