@@ -53,10 +53,17 @@ class Authority:
             builder = builder.add_revoked_certificate(item)
         self._write("crl.pem", builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
 
+    @staticmethod
+    def _alternative(text):
+        try:
+            return x509.IPAddress(ipaddress.ip_address(text))
+        except ValueError:
+            return x509.DNSName(text)
+
     def issue(self, node, *addresses, ended=False):
-        """Make NODE.pem and NODE.key; return the options of batond for them."""
+        """Make NODE.pem and NODE.key for addresses or names; return the options of batond for them."""
         key = ec.generate_private_key(ec.SECP256R1())
-        names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(item)) for item in addresses])
+        names = x509.SubjectAlternativeName([self._alternative(item) for item in addresses])
         usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
         builder = self._builder(self._named(node), key, ended).add_extension(names, False).add_extension(usage, False)
         self._write(f"{node}.pem", builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))

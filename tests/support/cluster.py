@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Real batond processes on loopback: one cluster of several nodes, each with its data directory and log."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -33,6 +34,14 @@ def until(condition, what, seconds=DEADLINE):
         if time.monotonic() > end:
             raise AssertionError(f"in vain for {seconds:g} s: {what}")
         time.sleep(0.02)
+
+
+async def eventually(condition, what, seconds=DEADLINE):
+    """``until`` for a test that runs in the loop itself."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"in vain for {seconds:g} s: {what}"
+        await asyncio.sleep(0.01)
 
 
 class Node:

@@ -42,6 +42,7 @@ from .adapters.notice import PATH as NOTICE_PATH
 from .adapters.notice import Notice
 from .adapters.peers import PATH as LINK_PATH
 from .adapters.peers import Links
+from .adapters.resolver import Resolver
 from .adapters.snapshots import PATH as SNAPSHOT_PATH
 from .adapters.snapshots import fetch, serve, snapshot_fetched
 from .adapters.sqlite import DataDirectory, Writer, distrust, load, write_snapshot
@@ -87,6 +88,7 @@ class Daemon:
         self.process = secrets.token_hex(8)
         self.certificates = Certificates()
         self.directory = DataDirectory(settings.data_dir)
+        self.resolver = Resolver()
         self.store = self._record_store()
         self.blobs = BlobStore(settings.data_dir / "files", settings.keep_contents)
         self._store_tasks: Set["asyncio.Task[None]"] = set()
@@ -96,7 +98,10 @@ class Daemon:
         self.directory.tidy()  # a snapshot that a crash cut short
         self.node = self._load(incarnation)
         self.writer: Optional[Writer] = self._writer(incarnation)
-        self.links = Links(settings.node_id, self.process, tokens, self._tls(self.certificates.client), self.tell)
+        tls = self._tls(self.certificates.client)
+        self.links = Links(
+            settings.node_id, self.process, tokens, tls, self.tell, self.resolver
+        )  # fmt: skip
         self.drivers = DriverLinks(settings.run_dir, settings.node_id, settings.driver_stop, self._from_driver)
         self.guard = self._guard()
         self.service = Service(self.node, self.tell, boottime)
@@ -600,6 +605,7 @@ class Daemon:
         await self.drivers.stop()
         await self.links.stop()
         await self.store.stop()
+        self.resolver.stop()
         await server.stop()
         if self.writer is not None:
             self.writer.close()

@@ -20,6 +20,7 @@ from ..core.log import Epoch
 from .aio import aiohttp, web, within
 from .files import BlobStore
 from .notice import NODE_HEADER
+from .resolver import Resolver, reason
 
 LOG = logging.getLogger("baton.peers")
 PATH = "/peer/v1/link"
@@ -65,7 +66,8 @@ class Link:
                 await self._session()
                 failures = 0
             except (OSError, aiohttp.ClientError, asyncio.TimeoutError, ValueError) as error:
-                text = f"{type(error).__name__}: {error}"
+                self.links.resolver.another(self.url)
+                text = reason(error)
                 if text != self.error:
                     self.error = text
                     LOG.info("no link to %s: %s", self.url, text)
@@ -93,7 +95,7 @@ class Link:
             await self._until_closed(socket)
         finally:
             try:
-                await asyncio.wait_for(socket.close(), CLOSE_SECONDS)
+                await within(CLOSE_SECONDS, socket.close())
             except asyncio.TimeoutError:
                 pass  # it takes nothing, not even this; the connection is dropped all the same
 
@@ -148,11 +150,18 @@ class Links:
     """All links of a node. ``tell`` gets LinkUp, LinkDown and Received events."""
 
     def __init__(
-        self, me: str, process: str, tokens: Sequence[str], tls: Optional[ssl.SSLContext], tell: Callable[[Event], None]
+        self,
+        me: str,
+        process: str,
+        tokens: Sequence[str],
+        tls: Optional[ssl.SSLContext],
+        tell: Callable[[Event], None],
+        resolver: Resolver,
     ) -> None:
         self.me = me
         self.process = process  # unique: another process that answers under our name is a twin
         self._unknown: Set[str] = set()
+        self.resolver = resolver
         self.tokens = tokens
         self.tls: Any = tls if tls is not None else True
         self.tell = tell
@@ -178,7 +187,10 @@ class Links:
         return any(hmac.compare_digest(given, known.encode()) for known in self.tokens)
 
     async def start(self) -> None:
-        self.session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None, sock_connect=3))
+        self.session = aiohttp.ClientSession(
+            connector=self.resolver.connector(),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=3),
+        )
 
     async def stop(self) -> None:
         for link in list(self._by_url.values()):
@@ -196,6 +208,7 @@ class Links:
     def connect(self, url: str, node: str = "") -> None:
         """Keep a link to this URL, at which ``node`` is expected."""
         if url and url not in self._by_url:
+            self.resolver.ahead(url)
             self._by_url[url] = Link(self, url, node)
 
     def disconnect(self, node: str) -> None:
