@@ -61,7 +61,7 @@ class Authority:
             return x509.DNSName(text)
 
     def issue(self, node, *addresses, ended=False):
-        """Make NODE.pem and NODE.key for addresses or names; return the options of batond for them."""
+        """Make NODE.pem and NODE.key for addresses or names; return the options of batond."""
         key = ec.generate_private_key(ec.SECP256R1())
         names = x509.SubjectAlternativeName([self._alternative(item) for item in addresses])
         usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])

@@ -61,6 +61,14 @@ class Etcd:
                 member.kill()
                 member.wait()
 
+    def stop(self, number):
+        self.members[number].kill()
+        self.members[number].wait()
+
+    def restart(self, number):
+        self.stop(number)
+        self.start(number)
+
     def freeze(self, number, frozen=True):
         os.kill(self.members[number].pid, signal.SIGSTOP if frozen else signal.SIGCONT)
 
@@ -68,6 +76,14 @@ class Etcd:
         if self.tls:
             more.update(cert=tuple(map(str, self.tls[:2])), verify=str(self.tls[2]))
         return requests.post(self.urls[number] + path, json=body, timeout=3, **more)
+
+    def log_in(self, user, password):
+        """Make the one user, who may do all; from here on nobody else may do anything."""
+        self.post("/v3/auth/role/add", {"name": user})
+        self.post("/v3/auth/user/add", {"name": user, "password": password})
+        self.post("/v3/auth/user/grant", {"user": user, "role": user})
+        enabled = self.post("/v3/auth/enable", {})
+        assert enabled.status_code == 200, enabled.text
 
     def healthy(self, number):
         try:

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Awaitable, Callable, Dict, List, Optional, Sequence, Set
 
 from . import settings as settings_module
-from .adapters import etcd, guard, owner, systemd
+from .adapters import guard, owner, systemd
 from .adapters.aio import AIOHTTP_ERROR, aiohttp
 from .adapters.certificates import Certificates, Files
 from .adapters.data_lock import claim
@@ -34,6 +34,7 @@ from .adapters.driver_links import PATH as DRIVER_PATH
 from .adapters.driver_links import DriverLinks, expected
 from .adapters.durable import make_directory, write_durably
 from .adapters.etcd import EtcdStore
+from .adapters.etcd_gateway import Options as EtcdOptions
 from .adapters.files import BlobStore
 from .adapters.guard_client import GuardClient
 from .adapters.http.app import build_app
@@ -168,7 +169,8 @@ class Daemon:
         tls = self.certificates.client(Files(s.etcd_cert, s.etcd_key, s.etcd_ca)) if secure else None
         password = Path(s.etcd_password_file).read_text().strip() if s.etcd_password_file else ""
         key = f"{s.etcd_prefix.rstrip('/')}/{s.ha_id}/record"
-        return EtcdStore(etcd.Options(tuple(argument.split(",")), key, s.etcd_user, password), tls)
+        options = EtcdOptions(tuple(argument.split(",")), key, s.etcd_user, password)
+        return EtcdStore(options, tls, self.resolver)
 
     def _config(self) -> NodeConfig:
         s = self.settings

@@ -9,7 +9,9 @@ from dataclasses import replace
 
 import pytest
 
-from baton.adapters.etcd import EtcdStore, Options, Unreachable
+from baton.adapters.etcd import EtcdStore
+from baton.adapters.etcd_gateway import Options, Unreachable
+from baton.adapters.resolver import Resolver
 from baton.core.log import Epoch
 from baton.core.record import Member, Record
 from support.certificates import Authority
@@ -24,7 +26,7 @@ def use(work, *urls, tls=None, **more):
     """Run ``work(store)`` with a store on these URLs."""
 
     async def main():
-        store = EtcdStore(Options(tuple(urls), KEY, **more), tls)
+        store = EtcdStore(Options(tuple(urls), KEY, **more), tls, Resolver())
         await store.start(lambda version, record: None)
         try:
             return await work(store)
@@ -96,15 +98,11 @@ def test_a_frozen_member_even_the_leader_costs_one_call(tmp_path):
 
 def test_a_user_with_a_password_whose_token_expires(tmp_path):
     with Etcd(tmp_path, options=["--auth-token-ttl", "1"]) as server:
-        server.post("/v3/auth/role/add", {"name": "root"})
-        server.post("/v3/auth/user/add", {"name": "root", "password": "root-secret"})
-        server.post("/v3/auth/user/grant", {"user": "root", "role": "root"})
-        enabled = server.post("/v3/auth/enable", {})
-        assert enabled.status_code == 200, enabled.text
+        server.log_in("root", "root-secret")
 
         async def work(store):
             assert (await store.swap(-1, 0, RECORD))[0]
-            store._token = "expired.1"
+            store._gateway._token = "expired.1"
             assert (await store.read())[1] == RECORD
 
         use(work, *server.urls, user="root", password="root-secret")
@@ -140,7 +138,7 @@ def test_a_watch_tells_of_changes_and_survives_its_member(tmp_path):
 
         async def work(writer):
             seen = asyncio.Queue()
-            reader = EtcdStore(Options(tuple(server.urls), KEY), None)
+            reader = EtcdStore(Options(tuple(server.urls), KEY), None, Resolver())
             await reader.start(lambda version, record: seen.put_nowait(record))
             try:
                 done, version = await writer.swap(-1, 0, RECORD)

@@ -5,6 +5,7 @@
 import asyncio
 import logging
 import socket
+import ssl
 import threading
 import time
 
@@ -12,10 +13,14 @@ import pytest
 from aiohttp import web
 
 from baton.adapters import resolver as module
+from baton.adapters.etcd import EtcdStore
+from baton.adapters.etcd_gateway import Options
 from baton.adapters.peers import PATH, Links
 from baton.adapters.resolver import Resolver, Unresolved, host_of
 from baton.core.events import LinkUp
+from support.certificates import Authority
 from support.cluster import eventually
+from support.etcd import Etcd
 
 FOUR = [(socket.AF_INET, "192.0.2.1"), (socket.AF_INET, "192.0.2.2")]
 LOOPBACK = [(socket.AF_INET, "127.0.0.1")]
@@ -180,6 +185,74 @@ def test_the_system_knows_this_host():
 
 
 # --- in use ---
+
+
+@pytest.mark.parametrize("out", ["fails", "hangs"])
+def test_etcd_is_found_by_name_while_dns_is_out(tmp_path, out):
+    """Its connections are all made anew, and each call has 0.3 s as ever."""
+    dns = Dns(etcd1_test=LOOPBACK)
+
+    async def work(names):
+        url = server.urls[0].replace("127.0.0.1", "etcd1.test")
+        store = EtcdStore(Options((url,), "/k"), None, names)
+        await store.start(lambda version, record: None)
+        try:
+            assert await store.read() == (-1, None)
+            dns.answers = {}
+            if out == "hangs":
+                dns.awake.clear()
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(None, server.stop, 0)
+            await eventually(lambda: not store.reachable, "it is gone")
+            server.start(0)
+            await eventually(lambda: store.reachable, "it is back")
+            (_found, took) = await timed(store.read())
+            assert took < 0.3
+        finally:
+            await store.stop()
+
+    with Etcd(tmp_path) as server:
+        run(dns, work)
+
+
+def test_etcd_by_a_name_that_was_never_known_is_unreachable_because_of_dns(caplog):
+    async def work(names):
+        store = EtcdStore(Options(("https://etcd1.test:2379",), "/k"), None, names)
+        await store.start(lambda version, record: None)
+        try:
+            says = "https://etcd1.test:2379: the name etcd1.test can't be resolved: Temporary"
+            with pytest.raises(ConnectionError, match=says):
+                await store.read()
+            line = f"etcd is unreachable ({says}"
+            await eventually(lambda: line in caplog.text, "the journal says so")
+        finally:
+            await store.stop()
+
+    run(Dns(), work)
+
+
+def test_tls_verifies_the_name_and_not_its_address(tmp_path):
+    authority = Authority(tmp_path / "pki")
+    _ca, ca, _cert, cert, _key, key = map(str, authority.issue("etcd", "127.0.0.1", "etcd1.test"))
+    context = ssl.create_default_context(cafile=ca)
+    context.load_cert_chain(cert, key)
+
+    async def work(names):
+        for host, verified in (("etcd1.test", True), ("etcd2.test", False)):
+            url = server.urls[0].replace("127.0.0.1", host)
+            store = EtcdStore(Options((url,), "/k"), context, names)
+            await store.start(lambda version, record: None)
+            try:
+                if verified:
+                    assert await store.read() == (-1, None)
+                else:
+                    with pytest.raises(ConnectionError, match="not valid for 'etcd2.test'"):
+                        await store.read()
+            finally:
+                await store.stop()
+
+    with Etcd(tmp_path, tls=(cert, key, ca)) as server:
+        run(Dns(etcd1_test=LOOPBACK, etcd2_test=LOOPBACK), work)
 
 
 def test_links_find_their_peers_while_dns_is_out(caplog):

@@ -30,7 +30,7 @@ async def within(seconds: float, work: Awaitable[Found]) -> Found:
     result: a task that is told to end would go on for ever.
     """
     task: Any = asyncio.ensure_future(work)
-    task.add_done_callback(lambda done: done.cancelled() or done.exception())  # somebody has seen it
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())  # it is seen
     try:
         await asyncio.wait({task}, timeout=seconds)
         if not task.done():

@@ -27,7 +27,10 @@ class RecordStore(Protocol):
     """What every DCS back end offers; ``shared``: all nodes see one store. All calls may raise ConnectionError or OSError."""
 
     shared: bool
-    reachable: bool
+
+    @property
+    def reachable(self) -> bool:
+        """Whether the store has answered lately."""
 
     async def start(self, changed: Callable[[int, Optional[Record]], None]) -> None:
         """Begin; where the store can be watched, ``changed`` is told (version, record)."""

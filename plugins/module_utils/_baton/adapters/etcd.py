@@ -1,10 +1,13 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The cluster record in etcd, through its JSON gateway: one key, changed by compare-and-swap on its mod_revision.
+"""The cluster record in etcd: one key, changed by compare-and-swap on its mod_revision.
 
-Decides nothing, and writes nothing but swaps: no lease, no heartbeat, so that one etcd serves thousands of clusters. Every
-call ends within ``CALL_SECONDS`` for each endpoint that it tries; the one that answered last is asked first.
+Decides nothing, and writes nothing but swaps: no lease, no heartbeat, so that one etcd serves
+thousands of clusters. A watch tells of a change at once; a read every ``LOOK_SECONDS`` in which
+nothing else was answered proves that etcd is there, and tells what no watch would: that the key is
+gone, or that a backup was restored. See etcd_gateway.py for calls and etcd_watch.py for the watch.
 """
+
 from __future__ import annotations
 
 import asyncio
@@ -12,84 +15,92 @@ import base64
 import json
 import logging
 import ssl
-from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from ..core.record import Record
-from .aio import aiohttp
+from .aio import aiohttp, within
+from .etcd_gateway import Gateway, Options, understood
+from .etcd_watch import Watch
+from .resolver import Resolver
 
 LOG = logging.getLogger("baton.etcd")
-CALL_SECONDS = 0.3
-PASSWORD_SECONDS = 2.0  # etcd makes checking a password slow on purpose
-WATCH_SECONDS = 10.0  # a watch is made anew after this, with a read before it: a frozen member can't keep us in the dark
-BACKOFF = 0.5
-UNAUTHENTICATED = 16  # gRPC's code: the token has expired, or the member has not heard of it
+LOOK_SECONDS = 2.0  # without an answer; with a call's limit, an outage is known 3 s after it began
+RETRY_SECONDS = 1.0  # between two looks at an etcd that does not answer
+APART_SECONDS = 0.2  # between two looks, whatever the watch says
+BACKOFF = 0.5  # seconds before a watch that failed is made anew, doubled each time
+MOST_BACKOFF = 5.0
+LASTED = 5.0  # seconds after which the end of a watch is no failure: proxies do that
+BLIND = 3  # failures in a row before the journal says that etcd can't be watched
 
-
-class Unreachable(ConnectionError):
-    """No endpoint answered, or the one that was asked did not say what became of a swap."""
-
-
-class Refused(ConnectionError):
-    """etcd answered and won't: wrong user, no permission, no leader."""
-
-    def __init__(self, code: int, text: str) -> None:
-        super().__init__(text)
-        self.code = code
-
-
-@dataclass(frozen=True)
-class Options:
-    """``key``: where the record lives. ``user`` "": no authentication; ``password`` is secret and never shown."""
-
-    endpoints: Tuple[str, ...]
-    key: str
-    user: str = ""
-    password: str = ""
+Changed = Callable[[int, Optional[Record]], None]
 
 
 class EtcdStore:
-    """See adapters/dcs.py RecordStore. A version is etcd's mod_revision of the key, -1 where there is none."""
+    """See adapters/dcs.py RecordStore. A version is etcd's mod_revision, -1 without a record."""
 
     shared = True
 
-    def __init__(self, options: Options, tls: Optional[ssl.SSLContext]) -> None:
-        self._options = options
-        self._tls: Any = tls if tls is not None else True
-        self._endpoints: List[str] = list(options.endpoints)
+    def __init__(
+        self,
+        options: Options,
+        tls: Optional[ssl.SSLContext],
+        resolver: Resolver,
+    ) -> None:
         self._key = _encoded(options.key)
-        self._session: Any = None
-        self._token = ""
-        self._watch: Optional["asyncio.Task[None]"] = None
-        self.reachable = True
+        self._gateway = Gateway(options, tls, resolver)
+        self._loop = asyncio.get_running_loop()
+        self._tasks: List["asyncio.Task[None]"] = []
+        self._look = asyncio.Event()
+        self._seen = -1  # the version that was seen last
+        self._told = False  # the present watch has told of a change
+        self._blind = False
 
-    async def start(self, changed: Callable[[int, Optional[Record]], None]) -> None:
-        """Begin to watch: ``changed`` gets (version, record) when the key has changed, and now and then when it has not."""
-        self._session = aiohttp.ClientSession()
-        self._watch = asyncio.get_running_loop().create_task(self._keep_watching(changed))
+    @property
+    def reachable(self) -> bool:
+        """Whether etcd has answered lately; False until it has for the first time."""
+        return self._gateway.reachable
+
+    async def start(self, changed: Changed) -> None:
+        """Begin to watch: ``changed`` gets (version, record) now and then, and at every change.
+
+        The version may be an older one: then etcd was restored from a backup.
+        """
+        await self._gateway.start()
+        for work in (self._keep_looking(changed), self._keep_watching(changed)):
+            self._tasks.append(self._loop.create_task(work))
 
     async def stop(self) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
-            await asyncio.gather(self._watch, return_exceptions=True)
-        if self._session is not None:
-            await self._session.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._gateway.stop()
 
     async def read(self) -> Tuple[int, Optional[Record]]:
-        return _record_of((await self._call("/v3/kv/range", {"key": self._key}, repeat=True)).get("kvs", []))
+        body = {"key": self._key}
+        found = await self._gateway.call("/v3/kv/range", body, _range, repeat=True)
+        self._seen = found[0]
+        return found
 
     async def swap(self, expected: int, version: int, record: Record) -> Tuple[bool, int]:
         value = json.dumps(record.to_json(), separators=(",", ":"))
-        compare = {"key": self._key, "target": "MOD", "result": "EQUAL", "mod_revision": str(max(expected, 0))}
+        compare = {
+            "key": self._key,
+            "target": "MOD",
+            "result": "EQUAL",
+            "mod_revision": str(max(expected, 0)),
+        }
         body = {
             "compare": [compare],
             "success": [{"request_put": {"key": self._key, "value": _encoded(value)}}],
             "failure": [{"request_range": {"key": self._key}}],
         }
-        answer = await self._call("/v3/kv/txn", body, repeat=False)
-        if answer.get("succeeded"):
-            return True, int(answer["header"]["revision"])
-        return False, _record_of(answer["responses"][0]["response_range"].get("kvs", []))[0]
+        try:
+            found = await self._gateway.call("/v3/kv/txn", body, _swapped, repeat=False)
+        except ConnectionError:
+            self._look.set()  # one endpoint has failed: see what the others say
+            raise
+        self._seen = found[1]
+        return found
 
     async def adopt(self, version: int, record: Record) -> None:
         """A shared store is read, not told."""
@@ -97,115 +108,130 @@ class EtcdStore:
     async def forget(self) -> None:
         """A shared store is not ours to drop."""
 
-    # --- calls ---
+    # --- looking ---
 
-    async def _call(self, path: str, body: Dict[str, Any], repeat: bool) -> Dict[str, Any]:
-        """Ask one endpoint after the other. Without ``repeat`` only those that certainly did not get the request are left."""
-        try:
-            answer = await self._ask_any(path, body, repeat)
-        except ConnectionError as error:
-            self._say(False, str(error))
-            raise
-        self._say(True, "")
-        return answer
-
-    async def _ask_any(self, path: str, body: Dict[str, Any], repeat: bool) -> Dict[str, Any]:
-        failures: List[str] = []
-        for endpoint in list(self._endpoints):
+    async def _keep_looking(self, changed: Changed) -> None:
+        while True:
+            self._look.clear()
             try:
-                return await self._authenticated(endpoint, path, body)
-            except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
-                failures.append(f"{endpoint}: {_short(error)}")
-                self._endpoints.remove(endpoint)
-                self._endpoints.append(endpoint)
-                never_sent = isinstance(error, (aiohttp.ClientConnectorError, Refused))
-                if not repeat and not never_sent:
-                    break
-        raise Unreachable("; ".join(failures))
+                changed(*await self.read())
+                pause = APART_SECONDS
+            except ConnectionError:  # which the gateway has told the journal
+                pause = RETRY_SECONDS
+            await asyncio.sleep(pause)
+            await self._until_due()
 
-    async def _authenticated(self, endpoint: str, path: str, body: Dict[str, Any]) -> Dict[str, Any]:
-        if not self._options.user:
-            return await self._post(endpoint, path, body)
-        if self._token:
+    async def _until_due(self) -> None:
+        """Return when nothing was answered for a while, or when there is something to look at."""
+        while not self._look.is_set():
+            left = self._gateway.answered + LOOK_SECONDS - self._loop.time()
+            if left <= 0:
+                return
             try:
-                return await self._post(endpoint, path, body)
-            except Refused as error:
-                if error.code != UNAUTHENTICATED:
-                    raise
-        credentials = {"name": self._options.user, "password": self._options.password}
-        self._token = ""
-        self._token = str((await self._post(endpoint, "/v3/auth/authenticate", credentials, PASSWORD_SECONDS))["token"])
-        return await self._post(endpoint, path, body)
-
-    async def _post(self, endpoint: str, path: str, body: Dict[str, Any], seconds: float = CALL_SECONDS) -> Dict[str, Any]:
-        headers = {"Authorization": self._token} if self._token else {}
-        timeout = aiohttp.ClientTimeout(total=seconds)
-        async with self._session.post(endpoint + path, json=body, headers=headers, ssl=self._tls, timeout=timeout) as response:
-            answer = await response.json(content_type=None)
-            if response.status != 200 or not isinstance(answer, dict):
-                raise _refusal(response.status, answer)
-            return answer
-
-    def _say(self, reachable: bool, why: str) -> None:
-        if reachable != self.reachable:
-            self.reachable = reachable
-            if reachable:
-                LOG.info("etcd answers again")
-            else:
-                LOG.error("etcd is unreachable (%s): the cluster goes on, but its record can't be changed", why)
+                await within(left, self._look.wait())
+            except asyncio.TimeoutError:
+                continue
 
     # --- watching ---
 
-    async def _keep_watching(self, changed: Callable[[int, Optional[Record]], None]) -> None:
+    async def _keep_watching(self, changed: Changed) -> None:
+        failures = 0
         while True:
-            try:
-                answer = await self._call("/v3/kv/range", {"key": self._key}, repeat=True)
-                changed(*_record_of(answer.get("kvs", [])))
-                await self._watch_once(int(answer["header"]["revision"]) + 1, changed)
-            except asyncio.TimeoutError:
-                continue  # no sign of life for long enough: look again
-            except (aiohttp.ClientError, OSError, ValueError, KeyError) as error:
-                LOG.debug("watch: %s", _short(error))
-                await asyncio.sleep(BACKOFF)
+            began = self._loop.time()
+            watch = Watch(self._gateway, self._key)
+            self._told = False
+            why = await self._watch(watch, changed)
+            lasted = watch.created and self._loop.time() - began > LASTED
+            failures = 0 if lasted else 1 if self._told else failures + 1
+            self._note_watch(failures, why)
+            if failures:
+                self._gateway.demote(watch.endpoint)
+            if why or failures:
+                self._look.set()
+                await asyncio.sleep(_pause(failures))
 
-    async def _watch_once(self, revision: int, changed: Callable[[int, Optional[Record]], None]) -> None:
-        body = {"create_request": {"key": self._key, "start_revision": str(revision)}}
-        headers = {"Authorization": self._token} if self._token else {}
-        timeout = aiohttp.ClientTimeout(total=WATCH_SECONDS, sock_connect=CALL_SECONDS)
-        url = self._endpoints[0] + "/v3/watch"
-        async with self._session.post(url, json=body, headers=headers, ssl=self._tls, timeout=timeout) as response:
-            async for line in response.content:
-                result = json.loads(line).get("result", {})
-                kvs = [event["kv"] for event in result.get("events", []) if event.get("type", "PUT") == "PUT"]
-                if kvs:
-                    changed(*_record_of(kvs[-1:]))
-                if result.get("canceled"):
-                    raise ValueError(result.get("cancel_reason", "the watch was cancelled"))
+    async def _watch(self, watch: Watch, changed: Changed) -> str:
+        """Watch until that ends; return why it did, "" when it is merely time for a new one."""
+        try:
+            await watch.open()
+            self._look.set()  # what changed before is not told by this watch
+            while True:
+                result = await watch.next()
+                if result is None:
+                    return f"{watch.endpoint}: it ends the watch"
+                found = understood(_newest, result)
+                if found is not None:
+                    self._pass_on(*found, changed)
+        except asyncio.TimeoutError as error:
+            return "" if watch.created else watch.why(error)
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            return watch.why(error)
+        finally:
+            watch.close()
+
+    def _pass_on(self, version: int, record: Optional[Record], changed: Changed) -> None:
+        """Tell of what a watch has seen; only a read may tell of a version that is not newer."""
+        self._told = True
+        if version > self._seen:
+            self._seen = version
+            changed(version, record)
+        elif version < self._seen:
+            self._look.set()
+
+    def _note_watch(self, failures: int, why: str) -> None:
+        """Tell the journal once that changes are seen late, and when they are seen at once."""
+        if failures >= BLIND and self.reachable and not self._blind:
+            self._blind = True
+            LOG.warning(
+                "etcd can't be watched (%s): a change of the record is seen after up to %g s",
+                why,
+                LOOK_SECONDS,
+            )
+        elif not failures and self._blind:
+            self._blind = False
+            LOG.info("etcd can be watched again")
+
+
+def _pause(failures: int) -> float:
+    """Return the seconds before a watch is made anew after so many failures in a row."""
+    return min(BACKOFF * (1 << min(max(failures - 1, 0), 10)), MOST_BACKOFF)
 
 
 def _encoded(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
+def _revision(answer: Dict[str, Any]) -> int:
+    """Return the store's revision, which every answer of etcd has, and nobody else's."""
+    return int(answer["header"]["revision"])
+
+
+def _range(answer: Dict[str, Any]) -> Tuple[int, Optional[Record]]:
+    _revision(answer)
+    return _record_of(answer.get("kvs", []))
+
+
+def _swapped(answer: Dict[str, Any]) -> Tuple[bool, int]:
+    revision = _revision(answer)
+    if answer.get("succeeded"):
+        return True, revision
+    return False, _record_of(answer["responses"][0]["response_range"].get("kvs", []))[0]
+
+
+def _newest(result: Dict[str, Any]) -> Optional[Tuple[int, Optional[Record]]]:
+    """Return the last of a watch's events as a read would give it, None when it has none."""
+    if not result.get("events"):
+        return None
+    event = result["events"][-1]
+    return _record_of([event["kv"]] if event.get("type", "PUT") == "PUT" else [])
+
+
 def _record_of(kvs: List[Dict[str, Any]]) -> Tuple[int, Optional[Record]]:
     if not kvs:
         return -1, None
+    version = int(kvs[0]["mod_revision"])
     try:
         record = Record.from_json(json.loads(base64.b64decode(kvs[0]["value"])))
-    except (KeyError, TypeError, IndexError) as error:
-        raise ValueError(f"the key holds something that is not a cluster record: {error}") from error
-    return int(kvs[0]["mod_revision"]), record
-
-
-def _refusal(status: int, answer: Any) -> Refused:
-    text = str(answer.get("error") or answer.get("message") or answer) if isinstance(answer, dict) else str(answer)
-    code = int(answer.get("code", 0)) if isinstance(answer, dict) else 0
-    if "invalid auth token" in text or "user name is empty" in text:
-        code = UNAUTHENTICATED
-    return Refused(code, f"it says {text!r} (HTTP {status})")
-
-
-def _short(error: BaseException) -> str:
-    if isinstance(error, asyncio.TimeoutError):
-        return f"no answer within {CALL_SECONDS:g} s"
-    return str(error) or type(error).__name__
+    except (LookupError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
+        raise ValueError(f"the key holds something that is not a cluster record: {error}") from None
+    return version, record
