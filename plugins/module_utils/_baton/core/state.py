@@ -55,7 +55,8 @@ class State:
         self.last_at = max(saved.at, self.replies.newest, last.at if last is not None else 0)
         self.clock = LogClock(self.last_at)
         # Within one boot of the machine its clock says how long nothing ran; over a reboot, nothing that can be trusted does.
-        self._offset: Optional[int] = saved.log_offset[1] if saved.log_offset[0] == self.config.boot else None
+        boot, offset = saved.log_offset
+        self._offset: Optional[int] = offset if boot and boot == self.config.boot else None
         self._apply_quietly(min(saved.commit, self.log.end.seq))
 
     def _apply_quietly(self, seq: int) -> None:
