@@ -610,25 +610,51 @@ def the_store_is_rolled_back(seed):
         scene.ordered(n1, "switch", node="n2")
         scene.expect(lambda: scene.world.active() is n2, "n2 does not take over")
         n1, n2 = n2, n1
+    known = scene.dice.random() < 0.5
+    for order in ("pause", "resume") if known else ():  # n2 knows of newer ones, too
+        scene.ordered(n1, order)
+        scene.run(0.5)
     n2.crash()
     scene.alone(n1)
     scene.writes(n1, 5)
     newest = store.version, store.record
     # Some stores count on from where they were, others begin at a higher number.
-    store.version, store.record = (version if scene.dice.random() < 0.5 else newest[0] + 100), record
+    store.shows(version if scene.dice.random() < 0.5 else newest[0] + 100, record)
     scene.run(2)
-    if switched and scene.dice.random() < 0.5:
-        scene.cut(n1, n2)  # by itself, n2 knows that it has promised itself to a newer epoch
+    apart = scene.dice.random() < 0.5
+    if apart:
+        scene.cut(n1, n2)
     n2.start()
+    if apart and not switched and not known:
+        _never_two(scene, n1, n2)  # nothing can tell n2: but whoever it could follow stops first
+        return
     end = scene.world.now + 8
     while scene.world.now < end:
         scene.run(0.05)
         if n2.node.serving(n2.clock()):
             scene.fail("n2 serves by a record that was restored, without what n1 has acknowledged")
     scene.world.cut.clear()
-    store.version, store.record = store.version + 1000, newest[1]
-    scene.expect(lambda: scene.world.active() is n1 or n1.node.trouble, "n1 does not come back after the store was mended")
+    if scene.dice.random() < 0.5:
+        store.shows(store.version + 1000, newest[1])
+    else:  # a person has the one that served last go on, from the record as it is, or from none
+        if scene.dice.random() < 0.3:
+            store.shows(-1, None)
+            scene.run(3)
+        scene.ordered(n1, "promote", force=True)
+    scene.in_sync(n1, n2)
+    if scene.world.active() is not n1:
+        scene.fail("n1 does not come back")
+    scene.expect(lambda: n2.node.in_sync() and not n2.node.trouble, "n2 does not see that all is well again")
     scene.nothing_lost(n1)
+
+
+def _never_two(scene, n1, n2):
+    scene.world.checks.forked = True
+    end = scene.world.now + 8
+    while scene.world.now < end:
+        scene.run(0.02)
+        if n1.node.serving(n1.clock()) and n2.node.serving(n2.clock()):
+            scene.fail("two serve by two records")
 
 
 @aimed
@@ -646,7 +672,7 @@ def the_store_names_an_active_of_the_past(seed):
     active = scene.world.active()
     scene.writes(active, 5)
     newest = store.version, store.record
-    store.version, store.record = scene.dice.choice((version, newest[0] + 100)), record
+    store.shows(scene.dice.choice((version, newest[0] + 100)), record)
     apart = scene.dice.random() < 0.5
     scene.world.checks.forked = apart  # then nothing tells it that its next epoch was given already
     for host in (n1, n3) if apart else ():
@@ -662,7 +688,7 @@ def the_store_names_an_active_of_the_past(seed):
         scene.run(0.05)
         if n2.node.serving(n2.clock()):
             scene.fail("n2 serves by a record that was restored, without what was acknowledged")
-    store.version, store.record = store.version + 1000, newest[1]
+    store.shows(store.version + 1000, newest[1])
     scene.expect(lambda: scene.world.active() is active or active.node.trouble, "nobody serves after the store was mended")
     scene.nothing_lost(active)
 

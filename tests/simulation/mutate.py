@@ -325,7 +325,7 @@ def repeated_request_is_a_new_one():
 
 
 def promotes_who_is_not_in_sync():
-    def force(self, order, now):
+    def force(self, order, rolled_back, now):
         self._asked(order, now)
         forced = self._promoted()
         self.node.send_swap("promote", self.node.config.node, forced.adding(self.node.me), now)
@@ -607,6 +607,16 @@ def a_removed_node_comes_back_by_itself():
 @seen_in("the_store_is_rolled_back")
 def an_older_record_is_believed_if_its_version_is_newer():
     return replaced(node.Node, "_goes_back", lambda self, record: False)
+
+
+@seen_in("the_store_is_rolled_back")
+def who_could_be_promoted_by_an_older_record_does_not_count():
+    return replaced(leading.Leading, "counted", lambda self: self.followers.counted(self._ours()))
+
+
+@seen_in("the_store_is_rolled_back")
+def what_a_person_forced_from_an_older_record_is_doubted():
+    return replaced(node.Node, "_is_forced_anew", lambda self, record: False)
 
 
 @seen_in("the_store_names_an_active_of_the_past")

@@ -94,6 +94,13 @@ class RecordStore:
         if not self._later(host, act, lambda: answer(None, -1), late):
             self.under_way.remove(command.record)
 
+    def shows(self, version, record):
+        """The store was restored, or emptied: whoever looks at it from time to time sees that."""
+        self.version, self.record = version, record
+        for host in self.world.hosts.values():
+            if host.name not in self.cut:
+                host.give(ev.RecordRead(version, record))
+
     def _tell_watchers(self):
         for host in self.world.hosts.values():
             if host.name not in self.cut and self.world.dice.random() < 0.7:

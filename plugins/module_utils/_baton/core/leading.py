@@ -95,10 +95,13 @@ class Leading:
         """Whether strong reads and writes may be answered now."""
         return self.reigning(now) and not self.waits_for
 
+    def _ours(self) -> List[Record]:
+        """Return the records that may stand by our own doing (M1)."""
+        return [self.record, self.swap.record] if self.swap else [self.record]
+
     def counted(self) -> Set[Member]:
-        """Return whose acknowledgements commit and lease need: by the record, and by any other that may stand (M1)."""
-        others = (self.swap.record if self.swap else None, self.doubtful)
-        return self.followers.counted([self.record, *(record for record in others if record is not None)])
+        """Return whose acknowledgements commit and lease need: by our records, and by an older one that the store shows."""
+        return self.followers.counted([*self._ours(), self.doubtful] if self.doubtful is not None else self._ours())
 
     # --- writes -----------------------------------------------------------------------------------------------------
 
@@ -257,7 +260,8 @@ class Leading:
     # --- followers --------------------------------------------------------------------------------------------------
 
     def hello(self, hello: Hello, now: float) -> None:
-        answer = self.followers.hello(hello, self.counted(), self.state.commit, now)
+        # Who counts by an older record only has acknowledged nothing since it left: it need not have what we have.
+        answer = self.followers.hello(hello, self.followers.counted(self._ours()), self.state.commit, now)
         if answer is not None:
             self.state.out.append(Send(hello.node, answer))
         follower = self.followers.by_node[hello.node]
@@ -274,7 +278,7 @@ class Leading:
     def reject(self, node: str, reject: Reject, now: float) -> None:
         if reject.epoch != self.epoch:
             return
-        answer = self.followers.reject(node, reject, self.counted())
+        answer = self.followers.reject(node, reject, self.followers.counted(self._ours()))
         if answer is not None:
             self.state.out.append(Send(node, answer))
         follower = self.followers.by_node.get(node)
@@ -359,8 +363,7 @@ class Leading:
 
     def _may_stand(self, member: Member) -> bool:
         """Whether a member may be in the record that stands in the store."""
-        records = [self.record, self.swap.record if self.swap else None, self.doubtful]
-        return any(record is not None and member in record.in_sync for record in records)
+        return any(record is not None and member in record.in_sync for record in (*self._ours(), self.doubtful))
 
     def settled(self, settled: Settled, now: float) -> None:
         """A swap has ended: take the new record, or step down."""

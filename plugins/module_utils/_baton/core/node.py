@@ -8,7 +8,7 @@ Roles: ``unjoined`` (no data, no cluster), ``starting`` (read the record; rule M
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Callable, Dict, List, Optional, Set
+from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
 from .config import COMPATIBLE, Names, NodeConfig, next_version
 from .documents import Change
@@ -126,6 +126,7 @@ class Node:
         self._recovery: Optional[Recovery] = None
         self._hello_at = self._read_at = self._doubted_at = NEVER
         self._trouble_noted = ""
+        self.doubtful: Optional[Tuple[int, Optional[Record]]] = None  # what the store shows, for so long that it is no echo
         self._in_sync_noted = ""
         self._handlers: Dict[type, Callable[[Event, float], None]] = {
             Started: self._started, Tick: self._tick, Flush: self._flush, RecordRead: self._record_read,
@@ -262,7 +263,9 @@ class Node:
         if record is None:
             self._no_record(now)
             return
-        if version < self.state.known or self._goes_back(record):
+        if version < self.state.known and self._is_forced_anew(record):
+            self.state.believe(version, record)
+        elif version < self.state.known or self._goes_back(record):
             self._doubt(version, record, now)
             return
         self._end_doubt()
@@ -288,6 +291,7 @@ class Node:
             self.out.append(RoleChanged(self.role, record.active, record.active_url))
         if not self.trouble:
             self._trouble_noted = ""
+        self.doubtful: Optional[Tuple[int, Optional[Record]]] = None  # what the store shows, for so long that it is no echo
         self._note_in_sync()
 
     def _goes_back(self, record: Record) -> bool:
@@ -296,10 +300,25 @@ class Node:
         before = record.epoch.number <= promised.number and record.epoch != promised
         return self.config.shared and ours and before
 
+    def _is_forced_anew(self, record: Record) -> bool:
+        """Whether a person made an epoch, newer than all that we know, from a store that was rolled back."""
+        newest = max(self.state.promised.number, self.record.epoch.number)
+        ours = record.cluster_id == self.state.cluster_id
+        return self.config.shared and ours and record.forced_epoch == record.epoch and record.epoch.number > newest
+
+    def believe_store(self) -> bool:
+        """A person forces us: if the store is older than we know, or empty, go on from what it shows; return whether it was."""
+        if self.doubtful is None:
+            return False
+        self.state.believe(*self.doubtful)
+        self.swap = None  # one from before can't come to anything
+        self._end_doubt()
+        return True
+
     def _end_doubt(self) -> None:
         if self._doubted_at > NEVER and self.leading is not None:
             self.leading.trouble, self.leading.in_doubt, self.leading.doubtful = "", False, None
-        self._doubted_at = NEVER
+        self._doubted_at, self.doubtful = NEVER, None
 
     def _doubt(self, version: int, record: Optional[Record], now: float) -> None:
         """An older record than we know of, or none: an answer that was overtaken, unless what we ask from now on says the same."""
@@ -307,11 +326,13 @@ class Node:
             self._doubted_at = now
             self.out.append(ReadRecord())
         elif now - self._doubted_at > OVERTAKEN:
-            text = "the cluster record is gone but this node has data: restore the store; it is never made anew by itself"
+            text = ("the cluster record is gone but this node has data: restore the store, or make the node that has served last "
+                    "active by force; it is never made anew by itself")  # fmt: skip
             if record is not None:
                 text = (f"the cluster record is older (version {version}, epoch {record.epoch.number}) than one this node has seen "
-                        f"(version {self.state.known}, epoch {self.state.promised.number}): the store was restored or replaced; "
-                        "check it before anything else")  # fmt: skip
+                        f"(version {self.state.known}, epoch {self.state.promised.number}): the store was restored or replaced; put "
+                        "the newest one back, or make the node that has served last active by force")  # fmt: skip
+            self.doubtful = (version, record)
             if self.leading is None:
                 self._stop(text, now)
                 return

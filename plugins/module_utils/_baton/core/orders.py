@@ -75,10 +75,14 @@ class Orders:
     # --- promote --------------------------------------------------------------------------------------------------------
 
     def _promote(self, order: Operator, now: float) -> None:
-        node, record = self.node, self.node.record
+        node = self.node
         if node.leading is not None:
-            node.out.append(Reply(order.id, self._active_now()))
-            return
+            if not order.force or not node.leading.in_doubt:
+                node.out.append(Reply(order.id, self._active_now()))
+                return
+            node.step_down("it is to begin anew from a store that was rolled back", now)
+        rolled_back = order.force and node.believe_store()
+        record = node.record
         if not record.cluster_id or node.trouble and not order.force:
             raise refused("not_ready", node.trouble or f"{node.config.node} has not joined a cluster; nothing to be active for")
         if node.swap is not None or self._promotion is not None or node.installing:
@@ -86,7 +90,7 @@ class Orders:
         if node.config.no_failover and not order.force:
             raise refused("no_failover", f"{node.config.node} is set never to be active (--no-failover); choose another, or use --force")
         if order.force:
-            self._force(order, now)
+            self._force(order, rolled_back, now)
         elif not record.active:
             self._take_vacant(order, now)
         elif node.config.shared and node.in_sync() and self._unheard_for_grace(now):
@@ -130,15 +134,16 @@ class Orders:
             why = f"the log of {node.config.node} ends at {node.state.log.end.seq}, without entry {floor} that was acknowledged"
             raise refused("set_back", f"{why}: its disk was set back; make another node active, or lose what is missing with --force")
 
-    def _force(self, order: Operator, now: float) -> None:
+    def _force(self, order: Operator, rolled_back: bool, now: float) -> None:
         node, record = self.node, self.node.record
         forced = node.promoted()
         lost = "nothing that was acknowledged: this node is in sync"
-        safe = node.config.shared and node.in_sync() and node.state.reaches_floor(record)
+        safe = node.config.shared and node.in_sync() and node.state.reaches_floor(record) and not rolled_back
         if not safe:
             # Above every reign that is known of, so that fencing tokens grow for whoever saw those of the other side.
-            seen = max([forced.epoch.number, *(hello.promised.number + 1 for hello in node.peers.values())])
-            epoch = forced.epoch._replace(number=min(seen, forced.epoch.number + MOST_AHEAD))
+            theirs = [hello.promised.number + 1 for hello in node.peers.values()]
+            ours = max(forced.epoch.number, node.state.promised.number + 1)
+            epoch = forced.epoch._replace(number=min(max([ours, *theirs]), ours + MOST_AHEAD))
             forced = replace(
                 forced, epoch=epoch, in_sync=(node.me,), forced=epoch.number, forced_id=epoch.id, floor=node.state.commit,
                 floor_epoch=node.state.applied.epoch,

@@ -117,6 +117,11 @@ class State:
         self.known = max(self.known, version)
         self.keep_record()
 
+    def believe(self, version: int, record: Optional[Record]) -> None:
+        """Take what the store shows although it is older than what we knew: a person has said so. Without one ours stays."""
+        self.record, self.version, self.known = record or self.record, version, version
+        self.keep_record()
+
     def keep_record(self) -> None:
         """Make durable what we know of the record."""
         if self.record is not None:
