@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Aimed schedules: for each fault that random schedules hardly meet, one that plays it. Each takes a seed and raises Violation.
 
-``python tests/simulation/run.py --aimed`` runs them all; mutate.py says which rule each of them is there for.
+``python tests/simulation/run.py`` plays them beside the random ones, ``--only NAME`` one of them; mutate.py says which rule each is for.
 """
 
 from __future__ import annotations

@@ -302,9 +302,9 @@ class Node:
 
     def _is_forced_anew(self, record: Record) -> bool:
         """Whether a person made an epoch, newer than all that we know, from a store that was rolled back."""
-        newest = max(self.state.promised.number, self.record.epoch.number)
-        ours = record.cluster_id == self.state.cluster_id
-        return self.config.shared and ours and record.forced_epoch == record.epoch and record.epoch.number > newest
+        promised, ours = self.state.promised, record.cluster_id == self.state.cluster_id
+        newer = record.epoch.number > self.record.epoch.number and (record.epoch == promised or record.epoch.number > promised.number)
+        return self.config.shared and ours and newer and record.forced_epoch == record.epoch
 
     def believe_store(self) -> bool:
         """A person forces us: if the store is older than we know, or empty, go on from what it shows; return whether it was."""
