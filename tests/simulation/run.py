@@ -21,7 +21,6 @@ importlib.import_module("conftest")  # makes the package ``baton`` importable
 from simulation.aimed import SCHEDULES  # noqa: E402
 from simulation.schedule import Schedule  # noqa: E402
 
-
 AIMED_SEEDS = 200  # of each aimed schedule, for many seeds of the others
 
 

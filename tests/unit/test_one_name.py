@@ -5,6 +5,7 @@
 import shutil
 
 import pytest
+import requests
 
 from support.cluster import Cluster, free_port, until
 
@@ -39,8 +40,10 @@ def test_a_second_passive_of_one_name_is_refused_and_both_are_named(pair, copied
     assert pair.n1.said(both), "so does its journal"
     until(lambda: twin.status()["error"], "the one that is refused says so, too")
     until(lambda: pair.n2.status()["error"], "and the one that stays")
-    metrics = pair.n1.call("GET", "/../../metrics").text
+    metrics = requests.get(pair.n1.url + "/metrics", timeout=10).text
     assert "baton_trouble 1" in metrics
+    (line,) = [line for line in metrics.splitlines() if line.startswith("baton_duplicate_node{")]
+    assert 'node="n2"' in line and pair.n2.url in line and twin.url in line and line.endswith(" 1")
     assert pair.call(pair.n1, "POST", "/profiles", json={"Name": "p"}).ok
     assert epochs_and_members(pair.n1) == before
     twin.stop()

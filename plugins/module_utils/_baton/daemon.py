@@ -39,6 +39,7 @@ from .adapters.files import BlobStore
 from .adapters.guard_client import GuardClient
 from .adapters.http.app import build_app
 from .adapters.http.server import Server
+from .adapters.http.tokens import fresh_token
 from .adapters.notice import PATH as NOTICE_PATH
 from .adapters.notice import Notice
 from .adapters.peers import PATH as LINK_PATH
@@ -647,7 +648,7 @@ class Daemon:
                 return
             try:
                 if not token:
-                    token = secrets.token_urlsafe(32)
+                    token = fresh_token()
                     write_durably(draft, token + "\n")
                 await self.service.make_admin(token)
             except (Problem, OSError) as error:

@@ -273,6 +273,7 @@ class Service:
             "commit": state.commit,
             "lease_remaining": max(0.0, round(leading.lease - now, 3)) if leading is not None else None,
             "vip": self.vip() if self.vip is not None else None,
+            "duplicates": node.twins.known(now),
             "removed": [document.key for document in state.heads.list("removed")],
             "nodes": [self._node_status(name, url, now) for name, url in sorted(node.members().items())],
         }

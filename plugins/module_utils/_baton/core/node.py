@@ -291,7 +291,6 @@ class Node:
             self.out.append(RoleChanged(self.role, record.active, record.active_url))
         if not self.trouble:
             self._trouble_noted = ""
-        self.doubtful: Optional[Tuple[int, Optional[Record]]] = None  # what the store shows, for so long that it is no echo
         self._note_in_sync()
 
     def _goes_back(self, record: Record) -> bool:
@@ -701,7 +700,7 @@ class Node:
 
     def _twin_seen(self, event: Event, now: float) -> None:
         if isinstance(event, TwinSeen):
-            self.twins.seen(self.config.node, self.twins.text(self.config.node, event.where), now)
+            self.twins.beside(self.config.node, event.where, now)
 
     def _follow_members(self) -> None:
         """Nodes that were added or removed: keep a link to those who are there."""

@@ -23,7 +23,7 @@ RENOUNCE_AFTER = 5.0  # seconds of being refused after which it can't be a prede
 
 
 class Twins:
-    """What one node knows of them: node → (text, when it was seen)."""
+    """What one node knows of them: node → (where the two are, when it was seen)."""
 
     def __init__(self, config: NodeConfig, state: State) -> None:
         self._config = config
@@ -36,8 +36,7 @@ class Twins:
     def check(self, hello: Hello, known: Optional[Hello], alive: bool, now: float) -> str:
         """Return why this Hello is refused, or "". ``known``: the node's last one; ``alive``: its process surely lives."""
         if hello.node == self._config.node:
-            me = where(self._config.url, self._config.host)
-            return self.seen(hello.node, f"{self.text(hello.node, me)} and {where(hello.url, hello.host)}", now)
+            return self.beside(hello.node, where(hello.url, hello.host), now)
         other = known is not None and known.process != hello.process and bool(known.process and hello.process)
         if other and known is not None and alive and hello.node not in self._ended:
             process, since = self._suspects.get(hello.node, ("", now))
@@ -45,21 +44,22 @@ class Twins:
                 self._suspects[hello.node] = (hello.process, now)
             if process != hello.process or now - since < SUSPECT_FOR:
                 return NOT_YET  # a word of its predecessor that was overtaken, or its successor before we know of its end
-            first = where(known.url, known.host)
-            return self.seen(hello.node, f"{self.text(hello.node, first)} and {where(hello.url, hello.host)}", now)
+            return self.seen(hello.node, f"{where(known.url, known.host)} and {where(hello.url, hello.host)}", now)
         self._ended.discard(hello.node)
         self._suspects.pop(hello.node, None)
         return ""
 
-    def text(self, node: str, first: str) -> str:
-        return f"two nodes call themselves {node}: give one of them another --node-id and an empty data directory: {first}"
+    def beside(self, node: str, other: str, now: float) -> str:
+        """Another process has our own name; return what to say of it."""
+        return self.seen(node, f"{where(self._config.url, self._config.host)} and {other}", now)
 
-    def seen(self, node: str, text: str, now: float) -> str:
+    def seen(self, node: str, places: str, now: float) -> str:
         """Keep what was seen, and say it once; return the text."""
         old = self._seen.get(node)
-        if old is None or old[0] != text or now - old[1] > REMEMBERED:
+        text = _text(node, places)
+        if old is None or old[0] != places or now - old[1] > REMEMBERED:
             self._state.note("error", text)
-        self._seen[node] = (text, now)
+        self._seen[node] = (places, now)
         return text
 
     def link_down(self, node: str) -> None:
@@ -67,13 +67,16 @@ class Twins:
 
     def of(self, node: str, now: float) -> Tuple[str, ...]:
         """Return what to tell a node of its own name."""
-        text, at = self._seen.get(node, ("", 0.0))
-        return (text,) if text and now - at <= REMEMBERED else ()
+        return tuple(places for name, places in self.known(now).items() if name == node)
+
+    def known(self, now: float) -> Dict[str, str]:
+        """Return the names that two have now, and where these are."""
+        self._seen = {node: item for node, item in self._seen.items() if now - item[1] <= REMEMBERED}
+        return {node: places for node, (places, _at) in sorted(self._seen.items())}
 
     def error(self, now: float) -> str:
         """Return what is known of twins now, for people, or ""."""
-        self._seen = {node: item for node, item in self._seen.items() if now - item[1] <= REMEMBERED}
-        return "; ".join(text for text, _at in self._seen.values())
+        return "; ".join(_text(node, places) for node, places in self.known(now).items())
 
     def refused(self, why: str, out: List[Command], now: float) -> None:
         """We are the one that is refused. A copy of a disk that is in use must not be taken for that disk later."""
@@ -88,3 +91,7 @@ class Twins:
 
 def where(url: str, host: str) -> str:
     return f"{url} on {host}" if host else url
+
+
+def _text(node: str, places: str) -> str:
+    return f"two nodes call themselves {node}: {places}; give one of them another --node-id and an empty data directory"

@@ -103,6 +103,9 @@ class System:
         lines += ["# HELP baton_member_in_sync Whether a node is in the in-sync set.", "# TYPE baton_member_in_sync gauge"]
         for node in status["nodes"]:
             lines.append(f'baton_member_in_sync{{node="{node["id"]}"}} {int(node["in_sync"])}')
+        lines += ["# HELP baton_duplicate_node Two processes call themselves this node.", "# TYPE baton_duplicate_node gauge"]
+        for name, places in status["duplicates"].items():
+            lines.append(f'baton_duplicate_node{{node="{_label(name)}",where="{_label(places)}"}} 1')
         lines += _driver_lines(self._backend.drivers())
         lines.append("# HELP baton_certificate_expiry_timestamp_seconds When a certificate ends, in unix seconds.")
         lines.append("# TYPE baton_certificate_expiry_timestamp_seconds gauge")
@@ -142,6 +145,11 @@ def _driver_lines(drivers: List[Dict[str, Any]]) -> List[str]:
         lines += [f"# HELP baton_{name} {text}", f"# TYPE baton_{name} {kind}"]
         lines += [f'baton_{name}{{driver="{driver["id"]}"}} {value(driver)}' for driver in drivers]
     return lines
+
+
+def _label(text: str) -> str:
+    """Return a text as the value of a label."""
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
 
 
 def _time(body: Dict[str, Any], name: str) -> float:

@@ -17,6 +17,14 @@ ADMIN: access.Scope = {"kind": "admin"}
 NODE: access.Scope = {"kind": "node"}
 
 
+def fresh_token() -> str:
+    """Return a random token; not one that begins with "-", which `drpcli -T "$TOKEN"` would take for an option."""
+    while True:
+        token = secrets.token_urlsafe(32)
+        if token[0] != "-":
+            return token
+
+
 class Tokens:
     """Authentication by the replicated token documents, and their API."""
 
@@ -67,7 +75,7 @@ class Tokens:
         return await self._make({"kind": "profile", "name": name}, ttl, "")
 
     async def _make(self, scope: access.Scope, ttl: Optional[int], description: str) -> Any:
-        token = secrets.token_urlsafe(32)
+        token = fresh_token()
         value = access.token_document(token, scope, int(self._backend.log_time()), ttl, description)
         key = access.token_id(token)
         await self._backend.submit([Change("tokens", key, "put", value)])
