@@ -24,6 +24,7 @@ from baton.core import (  # noqa: E402
     client_leases,
     coordination,
     documents,
+    doubt,
     drivers,
     driving,
     election,
@@ -606,7 +607,7 @@ def a_removed_node_comes_back_by_itself():
 
 @seen_in("the_store_is_rolled_back")
 def an_older_record_is_believed_if_its_version_is_newer():
-    return replaced(node.Node, "_goes_back", lambda self, record: False)
+    return replaced(doubt.Doubt, "is_older", lambda self, version, record: version < self._state.known)
 
 
 @seen_in("the_store_is_rolled_back")
@@ -616,7 +617,7 @@ def who_could_be_promoted_by_an_older_record_does_not_count():
 
 @seen_in("the_store_is_rolled_back")
 def what_a_person_forced_from_an_older_record_is_doubted():
-    return replaced(node.Node, "_is_forced_anew", lambda self, record: False)
+    return replaced(doubt.Doubt, "is_forced_anew", lambda self, version, record: False)
 
 
 @seen_in("the_store_names_an_active_of_the_past")

@@ -8,10 +8,11 @@ Roles: ``unjoined`` (no data, no cluster), ``starting`` (read the record; rule M
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Callable, Dict, List, Optional, Set, Tuple
+from typing import Any, Callable, Dict, List, Optional, Set
 
 from .config import COMPATIBLE, Names, NodeConfig, next_version
 from .documents import Change
+from .doubt import Doubt
 from .driving import Driving
 from .election import NEVER, Election
 from .events import (
@@ -93,7 +94,6 @@ from .twins import NOT_YET, Twins
 MOST_HISTORY = 200
 PROBE_AHEAD = 0.2  # seconds that the network has for saying that somebody holds the VIP still
 LOOK_AGAIN = 5.0  # seconds of silence after which a passive that may not try looks at the record again
-OVERTAKEN = 1.0  # seconds after which no answer to an earlier question can still arrive
 
 
 class Node:
@@ -124,9 +124,9 @@ class Node:
         self.installing = False  # a snapshot is being put in place: our disk is about to be another
         self.twins = Twins(config, state=self.state)
         self._recovery: Optional[Recovery] = None
-        self._hello_at = self._read_at = self._doubted_at = NEVER
+        self._hello_at = self._read_at = NEVER
         self._trouble_noted = ""
-        self.doubtful: Optional[Tuple[int, Optional[Record]]] = None  # what the store shows, for so long that it is no echo
+        self.doubt = Doubt(config, self.state)
         self._in_sync_noted = ""
         self._handlers: Dict[type, Callable[[Event, float], None]] = {
             Started: self._started, Tick: self._tick, Flush: self._flush, RecordRead: self._record_read,
@@ -263,9 +263,10 @@ class Node:
         if record is None:
             self._no_record(now)
             return
-        if version < self.state.known and self._is_forced_anew(record):
+        known_before, epoch_before = self.record.active, self.record.epoch
+        if self.doubt.is_forced_anew(version, record):
             self.state.believe(version, record)
-        elif version < self.state.known or self._goes_back(record):
+        elif self.doubt.is_older(version, record):
             self._doubt(version, record, now)
             return
         self._end_doubt()
@@ -276,7 +277,6 @@ class Node:
             return
         if not self.state.cluster_id:
             self._join_cluster(record.cluster_id)
-        known_before, epoch_before = self.record.active, self.record.epoch
         self.state.remember(version, record)
         if self.record.epoch != epoch_before:
             self.election.restart(now)
@@ -293,48 +293,28 @@ class Node:
             self._trouble_noted = ""
         self._note_in_sync()
 
-    def _goes_back(self, record: Record) -> bool:
-        """Whether a store that is shared shows an epoch before, or beside, one that we promised ourselves to: they only grow."""
-        ours, promised = record.cluster_id == self.state.cluster_id, self.state.promised
-        before = record.epoch.number <= promised.number and record.epoch != promised
-        return self.config.shared and ours and before
-
-    def _is_forced_anew(self, record: Record) -> bool:
-        """Whether a person made an epoch, newer than all that we know, from a store that was rolled back."""
-        promised, ours = self.state.promised, record.cluster_id == self.state.cluster_id
-        newer = record.epoch.number > self.record.epoch.number and (record.epoch == promised or record.epoch.number > promised.number)
-        return self.config.shared and ours and newer and record.forced_epoch == record.epoch
-
     def believe_store(self) -> bool:
         """A person forces us: if the store is older than we know, or empty, go on from what it shows; return whether it was."""
-        if self.doubtful is None:
+        if self.doubt.shown is None:
             return False
-        self.state.believe(*self.doubtful)
+        self.state.believe(*self.doubt.shown)
         self.swap = None  # one from before can't come to anything
         self._end_doubt()
         return True
 
     def _end_doubt(self) -> None:
-        if self._doubted_at > NEVER and self.leading is not None:
+        if self.doubt.stands and self.leading is not None:
             self.leading.trouble, self.leading.in_doubt, self.leading.doubtful = "", False, None
-        self._doubted_at, self.doubtful = NEVER, None
+        self.doubt.end()
 
     def _doubt(self, version: int, record: Optional[Record], now: float) -> None:
-        """An older record than we know of, or none: an answer that was overtaken, unless what we ask from now on says the same."""
-        if self._doubted_at == NEVER:
-            self._doubted_at = now
+        """An older record than we know of, or none: ask again, and believe it when it is said again and again."""
+        if not self.doubt.stands:
             self.out.append(ReadRecord())
-        elif now - self._doubted_at > OVERTAKEN:
-            text = ("the cluster record is gone but this node has data: restore the store, or make the node that has served last "
-                    "active by force; it is never made anew by itself")  # fmt: skip
-            if record is not None:
-                text = (f"the cluster record is older (version {version}, epoch {record.epoch.number}) than one this node has seen "
-                        f"(version {self.state.known}, epoch {self.state.promised.number}): the store was restored or replaced; put "
-                        "the newest one back, or make the node that has served last active by force")  # fmt: skip
-            self.doubtful = (version, record)
-            if self.leading is None:
-                self._stop(text, now)
-                return
+        text = self.doubt.look(version, record, now)
+        if text and self.leading is None:
+            self._stop(text, now)
+        elif text and self.leading is not None:
             # It goes on serving as long as all that could be promoted by that record acknowledge, too.
             self.leading.in_doubt, self.leading.doubtful = True, record
             if self.leading.trouble != text:
@@ -862,14 +842,14 @@ class Node:
             if isinstance(event, Tick) and event.wall:
                 self.state.clock.lean(now, event.wall)
             self.leading.tick(now)
-            if self._doubted_at > NEVER:
+            if self.doubt.stands:
                 self._reread(now)
             quiet = self.links - set(self.leading.followers.by_node)
         else:
             quiet = self.links if now - self.following.heard > timing.lease else set()
             if self.swap is not None:
                 self.out.extend(self.swap.tick(now))
-            elif self.state.noted >= 0 or self.role == "starting" or self.trouble or self._doubted_at > NEVER:
+            elif self.state.noted >= 0 or self.role == "starting" or self.trouble or self.doubt.stands:
                 self._reread(now)
             else:
                 self._consider(now)
@@ -888,7 +868,7 @@ class Node:
             return False
         if self.role != "passive" or self.swap is not None or self._noting is not None or self.installing:
             return False
-        if self.trouble or self._doubted_at > NEVER or not self.in_sync() or not self.state.reaches_floor(record):
+        if self.trouble or self.doubt.stands or not self.in_sync() or not self.state.reaches_floor(record):
             return False
         if self._outruled(record):
             return False
