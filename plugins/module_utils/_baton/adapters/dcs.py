@@ -271,6 +271,11 @@ def _record(version: Any, body: Any) -> Tuple[int, Record]:
     """Return what was read; an error for ``_whole`` when a value is not of the type it was."""
     record = Record.from_json(body)
     written = record.to_json().items()
-    if type(version) is not int or any(type(body.get(k, v)) is not type(v) for k, v in written):
+    if not _same_type(version, 0) or not all(_same_type(body.get(k, v), v) for k, v in written):
         raise TypeError("wrong type")
     return version, record
+
+
+def _same_type(one: Any, other: Any) -> bool:
+    """Whether two JSON values are of one type; true and false are no numbers."""
+    return isinstance(one, other.__class__) and isinstance(one, bool) == isinstance(other, bool)

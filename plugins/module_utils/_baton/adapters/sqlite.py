@@ -24,8 +24,7 @@ from ..core.events import Checkpoint, Saved, Store
 from ..core.log import ORIGIN, Entry, Epoch, Position
 from ..core.record import Record
 from . import data_format, owner
-from .durable import make_directory, sync_directory
-from .durable import write_durably as write_durably
+from .durable import make_directory, sync_directory, write_durably
 
 ROWS_A_STATEMENT = 512
 SUSPECT = "SUSPECT"  # beside a database: a flush of it failed
