@@ -104,7 +104,7 @@ class RecordStore:
     def _tell_watchers(self):
         for host in self.world.hosts.values():
             if host.name not in self.cut and self.world.dice.random() < 0.7:
-                event = ev.RecordRead(self.version, self.record)
+                event = ev.RecordRead(self.version, self.record, watched=True)
                 stale = self.world.dice.random() < self.world.trouble.stale_watches
                 delay = self.world.dice.uniform(0.5, 3) if stale else self.world.dice.uniform(0.001, 0.05)
                 host._later(delay, lambda host=host, event=event: host.give(event))

@@ -556,7 +556,7 @@ class Daemon:
         except OSError as error:
             raise Problem(400, "bad_setting", f"--run-dir (BATON_RUN_DIR): can't use {self.settings.run_dir}: {error.strerror}") from None
         self._expect_drivers()
-        await self.store.start(lambda version, record: self.tell(ev.RecordRead(version, record)))
+        await self.store.start(lambda version, record: self.tell(ev.RecordRead(version, record, watched=True)))
 
         async def snapshot(request: Any) -> Any:
             return await serve(request, self.links, self.node)

@@ -178,10 +178,14 @@ def test_the_vip_is_not_given_up_before_the_role_can_be():
 
 
 def test_a_late_swap_of_an_earlier_process_is_no_hand_over():
-    """The process that sent it is gone, and with it when it last heard of the one before."""
+    """The process that sent it is gone, and with it when it last heard of the one before; its epoch is not continued."""
     script = survivor()
     late = record(active="n2", members=("n2", "n3"), number=4)
     script.give(ev.RecordRead(6, late))
+    script.now += script.node.config.timing.silence + 0.1  # n3 may have what this disk has lost
+    script.give(ev.RecordRead(6, late))
+    assert script.of(ev.Swap)[0].record.epoch.number == 5
+    script.settle(7)
     began = script.now
     reign(script, "n3")
     assert start_at(script) >= began + BOUND

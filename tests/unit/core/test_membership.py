@@ -142,7 +142,10 @@ class TestSnapshots:
     FORCED = Epoch(4, "f")
 
     def fetched(self, script, **more):
+        """A snapshot is here, and the record is what it was."""
         script.give(ev.SnapshotFetched("n1", "new-disk", "c1", **more))
+        assert script.of(ev.ReadRecord)
+        script.give(ev.RecordRead(5, script.standing))
         return script
 
     def test_one_that_is_wanted_is_put_in_place_and_nobody_is_promoted_meanwhile(self):

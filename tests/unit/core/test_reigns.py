@@ -46,21 +46,23 @@ def test_a_log_leaves_it_where_its_entries_are_of_another_reign():
 
 
 @pytest.mark.parametrize(
-    ("what", "applied", "end", "shared", "answer"),
+    ("what", "applied", "end", "shared", "theirs", "answer"),
     [
-        ("all of it is ours", at(ONE, 5), at(TWO, 15), True, False),
-        ("it committed what we have not", at(ONE, 12), at(ONE, 12), True, True),
-        ("its tail was left behind by a force", at(TWO, 15), at(TWO, 25), True, True),
-        ("the same, without a shared store", at(TWO, 15), at(TWO, 25), False, True),
-        ("its tail is of another epoch of that number", at(TWO, 15), at(OTHER, 25), True, True),
-        ("its tail is of a reign that committed nothing", at(TWO, 15), at(Epoch(4, "h"), 25), True, False),
-        ("but without a shared store that can't be known", at(TWO, 15), at(Epoch(4, "h"), 25), False, True),
-        ("its tail is ours", at(TWO, 15), at(FORCED, 25), True, False),
+        ("all of it is ours", at(ONE, 5), at(TWO, 15), True, FORCED, False),
+        ("it committed what we have not", at(ONE, 12), at(ONE, 12), True, FORCED, True),
+        ("its tail was left behind by a force", at(TWO, 15), at(TWO, 25), True, NO_EPOCH, True),
+        ("the same, without a shared store", at(TWO, 15), at(TWO, 25), False, NO_EPOCH, True),
+        ("its tail is of another epoch of that number", at(TWO, 15), at(OTHER, 25), True, OTHER, True),
+        ("its tail is of a reign that committed nothing", at(TWO, 15), at(Epoch(4, "h"), 25), True, FORCED, False),
+        ("the same, without a shared store", at(TWO, 15), at(Epoch(4, "h"), 25), False, FORCED, False),
+        ("it comes after another force", at(TWO, 15), at(Epoch(4, "h"), 25), False, OTHER, True),
+        ("an older version does not say whether", at(TWO, 15), at(Epoch(4, "h"), 25), False, None, True),
+        ("its tail is ours", at(TWO, 15), at(FORCED, 25), True, FORCED, False),
     ],
 )
-def test_what_may_have_been_acknowledged_elsewhere(what, applied, end, shared, answer):
-    assert strays(HISTORY, applied, end, FORCED, shared) is answer, what
+def test_what_may_have_been_acknowledged_elsewhere(what, applied, end, shared, theirs, answer):
+    assert strays(HISTORY, applied, end, FORCED, shared, theirs) is answer, what
 
 
 def test_without_a_force_a_tail_was_never_acknowledged():
-    assert not strays(Reigns([Reign(ONE, 1), Reign(TWO, 11)]), at(ONE, 5), at(ONE, 15), NO_EPOCH, False)
+    assert not strays(Reigns([Reign(ONE, 1), Reign(TWO, 11)]), at(ONE, 5), at(ONE, 15), NO_EPOCH, False, NO_EPOCH)

@@ -45,7 +45,8 @@ def refusals(script):
 def test_the_second_is_refused_while_the_first_speaks_and_both_are_named():
     script = pair()
     script.give(ev.Received("n2", TWIN))
-    assert not refusals(script), "it may be an echo, or a successor that is quicker than the news of its predecessor's end"
+    assert "say Hello again" in refusals(script)[0].detail, "an echo, or a successor that is quicker than the news of the end"
+    assert not script.node.twins.error(script.now)
     script.now += 0.7
     speak(script)
     script.give(ev.Received("n2", TWIN))

@@ -71,10 +71,11 @@ class Flush:
 
 @dataclass(frozen=True)
 class RecordRead:
-    """What a linearizable read of the DCS, a watch, or a peer (``manual``) told."""
+    """What a linearizable read of the DCS, a peer (``manual``) or, ``watched``, the store by itself told."""
 
     version: int
     record: Optional[Record]
+    watched: bool = False
 
 
 @dataclass(frozen=True)

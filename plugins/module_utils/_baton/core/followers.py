@@ -109,7 +109,11 @@ class Followers:
         """Whether a disk from outside may hold what a force left behind; that of a member can't."""
         if member in counted:
             return False
-        return strays(self.reigns(), hello.applied, hello.end, self.forced(), self.shared)
+        return self._lost_to_a_force(hello)
+
+    def _lost_to_a_force(self, hello: Hello) -> bool:
+        theirs = hello.last_forced if hello.speaks >= 2 else None
+        return strays(self.reigns(), hello.applied, hello.end, self.forced(), self.shared, theirs)
 
     def _diverged(self, follower: Follower, applied: Position) -> Message:
         follower.refused = (
@@ -125,7 +129,7 @@ class Followers:
 
     def _snapshot(self, follower: Follower, hello: Hello) -> Message:
         """Tell a follower to begin anew, if it loses nothing by it."""
-        if strays(self.reigns(), hello.applied, hello.end, self.forced(), self.shared):
+        if self._lost_to_a_force(hello):
             return self._diverged(follower, hello.applied)
         return self._use_snapshot(follower)
 
@@ -159,7 +163,7 @@ class Followers:
             follower.session_from, follower.next = applied.seq, applied.seq + 1
         elif reject.reason == "gap" and applied.seq < self.log.start.seq and follower.member not in counted:
             # What it has beyond was looked at when it said Hello.
-            stray = strays(self.reigns(), applied, applied, self.forced(), self.shared)
+            stray = strays(self.reigns(), applied, applied, self.forced(), self.shared, None)
             return self._diverged(follower, applied) if stray else self._use_snapshot(follower)
         elif reject.reason == "diverged":
             follower.refused = f"the history of {node} differs from ours at or before entry {applied.seq}"

@@ -268,6 +268,10 @@ class Leading:
         if follower.refused and self.record.member(hello.node) == follower.member:
             self._distrust(follower)
         self._append_to(follower, now, True)
+        waits = hello.role == "passive" and hello.noted >= 0 and hello.noted == self.state.version
+        if waits and self.swap is None and self.handover is None and self.started and not self.in_doubt:
+            # Its promotion came to nothing, but it can't know while the record stands still: the same one, with another version.
+            self.change_record("touch", hello.node, self.record, now)
 
     def ack(self, node: str, ack: Ack, now: float) -> None:
         if ack.epoch == self.epoch and self.followers.ack(node, ack, now):
@@ -376,6 +380,9 @@ class Leading:
             self.handover.complete(self.state.out, self.record)
             self.over = f"handed over to {self.record.active or 'nobody'}"
             return
+        if self.record.active != self.config.node or self.record.epoch != self.epoch:
+            self.over = f"{self.record.active or 'nobody'} is active in epoch {self.record.epoch.number}"
+            return
         if settled.purpose == "pause":
             self.state.out.append(Reply(self._pausing, {"paused": self.record.paused}))
             self._pausing = 0
@@ -413,7 +420,8 @@ class Leading:
         if handover is None:
             return
         gone = bool(handover.to) and self.record.member(handover.to) is None
-        if self.swap is None and (gone or handover.overdue(now, self.config.driver_stop)):
+        settled = self.swap is None or self.in_doubt  # a swap of before the store was rolled back comes to no end
+        if settled and (gone or handover.overdue(now, self.config.driver_stop)):
             handover.abort(self.state.out, f"{handover.to} left the in-sync set" if gone else "it took too long")
             self.state.note("warning", "switch aborted: this node goes on being active")
             self.handover = None

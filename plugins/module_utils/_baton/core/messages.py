@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 
-from .log import Entry, Epoch, Position
+from .log import NO_EPOCH, Entry, Epoch, Position
 from .record import Record
 from .reigns import NO_REIGNS, Reigns
 
@@ -44,6 +44,8 @@ class Hello:
     speaks: int = 1  # what a version says that does not say it
     process: str = ""  # unique to the process: two that are alive at once under one name are told apart by it
     host: str = ""  # what people call the machine
+    noted: int = -1  # the record version noted before a promotion that is not known to have failed (M3)
+    last_forced: Epoch = NO_EPOCH  # the last epoch in its own log that began with a force
     twins: Tuple[str, ...] = ()  # what is known here of two processes under the receiver's name
 
 @dataclass(frozen=True)
@@ -173,6 +175,7 @@ def _record(raw: Optional[Dict[str, Any]]) -> Optional[Record]:
 # Fields that need more than JSON's own types: how they are read back.
 _READ: Dict[str, Callable[[Any], Any]] = {
     "epoch": _epoch,
+    "last_forced": _epoch,
     "promised": _epoch,
     "applied": _position,
     "end": _position,

@@ -121,6 +121,7 @@ class Node:
         self._noting: Optional[int] = None  # the store that makes ``noted`` durable before the swap is sent (M3)
         self._pending_promotion: Optional[Swap] = None
         self._read_once = False  # the record, by this process: what the one before knew of it begins nothing
+        self._fetched: Optional[SnapshotFetched] = None  # waits for the record
         self.installing = False  # a snapshot is being put in place: our disk is about to be another
         self.twins = Twins(config, state=self.state)
         self._recovery: Optional[Recovery] = None
@@ -192,7 +193,8 @@ class Node:
         self.election.restart(now)
         self._read_at = now
         self.state.tell_time(now)
-        if self.state.record is not None and self.state.cluster_id and self.record.active != self.config.node:
+        known = self.state.record is not None and self.state.cluster_id
+        if known and self.config.shared and self.record.active != self.config.node:
             self._become_passive(now)  # by what it knows: it follows on while the store is out, and begins nothing
         for node, url in self.members().items():
             if node != self.config.node:
@@ -202,7 +204,7 @@ class Node:
     def _record_read(self, event: Event, now: float) -> None:
         if not isinstance(event, RecordRead):
             return
-        if self.leading is not None and event.version == self.state.version:
+        if self.leading is not None and event.version == self.state.version and not event.watched:
             self.leading.record_seen = now
         swap = self.leading.swap if self.leading is not None and self.leading.swap is not None else self.swap
         if swap is not None:
@@ -211,6 +213,7 @@ class Node:
                 return
             self._settle(settled, now)
         self.observe(event.version, event.record, now)
+        self._decide_snapshot()
         if self._trying:
             self._trying = False
             if self._may_try(now):
@@ -334,10 +337,14 @@ class Node:
         elif self.me not in record.in_sync:
             self._stop(f"the record names {self.config.node} as active with another data directory: the data here is not "
                        "that of the active; restore it, or make another node active", now)  # fmt: skip
-        elif self.role == "passive" and record.epoch.number > self.state.promised.number:
+        elif self.role == "passive" and self._is_handed_over(record):
             self.lead("handed over", now)
         elif self._may_start_again() and self._recovered(record, now):
             self.start_epoch("start", now)
+
+    def _is_handed_over(self, record: Record) -> bool:
+        """Whether another has made us active: an epoch that a process of ours began, or a copy of it, is not to be continued."""
+        return record.epoch.number > self.state.promised.number and record.holder not in ("", self.config.node)
 
     def _may_start_again(self) -> bool:
         """Whether the active that the record names, and we were, may go on in a new epoch: also if it stepped down and nobody followed."""
@@ -358,6 +365,8 @@ class Node:
         if knows:
             self._stop(f"{knows} has promised itself to a newer epoch than {record.epoch.number}, which the store shows: it was rolled "
                        f"back, or {knows} has not read it yet; look at {knows}, and make it active by force if need be", now)  # fmt: skip
+            return False
+        if self.twins.doubted(now):
             return False
         if self._recovery is None:
             self._recovery = Recovery(self.config.node, self.state, self.config.timing.silence, now)
@@ -414,7 +423,7 @@ class Node:
         self._free = vacant or self.election.released(self.record)
         self.driving.promoting(vacant, max(heard, self._heard(), self.election.since))
         self._set_role("taking", now)
-        self.state.noted = self.state.version
+        self.state.noted = max(self.state.version, 0)  # also where a person goes on from a store without a record
         self._pending_promotion = Swap(self.state.version, next_version(self.state.version, self.record, record), record)
         self._noting = self.state.store(meta={"noted": self.state.noted})
 
@@ -478,7 +487,8 @@ class Node:
     def _history(self, reason: str, now: float) -> Dict[str, Any]:
         """Return who is active since when and why."""
         epoch, at = self.record.epoch, round(self.wall(now), 3)
-        return {"Epoch": epoch.number, "Id": epoch.id, "Node": self.config.node, "Reason": reason, "At": at}
+        forced = {"Forced": True} if self.record.forced_epoch == epoch else {}
+        return {"Epoch": epoch.number, "Id": epoch.id, "Node": self.config.node, "Reason": reason, "At": at, **forced}
 
     def _keep_history(self, leading: Leading, drivers: Dict[str, Any], now: float) -> None:
         """Say of this reign what of its drivers is known; the oldest reigns are forgotten."""
@@ -522,7 +532,8 @@ class Node:
             config.node, config.url, state.incarnation, config.ha_id, state.cluster_id, config.version, config.system,
             self.role, state.promised, state.applied, state.log.end, state.record, state.version, answer,
             priority=config.priority, no_failover=config.no_failover, speaks=SPEAKS, process=config.process, host=config.host,
-            twins=self.twins.of(to, now),
+            twins=self.twins.of(to, now), last_forced=state.last_forced(),
+            noted=state.noted,
         )  # fmt: skip
 
     def hello_all(self, answer: bool, now: float) -> None:
@@ -555,7 +566,11 @@ class Node:
         elif isinstance(message, BlobWanted):
             self.following.blob_wanted(node, message)
         elif isinstance(message, UseSnapshot) and self.leading is None:
-            self.following.use_snapshot(node, message)
+            if self.in_sync():  # as far as we know: then a disk with every acknowledged write is not to be replaced
+                self.following.refused = f"{node} says that this disk left the in-sync set; it is kept until the store says so, too"
+                self.out.append(ReadRecord())
+            else:
+                self.following.use_snapshot(node, message)
         elif isinstance(message, Refuse):
             self._on_refuse(node, message, now)
         elif isinstance(message, TakeOver):
@@ -658,8 +673,8 @@ class Node:
         alive = self._speaks(node, self.peers.get(node), now)
         why = self.twins.check(hello, self.peers.get(node), alive, now)
         if why:
+            self.out.append(SendBack(node, hello.process, Refuse("twin", why)))
             if why != NOT_YET:
-                self.out.append(SendBack(node, hello.process, Refuse("twin", why)))
                 self.out.append(Send(node, self._hello(False, node, now)))  # the one that stays is told of it
             return False
         if not removed(self.state, node):
@@ -747,17 +762,26 @@ class Node:
                 self.out.append(swap)
 
     def _snapshot_fetched(self, event: Event, now: float) -> None:
-        if not isinstance(event, SnapshotFetched):
+        """The record is read once more first: this disk may have come to be in sync while the snapshot was copied."""
+        if isinstance(event, SnapshotFetched):
+            self._fetched, self._read_at = event, NEVER
+            self._reread(now)
+
+    def _decide_snapshot(self) -> None:
+        fetched, self._fetched = self._fetched, None
+        if fetched is None:
             return
-        why = self._unwanted(event)
+        why = self._unwanted(fetched)
         if why:
-            self.out.append(DropSnapshot(event.incarnation, why))
+            self.out.append(DropSnapshot(fetched.incarnation, why))
             return
         self.installing = True
-        self.out.append(InstallSnapshot(event.incarnation))
+        self.out.append(InstallSnapshot(fetched.incarnation))
 
     def _unwanted(self, event: SnapshotFetched) -> str:
         """Return why a snapshot is not to replace our data, or ""."""
+        if self.installing:
+            return "another one is being put in place"
         if self.leading is not None or self.in_sync():
             return "this node is in sync without it"
         if self.swap is not None or self._noting is not None:
@@ -766,7 +790,8 @@ class Node:
             return "" if self.config.discard else f"it is of another cluster, {event.cluster_id}"
         if not event.reigns:
             return ""
-        if strays(event.reigns, self.state.applied, self.state.log.end, event.forced, self.config.shared):
+        state, forced = self.state, self.state.last_forced()
+        if strays(event.reigns, state.applied, state.log.end, event.forced, self.config.shared, forced):
             self._keep_tail(event.reigns)
             if not self.config.discard:
                 self.following.refused = (
@@ -782,15 +807,16 @@ class Node:
         if self.leading is not None:
             raise ValueError("the data were replaced while this node was active")
         self.installing = False
-        promised, cluster = self.state.promised, self.state.cluster_id
+        promised, cluster, cleared = self.state.promised, self.state.cluster_id, self.state.cleared
         self.state.load(event.saved)
+        self.state.cleared = cleared  # of this node, whatever its disk
         if cluster and cluster != self.state.cluster_id:
             promised = self.state.promised  # promises and record are those of another cluster
             self.state.forget_record()
             self.out.append(ForgetRecord())
         self.following = Following(self.config, self.state)
         keep = promised if promised.number > self.state.promised.number else self.state.promised
-        self.state.store(meta=self.state.promise(Epoch(*keep)))
+        self.state.store(meta={**self.state.promise(Epoch(*keep)), "cleared": cleared})
         self.state.keep_record()
         self.following.need_all_blobs(self.record.active)
         self.hello_all(True, now)
@@ -849,7 +875,7 @@ class Node:
             quiet = self.links if now - self.following.heard > timing.lease else set()
             if self.swap is not None:
                 self.out.extend(self.swap.tick(now))
-            elif self.state.noted >= 0 or self.role == "starting" or self.trouble or self.doubt.stands:
+            elif self._waits_for_record():
                 self._reread(now)
             else:
                 self._consider(now)
@@ -858,6 +884,10 @@ class Node:
             for node in sorted(quiet):
                 self.out.append(Send(node, self._hello(True, node, now)))
         self.orders.tick(now)
+
+    def _waits_for_record(self) -> bool:
+        waits = self._fetched is not None or self._recovery is not None or self.state.noted >= 0 or self.role == "starting"
+        return waits or bool(self.trouble) or self.doubt.stands
 
     # --- becoming active by itself ------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from .leading import Leading
 from .messages import TakeOver
 from .problem import Problem
 from .record import Member
+from .state import FORCED
 from .swaps import Settled
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ class Orders:
             lost = f"whatever {record.active or 'the old active'} acknowledged after entry {node.state.log.end.seq}"
         self._asked(order, now, lost)
         node.state.note("warning", f"forced into epoch {forced.epoch.number} by an operator; may be lost: {lost}")
-        node.promote(forced, "forced by an operator", now, NEVER if safe else now)
+        node.promote(forced, FORCED, now, NEVER if safe else now)
 
     def _asked(self, order: Operator, now: float, lost: str = "") -> None:
         self._promotion = _Asked(order.id, now, lost)
@@ -285,6 +286,8 @@ class Orders:
 
     def _can_hand_over(self) -> None:
         leading = self.node.leading
+        if leading is not None and self.node.doubt.stands:
+            raise refused("store_doubtful", leading.trouble or "the store has just shown an older record; try again in a moment")
         if leading is not None and (leading.handover is not None or leading.swap is not None or not leading.started):
             raise refused("busy", "a change of the cluster is under way; look at the status and try again")
 
@@ -294,8 +297,7 @@ class Orders:
             raise refused("is_active", f"{order.node} is active; switch first")
         if order.node in self.node.links or leading.record.member(order.node) is not None:
             raise refused("still_runs", f"{order.node} still runs or is in sync; stop its batond, then remove it")
-        if leading.swap is not None:
-            raise refused("busy", "a change of the cluster record is under way; try again in a moment")
+        self._can_hand_over()
         leading.followers.by_node.pop(order.node, None)
         self.node.peers.pop(order.node, None)
         gone = {"At": round(self.node.wall(now), 3)}

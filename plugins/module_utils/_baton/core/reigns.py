@@ -83,11 +83,12 @@ class Reigns:
 NO_REIGNS = Reigns()
 
 
-def strays(reigns: Reigns, applied: Position, end: Position, forced: Epoch, shared: bool) -> bool:
+def strays(reigns: Reigns, applied: Position, end: Position, forced: Epoch, shared: bool, theirs: Optional[Epoch]) -> bool:
     """Return whether a disk may hold acknowledged entries that are not on the history ``reigns``.
 
     What a disk has applied was committed; what it has beyond may have been acknowledged by a reign that a force left
-    behind. ``forced``: the last epoch that began with a force; ``shared``: one store gave every epoch number once.
+    behind. ``forced``: the last epoch of this history that began with a force, ``theirs``: of that of the disk (None: an
+    older version does not say); ``shared``: one store gave every epoch number once.
     """
     on_it = reigns.holds(applied)
     if on_it is False:
@@ -99,6 +100,7 @@ def strays(reigns: Reigns, applied: Position, end: Position, forced: Epoch, shar
     if end.epoch.number < forced.number:
         return True
     # The tail is of a reign that this history has, too, and that no force ended; or of one that committed nothing. But
-    # without a shared store, or beside a force, two nodes may have ruled with one number.
+    # where somebody was forced on the other side only, two nodes may have ruled with one number.
     unknown = not reigns.knows(end.epoch) and end.epoch != forced
-    return unknown and end != applied and (not shared or end.epoch.number <= forced.number)
+    apart = end.epoch.number <= forced.number if shared else theirs != forced
+    return unknown and end != applied and apart

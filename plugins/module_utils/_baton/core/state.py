@@ -18,6 +18,7 @@ from .record import Record
 from .reigns import Reigns
 from .replies import KEEP_MS, Replies
 
+FORCED = "forced by an operator"  # the reason of a reign; versions that keep no ``Forced`` say it so
 CLOCK_STEP = 10_000  # ms by which the log's time may be off after a restart
 
 
@@ -40,7 +41,7 @@ class State:
         self.cluster_id = saved.cluster_id
         self.promised = saved.promised
         self.noted = saved.noted
-        self.known = saved.known
+        self.known = max(saved.known, self.version)  # a snapshot says nothing of it
         self.cleared = saved.cleared
         self.log = Log(saved.log_start)
         for entry in saved.entries:
@@ -90,6 +91,14 @@ class State:
     def reigns(self) -> Reigns:
         """Return the history of reigns that our log, committed or not, is part of."""
         return Reigns.of((d.value, d.revision) for d in self.heads.list_speculative("history"))
+
+    def last_forced(self) -> Epoch:
+        """Return the last reign in our log, committed or not, that began with a force."""
+        tail = [e["value"] for entry in self.log.after(self.commit) for e in entry.body.get("effects", ()) if e["kind"] == "history"
+                and "value" in e]  # fmt: skip
+        reigns = [*(document.value for document in self.heads.list("history")), *tail]
+        forced = [Epoch(v["Epoch"], v["Id"]) for v in reigns if v.get("Forced", v.get("Reason") == FORCED)]
+        return max(forced, default=NO_EPOCH)
 
     # --- writing ----------------------------------------------------------------------------------------------------
 

@@ -28,7 +28,7 @@ class Settled:
 
 
 class PendingSwap:
-    """A swap that was sent and is not settled. ``purpose``: create | start | grow | shrink | switch | vacate | promote."""
+    """A swap that was sent and is not settled. ``purpose``: create | start | grow | shrink | touch | switch | vacate | promote."""
 
     def __init__(self, purpose: str, node: str, swap: Swap, now: float) -> None:
         self.purpose = purpose

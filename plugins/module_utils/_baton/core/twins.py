@@ -78,6 +78,10 @@ class Twins:
         """Return what is known of twins now, for people, or ""."""
         return "; ".join(_text(node, places) for node, places in self.known(now).items())
 
+    def doubted(self, now: float) -> bool:
+        """Whether others have just said that another process has our name: then nothing is begun."""
+        return now - self._refused_at <= self._config.timing.lease
+
     def refused(self, why: str, out: List[Command], now: float) -> None:
         """We are the one that is refused. A copy of a disk that is in use must not be taken for that disk later."""
         if now - self._refused_at > REMEMBERED:
