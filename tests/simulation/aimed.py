@@ -14,7 +14,7 @@ from baton.core import events as ev
 from baton.core.documents import Change
 from baton.core.events import Outcome
 from baton.core.messages import Ack, Append
-from simulation.world import Trouble, World
+from simulation.world import Disk, Host, Trouble, World
 
 SCHEDULES = {}
 
@@ -373,7 +373,6 @@ def the_floors_epoch(seed):
         last = copy.saved.entries[-1]
         copy.saved.entries.append(type(last)(last.seq + 1, last.epoch, last.at, last.text, last.body))
     n2.set_back(copy)
-    n2.disk.saved.incarnation = n2.disk.saved.incarnation
     n2.start()
     scene.run(8)
     if n2.node.serving(n2.clock()):
@@ -713,3 +712,127 @@ def an_append_of_the_past(seed):
             host.give(ev.Received("n1", message))
     scene.writes(scene.world.active(), 3)
     scene.nothing_lost(scene.world.active())
+
+
+# --- names and notes ----------------------------------------------------------------------------------------------------------
+
+
+@aimed
+def a_clone_of_the_active(seed):
+    """The active's machine is cloned with all that could tell the two apart: the copy boots beside it, and never serves."""
+    scene = Scene(seed, 2)
+    scene.world.checks.leases, scene.world.checks.forked = False, True
+    n1, n2 = scene.hosts
+    scene.writes(n1, 3)
+    clone = Clone(n1, n2)
+    scene.writes(n1, 5)
+    clone.start()
+    end = scene.world.now + 15
+    while scene.world.now < end:
+        scene.run(0.02)
+        if clone.node is not None and clone.node.serving(clone.clock()):
+            scene.fail("the copy serves")
+        if n1.node.serving(n1.clock()):
+            scene.write(n1)
+    if not clone.renounced:
+        scene.fail("the copy does not give up the name of the disk that it was made from")
+    scene.in_sync(n1, n2)
+    scene.nothing_lost(n1)
+
+
+@aimed
+def a_force_that_got_no_further_than_its_note(seed):
+    """A node that is not in sync noted a promotion and was killed; nothing else changes the record: it joins all the same."""
+    scene = Scene(seed, 2)
+    scene.world.checks.leases = False
+    n1, n2 = scene.hosts
+    n2.crash()
+    scene.alone(n1)
+    scene.writes(n1, 3)
+    scene.cut(n1, n2)
+    n2.start()
+    scene.run(1)
+    scene.world.store.down = True
+    scene.order(n2, "promote", force=True)
+    scene.run(scene.dice.uniform(0.1, 1))
+    n2.crash()
+    n2.start()
+    scene.run(0.5)
+    scene.world.store.down = False
+    scene.world.cut.clear()
+    scene.in_sync(n1, n2)
+    scene.nothing_lost(n1)
+
+
+@aimed
+def a_reign_that_committed_nothing(seed):
+    """Without a shared store: what a crash left on another's disk alone was never acknowledged, and refuses nobody."""
+    scene = Scene(seed, 2, shared=False)
+    n1, n2 = scene.hosts
+    n2.crash()
+    scene.alone(n1)
+    scene.writes(n1, 3)
+    scene.cut(n1, n2)
+    n2.start()
+    scene.run(1.5)
+    n1.crash()
+    write, n1._write = n1._write, lambda: None  # its disk stands still in the reign that begins now
+    scene.world.cut.clear()
+    n1.start()
+    scene.expect(lambda: n1.node.leading is not None or n1.queue, "n1 does not start again")
+    n1._write = lambda: n1.node.leading is None and write()
+    scene.run(1)
+    n1.crash()
+    n1._write = write
+    n1.start()
+    scene.in_sync(n1, n2)
+    scene.nothing_lost(n1)
+
+
+@aimed
+def an_order_while_the_store_is_rolled_back(seed):
+    """A switch or a pause would begin a swap that never ends: it is refused, and the service goes on."""
+    scene = Scene(seed, 2)
+    n1, _n2 = scene.hosts
+    store = scene.world.store
+    version, record = store.version, store.record
+    for order in ("pause", "resume"):
+        scene.ordered(n1, order)
+        scene.run(0.3)
+    store.shows(version, record)
+    scene.run(scene.dice.choice((0, 0.1, 3)))
+    answers = scene.order(n1, scene.dice.choice(("pause", "switch")))
+    scene.run(1)
+    if not answers:
+        scene.fail("an order is not answered")
+    scene.served_all_along(n1, 8, "a person gave an order")
+
+
+class Clone(Host):
+    """A second machine with the name and a copy of the disk of ``original``, linked with ``other`` only."""
+
+    def __init__(self, original, other):
+        super().__init__(original.world, original.name)
+        self.other, self.renounced = other, False
+        self.disk = Disk(original.disk.read(), original.disk.record, set(original.disk.blobs))
+        other._do_sendback = self._hear
+
+    def start(self):
+        relink, self.world.relink = self.world.relink, lambda source, target: None  # nobody notices that it starts
+        super().start()
+        self.world.relink = relink
+
+    def _hear(self, command):
+        """What ``other`` answers on the link that this one made."""
+        if self.node is not None and command.process == self.node.config.process:
+            self._later(0.003, lambda: self.give(ev.Received(self.other.name, command.message)))
+
+    def _do_send(self, command):
+        if command.node == self.other.name:
+            event = ev.Received(self.name, command.message)
+            self.world.after(self.world.dice.uniform(0.001, 0.01), lambda: self.other.give(event))
+
+    def _do_renounce(self, _command):
+        self.renounced = True
+        self.crash()
+

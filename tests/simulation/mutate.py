@@ -37,10 +37,12 @@ from baton.core import (  # noqa: E402
     log_clock,
     node,
     orders,
+    reigns,
     replies,
     state,
     submissions,
     swaps,
+    twins,
 )
 from simulation.aimed import SCHEDULES  # noqa: E402
 from simulation.schedule import Schedule  # noqa: E402
@@ -608,6 +610,39 @@ def a_removed_node_comes_back_by_itself():
 @seen_in("the_store_is_rolled_back")
 def an_older_record_is_believed_if_its_version_is_newer():
     return replaced(doubt.Doubt, "is_older", lambda self, version, record: version < self._state.known)
+
+
+@seen_in("a_clone_of_the_active")
+def who_is_called_a_twin_begins_all_the_same():
+    return replaced(twins.Twins, "doubted", lambda self, now: False)
+
+
+@seen_in("a_force_that_got_no_further_than_its_note")
+def the_record_stands_still_for_a_promotion_that_came_to_nothing():
+    original = leading.Leading.hello
+
+    def hello(self, message, now):
+        original(self, dataclasses.replace(message, noted=-1), now)
+
+    return replaced(leading.Leading, "hello", hello)
+
+
+@seen_in("a_reign_that_committed_nothing")
+def without_a_shared_store_every_unknown_tail_strays():
+    original = reigns.strays
+
+    def strays(history, applied, end, forced, shared, theirs):
+        return original(history, applied, end, forced, shared, None)
+
+    stack = contextlib.ExitStack()
+    stack.enter_context(replaced(followers, "strays", strays))
+    stack.enter_context(replaced(node, "strays", strays))
+    return stack
+
+
+@seen_in("an_order_while_the_store_is_rolled_back")
+def orders_are_taken_while_the_store_is_in_doubt():
+    return replaced(doubt.Doubt, "stands", property(lambda self: False))
 
 
 @seen_in("the_store_is_rolled_back")
