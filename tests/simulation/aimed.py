@@ -835,4 +835,3 @@ class Clone(Host):
     def _do_renounce(self, _command):
         self.renounced = True
         self.crash()
-

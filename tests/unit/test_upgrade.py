@@ -137,5 +137,3 @@ def test_a_node_joins_one_of_the_other_version_by_a_snapshot(tmp_path, source, j
         second = run_as(cluster.add("n2"), joiner).start().until("/in-sync")
         assert second.said("snapshot")
         assert cluster.call(second, "GET", "/profiles/p?stale=ok").json()["Params"]["k/59"] == 59
-
-

@@ -48,6 +48,7 @@ class Hello:
     last_forced: Epoch = NO_EPOCH  # the last epoch in its own log that began with a force
     twins: Tuple[str, ...] = ()  # what is known here of two processes under the receiver's name
 
+
 @dataclass(frozen=True)
 class Append:
     """Entries after ``prev``, or none: a heartbeat. ``stamp`` is the active's clock when it sent this."""
