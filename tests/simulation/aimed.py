@@ -27,10 +27,11 @@ def aimed(schedule):
 class Scene:
     """A cluster that is up, and a client whose every acknowledged write is looked for at the end."""
 
-    def __init__(self, seed, nodes=2, shared=True, start=None, trouble=None, **config):
+    def __init__(self, seed, nodes=2, shared=True, start=None, trouble=None, drivers=False, **config):
         """``start``: how many of the nodes are started, None for all."""
         self.dice = random.Random(f"aimed {seed}")
-        self.world = World(seed * 5, nodes, shared, trouble or Trouble(), **config)  # multiples of five have no drivers
+        number = seed * 5 + 2 * drivers  # see has_drivers
+        self.world = World(number, nodes, shared, trouble or Trouble(), **config)
         self.world.no_failover = set()
         self.ids = itertools.count(1)
         self.acknowledged = {}  # document → seq
@@ -762,6 +763,48 @@ def a_force_that_got_no_further_than_its_note(seed):
     scene.world.cut.clear()
     scene.in_sync(n1, n2)
     scene.nothing_lost(n1)
+
+
+@aimed
+def a_promotion_that_lands_after_a_restart(seed):
+    """A passive's swap is on its way for seconds; it is killed, and restarted: it acknowledges nothing to the old active."""
+    scene = Scene(seed, 2)
+    n1, n2 = scene.hosts
+    store = scene.world.store
+    scene.cut(n1, n2)
+    store.cut.add("n1")
+    store.next_is_late = True
+    scene.expect(lambda: any(record.active == "n2" for record in store.under_way), "n2 does not try")
+    n2.crash()
+    n2.start()
+    scene.world.cut.clear()
+    for one, other in (("n1", "n2"), ("n2", "n1")):
+        scene.world.relink(one, other)
+    scene.run(8)
+    store.cut.clear()
+    scene.in_sync(n1, n2)
+    scene.nothing_lost(scene.world.active())
+
+
+@aimed
+def drivers_that_a_passive_knows_of_but_not_that_it_is_committed(seed):
+    """The last that n2 hears of a reign is that drivers may run in it: it waits for them, though it was never told of the commit."""
+    scene = Scene(seed, 2, drivers=True)
+    n1, _n2 = scene.hosts
+    scene.run(3)
+    n1.crash()
+
+    def untold(source, _target, message):
+        driving = n1.node.driving if n1.node is not None else None
+        if source != "n1" or not isinstance(message, Append) or driving is None or driving._stated < 0:
+            return False
+        if message.commit >= driving._stated:
+            scene.world.store.cut.add("n1")
+        return "n1" in scene.world.store.cut
+
+    scene.world.drops = untold
+    n1.start()
+    scene.run(14)
 
 
 @aimed

@@ -96,6 +96,16 @@ def driven(mutation):
     return mutation
 
 
+def seen_in(schedule):
+    """An aimed schedule is what notices it."""
+
+    def mark(mutation):
+        mutation.schedule = schedule
+        return mutation
+
+    return mark
+
+
 def m1_only_new_members_count():
     def counted(self):
         return self.followers.counted([self.swap.record if self.swap else self.record])
@@ -167,6 +177,7 @@ def _on_append_in_any_role(self, peer, message, now):
         self.following.refuse_stale(peer, message.epoch)
 
 
+@seen_in("a_promotion_that_lands_after_a_restart")
 def m3_forgets_over_a_restart_that_it_promotes():
     original = state.State.store
 
@@ -444,7 +455,7 @@ def a_driver_is_started_before_it_has_stopped():
     return replaced(drivers.Drivers, "_start_if_due", start_if_due)
 
 
-@driven
+@seen_in("drivers_that_a_passive_knows_of_but_not_that_it_is_committed")
 def the_reign_before_is_looked_for_among_what_is_known_to_be_committed():
     original = driving.Driving._reign_before
 
@@ -458,16 +469,6 @@ def the_reign_before_is_looked_for_among_what_is_known_to_be_committed():
 @driven
 def the_vip_does_not_wait_for_drivers():
     return replaced(drivers.Drivers, "pre_active", lambda self: ())
-
-
-def seen_in(schedule):
-    """An aimed schedule is what notices it."""
-
-    def mark(mutation):
-        mutation.schedule = schedule
-        return mutation
-
-    return mark
 
 
 @contextlib.contextmanager
@@ -610,6 +611,17 @@ def a_removed_node_comes_back_by_itself():
 @seen_in("the_store_is_rolled_back")
 def an_older_record_is_believed_if_its_version_is_newer():
     return replaced(doubt.Doubt, "is_older", lambda self, version, record: version < self._state.known)
+
+
+@seen_in("a_promotion_that_lands_after_a_restart")
+def a_passive_follows_an_epoch_that_the_record_has_left_behind():
+    original = node.Node._on_append
+
+    def on_append(self, peer, message, now):
+        with replaced(node.Node, "record", property(lambda self: dataclasses.replace(self.state.record, epoch=self.state.promised))):
+            original(self, peer, message, now)
+
+    return replaced(node.Node, "_on_append", on_append)
 
 
 @seen_in("a_clone_of_the_active")

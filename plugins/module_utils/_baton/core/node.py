@@ -621,7 +621,11 @@ class Node:
             return
         if message.record is not None:
             self._news(node, message.record_version, message.record, now)
-        if self.leading is None and self.role == "passive" and not self.installing:
+        if self.leading is not None or self.role != "passive" or self.installing:
+            return
+        if message.epoch.number < self.record.epoch.number:
+            self.following.refuse_stale(node, message.epoch)  # the record is ahead of what we promised: its reign may be ours
+        else:
             self.following.append(node, message, now)
             self._note_in_sync()
 
