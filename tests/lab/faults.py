@@ -15,9 +15,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Callable
 
-from netns import wait_for
+from copies import KINDS, Clone, copy_data, put_back, start_again
+from netns import boottime, wait_for
+from verdict import Violation
 
 _numbers = itertools.count()
+BUSY = 0.5  # seconds that a client may wait for nothing but a processor
 
 
 @dataclass(frozen=True)
@@ -138,10 +141,11 @@ def cut_off(lab, random):
     return node.name, lambda: node.host.carrier(True)
 
 
-def drop(host, chain, match):
+def drop(host, chain, match, verdict="drop"):
     """Drop what matches; return what ends it."""
     table = f"cut{next(_numbers)}"
-    rules = f"table inet {table} {{ chain c {{ type filter hook {chain} priority 0; {match} drop; }}; }}"
+    rule = f"type filter hook {chain} priority 0; {match} {verdict};"
+    rules = f"table inet {table} {{ chain c {{ {rule} }}; }}"
     host.run("nft", rules)
     return lambda: host.run("nft", f"delete table inet {table}")
 
@@ -179,6 +183,54 @@ def slow_network(lab, random):
     return f"{node.name}, {rate} kbit/s", lambda: node.host.run("tc", "qdisc", "del", "dev", "eth0", "root")
 
 
+def shrunk(lab, node):
+    """Wait until the in-sync set is without a node."""
+    what = f"{node.name} leaves the in-sync set"
+    wait_for(lambda: node.name not in lab.record()[1], lambda: f"{what}\n{lab.logs()}", 30)
+
+
+def never_dark(lab, since):
+    """Raise Violation if nobody served for longer than a lease."""
+    dark = lab.dark(since)
+    if dark > lab.timing.lease + BUSY:
+        raise Violation(f"nobody served for {dark:.2f} s\n{lab.logs()}")
+
+
+def slow_line(lab, random):
+    """What goes to a passive arrives late, and all of it: the active serves on, soon without it."""
+    node, rate, since = random.choice(lab.passives()), random.choice([100, 300]), boottime()
+    let_go = node.host.queueing(rate, 8092)
+    end_load = lab.bulk()
+    shrunk(lab, node)
+
+    def mend():
+        end_load()
+        let_go()
+        never_dark(lab, since)
+
+    return f"{node.name}, {rate} KB/s", mend
+
+
+def no_dns(lab, random):
+    """DNS hangs, or says no, when all connections to etcd have to be made anew; a passive ends."""
+    node, hangs, since = random.choice(lab.passives()), random.random() < 0.5, boottime()
+    if hangs:
+        mends = [freeze([lab.dns.pid])]
+    else:
+        mends = [drop(one.host, "output", "udp dport 53", "reject") for one in lab.nodes]
+    lab.etcd.restart()
+    node.lose()
+    shrunk(lab, node)
+    never_dark(lab, since)
+
+    def mend():
+        for one in mends:
+            one()
+        node.boot()
+
+    return f"{node.name}, it {'hangs' if hangs else 'says no'}", mend
+
+
 # --- etcd -------------------------------------------------------------------------------------------------------------
 
 
@@ -203,6 +255,58 @@ def etcd_outage_and_killed(lab, _random):
     node = lab.active()
     kill(node)
     return node.name, thaw
+
+
+def passive_restarted_without_etcd(lab, random):
+    """A crash, or an upgrade, while the store is out: all goes on when it answers again."""
+    node = random.choice(lab.passives())
+    since, thaw = lab.record(), freeze([lab.etcd.pid(host) for host in lab.etcd.hosts])
+    kill(node)
+    try:
+        wait_for(lambda: node.process.poll() is None and node.ok("/health"), lab.logs, 30)
+        lab.wait_for_writes()
+        lab.expect(since)
+    except BaseException:
+        thaw()
+        raise
+    return node.name, thaw
+
+
+# --- two of one name ------------------------------------------------------------------------------
+
+
+def cloned(lab, random):
+    """A copy of a host is started beside it: it is refused, and changes nothing."""
+    node, kind = random.choice([lab.active(), *lab.passives()]), random.choice(KINDS)
+    clone = Clone(node, lab.spare, kind, own_url=random.random() < 0.7)
+    lab.recover()  # it was held for a moment while its disk was copied
+    before = lab.record()
+    clone.start()
+    here = f"https://{node.address}:8092"
+
+    def named():
+        error = lab.active().status().get("error") or ""
+        return "two nodes call themselves" in error and here in error and clone.url in error
+
+    wait_for(named, lambda: f"both are named\n{clone.log.read_text()}\n{lab.logs()}", 30)
+
+    def mend():
+        clone.end()
+        lab.expect(before)
+
+    return f"{node.name}, its {kind}", mend
+
+
+def second_start(lab, random):
+    """Started by hand beside the service: it is refused, and so is its stop-post."""
+    node, port = random.choice(lab.nodes), random.choice([8092, 8099])
+    process, before = node.process, lab.record()
+    status, said = start_again(node, listen=f"0.0.0.0:{port}")
+    node.stop_post()
+    if status != 2 or "is in use by another batond" not in said or process.poll() is not None:
+        raise Violation(f"a second start on the data of {node.name} ended with {status}: {said}")
+    lab.expect(before)
+    return f"{node.name}, port {port}", nothing
 
 
 # --- disks ------------------------------------------------------------------------------------------------------------
@@ -246,6 +350,24 @@ def slow_disk(lab, random):
     return f"{node.name}, {delay} ms", inject(node, f"delay_enter={delay * 1000}")
 
 
+def set_back(lab, random):
+    """A passive's disk becomes what it was many writes ago, in place, and lacks the rest.
+
+    In one case of two etcd is out, too, so that it stays in the in-sync set, and must not count.
+    """
+    node, copy = random.choice(lab.passives()), lab.folder / f"set-back-{next(_numbers)}"
+    copy_data(node, copy)
+    lab.wait_for_writes(200)
+    lab.recover()
+    without_etcd = random.random() < 0.5
+    thaw = freeze([lab.etcd.pid(host) for host in lab.etcd.hosts] if without_etcd else [])
+    node.lose()
+    put_back(copy, node.data)
+    shutil.rmtree(copy)
+    node.boot()
+    return f"{node.name}{', etcd gone' if without_etcd else ''}", thaw
+
+
 FAULTS = (
     Fault("active killed", killed),
     Fault("active frozen", frozen),
@@ -260,13 +382,19 @@ FAULTS = (
     Fault("active cut from etcd", no_store),
     Fault("packets lost", lossy),
     Fault("thin line, packets late", slow_network),
+    Fault("slow line to a passive", slow_line, alone=True),
+    Fault("DNS out, then passive lost", no_dns, alone=True),
     Fault("etcd member killed", etcd_member_killed),
     Fault("etcd member frozen", etcd_member_frozen),
     Fault("etcd gone", etcd_outage, (1, 4)),
     Fault("etcd gone, then active killed", etcd_outage_and_killed, (1, 3), alone=True),
+    Fault("etcd gone, then passive restarted", passive_restarted_without_etcd, alone=True),
     Fault("passive killed", killed_passive),
     Fault("passive frozen", frozen_passive),
     Fault("passive's disk replaced", wiped, alone=True),
+    Fault("passive's disk set back", set_back, (1, 2), alone=True),
+    Fault("a node's clone joins", cloned, (1, 3), alone=True),
+    Fault("second start on one directory", second_start, (0, 0.1), alone=True),
     Fault("disk full", disk_full),
     Fault("flush of the disk fails", flush_fails, alone=True),
     Fault("slow disk", slow_disk, (1, 3)),

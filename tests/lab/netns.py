@@ -124,6 +124,23 @@ class Host:
         """Pass on what comes from its port, or not, as a switch that fails further on: the host's link stays up."""
         run("ip", "-n", self._switch, "link", "set", self._port, *(["master", "br0"] if on else ["nomaster"]))
 
+    def queueing(self, kilobytes: int, tcp_port: int) -> Callable[[], None]:
+        """Pass on only so much a second of what is on its way to this host from or to a TCP port.
+
+        Nothing is dropped: the rest waits, at the switch's end. Returns what ends it.
+        """
+        tc = ["tc", "-n", self._switch]
+        at = ["dev", self._port]
+        run(*tc, "qdisc", "add", *at, "root", "handle", "1:", "htb", "default", "1")
+        for number, rate in (("1", "10gbit"), ("2", f"{kilobytes * 8}kbit")):
+            limit = ["htb", "rate", rate, "quantum", "60000"]
+            run(*tc, "class", "add", *at, "parent", "1:", "classid", f"1:{number}", *limit)
+        run(*tc, "qdisc", "add", *at, "parent", "1:2", "bfifo", "limit", "1gb")
+        for end in ("sport", "dport"):
+            match = ["u32", "match", "ip", end, str(tcp_port), "0xffff", "flowid", "1:2"]
+            run(*tc, "filter", "add", *at, "parent", "1:", "protocol", "ip", *match)
+        return lambda: run(*tc, "qdisc", "del", *at, "root") and None
+
     @contextmanager
     def entered(self) -> Iterator[None]:
         """Sockets that this thread makes inside the block belong to this namespace."""

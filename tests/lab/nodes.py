@@ -18,19 +18,28 @@ from support.etcd import require_etcd
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "the-secret-of-the-nodes"
 VIP = "192.0.2.100"
+SPARE = "192.0.2.40"  # of a host to which a node may be copied, its certificate included
+
+
+def batond(ahead=0.0):
+    """Return how batond is run on a host whose wall clock is so many seconds ahead."""
+    wrong_clock = [str(Path(__file__).with_name("wrong_clock.py")), str(ahead)] if ahead else []
+    return [sys.executable, *wrong_clock, str(ROOT / "build/batond.pyz")]
 
 
 class Node:
     """batond on one host of the network."""
 
     authority = None
+    ahead = {}  # name → seconds by which its wall clock is ahead, where it is
 
     def __init__(self, host, name, address, folder, peers, tls, options=(), data=None):
         self.host, self.name, self.address, self.folder = host, name, address, folder
         self.data, self.log = data or folder / name, folder / f"{name}.log"
         self.ca = folder / "pki" / "ca.pem"
         self.command = [
-            sys.executable, str(ROOT / "build/batond.pyz"), "--node-id", name, "--data-dir", str(self.data), "--listen", "0.0.0.0:8092",
+            *batond(self.ahead.get(name, 0.0)), "--node-id", name, "--data-dir", str(self.data),
+            "--listen", "0.0.0.0:8092",
             "--advertise", f"https://{address}:8092", "--ha-token-file", str(folder / "ha.token"), "--vip", f"{VIP}/24",
             "--interface", "eth0", *map(str, tls), *options,
         ]  # fmt: skip
@@ -45,8 +54,9 @@ class Node:
     def end(self):
         stop(self.process)
 
-    def curl(self, method, path, body=None, token=TOKEN, to=None):
+    def curl(self, method, path, body=None, token=TOKEN, to=None, headers=()):
         data = ["-d", json.dumps(body)] if body is not None else []
+        data += [item for header in headers for item in ("-H", header)]
         address = to or self.address
         done = subprocess.run(
             ["ip", "netns", "exec", self.host.namespace, "curl", "-s", "-m", "5", "--cacert", str(self.ca), "-X", method, *data,
@@ -58,6 +68,11 @@ class Node:
 
     def ok(self, path):
         return self.curl("GET", path)[0] == 200
+
+    def status(self):
+        """Return what it says of the cluster; {} when it does not answer."""
+        status, text = self.curl("GET", "/api/v3/system/ha")
+        return json.loads(text) if status == 200 else {}
 
     def holds(self):
         return any(cidr.startswith(f"{VIP}/") for cidr in self.host.addresses())
@@ -135,7 +150,7 @@ def cluster_of(network, folder, count=3, options=(), kind=Node, hosts=None, data
     Node.authority = authority
     for name, address in addresses.items():
         host = hosts[name] if hosts else network.host(name, [f"{address}/24"])
-        tls = authority.issue(name, address, VIP, "127.0.0.1")
+        tls = authority.issue(name, address, VIP, "127.0.0.1", SPARE)
         more = [*options, *(["--passive"] if name != "n1" else [])]
         nodes.append(kind(host, name, address, folder, list(addresses.values()), tls, more, data(name)))
     try:

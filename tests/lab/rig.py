@@ -2,19 +2,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the fault lab plays with: a cluster whose nodes and etcd are kept alive, clients that write through its VIP, and what is seen."""
 
+import itertools
 import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 from contextlib import suppress
-from pathlib import Path
 
 import verdict
+from clients import REGISTERS, Clients, prepare
+from dns_server import dns_on
 from holders import Holders
 from netns import boottime, run, wait_for, wait_until
-from nodes import ROOT, VIP, Node, cluster_of, stop
+from nodes import SPARE, VIP, Node, batond, cluster_of, stop
 
 from baton.core.timing import profile
 from baton.core.vip import two_holders_bound
@@ -23,13 +24,17 @@ from support.etcd import FAST, require_etcd
 RECOVERED = 90.0  # seconds after a fault was mended, by when everything must be as before without anybody's help
 HURT = 10.0  # seconds that a second fault waits for somebody to be active
 DISK = "64m"
-REGISTERS = ("register-1", "register-2", "register-3")
-ADDERS = 3
+WORKERS = {"swap": 4, "add": 3, "look": 1}
 RESTART = 1.0  # seconds, as in the unit file
 
 
 class SupervisedNode(Node):
-    """batond as systemd keeps it: ExecStopPost and a new start after each end. Its data are on a small disk of its own."""
+    """batond as systemd keeps it: ExecStopPost and a new start after each end.
+
+    It has a small disk of its own for its data, and a wall clock that may be hours off.
+    """
+
+    ahead = {"n2": 7200.0, "n3": -400.0}
 
     def __init__(self, *args, **kwargs):
         self._down = threading.Event()  # set while nothing is to be started
@@ -49,15 +54,15 @@ class SupervisedNode(Node):
             if self._ended or self._down.is_set():
                 wait_for(lambda: self._ended or not self._down.is_set(), "boot", 3600)
                 continue
-            self._stop_post()
+            self.stop_post()
             wait_until(boottime() + RESTART)
             if not self._ended and not self._down.is_set() and self.process is process:
                 self.start()
 
-    def _stop_post(self):
+    def stop_post(self):
         interface = self.host.interface
         names = {"BATON_VIP": f"{VIP}/24", "BATON_INTERFACE": interface, "BATON_DATA_DIR": str(self.data)}
-        command = [sys.executable, str(ROOT / "build/batond.pyz"), "stop-post"]
+        command = [*batond(), "stop-post"]
         with open(self.log, "ab") as log, suppress(OSError):
             self.host.popen("env", *(f"{name}={value}" for name, value in names.items()), *command, stdout=log, stderr=log).wait(20)
 
@@ -94,8 +99,13 @@ class EtcdCluster:
             self.start(host)
 
     @property
+    def names(self):
+        """What DNS has to know: name → address."""
+        return {f"etcd-{self.name(host)}.lab": self._address(host) for host in self.hosts}
+
+    @property
     def urls(self):
-        return ",".join(f"http://{self._address(host)}:2379" for host in self.hosts)
+        return ",".join(f"http://{name}:2379" for name in self.names)
 
     @staticmethod
     def name(host):
@@ -116,6 +126,13 @@ class EtcdCluster:
     def stop(self, host):
         stop(self._processes[host])
 
+    def restart(self):
+        """Start all members anew, so that nobody has a connection to one any more."""
+        for host in self.hosts:
+            self.stop(host)
+        for host in self.hosts:
+            self.start(host)
+
     def pid(self, host):
         return self._processes[host].pid
 
@@ -135,6 +152,8 @@ class Lab:
         if size == 2:
             hosts["w1"] = network.host("w1", ["192.0.2.30/24"])
         self.etcd = EtcdCluster(folder, hosts.values())
+        # What is started on these hosts from here on finds etcd by its names.
+        self.dns = stack.enter_context(dns_on(network, self.etcd.names, *hosts.values()))
         for name in list(hosts)[:size]:
             disk = folder / f"disk-{name}"
             disk.mkdir()
@@ -145,22 +164,16 @@ class Lab:
             cluster_of(network, folder, size, options, kind=SupervisedNode, hosts=hosts, data=lambda name: folder / f"disk-{name}" / "data")
         )
         self.holders = stack.enter_context(Holders([node.host for node in self.nodes], VIP))
-        self._start_clients(stack, network.host("client", ["192.0.2.70/24"]))
+        self._client_host = network.host("client", ["192.0.2.70/24"])
+        self.spare = network.host("spare", [f"{SPARE}/24"])
+        self._loads = itertools.count(1)
+        self._start_clients(stack)
 
-    def _start_clients(self, stack, host):
-        self.token = wait_for(self.nodes[0].admin_token, self.logs)
-        for name in ("set", *REGISTERS):
-            params = {} if name == "set" else {"value": ""}
-            body = {"Name": name, "Params": params}
-            wait_for(lambda body=body: self.nodes[0].curl("POST", "/api/v3/profiles", body, self.token)[0] in (201, 409), name)
-        config = {"url": f"https://{VIP}:8092", "ca": str(self.nodes[0].ca), "token": self.token, "seed": self.seed}
-        config.update(registers=REGISTERS, adders=ADDERS)
-        (self.folder / "workload.json").write_text(json.dumps(config))
-        self._history = self.folder / "history.jsonl"
-        with open(self._history, "wb") as output, open(self.folder / "workload.log", "wb") as log:
-            command = [sys.executable, str(Path(__file__).with_name("workload.py")), str(self.folder / "workload.json")]
-            self._clients = host.popen(*command, stdin=subprocess.PIPE, stdout=output, stderr=log)
-        stack.callback(stop, self._clients)
+    def _start_clients(self, stack):
+        self.token = prepare(self.nodes[0])
+        where = self._client_host, self.nodes[0]
+        self._clients = Clients(*where, self.token, self.seed, RECOVERED, **WORKERS)
+        stack.callback(self._clients.end)
         self.wait_for_writes()
 
     # --- for the faults ---
@@ -180,6 +193,28 @@ class Lab:
         active = self.active()
         return [node for node in self.nodes if node is not active]
 
+    def record(self):
+        """Return (epoch, in-sync set) as the active has them."""
+        status = wait_for(lambda: self.active().status(), self.logs)
+        return status["epoch"]["number"], status["in_sync"]
+
+    def expect(self, before):
+        """Raise Violation unless epoch and in-sync set are those of ``before``."""
+        now = self.record()
+        if now != before:
+            text = f"epoch and in-sync set were {before}, and are {now}"
+            raise verdict.Violation(f"{text}\n{self.logs()}")
+
+    def bulk(self, writers=40):
+        """Write large values from now on, about a MB a second; return what ends that."""
+        seed = f"{self.seed}-bulk{next(self._loads)}"
+        load = Clients(self._client_host, self.nodes[0], self.token, seed, bulk=writers)
+        return load.end
+
+    def dark(self, since):
+        """Return for how long, at most, no strong read was answered since a moment."""
+        return self._clients.gap("read", since, boottime())
+
     @staticmethod
     def pause(seconds):
         wait_until(boottime() + seconds)
@@ -189,21 +224,12 @@ class Lab:
     def logs(self):
         return "\n".join(f"--- {node.name}\n{node.log.read_text()[-6000:]}" for node in self.nodes)
 
-    def history(self):
-        with open(self._history) as lines:
-            return [json.loads(line) for line in lines if line.endswith("\n")]
-
-    def wait_for_writes(self):
+    def wait_for_writes(self, count=1):
         """Return when clients have been answered again."""
-        size, since = self._history.stat().st_size, boottime()
-
-        def answered():
-            with open(self._history, "rb") as file:
-                file.seek(size)
-                found = [json.loads(line) for line in file.read().splitlines(True)[1:] if line.endswith(b"\n")]
-            return any(item["outcome"] == "ok" and item["kind"] == "add" and item["begin"] > since for item in found)
-
-        wait_for(answered, lambda: "no write is answered\n" + (self.folder / "workload.log").read_text() + self.logs(), RECOVERED)
+        try:
+            self._clients.wait_for_writes(count)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.logs()}") from None
 
     def whole(self):
         return self._active() is not None and all(node.process.poll() is None and node.ok("/in-sync") for node in self.nodes)
@@ -235,12 +261,9 @@ class Lab:
         mended = boottime()
         self.recover()
         ended = boottime()
-        return " + ".join(said), self._gap(began, ended), self.holders.together(holding, began, ended), ended - mended
-
-    def _gap(self, began, ended):
-        times = [item["end"] for item in self.history() if item["kind"] == "add" and item["outcome"] == "ok"]
-        times = [began, *(moment for moment in times if began < moment <= ended), ended]
-        return max(later - earlier for earlier, later in zip(times, times[1:]))
+        gap = self._clients.gap("add", began, ended)
+        together = self.holders.together(holding, began, ended)
+        return " + ".join(said), gap, together, ended - mended
 
     def bound(self, faults):
         t = self.timing
@@ -248,12 +271,11 @@ class Lab:
 
     def judge(self):
         """End the clients and look at all that they were told; return (acknowledged writes, lost races, unknown)."""
-        self._clients.stdin.close()
-        self._clients.wait(60)
-        history = self.history()
-        for node in self.nodes:
-            if "Traceback" in node.log.read_text():
-                raise verdict.Violation(f"{node.name} met what it was not made for:\n{node.log.read_text()[-8000:]}")
+        history = self._clients.finish()
+        for log in (*(node.log for node in self.nodes), *self.folder.glob("clone-*.log")):
+            if "Traceback" in log.read_text():
+                text = f"{log.name}: it met what it was not made for"
+                raise verdict.Violation(f"{text}:\n{log.read_text()[-8000:]}")
         strange = [item for item in history if item["outcome"] not in ("ok", "lost", "not_applied", "unknown")]
         if strange:
             raise verdict.Violation(f"an answer that should not be: {strange[0]}")

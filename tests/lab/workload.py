@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Clients of the fault lab, as a process of its own on the client's host: what they asked through the VIP and what came of it.
 
-Its argument names a file with its configuration (JSON: url, ca, token, registers, adders, seed). It writes a JSON line for each
-operation that ended to standard output. It ends when its standard input does. Uses Baton's own client, with its retries.
+Its argument names a file with its configuration (JSON: url, ca, token, registers, seed, and how
+many workers do what). It writes a JSON line for each operation that ended to standard output. It
+ends when its standard input does. Uses Baton's own client, with its retries.
 """
 
 import importlib
@@ -20,8 +21,9 @@ importlib.import_module("conftest")  # makes the package importable as ``baton``
 from baton.client import Client, ClientError, Connection  # noqa: E402
 
 PATIENCE = {"total": 8.0, "attempt": 1.0}  # seconds for an operation with its retries; for one silent connection
-LONGEST_PAUSE = 0.02
-SWAPPERS = 4
+LONGEST_PAUSE = {"bulk": 1.6}  # seconds between two operations of one client
+USUAL_PAUSE = 0.02
+BULK = 20_000  # characters
 
 
 def now():
@@ -36,7 +38,8 @@ class Worker(threading.Thread):
 
     def __init__(self, config, number, step):
         super().__init__()
-        self.config, self.name, self.step = config, f"w{number}", step
+        self.config, self.name, self.step = config, f"w{number}", getattr(self, step)
+        self.pause = LONGEST_PAUSE.get(step, USUAL_PAUSE)
         self.random = random.Random(f"{config['seed']}/{number}")
         self.client = Client(Connection((config["url"],), config["token"], config["ca"]))
         self.count = 0
@@ -44,8 +47,8 @@ class Worker(threading.Thread):
 
     def run(self):
         while not self.ended.is_set():
-            self.step(self)
-            self.ended.wait(self.random.uniform(0, LONGEST_PAUSE))
+            self.step()
+            self.ended.wait(self.random.uniform(0, self.pause))
 
     def value(self):
         self.count += 1
@@ -79,6 +82,10 @@ class Worker(threading.Thread):
         else:
             del self.seen[register]  # to be read first
 
+    def look(self):
+        """Ask for a strong read, which is answered as long as somebody serves, writes or not."""
+        self.read(self.random.choice(self.config["registers"]))
+
     def read(self, register):
         begin = now()
         try:
@@ -93,10 +100,17 @@ class Worker(threading.Thread):
         outcome, _found = self.patch("set", [{"op": "add", "path": f"/Params/{element}", "value": 1}])
         self.tell(begin, kind="add", new=element, outcome=outcome)
 
+    def bulk(self):
+        """Write something large: what matters is the way that it takes."""
+        begin, value = now(), self.value() + "x" * BULK
+        operations = [{"op": "add", "path": f"/Params/{self.name}", "value": value}]
+        outcome, _found = self.patch("bulk", operations)
+        self.tell(begin, kind="bulk", outcome=outcome)
+
 
 def main():
     config = json.loads(Path(sys.argv[1]).read_text())
-    steps = [Worker.swap] * SWAPPERS + [Worker.add] * config["adders"]
+    steps = [step for step, number in config["workers"].items() for _worker in range(number)]
     workers = [Worker(config, number, step) for number, step in enumerate(steps)]
     for worker in workers:
         worker.start()
