@@ -4,7 +4,7 @@
 
 from dataclasses import replace
 
-from test_election import passive
+from test_election import passive, tries
 from test_node import Script, record, serving
 
 from baton.core import events as ev
@@ -102,6 +102,17 @@ def test_a_copy_of_a_disk_in_sync_renounces_it_when_it_is_refused_for_long():
         script.now += 1.1
     script.give(refuse)
     assert script.of(ev.Renounce)
+
+
+def test_who_is_called_a_twin_does_not_take_over_from_an_active_that_speaks_to_the_other():
+    script, grace = passive("n2", members=("n1", "n2")), 3.0
+    end = script.now + 2 * grace
+    while script.now < end:
+        script.give(ev.Received("n1", Refuse("twin", "two nodes call themselves n2")))
+        script.now += 0.7
+        assert not tries(script), "the image of a disk has the name of a member, and hears nothing"
+    script.now += grace
+    assert tries(script), "the active is gone, and with it who refuses"
 
 
 def test_an_empty_disk_has_nothing_to_renounce():

@@ -904,6 +904,8 @@ class Node:
             return False
         if self.trouble or self.doubt.stands or not self.in_sync() or not self.state.reaches_floor(record):
             return False
+        if self.twins.doubted(now):
+            return False  # we hear nothing of the active because another process follows it under our name
         if self._outruled(record):
             return False
         rank = self.election.rank(self.state.log.end, record, self.peers)
