@@ -18,7 +18,7 @@ from nodes import SPARE, Node
 from baton.adapters import owner
 
 RUN = "run"  # sockets and markers of a process; no copy has them
-KINDS = ("configuration", "copy")
+KINDS = ("configuration", "copy", "image")
 _numbers = itertools.count(1)
 
 

@@ -282,11 +282,12 @@ def cloned(lab, random):
     lab.recover()  # it was held for a moment while its disk was copied
     before = lab.record()
     clone.start()
-    here = f"https://{node.address}:8092"
+    here, two = f"https://{node.address}:8092", f"two nodes call themselves {node.name}"
 
     def named():
         error = lab.active().status().get("error") or ""
-        return "two nodes call themselves" in error and here in error and clone.url in error
+        told = two in clone.log.read_text()  # the active remembers for a while whom it saw before
+        return told and all(text in error for text in (two, here, clone.url))
 
     wait_for(named, lambda: f"both are named\n{clone.log.read_text()}\n{lab.logs()}", 30)
 

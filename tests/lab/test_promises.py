@@ -154,7 +154,9 @@ def test_a_passive_that_is_restarted_while_etcd_is_out_acknowledges_again(pair):
 # --- two of one name, and two on one disk ---------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "kind"), [("n1", "copy"), ("n2", "configuration")])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("n1", "image"), ("n2", "image"), ("n2", "configuration")]
+)
 def test_a_clone_is_refused_and_both_hosts_are_named(pair, name, kind):
     node = {"n1": pair.n1, "n2": pair.n2}[name]
     clone = Clone(node, pair.host("spare", SPARE), kind)
