@@ -238,8 +238,7 @@ def test_after_a_force_the_tail_of_the_old_active_is_kept_however_short_the_log_
     pair.write(pair.n1, *alone)
     ends(pair.n1)
     pair.n2.start()
-    force = lambda: pair.n2.curl("POST", "/api/v3/system/active", {"force": True})[0] == 200
-    pair.wait_for(force)
+    pair.wait_for(lambda: pair.n2.curl("POST", "/api/v3/system/active", {"force": True})[0] == 200)
     pair.wait_for(lambda: pair.n2.ok("/active"))
     pair.write(pair.n2, *(f"n2-{number}" for number in range(150)))
     pair.n1.start()

@@ -14,6 +14,7 @@ from baton.core import events as ev
 from baton.core.documents import Change
 from baton.core.events import Outcome
 from baton.core.messages import Ack, Append
+from baton.core.twins import NOT_YET
 from simulation.world import Disk, Host, Trouble, World
 
 SCHEDULES = {}
@@ -742,6 +743,31 @@ def a_clone_of_the_active(seed):
 
 
 @aimed
+def the_image_of_a_passive_outlives_the_active(seed):
+    """The active ends soon after it refused the image of its passive's disk: the passive takes over, and never the image."""
+    scene = Scene(seed, 2)
+    scene.world.checks.leases, scene.world.checks.forked = False, True
+    n1, n2 = scene.hosts
+    scene.writes(n1, 3)
+    clone = Clone(n2, n1)
+    scene.writes(n1, 5)
+    clone.start()
+    end = scene.world.now + 4
+    while scene.world.now < end and not (clone.refused and scene.world.dice.random() < 0.02):
+        scene.run(0.02)
+        scene.write(n1)
+    n1.crash()
+    end = scene.world.now + 30
+    while scene.world.now < end:
+        scene.run(0.02)
+        if clone.node is not None and clone.node.leading is not None:
+            scene.fail("the image takes over without what was acknowledged since it was taken")
+    if n2.node.leading is None:
+        scene.fail("the passive does not take over")
+    scene.nothing_lost(n2)
+
+
+@aimed
 def a_force_that_got_no_further_than_its_note(seed):
     """A node that is not in sync noted a promotion and was killed; nothing else changes the record: it joins all the same."""
     scene = Scene(seed, 2)
@@ -856,7 +882,7 @@ class Clone(Host):
 
     def __init__(self, original, other):
         super().__init__(original.world, original.name)
-        self.other, self.renounced = other, False
+        self.other, self.renounced, self.refused = other, False, False
         self.disk = Disk(original.disk.read(), original.disk.record, set(original.disk.blobs))
         other._do_sendback = self._hear
 
@@ -868,6 +894,7 @@ class Clone(Host):
     def _hear(self, command):
         """What ``other`` answers on the link that this one made."""
         if self.node is not None and command.process == self.node.config.process:
+            self.refused = self.refused or command.message.detail != NOT_YET
             self._later(0.003, lambda: self.give(ev.Received(self.other.name, command.message)))
 
     def _do_send(self, command):

@@ -627,6 +627,17 @@ def who_is_called_a_twin_begins_all_the_same():
     return replaced(twins.Twins, "doubted", lambda self, now: False)
 
 
+@seen_in("the_image_of_a_passive_outlives_the_active")
+def who_was_called_a_twin_takes_over_when_it_hears_nothing_any_more():
+    original = twins.Twins.doubted
+
+    def doubted(self, now):
+        self.accepted()
+        return original(self, now)
+
+    return replaced(twins.Twins, "doubted", doubted)
+
+
 @seen_in("a_force_that_got_no_further_than_its_note")
 def the_record_stands_still_for_a_promotion_that_came_to_nothing():
     original = leading.Leading.hello

@@ -10,6 +10,7 @@ from test_node import Script, record, serving
 from baton.core import events as ev
 from baton.core.log import ORIGIN, Epoch
 from baton.core.messages import Ack, Hello, Refuse
+from baton.core.twins import NOT_YET
 
 HELLO = Hello(
     "n2", "sim://n2", "n2-disk", "ha", "c1", "1.0.0", "sim/sim", "passive", Epoch(2, "p-n1-2"), ORIGIN, ORIGIN, None, -1, False,
@@ -104,15 +105,24 @@ def test_a_copy_of_a_disk_in_sync_renounces_it_when_it_is_refused_for_long():
     assert script.of(ev.Renounce)
 
 
-def test_who_is_called_a_twin_does_not_take_over_from_an_active_that_speaks_to_the_other():
+def called_a_twin(why):
+    """A passive that was refused for two graces by an active which is gone since."""
     script, grace = passive("n2", members=("n1", "n2")), 3.0
     end = script.now + 2 * grace
     while script.now < end:
-        script.give(ev.Received("n1", Refuse("twin", "two nodes call themselves n2")))
+        script.give(ev.Received("n1", Refuse("twin", why)))
         script.now += 0.7
         assert not tries(script), "the image of a disk has the name of a member, and hears nothing"
-    script.now += grace
-    assert tries(script), "the active is gone, and with it who refuses"
+    script.now += 9 * grace
+    return script
+
+
+def test_who_is_a_twin_does_not_take_over_when_the_active_ends_that_spoke_to_the_other():
+    assert not tries(called_a_twin("two nodes call themselves n2")), "the other may have what was acknowledged since"
+
+
+def test_who_was_only_asked_to_say_it_again_takes_over():
+    assert tries(called_a_twin(NOT_YET)), "the word of a predecessor is no twin"
 
 
 def test_an_empty_disk_has_nothing_to_renounce():

@@ -626,6 +626,7 @@ class Node:
         if message.epoch.number < self.record.epoch.number:
             self.following.refuse_stale(node, message.epoch)  # the record is ahead of what we promised: its reign may be ours
         else:
+            self.twins.accepted()
             self.following.append(node, message, now)
             self._note_in_sync()
 

@@ -32,6 +32,7 @@ class Twins:
         self._suspects: Dict[str, Tuple[str, float]] = {}  # node → another process under its name, heard first then
         self._ended: Set[str] = set()  # nodes the link to which ended since they said Hello
         self._refused_since = self._refused_at = float("-inf")
+        self._is_twin = False  # somebody has seen the other one of our name live, and nobody has taken us for the member since
 
     def check(self, hello: Hello, known: Optional[Hello], alive: bool, now: float) -> str:
         """Return why this Hello is refused, or "". ``known``: the node's last one; ``alive``: its process surely lives."""
@@ -79,14 +80,22 @@ class Twins:
         return "; ".join(_text(node, places) for node, places in self.known(now).items())
 
     def doubted(self, now: float) -> bool:
-        """Whether others have just said that another process has our name: then nothing is begun."""
-        return now - self._refused_at <= self._config.timing.lease
+        """Whether others have said that another process has our name: then nothing is begun.
+
+        That they fall silent takes nothing back: the other one may hold what was acknowledged since our disk was copied.
+        """
+        return self._is_twin or now - self._refused_at <= self._config.timing.lease
+
+    def accepted(self) -> None:
+        """The active takes us for the member of our name."""
+        self._is_twin = False
 
     def refused(self, why: str, out: List[Command], now: float) -> None:
         """We are the one that is refused. A copy of a disk that is in use must not be taken for that disk later."""
         if now - self._refused_at > REMEMBERED:
             self._refused_since = now
         self._refused_at = now
+        self._is_twin = self._is_twin or why != NOT_YET
         record, me = self._state.record, Member(self._config.node, self._state.incarnation)
         if now - self._refused_since > RENOUNCE_AFTER and record is not None and me in record.in_sync:
             self._refused_since = now
