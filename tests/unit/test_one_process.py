@@ -85,3 +85,15 @@ def test_a_start_right_after_a_kill(cluster):
         dying.wait()
         node.until("/active")
     assert node.call("GET", "/profiles", HA_TOKEN).status_code in (200, 403)
+
+
+def test_data_that_cannot_be_read_are_told_in_one_line(tmp_path):
+    with Cluster(tmp_path, 1, "local") as cluster:
+        node = cluster.n1
+        node.stop()
+        database = node.data / (node.data / "CURRENT").read_text().strip() / "baton.db"
+        database.write_bytes(b"not a database" * 1000)
+        database.with_name("baton.db-wal").unlink(missing_ok=True)
+        done = run(node.command)
+        assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
+        assert "the data directory can't be read (file is not a database)" in done.stderr.splitlines()[-1]

@@ -690,6 +690,9 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     except OSError as error:
         sys.stderr.write(f"batond: {error}\n")
         return 1
+    except sqlite3.Error as error:
+        sys.stderr.write(f"batond: the data directory can't be read ({error}): is its disk full, or broken?\n")
+        return 1
 
 
 if __name__ == "__main__":
