@@ -87,9 +87,9 @@ class Scene:
         return answers[0]
 
     def write(self, host, key=None):
-        """Write a document of its own; return the list that the answer comes into."""
+        """Write a document of its own (``key``: of the key's own); return the list that the answer comes into."""
         number, answers = next(self.ids), []
-        name = f"w{number}"
+        name = key or f"w{number}"
 
         def answered(result):
             answers.append(result)
@@ -108,6 +108,22 @@ class Scene:
             self.expect(lambda answers=answers: answers, "a write has no answer")
             if not isinstance(answers[0], Outcome):
                 self.fail(f"a write was refused: {answers[0]}")
+
+    def changes(self, host, *changes):
+        """Have changes made, each by a request of its own."""
+        for change in changes:
+            number, answers = next(self.ids), []
+            self.world.checks.others[number] = answers.append
+            host.give(ev.Submit(number, (change,), 0.0))
+            self.expect(lambda answers=answers: answers, "a change has no answer")
+            if not isinstance(answers[0], Outcome):
+                self.fail(f"a change was refused: {answers[0]}")
+
+    def keep(self, host, lease):
+        """Keep a client's lease alive, if that is possible."""
+        number = next(self.ids)
+        self.world.checks.others[number] = lambda _answer: None
+        host.give(ev.KeepAlive(number, lease))
 
     def cut(self, one, other, both=True):
         self.world.cut.add((one.name, other.name))
@@ -426,6 +442,58 @@ def strict_loses_its_passive_in_the_middle_of_a_write(seed):
     scene.in_sync(n1, n2)
     scene.writes(n1, 2)
     scene.nothing_lost(n1)
+
+
+@aimed
+def strict_keeps_what_cannot_be_kept_alive(seed):
+    """Strict and one copy: no client lease can be kept alive, so none ends; and one that ended before is not ended twice."""
+    scene = Scene(seed, 2, mode="strict", min_in_sync=2)
+    n1, n2 = scene.hosts
+    grant = {"Ttl": scene.dice.uniform(1, 4), "Owner": ""}
+    scene.changes(n1, Change("leases", "kept", "grant", grant))
+    scene.changes(n1, *(Change("locks", "door", "acquire", _wants(owner, "kept" if owner == "a" else None)) for owner in "ab"))
+    end = scene.world.now + scene.dice.uniform(0, 3)
+    while scene.world.now < end:
+        scene.keep(n1, "kept")
+        scene.run(0.2)
+    n2.crash()
+    while len(n1.node.record.in_sync) > 1:
+        scene.keep(n1, "kept")
+        scene.run(0.1)
+    scene.run(scene.dice.uniform(0, 20))
+    if "a" not in n1.node.state.heads.committed("locks", "door").value["Holders"]:
+        scene.fail("a lock has changed hands while its holder could not keep it, with one copy")
+    n2.start()
+    scene.in_sync(n1, n2)
+    scene.keep(n1, "kept")
+    scene.expect(lambda: list(n1.node.state.heads.committed("locks", "door").value["Holders"]) == ["b"], "the lease never ends")
+
+
+def _wants(owner, lease):
+    return {"Owner": owner, "Lease": lease, "Slots": None, "Queue": True, "Data": None, "At": 0}
+
+
+@aimed
+def a_tie_that_cannot_be_undone(seed):
+    """Under a lease a leader sits whose profile goes, and one whom a schema names: the lease ends all the same, and what else it has."""
+    scene = Scene(seed, 2)
+    n1, n2 = scene.hosts
+    default = {"Schema": {"default": "a"}}
+    scene.changes(n1, Change("params", "boss", "put", default), Change("leases", "l", "grant", {"Ttl": 1.0, "Owner": ""}))
+    seat = {"Candidate": "a", "Seats": None, "Vacant": "none", "Lease": "l", "At": 0}
+    scene.changes(n1, *(Change("profiles", name, "elect", seat, at=("Params", "boss")) for name in ("gone", "stays")))
+    scene.changes(n1, Change("locks", "door", "acquire", _wants("a", "l")))
+    scene.changes(n1, Change("profiles", "gone", "delete"))
+    if scene.dice.random() < 0.5:
+        n1.crash(notice=True)
+        scene.expect(lambda: scene.world.active() is n2, "n2 does not take over")
+
+    def ended():
+        heads = scene.world.active().node.state.heads
+        boss = heads.committed("profiles", "stays").value["Params"]["boss"]
+        return heads.committed("leases", "l") is None and heads.committed("locks", "door") is None and boss == "none"
+
+    scene.expect(ended, "a lease does not end, or what is tied to it")
 
 
 @aimed

@@ -13,7 +13,6 @@ from baton.core.documents import Change
 from baton.core.events import Outcome
 from baton.core.locks import standing
 from baton.core.problem import Problem
-from baton.core.seats import note_key, token_of
 
 LOCK = "door"
 TTL = 1.5
@@ -150,17 +149,14 @@ class SeatClient(LockClient):
 
     def _want(self, host):
         if not self.holds:
-            change = self._change("elect")
-            both = (change, Change("seats", note_key(change), "read"))
-            self._send(host, lambda number: ev.Submit(number, both, self.world.now), self._won(self.name))
+            self._ask(host, self._change("elect"), self._won(self.name))
 
     def _won(self, name):
         def answered(result):
             if name != self.name or self.holds or not isinstance(result, Outcome) or self.world.now > self.kept_from + TTL:
                 return
-            profile, note = result.documents
-            if profile.value["Params"]["my/leader"] == name:
-                self._believe(token_of(note, name))
+            if result.said["Elected"]:
+                self._believe(result.said["Token"])
 
         return answered
 

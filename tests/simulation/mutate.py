@@ -368,6 +368,25 @@ def client_leases_ignore_the_rate_of_clocks():
     return replaced(client_leases.ClientLeases, "__init__", shorter)
 
 
+@seen_in("strict_keeps_what_cannot_be_kept_alive")
+def client_leases_run_on_while_nobody_can_keep_them():
+    original = client_leases.ClientLeases.tick
+
+    def tick(self, serving, heads, now):
+        return original(self, True, heads, now)
+
+    return replaced(client_leases.ClientLeases, "tick", tick)
+
+
+@seen_in("a_tie_that_cannot_be_undone")
+def a_tie_that_cannot_be_undone_keeps_the_lease():
+    def untie(self, change):
+        one = coordination.ties.seats.untie_seat(change, self.lookup) if "Seat" in change.body else [documents.Change("x", "x", "delete")]
+        self.run(one)
+
+    return replaced(heads.Evaluation, "_untie", untie)
+
+
 def a_lock_is_given_to_whoever_asks():
     original = locks.acquire
 

@@ -167,5 +167,149 @@ def test_bad_headers_change_nothing(call):
     for name, value, says in (("If-Lease", "x", "If-Lease is the lease's id"), ("Baton-Lease", "none", "there is no lease 'none'")):
         answer = call("PUT", "/profiles/h/params/x", 1, **{name: value})
         assert answer.status_code in (400, 404) and says in answer.json()["detail"], answer.text
-    assert "ties one param" in call("PATCH", "/profiles/h", [], **{"Baton-Lease": "none"}).json()["detail"]
+    assert "has no meaning" in call("PATCH", "/profiles/h", [], **{"Baton-Lease": "none"}).json()["detail"]
     assert call("GET", "/profiles/h/params").json() == {}
+
+
+# --- a fence is looked at before anything is changed, and for every kind of request ----------------------------------------
+
+
+def term(call, name, param):
+    """Be elected under a lease of this name; return the fence."""
+    lease(call, name)
+    call("PUT", "/profiles/fenced", {}) if call("GET", "/profiles/fenced").status_code == 404 else None
+    answer = call("POST", "/profiles/fenced/elect", {"Param": param, "Candidate": "a", "Lease": name}).json()
+    return {"If-Lease": f"{name};{answer['Token']}"}
+
+
+FENCED = (
+    ("PUT", "/profiles/fenced/params/x", 1),
+    ("PUT", "/profiles/fenced", {}),
+    ("PATCH", "/profiles/fenced", []),
+    ("POST", "/profiles", {"Name": "another"}),
+    ("POST", "/profiles/fenced/elect", {"Param": "c", "Candidate": "a"}),
+    ("POST", "/profiles/fenced/resign", {"Param": "c", "Candidate": "a"}),
+    ("POST", "/batch", {"Changes": [{"Kind": "profiles", "Key": "fenced", "Param": "x", "Action": "put", "Body": 1}]}),
+    ("POST", "/locks/fenced/acquire", {"Owner": "a"}),
+    ("POST", "/locks/fenced/release", {"Owner": "a"}),
+    ("POST", "/locks/fenced/acquire", {"Owner": "b"}),
+    ("DELETE", "/locks/fenced", None),
+    ("POST", "/barriers/fenced/arrive", {"Owner": "a", "Count": 2}),
+    ("POST", "/barriers/fenced/break", {"Owner": "a"}),
+    ("POST", "/leases", {"Id": "fenced-new", "Ttl": 9}),
+    ("DELETE", "/leases/fenced-new", None),
+    ("PUT", "/files/fenced", {"x": 1}),
+    ("DELETE", "/files/fenced", None),
+)
+
+
+@pytest.mark.parametrize(("method", "path", "body"), FENCED)
+def test_every_change_can_be_fenced(call, method, path, body):
+    fence = term(call, "term", "boss")
+    number = fence["If-Lease"].partition(";")[2]
+    before = call("GET", "/profiles/fenced").headers["ETag"]
+    for lost in ("none;1", f"term;{int(number) + 1}", f"none;{number}"):
+        answer = call(method, path, body, **{"If-Lease": lost})
+        assert answer.status_code == 412 and answer.json()["type"] == "urn:baton:lease_lost", answer.text
+    assert call("GET", "/profiles/fenced").headers["ETag"] == before
+    assert call(method, path, body, **fence).status_code < 300
+    call("DELETE", "/leases/term")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "header"),
+    [
+        ("POST", "/tokens", "If-Lease"),
+        ("POST", "/profiles/fenced/token", "If-Lease"),
+        ("POST", "/leases/x/keepalive", "If-Lease"),
+        ("GET", "/profiles/fenced", "If-Lease"),
+        ("POST", "/profiles/fenced/elect", "Baton-Lease"),
+        ("POST", "/locks/x/acquire", "Baton-Lease"),
+        ("PUT", "/files/x", "Baton-Lease"),
+        ("PUT", "/profiles/fenced", "Baton-Lease"),
+    ],
+)
+def test_a_header_without_a_meaning_is_refused(call, method, path, header):
+    answer = call(method, path, {}, **{header: "x;1"})
+    assert answer.status_code == 400 and f"{header} has no meaning" in answer.json()["detail"]
+
+
+def test_a_leader_that_was_put_out_writes_nothing_not_even_itself(call):
+    fence = term(call, "old", "seat")
+    assert call("PUT", "/profiles/fenced/params/seat", "b").status_code == 200
+    for path, body in (("/profiles/fenced/params/data", 1), ("/profiles/fenced/params/seat", "a")):
+        assert call("PUT", path, body, **fence).status_code == 412
+    assert call("GET", "/profiles/fenced/params/seat").json() == "b"
+
+
+def test_a_batch_ties_each_param_that_it_sets(call):
+    lease(call, "batch")
+    call("PUT", "/profiles/tied", {"Params": {"gone": 1}})
+    item = {"Kind": "profiles", "Key": "tied"}
+    changes = [
+        {**item, "Param": "a", "Action": "put", "Body": 1},
+        {**item, "Param": "b", "Body": [{"op": "add", "path": "", "value": 2}]},
+        {**item, "Param": "gone", "Action": "delete"},
+    ]
+    assert call("POST", "/batch", {"Changes": changes}, **{"Baton-Lease": "batch"}).status_code == 200
+    whole = {"Changes": [{**item, "Action": "put", "Body": {}}]}
+    assert call("POST", "/batch", whole, **{"Baton-Lease": "batch"}).status_code == 400
+    ties = call("GET", "/leases/batch").json()["Ties"]
+    assert [tie["Path"] for tie in ties] == [["Params", "a"], ["Params", "b"]]
+    call("DELETE", "/leases/batch")
+    assert call("GET", "/profiles/tied/params").json() == {}
+
+
+# --- a repeat gets the first answer --------------------------------------------------------------------------------------
+
+
+MADE = {"Kind": "profiles", "Key": "again-b"}
+REPEATED = (
+    ("POST", "/profiles/again/elect", {"Param": "s", "Candidate": "A", "Lease": "again"}),
+    ("POST", "/profiles/again/elect", {"Param": "s", "Candidate": "A", "Lease": "again"}),
+    ("POST", "/profiles/again/elect", {"Param": "s", "Candidate": "B", "Lease": "again"}),
+    ("POST", "/profiles/again/elect", {"Param": "h", "Candidate": "H", "Seats": 2}),
+    ("POST", "/profiles/again/resign", {"Param": "s", "Candidate": "B"}),
+    ("POST", "/locks/again/acquire", {"Owner": "a", "Lease": "again"}),
+    ("POST", "/locks/again/acquire", {"Owner": "a", "Lease": "again"}),
+    ("POST", "/barriers/again/arrive", {"Owner": "a", "Count": 1}),
+    ("POST", "/barriers/again/arrive", {"Owner": "a", "Count": 2}),
+    ("POST", "/barriers/again/break", {"Owner": "b", "Why": "no"}),
+    ("PUT", "/profiles/again-new", {}),
+    ("PUT", "/profiles/again-new", {"Description": "2"}),
+    ("POST", "/profiles", {"Name": "again-post"}),
+    ("PUT", "/params/again/new", {}),
+    ("PATCH", "/profiles/again", []),
+    ("PUT", "/files/again", {"x": 1}),
+    ("PUT", "/files/again", {"x": 1}),
+    ("POST", "/batch", {"Changes": [{"Kind": "profiles", "Key": "again", "Body": []}, {**MADE, "Action": "put", "Body": {}}]}),
+    ("DELETE", "/profiles/again-new", None),
+    ("POST", "/locks/again/release", {"Owner": "a"}),
+)  # fmt: skip
+
+
+def test_a_repeat_gets_the_first_answer_whatever_has_happened_since_and_at_any_active(cluster, call):
+    lease(call, "again")
+    call("PUT", "/profiles/again", {"Params": {"h": ["H"]}})
+    first = [seen(call(*request, **{"Idempotency-Key": f"again-{number}"})) for number, request in enumerate(REPEATED)]
+    call("DELETE", "/leases/again")
+    call("DELETE", "/barriers/again")
+    call("PUT", "/profiles/again/params/s", "somebody else")
+    old = cluster.active()
+    assert cluster.call(old, "POST", "/system/switch", json={}).status_code == 200
+    until(lambda: cluster.active() not in (None, old), "another is active")
+    for number, request in enumerate(REPEATED):
+        again = seen(call(*request, **{"Idempotency-Key": f"again-{number}"}))
+        assert again == first[number], request
+
+
+def seen(answer):
+    """What a client sees of an answer."""
+    return answer.status_code, answer.json() if answer.content else None
+
+
+def test_a_lease_that_is_asked_for_again_at_its_very_end_is_there(call):
+    for _time in range(30):
+        answer = call("POST", "/leases", {"Id": "brief", "Ttl": 1, "Owner": "test"})
+        assert answer.status_code == 201 and answer.json()["Left"] == pytest.approx(1, abs=0.2), answer.text
+        until(lambda: not (call("GET", "/leases/brief").json().get("Left") or 0) > 0.02, "it is about to end, or has ended")

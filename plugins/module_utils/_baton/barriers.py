@@ -53,7 +53,7 @@ class Barriers:
                 where = self._give_up(name, size, where, timeout)
                 break
             try:
-                where = self._ask(name, {**size, "Lease": lease, "Generation": where["Generation"]}, min(poll, left))
+                where = self._ask(name, {**size, "Lease": lease, "Generation": where["Generation"]}, min(poll, left), again=True)
                 locks.grant(lease, ttl, owner)
             except ClientError as error:
                 if not error.retriable or time.monotonic() >= end:
@@ -63,9 +63,10 @@ class Barriers:
         locks.revoke(lease)
         return _judged(name, where)
 
-    def _ask(self, name: str, body: Dict[str, Any], wait: float) -> Dict[str, Any]:
+    def _ask(self, name: str, body: Dict[str, Any], wait: float, again: bool = False) -> Dict[str, Any]:
+        """Come, or ``again`` ask how the generation stands."""
         path, total = f"/barriers/{quoted(name)}/arrive", max(self._client.connection.timeout, wait + 5.0)
-        return dict(self._client.post(path, {**body, "Wait": wait}, total=total, attempt=wait + 10.0).body)
+        return dict(self._client.post(path, {**body, "Wait": wait}, total=total, attempt=wait + 10.0, keyed=not again).body)
 
     def _give_up(self, name: str, size: Dict[str, Any], where: Dict[str, Any], timeout: float) -> Dict[str, Any]:
         why = f"{size['Owner']} waited {timeout:g} s in vain: {_come(where, size)}"

@@ -37,9 +37,13 @@ class Seats:
         try:
             answer = self._ask("elect", candidate, own or lease)
         except ClientError as error:
-            if own is not None:
+            if own is None or ttl is None:
+                raise
+            if error.code != "no_lease":
                 Locks(self.client).drop_unused(own, error)
-            raise
+                raise
+            Locks(self.client).grant(own, ttl, self._text(candidate)[:100])  # it ended before we were elected under it
+            answer = self._ask("elect", candidate, own)
         if own is not None and not answer["Elected"]:
             Locks(self.client).revoke(own)
         return {**answer, "Lease": (own or lease) if answer["Elected"] else None}

@@ -19,7 +19,7 @@ from .core.heads import Heads
 from .core.log import Log
 from .core.node import Node
 from .core.problem import Problem
-from .core.submissions import not_applied
+from .core.submissions import TOO_FEW, not_applied, unknown
 
 Callback = Callable[[Optional[Document]], None]
 
@@ -114,10 +114,12 @@ class Service:
         leading = self._node.leading
         return leading.client_leases.left(lease, self._clock()) if leading is not None else None
 
-    async def store_file(self, path: str, blob: BlobInfo, idempotency: Optional[Idempotency] = None) -> Outcome:
+    async def store_file(
+        self, path: str, blob: BlobInfo, idempotency: Optional[Idempotency] = None, fence: Sequence[Change] = ()
+    ) -> Outcome:
         """Name a file content that is in our blob store; it reaches every in-sync node before the name commits."""
         value = {"Path": path, "Sha256": blob.sha256, "Size": blob.size, "Modified": int(time.time())}
-        return await self.submit([Change("files", path, "put", value)], idempotency, None, [blob.sha256])
+        return await self.submit([*fence, Change("files", path, "put", value)], idempotency, None, [blob.sha256])
 
     def check_serving(self, stale: bool = False) -> None:
         """Raise Problem 307 or 503 unless this node may answer strong reads at this moment (or ``stale`` ones, until it stops)."""
@@ -125,6 +127,11 @@ class Service:
             raise not_applied("stopping", f"{self._stopping}; ask another node")
         if not stale and not self._node.serving(self._clock()):
             raise self._elsewhere()
+
+    def check_copies(self) -> None:
+        """Raise Problem 503 while the mode promises more copies than there are: what came by waiting may be on fewer disks."""
+        if self._node.leading is not None and not self._node.leading.copies_promised():
+            raise unknown("too_few_copies", TOO_FEW)
 
     def _elsewhere(self) -> Problem:
         node = self._node

@@ -43,7 +43,8 @@ class Call:
 
     ``total``: seconds for all attempts; ``attempt``: seconds of silence for one. ``base``: ask this node only.
     ``follow``: go where a 307 points. ``repeat``: repeat even if a lost request may have been carried out.
-    ``stream``: return as soon as the head of the answer is here.
+    ``stream``: return as soon as the head of the answer is here. ``keyed``: whether a change is remembered for its repeat; what only
+    asks again how something stands, again and again, need not be.
     """
 
     method: str
@@ -58,6 +59,7 @@ class Call:
     follow: bool = True
     repeat: bool = True
     stream: bool = False
+    keyed: bool = True
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,7 @@ class Transport:
 
     def _headers(self, call: Call) -> Dict[str, str]:
         headers = dict(call.headers)
-        if call.method not in READS:
+        if call.method not in READS and call.keyed:
             headers["Idempotency-Key"] = call.key or secrets.token_hex(16)
         return headers
 

@@ -3,35 +3,22 @@
 """Barriers: all come or all are told, again and again."""
 
 import pytest
+from desk import Desk as Base
 
 from baton.core.barriers import KEPT, standing
 from baton.core.documents import Change
-from baton.core.heads import Heads
-from baton.core.leases import TOKENS_AN_EPOCH
 from baton.core.problem import Problem
 
 
-class Desk:
-    def __init__(self):
-        self.heads, self.seq = Heads(), 0
-
-    def do(self, *changes):
-        effects = self.heads.evaluate(changes, TOKENS_AN_EPOCH)
-        self.seq += 1
-        self.heads.append(self.seq, f"1.{self.seq}", effects)
-        self.heads.commit(self.seq)
-        return [effect for effect in effects if effect.ops is None or effect.ops]
-
-    def arrive(self, owner, count=None, members=None, lease=None, generation=None):
-        body = {"Owner": owner, "Count": count, "Members": members, "Lease": lease, "Generation": generation, "At": 0}
+class Desk(Base):
+    def arrive(self, owner, count=None, members=None, lease=None, generation=None, age=None):
+        body = {"Owner": owner, "Count": count, "Members": members, "Lease": lease, "Generation": generation, "Age": age, "At": 0}
         return self.do(Change("barriers", "b", "arrive", body))
 
-    def quit(self, owner, why="no", escape="fail", generation=None, count=None):
-        body = {"Owner": owner, "Why": why, "Escape": escape, "Generation": generation, "Count": count, "Members": None, "At": 0}
+    def quit(self, owner, why="no", escape="fail", generation=None, count=None, age=None):
+        body = {"Owner": owner, "Why": why, "Escape": escape, "Generation": generation, "Count": count, "Members": None}
+        body.update(Age=age, At=0)
         return self.do(Change("barriers", "b", "break", body))
-
-    def lease(self, key):
-        self.do(Change("leases", key, "grant", {"Ttl": 10.0, "Owner": ""}))
 
     def stands(self, generation):
         return standing(self.heads.committed("barriers", "b"), generation)
@@ -107,17 +94,17 @@ def test_a_reset_tells_those_who_wait(desk):
 
 
 def test_who_stops_waiting_without_a_word_breaks_it(desk):
-    desk.lease("l")
+    desk.grant("l")
     desk.arrive("a", count=3)
     desk.arrive("b", count=3, lease="l")
-    desk.do(Change("leases", "l", "expire"))
+    desk.expire("l")
     assert desk.stands(1)["By"] == "b" and "lease ended" in desk.stands(1)["Why"]
 
 
 def test_who_lost_its_lease_is_still_told_how_it_ended(desk):
-    desk.lease("l")
+    desk.grant("l")
     desk.arrive("b", count=3, lease="l")
-    desk.do(Change("leases", "l", "expire"))
+    desk.expire("l")
     assert desk.arrive("b", count=3, lease="l", generation=1) == [] and desk.stands(1)["Outcome"] == "broken"
     with pytest.raises(Problem) as caught:
         desk.arrive("c", count=3, lease="l")
@@ -125,7 +112,7 @@ def test_who_lost_its_lease_is_still_told_how_it_ended(desk):
 
 
 def test_a_lease_that_ends_after_the_barrier_opened_breaks_nothing(desk):
-    desk.lease("l")
+    desk.grant("l")
     desk.arrive("b", count=2, lease="l")
     desk.arrive("a", count=2)
     desk.arrive("b", count=2)
@@ -160,3 +147,55 @@ def test_of_many_who_come_each_writes_itself_only(desk):
     for number in range(50):
         effects = desk.arrive(f"o{number}", count=1000)
     assert len(effects) == 1 and len(effects[0].ops) == 1
+
+
+def test_the_next_run_begins_anew_after_a_break(desk):
+    desk.arrive("a", count=3, age=5)
+    desk.quit("b", age=5)
+    assert desk.stands(1)["Outcome"] == "broken"
+    desk.at += 10_000
+    desk.arrive("c", count=3, age=12)
+    assert desk.stands(1)["Outcome"] == "broken" and desk.heads.committed("barriers", "b").value["Generation"] == 2, "all have heard of it"
+
+
+def test_who_comes_late_is_told_and_whose_run_began_later_is_not(desk):
+    desk.grant("l")
+    desk.arrive("a", count=4, lease="l", age=5)
+    desk.at += 1000
+    desk.expire("l")
+    desk.at += 10_000
+    desk.arrive("b", count=4, age=11)
+    assert desk.said["Outcome"] == "broken" and desk.said["Generation"] == 1 and "lease ended" in desk.said["Why"]
+    desk.arrive("c", count=4, age=9)
+    assert (desk.said["Generation"], desk.said["Outcome"], desk.said["Arrived"]) == (2, "waits", 1)
+    desk.quit("d", age=1)
+    assert desk.stands(2)["By"] == "d", "of this meeting, not of the one before"
+
+
+def test_the_next_run_may_mean_others(desk):
+    desk.arrive("a", count=3, age=1)
+    desk.quit("a", age=1)
+    desk.at += 5000
+    desk.arrive("x", members=["x", "y"], age=2)
+    assert desk.said["Missing"] == ["y"]
+
+
+def test_members_in_another_order_are_the_same_members(desk):
+    desk.arrive("a", members=["a", "b"])
+    desk.arrive("b", members=["b", "a"])
+    assert desk.stands(1)["Outcome"] == "opened"
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"members": ["a", "b", "d", "e"]}, "'b' also for d, e but not for c: give the same members"),
+        ({"members": ["a", "b"]}, "'b' not for c: give the same members"),
+        ({"count": 3}, "'b' for 3: give the same count"),
+    ],
+)
+def test_a_message_says_what_differs(desk, more, says):
+    desk.arrive("a", members=["a", "b", "c"])
+    with pytest.raises(Problem) as caught:
+        desk.arrive("b", **more)
+    assert caught.value.detail == f"barrier 'b' waits for 3 by name while somebody waits, and {says}"

@@ -3,39 +3,23 @@
 """Locks, their queue and fencing tokens, leases and what is tied to them: orders go in, documents come out."""
 
 import pytest
+from desk import Desk as Base
+from desk import refused
 
 from baton.core.client_leases import ClientLeases
 from baton.core.documents import Change
-from baton.core.heads import Heads
 from baton.core.leases import TOKENS_AN_EPOCH
 from baton.core.locks import holders, standing
-from baton.core.problem import Problem
 
 
-class Desk:
-    """Carries out one order after the other, as the log of one epoch would."""
-
-    def __init__(self, epoch=1):
-        self.heads, self.seq, self.epoch = Heads(), 0, epoch
-
-    def do(self, *changes):
-        effects = self.heads.evaluate(changes, self.epoch * TOKENS_AN_EPOCH)
-        self.seq += 1
-        self.heads.append(self.seq, f"{self.epoch}.{self.seq}", effects)
-        return self.heads.commit(self.seq)
-
-    def grant(self, key, ttl=10.0, owner="o"):
-        return self.do(Change("leases", key, "grant", {"Ttl": ttl, "Owner": owner}))
-
-    def acquire(self, owner, lease=None, slots=None, queue=True, lock="l"):
-        self.do(Change("locks", lock, "acquire", {"Owner": owner, "Lease": lease, "Slots": slots, "Queue": queue, "Data": None, "At": 0}))
+class Desk(Base):
+    def acquire(self, owner, lease=None, slots=None, queue=True, lock="l", shared=False):
+        ask = {"Owner": owner, "Lease": lease, "Slots": slots, "Shared": shared, "Queue": queue, "Data": None, "At": 0}
+        self.do(Change("locks", lock, "acquire", ask))
         return self.stands(owner, lock)
 
     def release(self, owner, token=None, lock="l"):
         self.do(Change("locks", lock, "release", {"Owner": owner, "Token": token}))
-
-    def revoke(self, key):
-        self.do(Change("leases", key, "revoke"))
 
     def lock(self, lock="l"):
         return self.heads.committed("locks", lock)
@@ -45,16 +29,6 @@ class Desk:
 
     def held_by(self, lock="l"):
         return [entry["Owner"] for entry in holders(self.lock(lock))]
-
-    def ties(self, lease):
-        return self.heads.committed("leases", lease).value["Ties"]
-
-
-def refused(code, work, *args, **more):
-    with pytest.raises(Problem) as caught:
-        work(*args, **more)
-    assert caught.value.code == code
-    return caught.value
 
 
 def test_one_holds_the_others_wait_in_order():
@@ -117,17 +91,16 @@ def test_what_is_tied_to_a_lease_goes_with_it():
     desk.acquire("a", "x")
     desk.acquire("a", "x", lock="other/lock")
     desk.acquire("b")
-    desk.do(Change("profiles", "p", "put", {"Params": {}}))
-    for name in ("mine", "overwritten"):
-        value = Change("profiles", "p", "patch", [{"op": "add", "path": f"/Params/{name}", "value": 1}])
-        desk.do(value, Change("leases", "x", "tie_value", {"Kind": "profiles", "Key": "p", "Path": ["Params", name]}))
-    desk.do(Change("profiles", "p", "patch", [{"op": "add", "path": "/Params/overwritten", "value": 2}]))
+    desk.profile()
+    desk.set("mine", 1, "x")
+    desk.set("overwritten", 1, "x")
+    desk.set("overwritten", 2)
     desk.revoke("x")
     assert desk.held_by() == ["b"] and desk.lock("other/lock") is None
     assert desk.heads.committed("profiles", "p").value["Params"] == {"overwritten": 2}
     refused("no_lease", desk.revoke, "x")
     refused("no_lease", desk.acquire, "a", "x")
-    desk.do(Change("leases", "x", "expire"))
+    assert desk.do(Change("leases", "x", "expire", {"At": 0})) == []
 
 
 def test_a_released_lock_is_not_another_owners_when_the_lease_goes():
@@ -159,13 +132,13 @@ def test_a_lease_guards_a_write():
     token = desk.acquire("a", "x")["Token"]
     queued = desk.acquire("b", "x")["Token"]
     write = Change("profiles", "p", "put", {})
-    desk.do(Change("leases", "x", "check", {"Token": token}), write)
-    refused("lease_lost", desk.do, write, Change("leases", "x", "check", {"Token": queued}))
+    desk.guarded("x", token, write)
+    refused("lease_lost", desk.guarded, "x", queued, write)
     desk.release("a")
-    refused("lease_lost", desk.do, write, Change("leases", "x", "check", {"Token": token}))
-    desk.do(write, Change("leases", "x", "check", {"Token": queued}))
+    refused("lease_lost", desk.guarded, "x", token, write)
+    desk.guarded("x", queued, write)
     desk.revoke("x")
-    assert "is gone" in refused("lease_lost", desk.do, write, Change("leases", "x", "check", {"Token": queued})).detail
+    assert "is gone" in refused("lease_lost", desk.guarded, "x", queued, write).detail
 
 
 def test_a_grant_again_is_the_same_lease():
@@ -180,9 +153,11 @@ def test_a_grant_again_is_the_same_lease():
 def test_another_ttl_takes_nothing_from_its_owner():
     desk, leases = Desk(), ClientLeases(0.1, 2.0)
     leases.tick(True, desk.heads, 100.0)
-    leases.committed(desk.grant("x", 10.0), 100.0)
+    desk.grant("x", 10.0)
+    leases.committed(desk.changed, 100.0)
     held = desk.acquire("a", "x")
-    leases.committed(desk.grant("x", 20.0), 101.0)
+    desk.grant("x", 20.0)
+    leases.committed(desk.changed, 101.0)
     assert desk.stands("a") == held and len(desk.ties("x")) == 1
     assert leases.left("x", 101.0) == 20.0 and leases.keep("x", desk.heads, 102.0) == 20.0
 
@@ -190,13 +165,16 @@ def test_another_ttl_takes_nothing_from_its_owner():
 def test_a_lease_lasts_its_time_and_a_bit_and_is_kept_alive():
     desk, leases = Desk(), ClientLeases(0.1, 2.0)
     assert leases.tick(True, desk.heads, 100.0) == []
-    leases.committed(desk.grant("x"), 100.0)
+    desk.grant("x")
+    leases.committed(desk.changed, 100.0)
     assert leases.tick(True, desk.heads, 101.0) == [] and leases.left("x", 105.5) == 5.0
     assert leases.keep("x", desk.heads, 102.0) == 10.0 and leases.keep("y", desk.heads, 102.0) is None
     for moment in range(102, 113):
         assert leases.tick(True, desk.heads, float(moment)) == []
     assert leases.keep("x", desk.heads, 113.0) is None, "it is about to go"
     assert leases.tick(True, desk.heads, 113.0) == ["x"] and leases.tick(True, desk.heads, 114.0) == []
+    assert leases.tick(True, desk.heads, 115.0) == ["x"], "the order to end it came to nothing"
+    assert leases.keep("x", desk.heads, 115.5) is None and leases.left("x", 115.5) == 0.0, "nobody may rely on it any more"
 
 
 @pytest.mark.parametrize("serving", [False, True])
@@ -222,6 +200,60 @@ def test_a_new_active_can_be_asked_before_its_first_tick():
 def test_a_lease_that_is_gone_has_no_deadline():
     desk, leases = Desk(), ClientLeases(0.1, 2.0)
     leases.tick(True, desk.heads, 100.0)
-    leases.committed(desk.grant("x"), 100.0)
-    leases.committed(desk.do(Change("leases", "x", "revoke")), 101.0)
+    desk.grant("x")
+    leases.committed(desk.changed, 100.0)
+    desk.revoke("x")
+    leases.committed(desk.changed, 101.0)
     assert leases.tick(True, desk.heads, 101.5) == [] and leases.keep("x", desk.heads, 101.5) is None and leases.left("x", 101.5) is None
+
+
+# --- readers beside one writer --------------------------------------------------------------------------------------------
+
+
+def test_readers_hold_a_lock_together_and_exclude_writers():
+    desk = Desk()
+    assert desk.acquire("r1", shared=True)["Held"] and desk.acquire("r2", shared=True)["Held"]
+    assert not desk.acquire("w")["Held"]
+    desk.release("r1")
+    assert desk.held_by() == ["r2"]
+    desk.release("r2")
+    assert desk.held_by() == ["w"] and not desk.acquire("r3", shared=True)["Held"]
+
+
+def test_a_reader_does_not_pass_a_writer_that_waits():
+    desk = Desk()
+    desk.acquire("r1", shared=True)
+    desk.acquire("w")
+    assert refused("locked", desk.acquire, "r2", queue=False, shared=True)
+    desk.acquire("r2", shared=True)
+    desk.acquire("r3", shared=True)
+    desk.acquire("w2")
+    desk.release("r1")
+    assert desk.held_by() == ["w"]
+    desk.release("w")
+    assert desk.held_by() == ["r2", "r3"], "all who waited before the next writer"
+    desk.release("r2")
+    desk.release("r3")
+    assert desk.held_by() == ["w2"]
+
+
+def test_a_writer_that_leaves_the_line_lets_the_readers_behind_it_in():
+    desk = Desk()
+    desk.acquire("r1", shared=True)
+    desk.grant("x")
+    desk.acquire("w", "x")
+    desk.acquire("r2", shared=True)
+    desk.revoke("x")
+    assert desk.held_by() == ["r1", "r2"]
+
+
+def test_slots_are_for_those_who_do_not_share():
+    desk = Desk()
+    for owner in ("a", "b"):
+        assert desk.acquire(owner, slots=2)["Held"]
+    assert not desk.acquire("r1", shared=True)["Held"]
+    desk.release("a")
+    assert not desk.stands("r1")["Held"]
+    desk.release("b")
+    assert desk.held_by() == ["r1"]
+    refused("shared_differs", desk.acquire, "r1")

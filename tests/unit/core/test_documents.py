@@ -18,7 +18,7 @@ class Script:
         self.seq = 0
 
     def append(self, *changes):
-        effects = [effect_from_json(effect_to_json(effect)) for effect in self.heads.evaluate(changes)]
+        effects = [effect_from_json(effect_to_json(effect)) for effect in self.heads.evaluate(changes).effects]
         self.seq += 1
         self.heads.append(self.seq, f"1.{self.seq}", effects)
         return effects
@@ -106,7 +106,7 @@ class TestDefaults:
         assert script.params() == {"old": "none"}
 
     def test_replay_needs_no_schema(self, script):
-        effects = script.heads.evaluate([patch(*self.LOOP)])
+        effects = script.heads.evaluate([patch(*self.LOOP)]).effects
         other = Script()
         other.do(Change("profiles", "p", "create", {}))
         other.heads.append(9, "1.9", effects)

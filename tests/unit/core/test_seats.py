@@ -3,9 +3,9 @@
 """Seats of leaders: who asks gets one or learns who sits, keeps the order of winning, and loses it with the lease."""
 
 import pytest
+from desk import Desk as Base
 
 from baton.core.documents import Change
-from baton.core.heads import Heads
 from baton.core.leases import TOKENS_AN_EPOCH
 from baton.core.problem import Problem
 from baton.core.seats import note_key, token_of
@@ -13,19 +13,7 @@ from baton.core.seats import note_key, token_of
 AT = ("Params", "my/leader")
 
 
-class Desk:
-    """Carries out one order after the other, as the log of one epoch would."""
-
-    def __init__(self):
-        self.heads, self.seq = Heads(), 0
-
-    def do(self, *changes):
-        effects = self.heads.evaluate(changes, TOKENS_AN_EPOCH)
-        self.seq += 1
-        self.heads.append(self.seq, f"1.{self.seq}", effects)
-        self.heads.commit(self.seq)
-        return [effect for effect in effects if effect.ops is None or effect.ops]
-
+class Desk(Base):
     def ask(self, action, candidate, seats=None, lease=None, vacant="none"):
         body = {"Candidate": candidate, "Seats": seats, "Vacant": vacant, "Lease": lease, "At": 0}
         return self.do(Change("profiles", "web", action, body, at=AT))
@@ -38,12 +26,6 @@ class Desk:
 
     def token(self, candidate):
         return token_of(self.heads.committed("seats", note_key(Change("profiles", "web", "elect", at=AT))), candidate)
-
-    def lease(self, key):
-        self.do(Change("leases", key, "grant", {"Ttl": 10.0, "Owner": ""}))
-
-    def guarded(self, lease, token):
-        self.do(Change("profiles", "guarded", "put", {}), Change("leases", lease, "check", {"Token": token}))
 
 
 @pytest.fixture
@@ -102,7 +84,7 @@ def test_of_objects_with_a_uuid_only_that_counts(desk):
 
 def test_a_seat_goes_with_its_lease_and_the_others_stay(desk):
     for name in "abc":
-        desk.lease(name)
+        desk.grant(name)
         desk.elect(name, seats=3, lease=name)
     desk.do(Change("leases", "b", "revoke"))
     assert desk.value() == ["a", "c"] and desk.token("b") is None and desk.token("c") is not None
@@ -111,19 +93,19 @@ def test_a_seat_goes_with_its_lease_and_the_others_stay(desk):
 
 
 def test_a_seat_for_one_is_empty_when_its_lease_is_gone(desk):
-    desk.lease("l")
+    desk.grant("l")
     desk.elect("a", lease="l")
-    desk.do(Change("leases", "l", "expire"))
+    desk.expire("l")
     assert desk.value() == "none"
 
 
 def test_another_lease_takes_the_seat_over_and_the_old_one_no_longer_matters(desk):
-    desk.lease("old")
-    desk.lease("new")
+    desk.grant("old")
+    desk.grant("new")
     desk.elect("a", lease="old")
     token = desk.token("a")
     desk.elect("a", lease="new")
-    assert desk.token("a") == token and desk.heads.committed("leases", "old").value["Ties"] == []
+    assert desk.token("a") == token and desk.ties("old") == []
     desk.do(Change("leases", "old", "revoke"))
     assert desk.value() == "a"
     desk.do(Change("leases", "new", "revoke"))
@@ -131,7 +113,7 @@ def test_another_lease_takes_the_seat_over_and_the_old_one_no_longer_matters(des
 
 
 def test_who_was_put_out_by_hand_loses_nothing_more_when_his_lease_ends(desk):
-    desk.lease("l")
+    desk.grant("l")
     desk.elect("a", lease="l")
     desk.do(Change("profiles", "web", "patch", [{"op": "replace", "path": "", "value": "b"}], at=AT))
     desk.do(Change("leases", "l", "revoke"))
@@ -141,7 +123,7 @@ def test_who_was_put_out_by_hand_loses_nothing_more_when_his_lease_ends(desk):
 
 
 def test_a_write_guarded_by_a_seat(desk):
-    desk.lease("l")
+    desk.grant("l")
     desk.elect("a", lease="l", seats=1)
     token = desk.token("a")
     desk.guarded("l", token)

@@ -3,7 +3,8 @@
 """Barriers: owners wait for each other until all have come, or until one says that it won't. Pure.
 
 A barrier is used again and again; each time is a generation, numbered from 1. Who gives up breaks the generation: those who wait are told
-so at once, those who come later when they come. A broken generation ends when all have come, or when one who knows of it comes again.
+so at once, those who come later when they come. A broken generation ends when all have come, when one who knows of it comes again, or
+when one comes whose run began after it was broken: it means another meeting.
 """
 
 from __future__ import annotations
@@ -11,18 +12,19 @@ from __future__ import annotations
 from typing import Any, Dict, List, Optional
 
 from .documents import Change, Document, Lookup
-from .leases import Value, check_id, check_lease
+from .leases import Moment, Value, check_id, check_lease
 from .patch import pointer
 from .problem import Problem
 
 MOST_OWNERS = 100_000
+NAMED = 5  # owners whose names a message has
 KEPT = 8  # generations whose outcome is remembered, for those who ask late
 
 
-def arrive(change: Change, lookup: Lookup, _floor: int) -> List[Change]:
-    """body: Owner, Count or Members (None: as it is), Lease (which lets it count only while the lease stands, or None), Generation, At.
+def arrive(change: Change, lookup: Lookup, moment: Moment) -> List[Change]:
+    """body: Owner, Count or Members (None: as it is), Lease (it counts only while that stands; or None), Generation, Age, At.
 
-    Generation: what the owner was told when it came first, so that asking again is not coming again.
+    Generation: what the owner was told when it came first, so that asking again is not coming again. Age: seconds since its run began.
     """
     check_id("barrier", change.key, slashes=True)
     ask, document = change.body, lookup("barriers", change.key)
@@ -33,7 +35,7 @@ def arrive(change: Change, lookup: Lookup, _floor: int) -> List[Change]:
             raise Problem(409, "no_generation", f"barrier {change.key!r} has no generation {ask['Generation']}: it was deleted meanwhile")
         if ask["Generation"] < number or owner in barrier["Arrived"]:
             return []
-    elif barrier["Broken"] is not None and owner in barrier["Arrived"]:
+    elif barrier["Broken"] is not None and (owner in barrier["Arrived"] or _is_younger(barrier, ask, moment)):
         barrier = _next(barrier, barrier["Broken"])
         number = barrier["Generation"]
     barrier = _sized(barrier, ask)
@@ -52,6 +54,12 @@ def arrive(change: Change, lookup: Lookup, _floor: int) -> List[Change]:
     return changes
 
 
+def _is_younger(barrier: Value, ask: Value, moment: Moment) -> bool:
+    """Whether a run began after the generation was broken; by the log's time, whatever clocks its hosts have."""
+    clock = barrier["Broken"].get("Clock")
+    return clock is not None and ask.get("Age") is not None and moment.at - ask["Age"] * 1000 > clock
+
+
 def _new(key: str) -> Value:
     return {"Name": key, "Generation": 1, "Count": None, "Members": None, "Arrived": {}, "Broken": None, "Past": {}}
 
@@ -59,10 +67,10 @@ def _new(key: str) -> Value:
 def _sized(barrier: Value, ask: Value) -> Value:
     """Return the barrier with the size that the owner says; while somebody waits, nobody may say another."""
     wanted = (ask["Count"], ask["Members"])
-    standing = (barrier["Count"], barrier["Members"])
-    if wanted != (None, None) and wanted != standing:
+    if wanted != (None, None) and _by(*wanted) != _by(barrier["Count"], barrier["Members"]):
         if barrier["Arrived"]:
-            raise Problem(409, "barrier_differs", f"barrier {barrier['Name']!r} {_size(barrier)} while somebody waits; agree on its size")
+            differs = _difference(barrier, ask)
+            raise Problem(409, "barrier_differs", f"barrier {barrier['Name']!r} {_size(barrier)} while somebody waits, and {differs}")
         barrier = {**barrier, "Count": wanted[0], "Members": wanted[1]}
     if barrier["Count"] is None and barrier["Members"] is None:
         raise Problem(409, "no_size", f"barrier {barrier['Name']!r} is new: say how many it waits for (Count), or for whom (Members)")
@@ -71,8 +79,29 @@ def _sized(barrier: Value, ask: Value) -> Value:
     return barrier
 
 
+def _by(count: Optional[int], members: Optional[List[str]]) -> Any:
+    """Return a size that is the same for the same members in any order."""
+    return (count, None if members is None else frozenset(members))
+
+
 def _size(barrier: Value) -> str:
     return f"waits for {barrier['Count']}" if barrier["Count"] is not None else f"waits for {len(barrier['Members'])} by name"
+
+
+def _difference(barrier: Value, ask: Value) -> str:
+    """Say what an owner wants of a barrier that is another one."""
+    wanted, has = ask["Members"], barrier["Members"]
+    if wanted is None:
+        return f"{ask['Owner']!r} for {ask['Count']}: give the same count"
+    if has is None:
+        return f"{ask['Owner']!r} for {len(wanted)} by name: give a count, too"
+    more, fewer = _few([name for name in wanted if name not in set(has)]), _few([name for name in has if name not in set(wanted)])
+    parts = [f"{verb} {names}" for verb, names in (("also for", more), ("not for", fewer)) if names]
+    return f"{ask['Owner']!r} {' but '.join(parts)}: give the same members"
+
+
+def _few(names: List[str]) -> str:
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} others" if len(names) > NAMED else "")
 
 
 def _save(key: str, document: Optional[Document], before: Value, after: Value, owner: str) -> Change:
@@ -91,28 +120,31 @@ def _next(barrier: Value, outcome: Value) -> Value:
     return {**barrier, "Generation": number, "Arrived": {}, "Broken": None, "Past": {name: past[name] for name in kept}}
 
 
-def break_barrier(change: Change, lookup: Lookup, _floor: int) -> List[Change]:
-    """body: Owner, Why, Escape ("fail" or "continue": what the others shall do), Generation (None: the present one), Count, Members, At."""
+def break_barrier(change: Change, lookup: Lookup, moment: Moment) -> List[Change]:
+    """body: Owner, Why, Escape ("fail" or "continue": what the others shall do), Generation (None: the present one), and as for arrive."""
     check_id("barrier", change.key, slashes=True)
     ask, document = change.body, lookup("barriers", change.key)
     barrier: Value = document.value if document is not None else _new(change.key)
+    if ask["Generation"] is None and barrier["Broken"] is not None and _is_younger(barrier, ask, moment):
+        barrier = _next(barrier, barrier["Broken"])
     if ask["Generation"] not in (None, barrier["Generation"]) or barrier["Broken"] is not None:
         return []
     if not barrier["Arrived"] and (ask["Count"], ask["Members"]) != (None, None):
         barrier = {**barrier, "Count": ask["Count"], "Members": ask["Members"]}
-    return [Change("barriers", change.key, "put", _broken(barrier, ask["Owner"], ask["Why"], ask["Escape"], ask["At"]))]
+    outcome = {"Outcome": "broken", "By": ask["Owner"], "Why": ask["Why"], "Escape": ask["Escape"], "At": ask["At"], "Clock": moment.at}
+    return [Change("barriers", change.key, "put", _broken(barrier, outcome))]
 
 
-def _broken(barrier: Value, owner: str, why: str, escape: str, at: int) -> Value:
-    outcome = {"Outcome": "broken", "By": owner, "Why": why, "Escape": escape, "At": at}
-    arrived = {**barrier["Arrived"], owner: barrier["Arrived"].get(owner, {"Lease": None, "At": at})}
+def _broken(barrier: Value, outcome: Value) -> Value:
+    owner = outcome["By"]
+    arrived = {**barrier["Arrived"], owner: barrier["Arrived"].get(owner, {"Lease": None, "At": outcome["At"]})}
     size = barrier["Count"] or len(barrier["Members"] or ()) or MOST_OWNERS
     if len(arrived) >= size:
         return _next(barrier, outcome)
     return {**barrier, "Arrived": arrived, "Broken": outcome}
 
 
-def reset(change: Change, lookup: Lookup, _floor: int) -> List[Change]:
+def reset(change: Change, lookup: Lookup, _moment: Moment) -> List[Change]:
     """body: Owner, At. Those who wait are told so; the next to come begins a generation."""
     document = lookup("barriers", change.key)
     if document is None or not document.value["Arrived"] and document.value["Broken"] is None:
@@ -122,15 +154,21 @@ def reset(change: Change, lookup: Lookup, _floor: int) -> List[Change]:
     return [Change("barriers", change.key, "put", _next(barrier, barrier["Broken"] or why))]
 
 
-def untie_arrival(change: Change, lookup: Lookup) -> List[Change]:
-    """The lease of one who waits is gone: it won't go on, so neither may the others."""
-    tie, document = change.body, lookup("barriers", change.key)
+def is_tied(tie: Value, lookup: Lookup) -> bool:
+    """Return whether the owner that a lease points to waits still, in that generation and under that lease."""
+    document = lookup("barriers", tie["Key"])
     if document is None or document.value["Generation"] != tie["Generation"] or document.value["Broken"] is not None:
-        return []
+        return False
     entry = document.value["Arrived"].get(tie["Owner"])
-    if entry is None or entry["Lease"] != tie["Lease"]:
-        return []
-    return [Change("barriers", change.key, "put", _broken(document.value, tie["Owner"], "it stopped waiting: its lease ended", "fail", 0))]
+    return entry is not None and entry["Lease"] == tie["Lease"]
+
+
+def untie_arrival(change: Change, lookup: Lookup, moment: Moment) -> List[Change]:
+    """The lease of one who waits is gone: it won't go on, so neither may the others."""
+    document = lookup("barriers", change.key)
+    why = "it stopped waiting: its lease ended"
+    outcome = {"Outcome": "broken", "By": change.body["Owner"], "Why": why, "Escape": "fail", "At": moment.at // 1000, "Clock": moment.at}
+    return [Change("barriers", change.key, "put", _broken(document.value, outcome))] if document is not None else []
 
 
 def _tie(key: str, owner: str, lease: str, generation: int) -> Value:
@@ -149,4 +187,24 @@ def standing(document: Optional[Document], generation: int) -> Dict[str, Any]:
     if generation == barrier["Generation"]:
         missing = None if barrier["Members"] is None else [name for name in barrier["Members"] if name not in barrier["Arrived"]]
         answer.update(Outcome="waits", Arrived=len(barrier["Arrived"]), Missing=missing)
-    return {**answer, **(barrier["Past"].get(str(generation)) or (generation == barrier["Generation"] and barrier["Broken"]) or {})}
+    answer.update(barrier["Past"].get(str(generation)) or (generation == barrier["Generation"] and barrier["Broken"]) or {})
+    return {member: value for member, value in answer.items() if member != "Clock"}
+
+
+def came(document: Optional[Document], owner: str) -> int:
+    """Return the generation to which an owner came with the change that left ``document``."""
+    if document is None:
+        return 0
+    number = int(document.value["Generation"])
+    return number if owner in document.value["Arrived"] else number - 1  # the last to come ended it
+
+
+def answer(change: Change, _before: Lookup, after: Lookup) -> Value:
+    """Return what one is told who comes, or asks again: its generation, and how that stands."""
+    document = after("barriers", change.key)
+    found = standing(document, change.body["Generation"] or came(document, change.body["Owner"]))
+    return {**found, "Missing": None} if found["Missing"] and len(found["Missing"]) > NAMED else found
+
+
+def answer_end(change: Change, before: Lookup, after: Lookup) -> Value:
+    return {"Changed": before("barriers", change.key) is not after("barriers", change.key)}

@@ -9,7 +9,7 @@ active could not answer, every lease has its full time again.
 
 from __future__ import annotations
 
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Set
 
 from .heads import Changes, Heads
 
@@ -22,11 +22,15 @@ class ClientLeases:
         self._patience = patience  # seconds without a tick after which the active may have been unable to answer
         self._ttl: Dict[str, float] = {}
         self._deadline: Dict[str, float] = {}
+        self._over: Set[str] = set()  # leases whose end was ordered: nothing extends them any more
         self._running = False
         self._ticked_at = 0.0
 
     def tick(self, serving: bool, heads: Heads, now: float) -> List[str]:
-        """Return the leases whose time is over; each is returned once."""
+        """Return the leases whose end is to be ordered: their time is over, or the order came to nothing for a while.
+
+        ``serving``: writes are taken. While they are not, no lease can be kept alive, so that none ends.
+        """
         if not serving or now - self._ticked_at > self._patience:
             self._running = False
         self._ticked_at = now
@@ -35,7 +39,8 @@ class ClientLeases:
         self._resume(heads, now)
         over = [key for key, end in self._deadline.items() if now >= end]
         for key in over:
-            del self._deadline[key]
+            self._over.add(key)
+            self._deadline[key] = now + self._patience
         return over
 
     def _resume(self, heads: Heads, now: float) -> None:
@@ -53,19 +58,23 @@ class ClientLeases:
             if document is None:
                 self._ttl.pop(key, None)
                 self._deadline.pop(key, None)
+                self._over.discard(key)
             elif self._ttl.get(key) != document.value["Ttl"]:
                 self._ttl[key] = document.value["Ttl"]
                 self._deadline[key] = now + document.value["Ttl"] * self._factor
 
-    def keep(self, key: str, heads: Heads, now: float) -> Optional[float]:
-        """Extend a lease, on an active that serves; return its TTL, or None when it is gone or about to be."""
+    def keep(self, key: str, heads: Heads, now: float, again: bool = False) -> Optional[float]:
+        """Extend a lease, on an active that serves; return its TTL, or None when it is gone or about to be.
+
+        ``again``: its owner asks for it anew, and has it unless its end is in the log.
+        """
         self._resume(heads, now)
-        if key not in self._deadline or now >= self._deadline[key]:
+        if key not in self._deadline or key in self._over or (now >= self._deadline[key] and not again):
             return None
         self._deadline[key] = now + self._ttl[key] * self._factor
         return self._ttl[key]
 
     def left(self, key: str, now: float) -> Optional[float]:
         """Return the seconds that a client may still count on, or None."""
-        end = self._deadline.get(key)
+        end = self._deadline.get(key) if key not in self._over else now
         return None if end is None else max(0.0, (end - now) / self._factor)

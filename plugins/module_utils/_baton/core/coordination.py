@@ -7,36 +7,40 @@ An order (a Change with one of ACTIONS) becomes plain changes, evaluated like an
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
-from . import barriers, leases, locks, seats
+from . import barriers, leases, locks, seats, ties
 from .documents import Change, Lookup
+from .leases import Handler, Moment, Value
 from .problem import Problem
 
 
-def expand(change: Change, lookup: Lookup, floor: int) -> Optional[List[Change]]:
-    """Return the changes that an order comes to (they may be orders, too), or None for a plain change.
-
-    ``floor``: no fencing token at or below it is given; it grows with the epoch, so that tokens grow across a force, too.
-    """
+def expand(change: Change, lookup: Lookup, moment: Moment) -> Optional[List[Change]]:
+    """Return the changes that an order comes to (they may be orders, too), or None for a plain change."""
     handler = ACTIONS.get((change.kind, change.action)) or ACTIONS.get(("", change.action))
-    return None if handler is None else handler(change, lookup, floor)
+    return None if handler is None else handler(change, lookup, moment)
 
 
-def _untie(change: Change, lookup: Lookup, _floor: int) -> List[Change]:
-    """A lease is gone, and this was tied to it."""
-    tie = change.body
-    if change.kind == "locks":
-        return locks.untie_lock(change, lookup)
-    if change.kind == "barriers":
-        return barriers.untie_arrival(change, lookup)
-    return seats.untie_seat(change, lookup) if "Seat" in tie else leases.untie_value(change, lookup)
+def answer(changes: Sequence[Change], before: Lookup, after: Lookup) -> Optional[Value]:
+    """Return what the answer to a request says beside the documents that it left, so that a repeat gets the same; None: nothing.
+
+    ``before`` and ``after``: the documents without and with the request's changes.
+    """
+    asked = [change for change in changes if change.action != "check"]
+    change = asked[0]
+    handler = ANSWERS.get((change.kind, change.action)) or ANSWERS.get(("", change.action))
+    if handler is not None:
+        return handler(change, before, after)
+    made = change.action == "put" and len(asked) == 1 and before(change.kind, change.key) is None
+    return {"Created": True} if made else None
 
 
-def _check(change: Change, lookup: Lookup, _floor: int) -> List[Change]:
+def _check(change: Change, lookup: Lookup, _moment: Moment) -> List[Change]:
     """If-Lease: the lease stands, and what has the token is held."""
     lease, token = lookup("leases", change.key), change.body["Token"]
     for tie in lease.value["Ties"] if lease is not None else ():
+        if tie.get("Token", token) != token:
+            continue
         if tie["Kind"] == "locks" and locks.holds_lock(tie, token, lookup):
             return []
         if "Seat" in tie and seats.holds_seat(tie, token, lookup):
@@ -45,17 +49,11 @@ def _check(change: Change, lookup: Lookup, _floor: int) -> List[Change]:
     raise Problem(412, "lease_lost", f"lease {change.key!r} {why}; nothing was changed: stop what you do under it")
 
 
-def _read(_change: Change, _lookup: Lookup, _floor: int) -> List[Change]:
-    """Change nothing; the answer has the document as the request left it."""
-    return []
-
-
-ACTIONS: Dict[Any, leases.Handler] = {
+ACTIONS: Dict[Any, Handler] = {
     ("leases", "grant"): leases.grant,
     ("leases", "revoke"): leases.revoke,
     ("leases", "expire"): leases.expire,
-    ("leases", "tie"): leases.tie,
-    ("leases", "tie_value"): leases.tie_value,
+    ("leases", "tie"): ties.tie,
     ("leases", "check"): _check,
     ("locks", "acquire"): locks.acquire,
     ("locks", "release"): locks.release,
@@ -64,6 +62,15 @@ ACTIONS: Dict[Any, leases.Handler] = {
     ("barriers", "reset"): barriers.reset,
     ("", "elect"): seats.elect,
     ("", "resign"): seats.resign,
-    ("", "untie"): _untie,
-    ("", "read"): _read,
+    ("", "untie"): ties.untie,
+}
+ANSWERS: Dict[Any, Callable[[Change, Lookup, Lookup], Value]] = {
+    ("leases", "grant"): lambda change, _before, after: leases.answer_grant(change, after),
+    ("locks", "acquire"): locks.answer,
+    ("locks", "release"): locks.answer,
+    ("barriers", "arrive"): barriers.answer,
+    ("barriers", "break"): barriers.answer_end,
+    ("barriers", "reset"): barriers.answer_end,
+    ("", "elect"): seats.answer,
+    ("", "resign"): seats.answer,
 }

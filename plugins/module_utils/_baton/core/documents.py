@@ -37,6 +37,7 @@ class Change:
     ``body``: the whole value, or for patch the list of operations. ``if_match``: a revision, or "*" (must exist).
     ``at``: where in the document a patch's root stands, such as ("Params", "my/leader").
     ``if_unset``: nothing may stand there (412), which no operation of RFC 6902 can test.
+    ``lease``: what stands there goes with this lease, as long as nobody else sets it (see ties.py).
     """
 
     kind: str
@@ -46,6 +47,7 @@ class Change:
     if_match: Optional[str] = None
     at: Path = ()
     if_unset: bool = False
+    lease: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ KINDS: Dict[str, Kind] = {
     "machines": Kind("Uuid", lambda: {"Name": "", "Meta": {}, "Params": {}, "Profiles": []}, has_params=True),
     "params": Kind("Name", lambda: {"Description": "", "Schema": {}}, slashes=True),
 }
-INTERNAL = ("tokens", "files", "nodes", "removed", "system", "history", "seats")
+INTERNAL = ("tokens", "files", "nodes", "removed", "system", "history", "seats", "bound")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,126}\Z", re.ASCII)
 MOST_PARAM_NAME = 255
 
@@ -275,6 +277,8 @@ class _Defaults:
             if patch.find(work.value, path) is not default:
                 continue
             touching = [o for o in done if o.path[:2] == path or (o.source or ())[:2] == path]
+            if any(_sets(operation, path) for operation in touching[1:]):
+                continue  # to the very default: a value that is set stays set, whatever becomes of the schema
             removal = Operation(0, "remove", path, None, None)
             work.apply(removal)
             if len(touching) == 1:
@@ -282,3 +286,7 @@ class _Defaults:
             else:
                 done = done + [removal]
         return done
+
+
+def _sets(operation: Operation, path: Path) -> bool:
+    return operation.path == path and operation.op in ("add", "replace", "move", "copy")

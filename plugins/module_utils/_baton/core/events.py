@@ -352,11 +352,14 @@ class ForgetRecord:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A change is committed: the documents as it left them (None: deleted); ``wrote`` is false where it came to nothing."""
+    """A change is committed: the documents as it left them (None: deleted).
+
+    ``said``: what an order's answer says beside them (coordination.answer); a repeat gets the same.
+    """
 
     documents: Tuple[Optional[Document], ...]
     replayed: bool = False
-    wrote: bool = True
+    said: Optional[Dict[str, Any]] = None
 
 
 @dataclass(frozen=True)

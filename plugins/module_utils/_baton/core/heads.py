@@ -11,11 +11,63 @@ from collections import deque
 from typing import Deque, Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
 from .coordination import expand
-from .documents import Change, Document, Effect, apply_effect, evaluate
+from .documents import Change, Document, Effect, Lookup, apply_effect, evaluate
+from .leases import NO_MOMENT, Moment
 from .problem import Problem
+from .ties import settle
 
 Key = Tuple[str, str]
 Changes = List[Tuple[str, str, Optional[Document]]]
+
+
+class Evaluation:
+    """What a request comes to: its ``effects``, and the documents as they leave them (``lookup``)."""
+
+    def __init__(self, base: Lookup, moment: Moment) -> None:
+        self.effects: List[Effect] = []
+        self._base, self._moment = base, moment
+        self._staged: Dict[Key, Optional[Document]] = {}
+
+    def lookup(self, kind: str, key: str) -> Optional[Document]:
+        return self._staged[(kind, key)] if (kind, key) in self._staged else self._base(kind, key)
+
+    def run(self, changes: Sequence[Change]) -> None:
+        """Evaluate changes and the orders among them. A Problem has the number of its change, if there are several."""
+        asked = [change for change in changes if change.action != "check"]
+        waiting = deque((max(0, index - len(changes) + len(asked)), change) for index, change in enumerate(changes))
+        while waiting:
+            number, change = waiting.popleft()
+            try:
+                orders = self._step(change)
+            except Problem as problem:
+                if len(asked) > 1:
+                    problem.extra.setdefault("change", number)
+                raise
+            waiting.extendleft((number, order) for order in reversed(orders))
+
+    def _step(self, change: Change) -> Sequence[Change]:
+        """Evaluate one change; return the orders that follow from it, to be evaluated next."""
+        if change.action == "untie":
+            self._untie(change)
+            return ()
+        orders = expand(change, self.lookup, self._moment)
+        if orders is not None:
+            return orders
+        old = self.lookup(change.kind, change.key)
+        effect, document = evaluate(change, self.lookup)
+        self._staged[(change.kind, change.key)] = document
+        self.effects.append(effect)
+        return settle(change, old, document, effect, self.lookup)
+
+    def _untie(self, change: Change) -> None:
+        """Each tie of a lease ends for itself: what can't be undone stays, and keeps neither the others nor the lease."""
+        one = Evaluation(self.lookup, self._moment)
+        try:
+            one.run(expand(change, self.lookup, self._moment) or ())
+        except Problem:
+            return
+        self.effects += one.effects
+        self._staged.update(one._staged)
 
 
 class Heads:
@@ -54,33 +106,11 @@ class Heads:
         """Return every committed document."""
         return [document for documents in self._committed.values() for document in documents.values()]
 
-    def evaluate(self, changes: Sequence[Change], floor: int = 0) -> List[Effect]:
-        """Return the effects of ``changes``, of which later ones see earlier ones: all or, with a Problem, nothing.
-
-        ``floor``: fencing tokens are above it.
-        """
-        staged: Dict[Key, Optional[Document]] = {}
-
-        def lookup(kind: str, key: str) -> Optional[Document]:
-            return staged[(kind, key)] if (kind, key) in staged else self.speculative(kind, key)
-
-        effects = []
-        waiting = deque(enumerate(changes))
-        while waiting:
-            number, change = waiting.popleft()
-            try:
-                orders = expand(change, lookup, floor)
-                if orders is not None:
-                    waiting.extendleft((number, order) for order in reversed(orders))
-                    continue
-                effect, document = evaluate(change, lookup)
-            except Problem as problem:
-                if len(changes) > 1:
-                    problem.extra.setdefault("change", number)
-                raise
-            staged[(change.kind, change.key)] = document
-            effects.append(effect)
-        return effects
+    def evaluate(self, changes: Sequence[Change], moment: Moment = NO_MOMENT) -> Evaluation:
+        """Return what ``changes`` come to, of which later ones see earlier ones: all or, with a Problem, nothing."""
+        evaluation = Evaluation(self.speculative, moment)
+        evaluation.run(changes)
+        return evaluation
 
     # --- moving ---------------------------------------------------------------------------------------------------------
 

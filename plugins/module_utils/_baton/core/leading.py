@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import replace
-from typing import Any, Deque, Dict, List, Optional, Set, Tuple
+from typing import Any, Deque, Dict, List, Optional, Sequence, Set, Tuple
 
 from .client_leases import ClientLeases
 from .config import Names, NodeConfig, next_version
@@ -16,7 +16,7 @@ from .documents import Change
 from .events import KeepAlive, Lease, ReadRecord, Reply, RoleChanged, Send, Submit, Swap
 from .followers import NEVER, Follower, Followers
 from .handover import Handover
-from .leases import no_lease
+from .leases import is_same_owner, no_lease
 from .messages import Ack, BlobHeld, BlobWanted, Hello, Reject
 from .problem import Problem
 from .record import NO_RECORD, Member, Record
@@ -117,7 +117,7 @@ class Leading:
             names = ", ".join(self.waits_for)
             return not_applied("drivers", f"{self.config.node} is active but waits for its drivers ({names}); see `batonctl drivers`")
         record = self.record
-        if not self._copies_promised():
+        if not self.copies_promised():
             copies = f"{len(record.in_sync)} of {record.min_in_sync} in-sync copies"
             return not_applied("too_few_copies", f"mode strict refuses writes with {copies}; bring a passive back")
         return None
@@ -130,6 +130,14 @@ class Leading:
             self._blob_waits.append((now, request))
         else:
             self.submissions.submit(request, now)
+            self._renew(request.changes, now)
+
+    def _renew(self, changes: Sequence[Change], now: float) -> None:
+        """Who asks for a lease that it has, has it for its full time again, from this moment: it can't end before the answer."""
+        for change in changes:
+            lease = self.state.heads.speculative("leases", change.key) if (change.kind, change.action) == ("leases", "grant") else None
+            if lease is not None and is_same_owner(lease, change):
+                self.client_leases.keep(change.key, self.state.heads, now, again=True)
 
     def keep_alive(self, event: KeepAlive, now: float) -> None:
         """Extend a client's lease. Nothing is written: whoever is active next gives every lease its full time."""
@@ -245,14 +253,14 @@ class Leading:
         started = self.started
         self.state.needed_after = self.followers.needed_after(now)
         self.client_leases.committed(self.state.apply(point), now)
-        self.submissions.committed(self._copies_promised())
+        self.submissions.committed(self.copies_promised())
         if started or not self.started:
             return False
         waits = f"; waits for its drivers ({', '.join(self.waits_for)})" if self.waits_for else ""
         self.state.note("info", f"serving from entry {self.start_seq} of epoch {self.epoch.number}{waits}")
         return True
 
-    def _copies_promised(self) -> bool:
+    def copies_promised(self) -> bool:
         """Whether what commits now is on as many disks as the mode promises."""
         record = self.record
         return record.mode != "strict" or len(record.in_sync) >= record.min_in_sync
@@ -408,8 +416,10 @@ class Leading:
             self.state.out.extend(self.swap.tick(now))
         if self.handover is not None:
             self._tick_handover(now)
-        for lease in self.client_leases.tick(self.serving(now) and self.handover is None, self.state.heads, now):
-            self.submit_own(Change("leases", lease, "expire"), now)
+        for key in self.client_leases.tick(self.refusal(now) is None, self.state.heads, now):
+            lease = self.state.heads.committed("leases", key)
+            if lease is not None:
+                self.submit_own(Change("leases", key, "expire", {"At": lease.value.get("At")}), now)
         self.advance(now)
         self.shrink(now)
         self.grow(now)

@@ -8,8 +8,9 @@ which makes every node forget the same ones, whatever its wall clock says.
 """
 from __future__ import annotations
 
+import json
 from collections import OrderedDict
-from typing import Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from .documents import Document
 
@@ -19,21 +20,22 @@ MOST = 500_000
 # Documents are kept for the newest replies only; an older replay answers with its revision and what stands there now.
 MOST_WITH_DOCUMENTS = 4_096
 
+SAID = "said"  # in the place of a kind
 Names = Tuple[Tuple[str, str], ...]
 Documents = Tuple[Optional[Document], ...]
-# key, fingerprint, at (ms), revision, names. A plain tuple of plain values: the garbage collector need not look at it again,
-# and with hundreds of thousands of replies its looks were pauses of 100 ms.
+# key, fingerprint, at (ms), revision, names: kind and key of the documents, and SAID with a JSON text. A plain tuple of plain
+# values: the garbage collector need not look at it again, and with hundreds of thousands of replies its looks were pauses of 100 ms.
 Row = Tuple[str, str, int, str, Names]
 
 
 class Reply(NamedTuple):
-    """``revision`` names the entry; ``names`` are kind and key of its documents, in the request's order."""
+    """``revision`` names the entry; ``documents``: what it left, if that is kept still; ``said``: see Outcome."""
 
     fingerprint: str
     seq: int
     revision: str
-    names: Names
     documents: Optional[Documents]
+    said: Optional[Dict[str, Any]]
 
 
 def seq_of(revision: str) -> int:
@@ -63,16 +65,18 @@ class Replies:
         if row is None:
             return None
         _key, fingerprint, _at, revision, names = row
-        return Reply(fingerprint, seq_of(revision), revision, names, self._documents.get(key))
+        said = next((json.loads(text) for kind, text in names if kind == SAID), None)
+        return Reply(fingerprint, seq_of(revision), revision, self._documents.get(key), said)
 
     def _keep(self, key: str, fingerprint: str, at: int, revision: str, names: Iterable[Sequence[str]]) -> None:
         self._rows[key] = (key, fingerprint, at, revision, tuple((kind, name) for kind, name in names))
 
     def add(
-        self, key: str, fingerprint: str, at: int, revision: str, names: Iterable[Sequence[str]], documents: Documents
+        self, key: str, fingerprint: str, at: int, revision: str, documents: Documents, said: Optional[Dict[str, Any]] = None
     ) -> None:
         """Remember the reply to the request ``key``, whose entry has just been appended."""
-        self._keep(key, fingerprint, at, revision, names)
+        names = [(document.kind, document.key) for document in documents if document is not None]
+        self._keep(key, fingerprint, at, revision, [*names, (SAID, json.dumps(said))] if said is not None else names)
         self._unsaved.append(key)
         self._documents[key] = documents
         if len(self._documents) > MOST_WITH_DOCUMENTS:

@@ -3,20 +3,23 @@
 """Seats of leaders: a param that holds one candidate, or a list of N in the order of winning. Pure.
 
 The param is the truth, so that people and scripts can read and swap it as any other. A document of kind ``seats`` beside it keeps
-the fencing tokens. A candidate is any JSON value; of two objects with a Uuid only that is compared, since an address may change.
+the fencing tokens of those who sit there since they were elected: who is put out of the param loses it (ties.py). A candidate is any
+JSON value; of two objects with a Uuid only that is compared, since an address may change.
 """
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Sequence
+import json
+from typing import Any, List, Optional, Sequence
 
 from .documents import Change, Document, Lookup, default_of
-from .leases import FENCING, Value, check_lease, loosen, next_token
+from .leases import FENCING, Moment, Value, check_lease, next_token
 from .patch import MISSING, find, pointer
 from .problem import Problem
 from .values import equal
 
 MOST_SEATS = 100_000
+FEW = 8  # leaders that an answer is remembered with
 
 
 def same(a: Any, b: Any) -> bool:
@@ -37,83 +40,82 @@ def leaders(value: Any, ask: Value) -> List[Any]:
     return list(value)
 
 
-def elect(change: Change, lookup: Lookup, floor: int) -> List[Change]:
-    """body: Candidate, Seats, Vacant, Lease (None: until resigned), At. Takes a seat, if one is free; else changes nothing."""
+def elect(change: Change, lookup: Lookup, moment: Moment) -> List[Change]:
+    """body: Candidate, Seats, Vacant, Lease (None: until resigned), Run, At. Takes a seat, if one is free; else changes nothing."""
     ask = change.body
     if same(ask["Candidate"], ask["Vacant"]):
         raise Problem(422, "bad_candidate", "the candidate is the value that means an empty seat")
     check_lease(ask["Lease"], lookup)
     document = lookup(change.kind, change.key)
-    value = _standing(document, change, lookup)
-    sitting = leaders(value, ask)
-    place = _place(sitting, ask["Candidate"])
-    if place is None and len(sitting) >= (ask["Seats"] or 1):
+    sitting = leaders(_standing(document, change, lookup), ask)
+    place, most = _place(sitting, ask["Candidate"]), ask["Seats"] or 1
+    if (len(sitting) if place is None else place) >= most:
         return []
     changes = [Change("profiles", change.key, "create", {})] if document is None and change.kind == "profiles" else []
-    old = _entry(change, ask["Candidate"], lookup)
-    if place is None or not equal(sitting[place], ask["Candidate"]):
-        changes.append(_write(change, value, sitting, place))
-    if place is not None and old is not None and old["Lease"] == ask["Lease"] and equal(old["Candidate"], ask["Candidate"]):
+    is_set = document is not None and find(document.value, change.at) is not MISSING
+    if place is None or not is_set or not equal(sitting[place], ask["Candidate"]):
+        changes.append(_write(change, is_set, sitting, place))
+    old = _entry(change, ask["Candidate"], lookup) if place is not None else None
+    if old is not None and old["Lease"] == ask["Lease"] and equal(old["Candidate"], ask["Candidate"]):
         return changes
-    held = old if place is not None else None  # who won keeps the token, whatever else changes
-    token = held["Token"] if held is not None else next_token(lookup, floor)
-    if held is None:
+    token = old["Token"] if old is not None else next_token(lookup, moment)  # who won keeps the token, whatever else changes
+    if old is None:
         changes.append(Change(*FENCING, "put", {"Last": token}))
-    entry = {"Candidate": ask["Candidate"], "Token": token, "Lease": ask["Lease"], "At": held["At"] if held else ask["At"]}
+    won = {"At": ask["At"], "Run": ask.get("Run")} if old is None else {"At": old["At"], "Run": old.get("Run")}
+    entry = {"Candidate": ask["Candidate"], "Token": token, "Lease": ask["Lease"], **won}
     sitting = [*sitting, ask["Candidate"]]
-    changes.append(_note(change, [*_others(change, ask["Candidate"], sitting, lookup), entry]))
-    if old is not None:
-        changes += loosen(old["Lease"], _seat_tie(change, old["Candidate"], old["Lease"], ask), lookup)
+    changes.append(Change("seats", note_key(change), "put", {"Seats": [*_others(change, ask["Candidate"], sitting, lookup), entry]}))
     if ask["Lease"] is not None:
-        changes.append(Change("leases", ask["Lease"], "tie", _seat_tie(change, ask["Candidate"], ask["Lease"], ask)))
+        changes.append(_tie(change, entry))
     return changes
 
 
-def _write(change: Change, value: Any, sitting: Sequence[Any], place: Optional[int]) -> Change:
+def _write(change: Change, is_set: bool, sitting: Sequence[Any], place: Optional[int]) -> Change:
     """Put the candidate into the param: at its place, or behind those who were faster."""
-    ask, path = change.body, pointer(change.at)
-    if ask["Seats"] is None:
-        operation = {"op": "add", "path": path, "value": ask["Candidate"]}
+    candidate, path = change.body["Candidate"], pointer(change.at)
+    if change.body["Seats"] is None:
+        operation = {"op": "add", "path": path, "value": candidate}
+    elif not is_set or not sitting:
+        row = list(sitting)
+        row[len(row) if place is None else place :] = [candidate, *row[len(row) if place is None else place + 1 :]]
+        operation = {"op": "add", "path": path, "value": row}
     elif place is not None:
-        operation = {"op": "replace", "path": f"{path}/{place}", "value": ask["Candidate"]}
-    elif isinstance(value, list) and value:
-        operation = {"op": "add", "path": f"{path}/-", "value": ask["Candidate"]}
+        operation = {"op": "replace", "path": f"{path}/{place}", "value": candidate}
     else:
-        operation = {"op": "add", "path": path, "value": [ask["Candidate"]]}
+        operation = {"op": "add", "path": f"{path}/-", "value": candidate}
     return Change(change.kind, change.key, "patch", [operation])
 
 
-def resign(change: Change, lookup: Lookup, _floor: int) -> List[Change]:
+def resign(change: Change, lookup: Lookup, _moment: Moment) -> List[Change]:
     """body: Candidate, Seats, Vacant. Gives the seat back; who does not sit changes nothing."""
-    ask = change.body
-    value = _standing(lookup(change.kind, change.key), change, lookup)
-    sitting = leaders(value, ask)
+    ask, document = change.body, lookup(change.kind, change.key)
+    sitting = leaders(_standing(document, change, lookup), ask)
     place = _place(sitting, ask["Candidate"])
-    if place is None:
+    if place is None or document is None:
         return []
-    changes = [_empty(change.kind, change.key, change.at, place if ask["Seats"] is not None else None, ask["Vacant"])]
-    old = _entry(change, ask["Candidate"], lookup)
-    if old is not None:
-        changes.append(_note(change, _others(change, ask["Candidate"], sitting, lookup)))
-        changes += loosen(old["Lease"], _seat_tie(change, old["Candidate"], old["Lease"], ask), lookup)
-    return changes
+    if find(document.value, change.at) is MISSING:  # the schema's default sits there
+        others = [seat for index, seat in enumerate(sitting) if index != place] if ask["Seats"] is not None else ask["Vacant"]
+        return [Change(change.kind, change.key, "patch", [{"op": "add", "path": pointer(change.at), "value": others}])]
+    return [_empty(change.kind, change.key, change.at, place if ask["Seats"] is not None else None, ask["Vacant"])]
 
 
 def untie_seat(change: Change, lookup: Lookup) -> List[Change]:
-    """The lease of a leader is gone: so is the seat, unless it is held under another by now."""
+    """The lease of a leader is gone: so is the seat."""
     tie = change.body
-    at = tuple(tie["Path"])
-    asked = Change(change.kind, change.key, "untie", {"Seats": tie["Seats"], "Vacant": tie["Vacant"]}, at=at)
-    value = _standing(lookup(change.kind, change.key), asked, lookup)
+    asked = Change(change.kind, change.key, "untie", {"Seats": tie["Seats"], "Vacant": tie["Vacant"]}, at=tuple(tie["Path"]))
     try:
-        sitting = leaders(value, asked.body)
+        place = _place(leaders(_standing(lookup(change.kind, change.key), asked, lookup), asked.body), tie["Seat"])
     except Problem:
         return []  # somebody made another thing of the param
-    place, old = _place(sitting, tie["Seat"]), _entry(asked, tie["Seat"], lookup)
-    if place is None or old is None or old["Lease"] != tie["Lease"]:
+    if place is None:
         return []
-    gone = _empty(change.kind, change.key, at, place if tie["Seats"] is not None else None, tie["Vacant"])
-    return [gone, _note(asked, _others(asked, tie["Seat"], sitting, lookup))]
+    return [_empty(change.kind, change.key, asked.at, place if tie["Seats"] is not None else None, tie["Vacant"])]
+
+
+def is_tied(tie: Value, lookup: Lookup) -> bool:
+    """Return whether the leader that a lease points to sits under that lease."""
+    entry = next((e for e in _noted(tie["Kind"], tie["Key"], tie["Path"], lookup) if same(e["Candidate"], tie["Seat"])), None)
+    return entry is not None and entry["Lease"] == tie["Lease"]
 
 
 def _empty(kind: str, key: str, at: Sequence[str], place: Optional[int], vacant: Any) -> Change:
@@ -124,13 +126,13 @@ def _empty(kind: str, key: str, at: Sequence[str], place: Optional[int], vacant:
 
 def holds_seat(tie: Value, token: int, lookup: Lookup) -> bool:
     """Return whether the seat that a lease is tied to is held with this token."""
-    at = tuple(tie["Path"])
-    asked = Change(tie["Kind"], tie["Key"], "check", {"Seats": tie["Seats"], "Vacant": tie["Vacant"]}, at=at)
-    entry = _entry(asked, tie["Seat"], lookup)
-    if entry is None or (entry["Lease"], entry["Token"]) != (tie["Lease"], token):
-        return False
-    value = _standing(lookup(tie["Kind"], tie["Key"]), asked, lookup)
-    return any(same(seat, tie["Seat"]) for seat in (value if isinstance(value, list) and tie["Seats"] is not None else [value]))
+    noted = _noted(tie["Kind"], tie["Key"], tie["Path"], lookup)
+    return any(same(e["Candidate"], tie["Seat"]) and (e["Lease"], e["Token"]) == (tie["Lease"], token) for e in noted)
+
+
+def sits(candidate: Any, value: Any) -> bool:
+    """Return whether a candidate that was elected sits in a param that somebody has set since."""
+    return value is not MISSING and (same(value, candidate) or isinstance(value, list) and any(same(seat, candidate) for seat in value))
 
 
 def token_of(document: Optional[Document], candidate: Any) -> Optional[int]:
@@ -141,9 +143,20 @@ def token_of(document: Optional[Document], candidate: Any) -> Optional[int]:
     return None
 
 
+def text(candidate: Any) -> str:
+    """Return a text that is the same for what stands for one candidate."""
+    if isinstance(candidate, dict) and "Uuid" in candidate:
+        candidate = candidate["Uuid"]
+    return json.dumps(candidate, sort_keys=True)
+
+
+def note_of(kind: str, key: str, param: str) -> str:
+    """Return the key of the documents beside a param: the tokens of those who were elected, the lease to which the value is bound."""
+    return f"{kind}/{key}/{param}"
+
+
 def note_key(change: Change) -> str:
-    """Return the key of the document that has the tokens."""
-    return f"{change.kind}/{change.key}/{'/'.join(change.at[1:])}"
+    return note_of(change.kind, change.key, "/".join(change.at[1:]))
 
 
 def _standing(document: Optional[Document], change: Change, lookup: Lookup) -> Any:
@@ -155,32 +168,50 @@ def _place(sitting: Sequence[Any], candidate: Any) -> Optional[int]:
     return next((index for index, seat in enumerate(sitting) if same(seat, candidate)), None)
 
 
-def _entries(change: Change, lookup: Lookup) -> List[Value]:
-    document = lookup("seats", note_key(change))
+def _noted(kind: str, key: str, path: Sequence[str], lookup: Lookup) -> List[Value]:
+    document = lookup("seats", note_of(kind, key, "/".join(path[1:])))
     return list(document.value["Seats"]) if document is not None else []
 
 
 def _entry(change: Change, candidate: Any, lookup: Lookup) -> Optional[Value]:
-    return next((entry for entry in _entries(change, lookup) if same(entry["Candidate"], candidate)), None)
+    noted = _noted(change.kind, change.key, change.at, lookup)
+    return next((entry for entry in noted if same(entry["Candidate"], candidate)), None)
 
 
 def _others(change: Change, candidate: Any, sitting: Sequence[Any], lookup: Lookup) -> List[Value]:
-    """Return the notes of those who sit besides the candidate; whoever was put out of the param by hand is forgotten."""
-    entries = [entry for entry in _entries(change, lookup) if not same(entry["Candidate"], candidate)]
+    """Return the notes of those who sit besides the candidate."""
+    entries = [entry for entry in _noted(change.kind, change.key, change.at, lookup) if not same(entry["Candidate"], candidate)]
     return [entry for entry in entries if _place(sitting, entry["Candidate"]) is not None]
 
 
-def _note(change: Change, entries: List[Value]) -> Change:
-    return Change("seats", note_key(change), "put", {"Seats": entries})
-
-
-def _seat_tie(change: Change, candidate: Any, lease: Optional[str], ask: Dict[str, Any]) -> Value:
-    return {
+def _tie(change: Change, entry: Value) -> Change:
+    ask = change.body
+    tie = {
         "Kind": change.kind,
         "Key": change.key,
         "Path": list(change.at),
-        "Seat": candidate,
-        "Lease": lease,
+        "Seat": entry["Candidate"],
+        "Lease": ask["Lease"],
         "Seats": None if ask["Seats"] is None else 0,  # a list or not; how many there are may change
         "Vacant": ask["Vacant"],
+        "Token": entry["Token"],
     }
+    return Change("leases", ask["Lease"], "tie", tie)
+
+
+def answer(change: Change, before: Lookup, after: Lookup) -> Value:
+    """Return what a candidate is told: {Elected, Position, Token, Run, Changed and, of a few, Leaders}."""
+    ask, value = change.body, _standing(after(change.kind, change.key), change, after)
+    sitting = leaders(value, ask)
+    place = _place(sitting, ask["Candidate"])
+    if place is not None and place >= (ask["Seats"] or 1):
+        place = None  # it sits beyond the seats that there are now
+    entry = (_entry(change, ask["Candidate"], after) if place is not None else None) or {}
+    notes = [look("seats", note_key(change)) for look in (before, after)]
+    changed = not equal(value, _standing(before(change.kind, change.key), change, before)) or _values(notes[0]) != _values(notes[1])
+    told = {"Elected": place is not None, "Position": place, "Token": entry.get("Token"), "Run": entry.get("Run"), "Changed": changed}
+    return {**told, "Leaders": sitting} if len(sitting) <= FEW else told
+
+
+def _values(note: Optional[Document]) -> Any:
+    return [(entry["Token"], entry["Lease"]) for entry in note.value["Seats"]] if note is not None else []

@@ -154,8 +154,8 @@ class State:
         documents = tuple(self.heads.speculative(effect.kind, effect.key) for effect in effects)
         if "idem" in entry.body:
             key, fingerprint = entry.body["idem"]
-            names = [(effect.kind, effect.key) for effect in effects]
-            self.replies.add(key, fingerprint, entry.at, entry.revision, names, documents)
+            found = tuple(self.heads.speculative(kind, name) for kind, name in entry.body.get("found", ()))  # as it was, and stayed
+            self.replies.add(key, fingerprint, entry.at, entry.revision, documents + found, entry.body.get("said"))
         return documents
 
     def speculate_all(self) -> None:

@@ -8,14 +8,16 @@ evaluated on is committed.
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, Deque, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Deque, Dict, NamedTuple, Optional, Sequence, Tuple, Union
 
-from .documents import Document, effect_to_json
+from .coordination import answer
+from .documents import KINDS, Change, Document, effect_to_json
 from .events import Outcome, Reply, Submit
-from .leases import tokens_above
+from .leases import Moment, tokens_above
 from .log import Entry, Epoch
 from .problem import Problem
 from .replies import Reply as Remembered
+from .replies import seq_of
 from .state import State
 
 Answer = Union[Outcome, Problem]
@@ -46,6 +48,14 @@ TOO_FEW = (
 )
 
 
+def _is_remembered(request: Submit) -> bool:
+    """Whether a request that changes nothing gets an entry all the same, so that its repeat gets its answer.
+
+    A lease needs none: it is asked for again and again, and whoever has it gets the same answer.
+    """
+    return request.idempotency is not None and any(change.action != "grant" for change in request.changes)
+
+
 class Submissions:
     """The requests that one reign has yet to answer."""
 
@@ -57,10 +67,12 @@ class Submissions:
 
     def append(self, now: float, body: Dict[str, Any]) -> Entry:
         """Append an entry to the log (not yet stored nor sent), stamped with the log's own time."""
-        at = max(self.state.clock.read(now), self.state.last_at)
-        entry = Entry.make(self.state.log.end.seq + 1, self.epoch, at, body)
+        entry = Entry.make(self.state.log.end.seq + 1, self.epoch, self._time(now), body)
         self.state.log.append(entry)
         return entry
+
+    def _time(self, now: float) -> int:
+        return max(self.state.clock.read(now), self.state.last_at)
 
     def submit(self, request: Submit, now: float) -> None:
         """Evaluate a request; its answer comes from ``committed`` (or at once, when nothing is in flight)."""
@@ -71,23 +83,26 @@ class Submissions:
         if request.deadline is not None and request.wall > request.deadline:
             self._wait(0, request.id, not_applied("deadline_passed", "the request came after its own deadline; nothing was changed"))
             return
+        heads = self.state.heads
         try:
-            effects = self.state.heads.evaluate(request.changes, self._tokens_above)
+            evaluation = heads.evaluate(request.changes, Moment(self._tokens_above, self._time(now)))
         except Problem as problem:
             self._wait(self.state.log.end.seq, request.id, problem)
             return
-        effective = [effect for effect in effects if effect.ops is None or effect.ops]
-        if not effective:
-            documents = tuple(self.state.heads.speculative(change.kind, change.key) for change in request.changes)
-            self._wait(self.state.log.end.seq, request.id, Outcome(documents, wrote=False))
-            return
-        body: Dict[str, Any] = {"effects": [effect_to_json(effect) for effect in effective]}
-        if request.idempotency is not None:
-            body["idem"] = [request.idempotency.key, request.idempotency.fingerprint]
-        entry = self.append(now, body)
-        self.state.speculate(entry, effective)
-        documents = tuple(self.state.heads.speculative(change.kind, change.key) for change in request.changes)
-        self._wait(entry.seq, request.id, Outcome(documents), True)
+        effects = [effect for effect in evaluation.effects if effect.ops is None or effect.ops]
+        said = answer(request.changes, heads.speculative, evaluation.lookup)
+        if effects or _is_remembered(request):
+            body: Dict[str, Any] = {"effects": [effect_to_json(effect) for effect in effects]}
+            if request.idempotency is not None:
+                body["idem"] = [request.idempotency.key, request.idempotency.fingerprint]
+                body.update({"said": said} if said is not None else {})
+                changed = {(effect.kind, effect.key) for effect in effects}
+                found = [[c.kind, c.key] for c in request.changes if c.kind in KINDS and (c.kind, c.key) not in changed]
+                body.update({"found": found} if found else {})
+            entry = self.append(now, body)
+            self.state.speculate(entry, effects)
+        documents = tuple(heads.speculative(change.kind, change.key) for change in request.changes)
+        self._wait(self.state.log.end.seq, request.id, Outcome(documents, said=said), bool(effects))
 
     def refusal(self, request: Submit, problem: Problem) -> Problem:
         """Return the answer to a request that can't be taken now: of a repeated one it is not to be said that it changed nothing."""
@@ -104,16 +119,21 @@ class Submissions:
         if found.fingerprint != request.idempotency.fingerprint:
             detail = "this Idempotency-Key was used for another request; use a new key for a new intent"
             return 0, request.id, Problem(422, "key_reused", detail), False
-        return found.seq, request.id, Outcome(self._documents_of(found), replayed=True), True
+        documents = self._documents_of(found, request.changes)
+        return found.seq, request.id, Outcome(documents, replayed=True, said=found.said), True
 
-    def _documents_of(self, found: Remembered) -> Tuple[Optional[Document], ...]:
+    def _documents_of(self, found: Remembered, changes: Sequence[Change]) -> Tuple[Optional[Document], ...]:
+        """Return what the changes of a repeated request left, or, of what is not kept any more, what stands there now."""
+        left = {(document.kind, document.key): document for document in found.documents or () if document is not None}
+        return tuple(left.get((change.kind, change.key)) or self._since(found, change) for change in changes)
+
+    def _since(self, found: Remembered, change: Change) -> Optional[Document]:
+        stands = self.state.heads.committed(change.kind, change.key)
+        if stands is None or seq_of(stands.revision) <= found.seq:
+            return stands  # as the request found it, and left it
         if found.documents is not None:
-            return found.documents
-        documents: List[Optional[Document]] = []
-        for kind, key in found.names:
-            now = self.state.heads.committed(kind, key)
-            documents.append(None if now is None else Document(kind, key, now.value, found.revision, now.size))
-        return tuple(documents)
+            return None  # the request deleted it
+        return Document(change.kind, change.key, stands.value, found.revision, stands.size)
 
     def _wait(self, seq: int, request: int, answer: Answer, wrote: bool = False) -> None:
         if seq <= self.state.commit:

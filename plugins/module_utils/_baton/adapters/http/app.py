@@ -30,6 +30,7 @@ from .tokens import NODE, Tokens
 
 LOG = logging.getLogger("baton.http")
 PREFIX = ["", "api", "v3"]
+FENCED = ("profiles", "machines", "params", "batch", "leases", "locks", "barriers", "files")
 PROBES = ("active", "passive", "in-sync", "health")
 Handler = Callable[[Any], Awaitable[Any]]
 
@@ -83,6 +84,7 @@ class Api:
             return web.Response(body=_openapi(), content_type="application/json")
         scope = self._tokens.scope(request)
         self._authorize(scope, request, kind, rest)
+        _check_lease_headers(request, kind, rest)
         stale = request.query.get("stale") == "ok"
         if kind in ("profiles", "machines", "params"):
             if kind == "profiles" and len(rest) == 2 and rest[1] == "token":
@@ -131,6 +133,16 @@ class Api:
                 raise Problem(403, "forbidden", "file contents by hash are for nodes")
             return await self._files.blob(request, parts[4])
         raise Problem(404, "no_such_path", f"there is nothing at {request.path}; the API begins at /api/v3")
+
+
+def _check_lease_headers(request: Any, kind: str, rest: List[str]) -> None:
+    """Raise Problem 400 where a header that makes a change depend on a lease has no meaning: it is never just ignored."""
+    writes = request.method not in ("GET", "HEAD")
+    fenced = kind in FENCED and writes and rest[1:] not in (["token"], ["keepalive"])
+    ties = writes and (kind == "batch" or kind in ("profiles", "machines") and rest[1:2] == ["params"])
+    for header, has_meaning in (("If-Lease", fenced), ("Baton-Lease", ties)):
+        if header in request.headers and not has_meaning:
+            raise Problem(400, "bad_lease", f"{header} has no meaning for {request.method} {request.path}; leave it out")
 
 
 def _openapi() -> bytes:

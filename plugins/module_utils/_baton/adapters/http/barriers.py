@@ -6,8 +6,8 @@ from __future__ import annotations
 import time
 from typing import Any, Dict, Optional, Sequence
 
-from ...core.barriers import MOST_OWNERS, standing
-from ...core.documents import Change, Document
+from ...core.barriers import MOST_OWNERS, came, standing
+from ...core.documents import Change
 from ...core.problem import Problem
 from . import members, messages
 from .backend import Backend
@@ -50,16 +50,14 @@ class Barriers:
         check_ours(self._backend, request, lease)
         change = Change("barriers", name, "arrive", {"Owner": owner, "Lease": lease, **_size(body), **_now(body)})
         outcome = await submit(self._backend, request, change)
-        generation = body.get("Generation") or _came(messages.document_of(outcome, change), owner)
-        where = self._standing(name, generation)
+        generation = (outcome.said or body).get("Generation") or came(messages.document_of(outcome, change), owner)
+        where = outcome.said or standing(self._backend.heads().committed("barriers", name), generation)
         if wait and where["Outcome"] == "waits":
             where = await until(self._backend, [("barriers", name)], lambda: self._ended(name, generation), wait) or where
-        return messages.respond({"Name": name, "Owner": owner, **self._standing(name, generation, where)})
-
-    def _standing(self, name: str, generation: int, known: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
-        if known is not None and known["Outcome"] != "waits":
-            return known
-        return standing(self._backend.heads().committed("barriers", name), generation)
+            self._backend.check_copies()  # in strict mode what came with too few copies is not to be relied on
+            if where["Outcome"] == "waits":
+                where = standing(self._backend.heads().committed("barriers", name), generation)
+        return messages.respond({"Name": name, "Owner": owner, **where})
 
     def _ended(self, name: str, generation: int) -> Optional[Dict[str, Any]]:
         """Return how the generation ended, or None; of a thousand who wait each asks at every commit, so this looks at little."""
@@ -83,7 +81,7 @@ class Barriers:
     async def _end(self, request: Any, change: Change) -> Any:
         outcome = await submit(self._backend, request, change)
         document = messages.document_of(outcome, change)
-        return messages.respond({**(document.value if document is not None else {}), "Changed": outcome.wrote})
+        return messages.respond({**(document.value if document is not None else {}), "Changed": bool((outcome.said or {}).get("Changed"))})
 
 
 def _size(body: Dict[str, Any]) -> Dict[str, Any]:
@@ -94,12 +92,4 @@ def _size(body: Dict[str, Any]) -> Dict[str, Any]:
 
 
 def _now(body: Dict[str, Any]) -> Dict[str, Any]:
-    return {"Generation": members.number(body, "Generation", 1 << 53), "At": int(time.time())}
-
-
-def _came(document: Optional[Document], owner: str) -> int:
-    """Return the generation to which an owner came with the change that left ``document``."""
-    if document is None:
-        return 0
-    number = int(document.value["Generation"])
-    return number if owner in document.value["Arrived"] else number - 1  # the last to come ended it
+    return {"Generation": members.number(body, "Generation", 1 << 53), "Age": members.age(body), "At": int(time.time())}

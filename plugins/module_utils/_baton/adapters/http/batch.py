@@ -33,12 +33,11 @@ class Batch:
         changes: List[Change] = []
         for index, item in enumerate(raw):
             try:
-                changes.append(_change(item, scope))
+                changes.append(messages.tied(request, _change(item, scope)))
             except Problem as problem:
                 problem.extra.setdefault("change", index)
                 raise
-        guards = [guard for guard in messages.under_lease(request, changes[0]) if guard.action == "check"]
-        outcome = await submit(self._backend, request, *changes, *guards)
+        outcome = await submit(self._backend, request, *changes)
         left = [messages.document_of(outcome, change) for change in changes]
         documents = [
             {"Kind": change.kind, "Key": change.key, "Revision": None if document is None else document.revision}
@@ -70,6 +69,6 @@ def _change(item: Any, scope: access.Scope) -> Change:
     bodies: Dict[str, Any] = {
         "patch": item.get("Body"),
         "put": [{"op": "add", "path": "", "value": item.get("Body")}],
-        "delete": [{"op": "remove", "path": ""}],
+        "delete": messages.REMOVE,
     }
     return Change(kind, key, "patch", bodies[action], match, ("Params", param), unset)

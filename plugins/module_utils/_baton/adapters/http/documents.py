@@ -90,8 +90,7 @@ class Documents:
         if request.method == "PATCH":
             return await self._change(request, Change(kind, key, "patch", body, match))
         action = "create" if request.headers.get("If-None-Match", "").strip() == "*" else "put"
-        existed = self._backend.heads().committed(kind, key) is not None
-        return await self._change(request, Change(kind, key, action, body, match), created=not existed)
+        return await self._change(request, Change(kind, key, action, body, match), created=action == "create")
 
     async def _params(self, request: Any, kind: str, key: str, stale: bool) -> Any:
         check_name(kind, key)
@@ -112,7 +111,7 @@ class Documents:
         allow(request, "GET", "HEAD", "PUT", "POST", "PATCH", "DELETE")
         match = messages.if_match(request)
         if request.method == "DELETE":
-            change = Change(kind, key, "patch", [{"op": "remove", "path": ""}], match, at)
+            change = Change(kind, key, "patch", messages.REMOVE, match, at)
         elif request.method == "PATCH":
             change = Change(kind, key, "patch", await messages.read_json(request), match, at)
         else:
@@ -177,8 +176,9 @@ class Documents:
 
     async def _change(self, request: Any, change: Change, created: bool = False) -> Any:
         key = await messages.idempotency(request)
-        changes = [change, *messages.under_lease(request, change)]
+        changes = [*messages.fence(request), messages.tied(request, change)]
         outcome = await self._backend.submit(changes, key, messages.deadline(request))
+        created = created or (request.method == "PUT" and not change.at and bool(outcome.said))
         document = messages.document_of(outcome, change)
         value = self._value(document, change.at, False)
         if value is MISSING:

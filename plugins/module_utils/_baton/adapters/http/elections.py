@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Dict, Optional
+from typing import Any, Dict
 
-from ...core.documents import Change, Document, check_name
-from ...core.leases import no_lease
+from ...core.documents import Change, check_name
 from ...core.patch import MISSING, find
 from ...core.problem import Problem
-from ...core.seats import MOST_SEATS, leaders, note_key, same, token_of
+from ...core.seats import MOST_SEATS, leaders
 from . import members, messages
 from .backend import Backend
 from .documents import allow
@@ -31,11 +30,14 @@ class Elections:
         ask = _ask(body)
         check_ours(self._backend, request, ask["Lease"])
         change = Change("profiles", profile, action, ask, at=("Params", members.param_name(body)))
-        note = Change("seats", note_key(change), "read")
-        outcome = await submit(self._backend, request, change, note)
-        document, tokens = messages.document_of(outcome, change), messages.document_of(outcome, note)
+        outcome = await submit(self._backend, request, change)
+        document = messages.document_of(outcome, change)
         headers = {"ETag": messages.etag_of(document)} if document is not None else {}
-        return messages.respond({**_answer(document, tokens, change), "Changed": outcome.wrote}, 200, headers)
+        if outcome.replayed:
+            headers["Idempotency-Replayed"] = "true"
+        said = outcome.said or {"Elected": False, "Position": None, "Token": None, "Run": None, "Changed": False}
+        value = find(document.value, change.at) if document is not None else MISSING
+        return messages.respond({"Leaders": leaders(value, ask) if "Leaders" not in said else [], **said}, 200, headers)
 
 
 def _ask(body: Dict[str, Any]) -> Dict[str, Any]:
@@ -46,16 +48,6 @@ def _ask(body: Dict[str, Any]) -> Dict[str, Any]:
         "Seats": members.number(body, "Seats", MOST_SEATS),
         "Vacant": members.small(body, "Vacant") if "Vacant" in body else "none",
         "Lease": members.text(body, "Lease") or None,
+        "Run": members.label(body, "Run"),
         "At": int(time.time()),
     }
-
-
-def _answer(document: Optional[Document], tokens: Optional[Document], change: Change) -> Dict[str, Any]:
-    ask = change.body
-    value = find(document.value, change.at) if document is not None else MISSING
-    sitting = leaders(value, ask)
-    position = next((index for index, seat in enumerate(sitting) if same(seat, ask["Candidate"])), None)
-    if position is None and ask["Lease"] is not None and change.action == "elect" and len(sitting) < (ask["Seats"] or 1):
-        raise no_lease(ask["Lease"])  # a repeated request: it had been elected, and has lost the seat with its lease since
-    token = token_of(tokens, ask["Candidate"]) if position is not None else None
-    return {"Leaders": sitting, "Elected": position is not None, "Position": position, "Token": token}

@@ -46,7 +46,7 @@ class Files:
         allow(request, "GET", "HEAD", "PUT", "DELETE")
         if request.method == "DELETE":
             change = Change("files", path, "delete", if_match=self._revision(request, path))
-            outcome = await self._backend.submit([change], await messages.idempotency(request))
+            outcome = await self._backend.submit([*messages.fence(request), change], await messages.idempotency(request))
             return messages.changed(request, None, None, 204, outcome.replayed)
         return await self._put(request, path)
 
@@ -64,15 +64,15 @@ class Files:
     async def _put(self, request: Any, path: str) -> Any:
         self._backend.check_serving()
         expected = _expected(request)
-        existed = self._backend.heads().committed("files", path) is not None
+        fence = messages.fence(request)
         blob = await receive(request.content, self._blobs, expected)
         key = _key(request, blob)
-        outcome = await self._backend.store_file(path, blob, key)
+        outcome = await self._backend.store_file(path, blob, key, fence)
         headers = {"ETag": f'"{blob.sha256}"'}
         if outcome.replayed:
             headers["Idempotency-Replayed"] = "true"
         answer = {"Path": path, "Sha256": blob.sha256, "Size": blob.size}
-        return messages.respond(answer, 200 if existed else 201, headers)
+        return messages.respond(answer, 201 if outcome.said else 200, headers)
 
     async def send(self, request: Any, sha256: str) -> Any:
         """Stream a content, or the part that Range asks for."""

@@ -9,6 +9,7 @@ from typing import Any, Dict, Optional, Sequence
 from ...core.documents import Change, Document
 from ...core.leases import no_lease
 from ...core.problem import Problem
+from ...core.ties import live
 from . import members, messages
 from .backend import Backend
 from .documents import READ, allow
@@ -55,13 +56,17 @@ class Leases:
         change = Change("leases", name, "grant", asked)
         outcome = await submit(self._backend, request, change)
         document = messages.document_of(outcome, change)
-        if document is None:
-            raise no_lease(name)
-        await self._backend.keep_alive(name)  # one that was there already has its full time again
-        return messages.respond(self._lease(document), 201, {"ETag": messages.etag_of(document)})
+        value = outcome.said or (document.value if document is not None else {"Id": name, **asked, "Ties": []})
+        headers = {"ETag": messages.etag_of(document)} if document is not None else {}
+        return messages.respond(self._shown(name, value), 201, headers)
+
+    def _shown(self, name: str, value: Dict[str, Any]) -> Dict[str, Any]:
+        """Return a lease as it is seen: with the ties that stand, and without when it was granted, which only the log's clock knows."""
+        seen = {member: item for member, item in value.items() if member != "At"}
+        return {**seen, "Ties": live(value["Ties"], self._backend.heads().committed), "Left": self._backend.lease_left(name)}
 
     def _lease(self, document: Document) -> Dict[str, Any]:
-        return {**document.value, "Left": self._backend.lease_left(document.key)}
+        return self._shown(document.key, document.value)
 
 
 def is_ours(request: Any, document: Document) -> bool:
@@ -78,4 +83,5 @@ def check_ours(backend: Backend, request: Any, lease: Optional[str]) -> None:
 
 async def submit(backend: Backend, request: Any, *changes: Change) -> Any:
     """Carry out orders, all or nothing, with what the request's headers say of repeating and of being late."""
+    changes = (*messages.fence(request), *changes)
     return await backend.submit(changes, await messages.idempotency(request), messages.deadline(request))

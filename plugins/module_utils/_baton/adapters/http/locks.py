@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Optional, Sequence
 
 from ...core.documents import Change, Document
-from ...core.locks import MOST_SLOTS, holders, locked, standing
+from ...core.locks import MOST_SLOTS, holders, locked, shown, standing
 from ...core.problem import Problem
 from . import members, messages
 from .backend import Backend
@@ -27,7 +27,7 @@ class Locks:
         if not rest or rest == [""]:
             allow(request, "GET", "HEAD")
             self._backend.check_serving(stale)
-            return messages.respond([_shown(document) for document in self._backend.heads().list("locks")])
+            return messages.respond([shown(document) for document in self._backend.heads().list("locks")])
         if request.method == "POST" and len(rest) > 1 and rest[-1] in ("acquire", "release"):
             name = "/".join(rest[:-1])
             return await (self._acquire(request, name) if rest[-1] == "acquire" else self._release(request, name))
@@ -36,7 +36,7 @@ class Locks:
             self._backend.check_serving(stale)
             document = self._backend.heads().committed("locks", name)
             headers = {"ETag": messages.etag_of(document)} if document is not None else {}
-            return messages.respond(_shown(document, name), 200, headers)
+            return messages.respond(shown(document, name), 200, headers)
         allow(request, "GET", "HEAD", "DELETE")
         outcome = await submit(self._backend, request, Change("locks", name, "delete", if_match=messages.if_match(request)))
         return messages.changed(request, None, None, 204, outcome.replayed)
@@ -47,17 +47,20 @@ class Locks:
         lease, queue = members.text(body, "Lease") or None, members.flag(body, "Queue", wait > 0)
         check_ours(self._backend, request, lease)
         slots, data = members.number(body, "Slots", MOST_SLOTS), members.small(body, "Data")
-        ask = {"Owner": owner, "Lease": lease, "Slots": slots, "Queue": queue, "Data": data, "At": int(time.time())}
+        shared = members.flag(body, "Shared", False)
+        ask = {"Owner": owner, "Lease": lease, "Slots": slots, "Shared": shared, "Queue": queue, "Data": data, "At": int(time.time())}
         change = Change("locks", name, "acquire", ask)
         outcome = await submit(self._backend, request, change)
         document = messages.document_of(outcome, change)
-        changed = outcome.wrote or not standing(document, owner)["Held"]
-        if wait and not standing(document, owner)["Held"]:
-            document = await self._in_line(name, owner, wait)
-        where = standing(document, owner)
+        where = {**standing(document, owner), "Changed": True, **(outcome.said or {})}
+        if not where["Held"]:
+            if wait:
+                document = await self._in_line(name, owner, wait)
+                self._backend.check_copies()  # in strict mode a turn that came with too few copies is not to be relied on
+            where = {**standing(document, owner), "Changed": True}
         if not where["Held"]:
             raise _not_yet(name, owner, document)
-        return messages.respond({"Name": name, "Owner": owner, **where, "Holders": holders(document), "Changed": changed})
+        return messages.respond({"Name": name, "Owner": owner, "Holders": holders(document), **where})
 
     async def _in_line(self, name: str, owner: str, wait: float) -> Optional[Document]:
         """Return the lock as soon as ``owner`` holds it, is out of the line, or the time is over."""
@@ -77,16 +80,7 @@ class Locks:
         change = Change("locks", name, "release", {"Owner": members.owner(body), "Token": token})
         outcome = await submit(self._backend, request, change)
         document = messages.document_of(outcome, change)
-        return messages.changed(request, _shown(document, name), document, 200, outcome.replayed)
-
-
-def _shown(document: Optional[Document], name: str = "") -> Dict[str, Any]:
-    """Return a lock for people and modules; one that nobody holds is not stored, and free."""
-    if document is None:
-        return {"Name": name, "Slots": None, "Holders": [], "Queue": []}
-    queue: List[Dict[str, Any]] = [{"Owner": owner, **entry} for owner, entry in document.value["Queue"].items()]
-    queue.sort(key=lambda entry: int(entry["Token"]))
-    return {"Name": document.key, "Slots": document.value["Slots"], "Holders": holders(document), "Queue": queue}
+        return messages.changed(request, shown(document, name), document, 200, outcome.replayed)
 
 
 def _not_yet(name: str, owner: str, document: Optional[Document]) -> Problem:

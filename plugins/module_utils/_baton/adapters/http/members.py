@@ -56,6 +56,24 @@ def text(body: Dict[str, Any], name: str) -> str:
     return value or ""
 
 
+def label(body: Dict[str, Any], name: str) -> Optional[str]:
+    """Return a short text that names something to people, or None."""
+    value = text(body, name) or None
+    if value is not None and (len(value) > MOST_OWNER or not value.isprintable()):
+        raise Problem(422, "bad_member", f"{name} is a printable string of at most {MOST_OWNER} characters")
+    return value
+
+
+def age(body: Dict[str, Any]) -> Optional[float]:
+    """Return for how many seconds the caller's run has been going on, or None."""
+    value = body.get("Age")
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e9:
+        raise Problem(422, "bad_member", "Age is the number of seconds since the run began")
+    return float(value)
+
+
 def flag(body: Dict[str, Any], name: str, default: bool) -> bool:
     value = body.get(name, default)
     if not isinstance(value, bool):

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from dataclasses import replace
 from typing import Any, Dict, List, Optional
 from urllib.parse import unquote
 
@@ -16,6 +17,7 @@ from ...core.values import is_small, parse
 from ..aio import web
 
 MOST_BODY = 4 << 20
+REMOVE = [{"op": "remove", "path": ""}]  # as a change of a param
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 SMALL_ANSWER = 32 << 10  # a change is answered with the document up to this size, so that an answer costs no more than a patch
 
@@ -140,22 +142,27 @@ def deadline(request: Any) -> Optional[float]:
     return value
 
 
-def under_lease(request: Any, change: Change) -> List[Change]:
-    """Return what If-Lease (only while that is held) and Baton-Lease (gone with that lease) add to a change."""
-    found: List[Change] = []
-    guard, tie = request.headers.get("If-Lease"), request.headers.get("Baton-Lease")
-    if guard is not None:
-        lease, _semicolon, token = guard.partition(";")
-        if not token.strip().isdigit():
-            raise Problem(400, "bad_if_lease", "If-Lease is the lease's id and the fencing token, such as deploy-1;4294967297")
-        found.append(Change("leases", lease.strip(), "check", {"Token": int(token)}))
-    if tie is not None:
-        if len(change.at) < 2:
-            raise Problem(400, "bad_lease", "Baton-Lease ties one param of a profile or machine to a lease")
-        if change.action == "patch" and request.method != "DELETE":
-            where = {"Kind": change.kind, "Key": change.key, "Path": list(change.at)}
-            found.append(Change("leases", tie.strip(), "tie_value", where))
-    return found
+def fence(request: Any) -> List[Change]:
+    """Return what If-Lease asks to be so before anything is changed: that a lease holds what has the token."""
+    text = request.headers.get("If-Lease")
+    if text is None:
+        return []
+    lease, _semicolon, token = text.partition(";")
+    if not (token.strip().isascii() and token.strip().isdigit() and len(token) < 20):
+        raise Problem(400, "bad_if_lease", "If-Lease is the lease's id and the fencing token, such as deploy-1;4294967297")
+    return [Change("leases", lease.strip(), "check", {"Token": int(token)})]
+
+
+def tied(request: Any, change: Change) -> Change:
+    """Return the change of a param such that what it sets goes with the lease of Baton-Lease, if there is one."""
+    lease = request.headers.get("Baton-Lease")
+    if lease is None:
+        return change
+    if len(change.at) < 2:
+        raise Problem(400, "bad_lease", "Baton-Lease ties params of a profile or machine to a lease, each named by itself")
+    if change.action != "patch" or change.body == REMOVE:
+        return change
+    return replace(change, lease=lease.strip())
 
 
 def document_of(outcome: Outcome, change: Change) -> Optional[Document]:
