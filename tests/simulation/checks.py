@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from baton.core.events import Outcome
 from baton.core.problem import Problem
-from simulation.locks import Believers
+from simulation.locks import Believers, Works
 
 
 class Violation(AssertionError):
@@ -50,6 +50,7 @@ class Checks:
         self.drivers = 0  # starts of drivers
         self.others = {}  # request id → who is told the result
         self.believers = Believers(self)
+        self.works = Works(self)
         self.forked = False  # two histories, by a person's force or a store that was restored
         self.outside = set()  # hosts that a person has to help: they need not be in sync at the end
         self.leases = True  # what leases promise ends with a force

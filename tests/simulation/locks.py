@@ -162,3 +162,90 @@ class SeatClient(LockClient):
 
     def _give_back(self, host):
         self._ask(host, self._change("resign"), lambda _result: None)
+
+
+class Works:
+    """What is to be done once, by name: the token under which each was recorded as done, and the tokens of those who began it."""
+
+    def __init__(self, checks):
+        self.checks = checks
+        self.recorded = {}
+        self.begun = 0
+
+    def done(self, work, token):
+        first = self.recorded.setdefault(work, token)
+        if first != token and self.checks.leases:
+            self.checks.fail(f"{work} was done with token {first}, and again with token {token}: {self.checks.describe()}")
+
+
+class OnceClient(LockClient):
+    """Does a piece of work if nobody else has, as the module ``once`` does: under a lock, and the outcome is written under its fence.
+
+    Its keeper may die at any time (it goes silent). It may be frozen while it works, and goes on then as if nothing had happened.
+    """
+
+    PROFILE = "once"
+    EVERY = 4.0  # seconds after which other work is to be done
+
+    def _begin(self):
+        super()._begin()
+        self.work, self.ready_at, self.frozen_until = "", 0.0, 0.0
+
+    def step(self):
+        host = self.world.active()
+        if self.frozen_until and self.world.now < self.schedule.clients_until:
+            if self.world.now >= self.frozen_until and host is not None:
+                self._write(host)
+                self.frozen_until = 0.0
+            self.world.after(0.1, self.step)
+        else:
+            super().step()
+
+    def _want(self, host):
+        if not self.work:
+            self.work = f"w{int(self.world.now / self.EVERY)}"
+            self._ask(host, Change("profiles", self.PROFILE, "create", {}), lambda _result: None)
+        record = self._record(host)
+        if record is not None:
+            self.schedule.world.checks.works.done(self.work, record["Token"])
+            self._give_back(host)
+            self._begin()
+        elif not self.queued:
+            ask = {"Owner": self.name, "Lease": self.name, "Slots": None, "Queue": True, "Data": None, "At": 0}
+            self._ask(host, Change("locks", self.work, "acquire", ask), self._in_line(self.name))
+        elif not self.holds:
+            where = standing(host.node.state.heads.committed("locks", self.work), self.name)
+            if where["Held"]:
+                self.holds, self.token = True, where["Token"]
+                self.ready_at = self.world.now + self.dice.uniform(0, 1.2)
+                self.frozen_until = self.world.now + self.dice.uniform(1, 5) if self.dice.random() < 0.3 else 0.0
+                self.world.checks.works.begun += 1
+        elif self.world.now >= self.ready_at:
+            self._write(host)
+
+    def _record(self, host):
+        document = host.node.state.heads.committed("profiles", self.PROFILE)
+        return document.value["Params"].get(self.work) if document is not None else None
+
+    def _write(self, host):
+        work, token = self.work, self.token
+        fence = Change("leases", self.name, "check", {"Token": token})
+        value = [{"op": "add", "path": "", "value": {"Token": token}}]
+        write = Change("profiles", self.PROFILE, "patch", value, at=("Params", work))
+
+        def answered(result):
+            if isinstance(result, Outcome):
+                self.world.checks.works.done(work, token)
+
+        self._send(host, lambda number: ev.Submit(number, (fence, write), self.world.now), answered)
+
+    def _kept(self, name, sent):
+        def answered(result):
+            if name == self.name and not isinstance(result, Problem):
+                self.kept_from = max(sent, self.kept_from or sent)
+
+        return answered
+
+    def _give_back(self, host):
+        if self.work:
+            self._ask(host, Change("locks", self.work, "release", {"Owner": self.name, "Token": None}), lambda _result: None)

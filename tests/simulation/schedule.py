@@ -11,11 +11,12 @@ from baton.core.documents import Change
 from baton.core.events import Outcome
 from simulation.checks import Write
 from simulation.clients import Keeper, Reader
-from simulation.locks import LockClient, SeatClient
+from simulation.locks import LockClient, OnceClient, SeatClient
 from simulation.world import Trouble, World
 
 REGISTERS = ("a", "b")
 LENGTH = 20.0
+ONCE_EVERY = 9  # of so many schedules one has clients that do something once
 
 
 class Schedule:
@@ -62,6 +63,8 @@ class Schedule:
             client.step()
         for number in range(self.dice.choice((0, 2, 3))):
             (SeatClient if self.seats else LockClient)(self, number).step()
+        for number in range(4 if world.seed % ONCE_EVERY == 0 else 0):
+            OnceClient(self, 10 + number).step()
         world.after(self.dice.expovariate(1 / world.trouble.fault_every), self._fault)
         world.run_until(world.now + LENGTH)
         self._mend()
