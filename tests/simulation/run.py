@@ -72,7 +72,8 @@ def main():
             played, failed = run_aimed(pool, [options.only], seeds)
         print(f"{played - failed} passed, {failed} failed")
         return 1 if failed else 0
-    totals = dict.fromkeys(("acknowledged", "reads", "lost races", "refused", "unknown", "epochs", "locks held", "done once", "driver starts"), 0)
+    names = ("acknowledged", "reads", "lost races", "refused", "unknown", "epochs", "locks held", "done once", "driver starts")
+    totals = dict.fromkeys(names, 0)
     failed = 0
     last = options.first_seed + options.seeds - 1
     with multiprocessing.Pool(options.jobs) as pool:
