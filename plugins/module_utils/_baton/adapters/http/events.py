@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from typing import Any, AsyncIterator, Dict, List, NamedTuple, Optional, Tuple
 
 from ...core.log import Entry, Epoch
@@ -18,9 +19,11 @@ from .backend import Backend
 from .documents import allow
 
 SHOWN = ("profiles", "machines", "params", "leases", "locks", "barriers", "files", "history")
-ALIVE = 15.0  # seconds of silence after which a sign of life is sent
+ALIVE = 15.0  # seconds without an event after which a sign of life is sent, whatever is committed meanwhile
+FAR = 2_000  # entries without an event after which it is sent sooner: the log keeps 8,192 for who comes back
 ALL = 1_000_000  # the place in an entry of which only the position is known
 AT_ONCE = 256  # entries looked at between two breaths
+LOOKS = 4_000  # changes in them: one batch has up to 1,000
 
 
 class Cursor(NamedTuple):
@@ -37,7 +40,8 @@ class Cursor(NamedTuple):
     def read(cls, text: str) -> "Cursor":
         number, _dot, rest = text.partition(".")
         name, seq, place = (rest.rsplit(".", 2) + ["", ""])[:3]
-        if not (number.isdigit() and seq.isdigit() and place.isdigit() and name) or len(text) > 200:
+        known = text.isascii() and number.isdigit() and seq.isdigit() and place.isdigit() and name
+        if not known or len(text) > 200:
             raise Problem(400, "bad_cursor", "a cursor is what an event had as Cursor; leave it out to begin now")
         return cls(Epoch(int(number), "" if name == "-" else name), int(seq), int(place))
 
@@ -60,7 +64,7 @@ class Events:
         await response.prepare(request)
         await response.write(f"id: {stream.cursor}\nevent: begin\ndata: {json.dumps({'Cursor': str(stream.cursor)})}\n\n".encode())
         async for event in stream.events():
-            # The sign of life has the cursor, too: what was left out as not asked for is not to be looked through again.
+            # The sign of life has the cursor, too: what was left out as not asked for is behind the reader.
             text = f"id: {stream.cursor}\n: alive\n\n" if event is None else f"id: {event['Cursor']}\ndata: {json.dumps(event)}\n\n"
             await response.write(text.encode())
         if stream.problem is not None:
@@ -68,14 +72,14 @@ class Events:
         return response
 
     async def _socket(self, request: Any, stream: "_Stream") -> Any:
-        socket = web.WebSocketResponse(heartbeat=ALIVE)
+        # Nobody says anything to us, and what we say is not compressed: both would cost the loop what a client likes.
+        socket = web.WebSocketResponse(heartbeat=ALIVE, compress=False, max_msg_size=4096)
         await socket.prepare(request)
         await socket.send_str(json.dumps({"Cursor": str(stream.cursor)}))
         reader = asyncio.ensure_future(_until_closed(socket))
         try:
             async for event in stream.events(reader):
-                if event is not None:
-                    await socket.send_str(json.dumps(event))
+                await socket.send_str(json.dumps({"Cursor": str(stream.cursor)} if event is None else event))
             if stream.problem is not None and not socket.closed:
                 await socket.send_str(json.dumps(stream.problem.to_json()))
         finally:
@@ -124,11 +128,15 @@ class _Stream:
             raise Problem(410, "cursor_gone", detail, cursor=str(self.cursor))
 
     async def events(self, closed: "Optional[asyncio.Future[None]]" = None) -> AsyncIterator[Optional[Dict[str, Any]]]:
-        """Yield events, and None as a sign of life; end when the node stops serving (``problem`` says why) or ``closed`` is done."""
-        wake = asyncio.Event()
+        """Yield events, and None as a sign of life whenever there was no event for ALIVE seconds or FAR entries.
+
+        Ends when the node stops serving (``problem`` says why) or ``closed`` is done.
+        """
+        loop, wake = asyncio.get_running_loop(), asyncio.Event()
         ends = [self._backend.on_commit(wake.set), self._backend.on_role_change(wake.set)]
         if closed is not None:
             closed.add_done_callback(lambda _future: wake.set())
+        said, told = loop.time(), self.cursor.seq
         try:
             while closed is None or not closed.done():
                 wake.clear()
@@ -140,32 +148,39 @@ class _Stream:
                     return
                 for event in found:
                     yield event
+                silent = not found and (loop.time() - said >= ALIVE or self.cursor.seq - told >= FAR)
+                if silent:
+                    yield None
+                if found or silent:
+                    said, told = loop.time(), self.cursor.seq
                 if more:
                     await asyncio.sleep(0)
                     continue
-                try:
-                    await asyncio.wait_for(wake.wait(), ALIVE)
-                except asyncio.TimeoutError:
-                    yield None
+                with suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(wake.wait(), max(0.0, said + ALIVE - loop.time()))
         finally:
             for finish in ends:
                 finish()
 
     def _next(self) -> Tuple[List[Dict[str, Any]], bool]:
-        """Return the events after the cursor, as many as fit between two breaths, and whether there are more."""
+        """Return the events of the next entry that has some, and whether there may be more.
+
+        One entry at a time: a reader who is slow to take them keeps no other entry in memory after the log has let it go.
+        """
         self._check()
         log, commit = self._backend.log()
-        entries = log.after(self.cursor.seq - 1, AT_ONCE) if self.cursor.seq > log.start.seq else log.after(self.cursor.seq, AT_ONCE)
-        found: List[Dict[str, Any]] = []
+        after = self.cursor.seq - 1 if self.cursor.seq > log.start.seq else self.cursor.seq
+        entries = log.after(after, min(AT_ONCE, commit - after))
+        looked = 0
         for entry in entries:
-            if entry.seq > commit:
-                return found, False
             first = self.cursor.place if entry.seq == self.cursor.seq else 0
-            for index, effect in enumerate(entry.body.get("effects", ())):
-                if index >= first and self._wanted(effect):
-                    found.append(self._event(entry, index, effect))
+            effects = entry.body.get("effects", ())
+            found = [self._event(entry, at, effect) for at, effect in enumerate(effects) if at >= first and self._wanted(effect)]
             self.cursor = Cursor(entry.epoch, entry.seq, whole(entry))
-        return found, len(entries) == AT_ONCE
+            looked += len(effects)
+            if found or looked >= LOOKS:
+                return found, self.cursor.seq < commit
+        return [], self.cursor.seq < commit
 
     def _wanted(self, effect: Dict[str, Any]) -> bool:
         kind, key = effect["kind"], effect["key"]
