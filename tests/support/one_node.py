@@ -69,6 +69,11 @@ class OneNode:
         """Submit changes as one entry; return the future of its outcome."""
         return asyncio.ensure_future(self.service.submit(changes))
 
+    @property
+    def waiting(self):
+        """Return for how many documents somebody waits, each counted as often as it is waited for."""
+        return sum(map(len, self.service._subscribers.values()))
+
     async def at_once(self, *entries):
         """Commit entries, each a tuple of changes, by one and the same commit."""
         self.held = True

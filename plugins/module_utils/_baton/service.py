@@ -21,7 +21,7 @@ from .core.node import Node
 from .core.problem import Problem
 from .core.submissions import TOO_FEW, not_applied, unknown
 
-Callback = Callable[[Optional[Document]], None]
+Callback = Callable[[str, Optional[Document]], None]
 
 
 class Service:
@@ -59,7 +59,7 @@ class Service:
     def changed(self, command: Changed) -> None:
         for kind, key, document in command.documents:
             for callback in (*self._subscribers.get((kind, key), ()), *self._subscribers.get((kind, ""), ())):
-                callback(document)
+                callback(key, document)
         for tell in tuple(self._commit_callbacks):
             tell()
         self._wake_serving()
@@ -152,7 +152,10 @@ class Service:
         return self._node.state.heads
 
     def subscribe(self, kind: str, key: str, callback: Callback) -> Callable[[], None]:
-        """Call back after each commit that changes this document (key "": one of the kind); returns what ends it."""
+        """Call back with key and document at each change of this document (key "": of one of the kind); returns what ends it.
+
+        Of changes that were committed together each has its call, in order; the committed head is at the last of them by then.
+        """
         callbacks = self._subscribers.setdefault((kind, key), set())
         callbacks.add(callback)
 

@@ -4,15 +4,16 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
-from ...core.documents import KINDS, Change, Document, check_name, default_of
-from ...core.patch import MISSING
+from ...core.documents import KINDS, Change, Document, Lookup, check_name, default_of
+from ...core.patch import MISSING, Path, find
 from ...core.problem import Problem
 from ..aio import web
 from . import messages
 from .backend import Backend
-from .waiting import Condition, wait_until
+from .selection import Filters, Selection, selected
+from .waiting import Condition, View, Wait
 
 MOST_LIST = 100_000
 READ = ("GET", "HEAD")
@@ -24,6 +25,7 @@ class Documents:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
+        self._selections: Dict[Tuple[str, Filters], Selection] = {}
 
     async def handle(self, request: Any, kind: str, rest: Sequence[str], stale: bool) -> Any:
         """Serve one request below /api/v3/``kind``; ``rest`` are the decoded segments after it."""
@@ -59,22 +61,25 @@ class Documents:
     async def _list(self, request: Any, kind: str, stale: bool) -> Any:
         limit = messages.number(request, "limit", MOST_LIST, MOST_LIST)
         offset = messages.number(request, "offset", 0, 10**9)
-        wanted = [(k, v) for k, v in request.query.items() if k not in NOT_FILTERS]
-
-        def look(_document: Optional[Document] = None) -> Any:
-            values = [document.value for document in self._backend.heads().list(kind)]
-            for member, text in wanted:
-                values = [value for value in values if _same(value.get(member), text)]
-            return values
-
+        filters = tuple(sorted((k, v) for k, v in request.query.items() if k not in NOT_FILTERS))
         if "wait" in request.query:
             condition = self._condition(request, "")
             if condition.name != "count" or condition.path:
                 raise Problem(400, "bad_wait", f"all {kind} can be waited for with wait=count&value=<how many at least>; else name one")
-            _none, values = await wait_until(self._backend, kind, "", condition, look, stale)
+            values = await self._wait_for_some(condition, kind, filters, stale)
         else:
-            values = look()
+            values = [document.value for document in self._backend.heads().list(kind) if selected(document.value, filters)]
         return messages.respond(values[offset : offset + limit])
+
+    async def _wait_for_some(self, condition: Condition, kind: str, filters: Filters, stale: bool) -> List[Any]:
+        selection = self._selections.setdefault((kind, filters), Selection(self._backend, kind, filters))
+        try:
+            wait = Wait(self._backend, condition, View(self._backend, condition.keys()), selection)
+            found: List[Any] = (await wait.end(stale, kind))[1]
+        finally:
+            if selection.idle:
+                self._selections.pop((kind, filters), None)
+        return found
 
     # --- one document ---------------------------------------------------------------------------------------------------
 
@@ -130,16 +135,16 @@ class Documents:
     async def _read(self, request: Any, kind: str, key: str, at: Tuple[str, ...], stale: bool) -> Any:
         self._backend.check_serving(stale)
         defaults = request.query.get("default") != "no"
-
-        def look(document: Optional[Document]) -> Any:
-            return self._value(document, at, defaults)
-
         if "wait" in request.query:
             condition = self._condition(request, key if kind == "profiles" else "")
-            document, value = await wait_until(self._backend, kind, key, condition, look, stale)
+            schema = [("params", at[1])] if defaults and len(at) > 1 else []
+            view = View(self._backend, [(kind, key), *schema, *condition.keys()])
+            wait = Wait(self._backend, condition, view, _Reading(view, (kind, key), at, defaults, condition.path))
+            document, value = await wait.end(stale, f"{kind[:-1]} {key!r}")
         else:
-            document = self._backend.heads().committed(kind, key)
-            value = look(document)
+            committed = self._backend.heads().committed
+            document = committed(kind, key)
+            value = _value(document, at, committed if defaults else None)
         if value is MISSING:
             if "wait" in request.query and condition.name == "absent":
                 return web.Response(status=204)
@@ -155,18 +160,6 @@ class Documents:
             raise Problem(403, "forbidden", f"this token does not allow GET on profiles/{condition.escape[0]}")
         return condition
 
-    def _value(self, document: Optional[Document], at: Tuple[str, ...], defaults: bool) -> Any:
-        if document is None:
-            return MISSING
-        if not at:
-            return document.value
-        params = document.value["Params"]
-        if len(at) == 1:
-            return params
-        if at[1] not in params and defaults:
-            return default_of(at[1], self._backend.heads().committed)
-        return params.get(at[1], MISSING)
-
     def _absent(self, document: Optional[Document], kind: str, key: str, at: Tuple[str, ...]) -> Problem:
         if document is None:
             return Problem(404, "not_found", f"there is no {kind[:-1]} {key!r}")
@@ -180,7 +173,7 @@ class Documents:
         outcome = await self._backend.submit(changes, key, messages.deadline(request))
         created = created or (request.method == "PUT" and not change.at and bool(outcome.said))
         document = messages.document_of(outcome, change)
-        value = self._value(document, change.at, False)
+        value = _value(document, change.at)
         if value is MISSING:
             return messages.changed(request, None, None, 204, outcome.replayed)
         return messages.changed(request, value, document, 201 if created else 200, outcome.replayed)
@@ -192,7 +185,34 @@ def allow(request: Any, *methods: str) -> None:
         raise Problem(405, "method_not_allowed", f"{request.method} is not for {request.path}", allow=list(methods))
 
 
-def _same(value: Any, text: str) -> bool:
-    if isinstance(value, bool):
-        return text == ("true" if value else "false")
-    return value == text or (isinstance(value, (int, float)) and str(value) == text)
+class _Reading:
+    """A document, its Params or one param, as the subject of a wait; of a param that is unset, the default of its schema."""
+
+    def __init__(self, view: View, key: Tuple[str, str], at: Tuple[str, ...], defaults: bool, path: Path) -> None:
+        self._view, self._key, self._at, self._defaults, self._path = view, key, at, defaults, path
+
+    def watch(self, _tell: Callable[[], None]) -> Callable[[], None]:
+        return lambda: None  # all that this reads is in the view
+
+    def answer(self) -> Tuple[Optional[Document], Any]:
+        document = self._view(*self._key)
+        return document, _value(document, self._at, self._view if self._defaults else None)
+
+    def look(self) -> Tuple[Optional[Document], Any, Any]:
+        document, value = self.answer()
+        compared = value if value is MISSING else find(value, self._path)
+        return document, compared, compared
+
+
+def _value(document: Optional[Document], at: Tuple[str, ...], lookup: Optional[Lookup] = None) -> Any:
+    """Return what stands at ``at``, or MISSING; with ``lookup`` of schemas an unset param is its default."""
+    if document is None:
+        return MISSING
+    if not at:
+        return document.value
+    params = document.value["Params"]
+    if len(at) == 1:
+        return params
+    if at[1] not in params and lookup is not None:
+        return default_of(at[1], lookup)
+    return params.get(at[1], MISSING)

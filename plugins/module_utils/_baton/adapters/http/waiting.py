@@ -2,15 +2,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Long-polls: wait until a condition on a document holds, woken by commits, never by a timer alone.
 
-A commit asks each waiter's condition at once, and wakes only those for whom it holds: of a thousand who wait, one change wakes the right
-ones, and a state that lasts for one commit is not missed.
+Each change asks each waiter's condition at once, and wakes only those for whom it holds: of a thousand who wait, one change wakes the right
+ones, and a value that was acknowledged is not missed, though the next one came with the same commit.
 """
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Callable, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterable, List, Mapping, Optional, Protocol, Sequence, Tuple, Union
 
 from ...core.documents import Document
 from ...core.patch import MISSING, Path, find, parse_pointer, pointer
@@ -23,7 +24,6 @@ WITH_VALUE = ("equals", "differs", "in", "count")
 DEFAULT_TIMEOUT = 30.0
 MOST_TIMEOUT = 300.0
 Probe = Callable[[], Any]
-Look = Callable[[Optional[Document]], Any]
 Key = Tuple[str, str]
 
 
@@ -36,7 +36,7 @@ async def until(backend: Backend, watched: Sequence[Key], probe: Probe, timeout:
     wake = asyncio.Event()
     found: Any = None
 
-    def look(_document: Optional[Document]) -> None:
+    def look(_key: str = "", _document: Optional[Document] = None) -> None:
         nonlocal found
         if found is None:
             found = probe()
@@ -51,7 +51,7 @@ async def until(backend: Backend, watched: Sequence[Key], probe: Probe, timeout:
         while True:
             wake.clear()
             backend.check_serving(stale)
-            look(None)
+            look()
             if found is not None:
                 return found
             try:
@@ -76,6 +76,10 @@ class Condition:
     path: Path = ()
     settled: float = 0.0
     escape: Optional[Tuple[str, str]] = None
+
+    def keys(self) -> List[Key]:
+        """Return the documents that a View has for the sake of the escape."""
+        return [("profiles", self.escape[0])] if self.escape is not None else []
 
     @classmethod
     def read(cls, query: Mapping[str, str], profile: str = "") -> "Condition":
@@ -138,81 +142,138 @@ def _seconds(query: Mapping[str, str], name: str, default: float) -> float:
     return value
 
 
-async def wait_until(
-    backend: Backend, kind: str, key: str, condition: Condition, look: Look, stale: bool
-) -> Tuple[Optional[Document], Any]:
-    """Return document and value once ``condition`` holds; Problem 408 has what stood there at the end of the time.
+class Subject(Protocol):
+    """What a wait is for, as of the change that it was told of last."""
 
-    ``look`` gives the value that is read of a document (MISSING: none), before ``condition.path`` is followed.
+    def look(self) -> Tuple[Optional[Document], Any, Any]:
+        """Return the document, the value to compare (or MISSING), and what differs as soon as the value has changed."""
+
+    def answer(self) -> Tuple[Optional[Document], Any]:
+        """Return the document and the value that was asked for (or MISSING)."""
+
+    def watch(self, tell: Callable[[], None]) -> Callable[[], None]:
+        """Have ``tell`` called after each change that no View tells of; return what ends that."""
+
+
+class View:
+    """The committed documents that a wait reads, moved by one change after the other.
+
+    A value that stood for one entry is seen so, though its successor came with the same commit.
     """
-    watched = [(kind, key)] + ([("profiles", condition.escape[0])] if condition.escape else [])
-    loop = asyncio.get_running_loop()
-    end = loop.time() + condition.timeout
 
-    def now() -> Tuple[Optional[Document], Any, Any]:
-        document = backend.heads().committed(kind, key) if key else None
-        value = look(document)
-        return document, value, value if value is MISSING else find(value, condition.path)
+    def __init__(self, backend: Backend, keys: Iterable[Key]) -> None:
+        self._backend = backend
+        self._documents = {key: backend.heads().committed(*key) for key in keys}
 
-    def holds() -> Any:
-        _check_escape(backend, condition)
-        document, value, compared = now()
-        return (document, value, compared) if condition.holds(document, compared) else None
+    def __call__(self, kind: str, key: str) -> Optional[Document]:
+        return self._documents[(kind, key)]
 
-    def moved(since: Any) -> Any:
-        _check_escape(backend, condition)
-        compared = now()[2]
-        return None if compared is since or (MISSING not in (compared, since) and equal(compared, since)) else True
+    def watch(self, tell: Callable[[], None]) -> Callable[[], None]:
+        def saw(kind: str, key: str, document: Optional[Document]) -> None:
+            self._documents[(kind, key)] = document
+            tell()
 
-    while True:
-        found = await until(backend, watched, _caught(holds), end - loop.time(), stale)
-        if found is None:
-            raise _timed_out(kind, key, condition, now()[2])
-        document, value, compared = _unwrap(found)
-        left = end - loop.time()
-        if not condition.settled:
-            return document, value
-        stirred = await until(backend, watched, _caught(partial(moved, compared)), min(condition.settled, left), stale)
-        if stirred is not None:
-            _unwrap(stirred)
-        elif left < condition.settled:
-            raise _timed_out(kind, key, condition, compared)
-        else:
-            return now()[:2]
+        def finish() -> None:
+            for end in ends:
+                end()
+
+        ends = [self._backend.subscribe(*key, partial(saw, key[0])) for key in self._documents]
+        return finish
 
 
-def _caught(probe: Probe) -> Probe:
-    """A probe is called where a commit is told to all: what it raises goes to the one who waits."""
+class Wait:
+    """One wait, from its first look to its end, with one subscription for all of it.
 
-    def safe() -> Any:
+    ``view``: the single documents that it looks at, that of the escape among them. ``outcome``: how it ended, as soon as that is
+    known. ``since``: when what holds now began to stand (None: it does not hold).
+    """
+
+    def __init__(self, backend: Backend, condition: Condition, view: View, subject: Subject) -> None:
+        self._backend, self._condition, self._view, self._subject = backend, condition, view, subject
+        self._clock = asyncio.get_running_loop().time
+        self._began = self._clock()
+        self._end = self._began + condition.timeout
+        self._wake = asyncio.Event()
+        self._mark: Any = None
+        self.since: Optional[float] = None
+        self.outcome: Union[None, Problem, Tuple[Optional[Document], Any]] = None
+
+    def consider(self) -> None:
+        """Look at what a change has left, and wake who waits only for a reason: a thousand may look."""
+        if self.outcome is None:
+            self.outcome = self._escaped() or self._step(self._clock())
+            if self.outcome is not None:
+                self._wake.set()
+
+    def _step(self, now: float) -> Optional[Tuple[Optional[Document], Any]]:
+        document, compared, mark = self._subject.look()
+        if not self._condition.holds(document, compared):
+            self.since = None
+        elif not self._condition.settled:
+            return self._subject.answer()
+        elif self.since is None or not _same(mark, self._mark):
+            if self.since is None:
+                self._wake.set()  # to set its time; one that moves later is seen when the old one is over
+            self.since, self._mark = now, mark
+        return None
+
+    def _escaped(self) -> Optional[Problem]:
+        """Return Problem 409 when somebody told everybody who waits to stop waiting."""
+        if self._condition.escape is None:
+            return None
+        profile, param = self._condition.escape
+        document = self._view("profiles", profile)
+        value = document.value["Params"].get(param) if document is not None else None
+        if value is None:
+            return None
+        return Problem(409, "escaped", f"param {param!r} of profile {profile!r} ended the wait", escape=value, found=value)
+
+    async def end(self, stale: bool, what: str) -> Tuple[Optional[Document], Any]:
+        """Return document and value as soon as the condition has held as long as it must.
+
+        Problem 408 has what stood there at the end of the time; 409 when the escape was set; 307 or 503
+        when this node stops serving, unless ``stale``.
+        """
+        ends = [subject.watch(self.consider) for subject in (self._view, self._subject)]
+        ends.append(self._backend.on_role_change(self._wake.set))
         try:
-            return probe()
-        except Problem as problem:
-            return problem
+            self._backend.check_serving(stale)
+            self.outcome = self._escaped() or self._step(self._began)
+            time_left = True
+            while self.outcome is None and time_left:
+                time_left = await self._pause()
+                self._backend.check_serving(stale)
+        finally:
+            for end in ends:
+                end()
+        if isinstance(self.outcome, Problem):
+            raise self.outcome
+        if self.outcome is not None:
+            return self.outcome
+        document, value = self._subject.answer()
+        if self.since is not None and self.since + self._condition.settled <= self._end:
+            return document, value
+        raise _timed_out(what, self._condition, value)
 
-    return safe
+    async def _pause(self) -> bool:
+        """Wait for something to look at; return whether there is time left."""
+        self._wake.clear()
+        due = self._end if self.since is None else min(self._end, self.since + self._condition.settled)
+        left = due - self._clock()
+        if left <= 0:
+            return False
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), left)
+        return True
 
 
-def _unwrap(found: Any) -> Any:
-    if isinstance(found, Problem):
-        raise found
-    return found
+def _same(one: Any, other: Any) -> bool:
+    return one is other or (MISSING not in (one, other) and equal(one, other))
 
 
-def _check_escape(backend: Backend, condition: Condition) -> None:
-    """Raise Problem 409 when somebody told everybody who waits to stop waiting."""
-    if condition.escape is None:
-        return
-    profile, param = condition.escape
-    document = backend.heads().committed("profiles", profile)
-    value = document.value["Params"].get(param) if document is not None else None
-    if value is not None:
-        raise Problem(409, "escaped", f"param {param!r} of profile {profile!r} ended the wait", escape=value, found=value)
-
-
-def _timed_out(kind: str, key: str, condition: Condition, value: Any) -> Problem:
+def _timed_out(what: str, condition: Condition, value: Any) -> Problem:
+    value = value if value is MISSING else find(value, condition.path)
     found = None if value is MISSING else value
-    what = f"{condition.name}{' at ' + pointer(condition.path) if condition.path else ''}"
-    named = f"{kind[:-1]} {key!r}" if key else kind
-    detail = f"waited {condition.timeout:g} s in vain for {named}: {what}"
+    wanted = f"{condition.name}{' at ' + pointer(condition.path) if condition.path else ''}"
+    detail = f"waited {condition.timeout:g} s in vain for {what}: {wanted}"
     return Problem(408, "wait_timeout", detail, found=found, missing=value is MISSING)
