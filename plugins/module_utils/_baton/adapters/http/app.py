@@ -74,13 +74,11 @@ class Api:
             return messages.refuse(Problem(500, "internal", "this is a bug in Baton; the journal has the details"), request)
 
     async def _route(self, request: Any) -> Any:
-        parts = [messages.segment(raw) for raw in request.raw_path.partition("?")[0].split("/")]
+        parts = _parts(request.raw_path.partition("?")[0])
         if parts[:3] != PREFIX:
             return await self._outside(request, parts)
         kind, rest = (parts[3], parts[4:]) if len(parts) > 3 else ("", [])
-        if rest and rest[-1] == "" and len(rest) > 1:
-            rest = rest[:-1]
-        if kind == "openapi.json":
+        if kind == "openapi.json" and not rest:
             return web.Response(body=_openapi(), content_type="application/json")
         scope = self._tokens.scope(request)
         self._authorize(scope, request, kind, rest)
@@ -99,9 +97,9 @@ class Api:
             return await self._batch.handle(request, scope)
         if kind == "events" and not rest:
             return await self._events.handle(request, stale)
-        if kind == "tokens":
+        if kind == "tokens" and len(rest) < 2:
             return await self._tokens.handle(request, rest)
-        if kind == "info":
+        if kind == "info" and not rest:
             return self._system.info()
         if kind == "system":
             return await self._system.handle(request, rest)
@@ -143,6 +141,19 @@ def _check_lease_headers(request: Any, kind: str, rest: List[str]) -> None:
     for header, has_meaning in (("If-Lease", fenced), ("Baton-Lease", ties)):
         if header in request.headers and not has_meaning:
             raise Problem(400, "bad_lease", f"{header} has no meaning for {request.method} {request.path}; leave it out")
+
+
+def _parts(path: str) -> List[str]:
+    """Return the decoded segments of a path, the first one empty; Problem 400 for an empty one within.
+
+    A slash at the end is no part of a name: whoever asks for "x/" means "x", whatever the resource.
+    """
+    parts = [messages.segment(raw) for raw in path.split("/")]
+    if len(parts) > 1 and parts[-1] == "":
+        parts.pop()
+    if any(not piece for part in parts[1:] for piece in part.split("/")):
+        raise Problem(400, "bad_path", "the path has an empty segment: two slashes, or an encoded one at the end of a name")
+    return parts
 
 
 def _openapi() -> bytes:

@@ -29,7 +29,7 @@ class Documents:
 
     async def handle(self, request: Any, kind: str, rest: Sequence[str], stale: bool) -> Any:
         """Serve one request below /api/v3/``kind``; ``rest`` are the decoded segments after it."""
-        if not rest or rest == [""]:
+        if not rest:
             return await self._collection(request, kind, stale)
         if KINDS[kind].slashes:
             return await self._document(request, kind, "/".join(rest), stale)

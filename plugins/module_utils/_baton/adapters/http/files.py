@@ -32,7 +32,7 @@ class Files:
         """Serve /files[/{path}]."""
         if request.method in READ and not stale:
             self._backend.check_serving()
-        if not rest or rest == [""]:
+        if not rest:
             allow(request, "GET", "HEAD")
             prefix = request.query.get("prefix", "")
             found = [d.value for d in self._backend.heads().list("files") if d.key.startswith(prefix)]

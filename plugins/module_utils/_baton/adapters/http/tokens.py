@@ -48,7 +48,7 @@ class Tokens:
 
     async def handle(self, request: Any, rest: Sequence[str]) -> Any:
         """Serve /tokens[/{id}]."""
-        if rest and rest != [""]:
+        if rest:
             allow(request, "DELETE")
             change = Change("tokens", rest[0], "delete")
             outcome = await self._backend.submit([change], await messages.idempotency(request))
