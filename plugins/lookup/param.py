@@ -90,14 +90,7 @@ class LookupModule(LookupBase):
             raise ClientError("usage", "either profile or machine is needed")
         if profile:
             return "profiles", profile
-        if not machine.startswith("Name:"):
-            return "machines", machine
-        found = client.list("machines", Name=machine[5:])
-        if not found:
-            raise ClientError("not_found", f"no machine is named {machine[5:]!r}")
-        if len(found) > 1:
-            raise ClientError("conflict", f"{len(found)} machines are named {machine[5:]!r}; give a Uuid")
-        return "machines", found[0]["Uuid"]
+        return "machines", client.key_of("machines", machine)
 
     def _value(self, client, kind, key, term, given):
         if not isinstance(term, str):

@@ -101,6 +101,17 @@ class Client:
         """Return all documents of a kind, sorted by key; ``filters`` compare top-level members (Name="n1")."""
         return [*self.request("GET", f"/{kind}", query=filters).body]
 
+    def key_of(self, kind: str, name: str) -> str:
+        """Return the key of a document; among machines ``Name:web-1`` is the one of that name."""
+        if kind != "machines" or not name.startswith("Name:"):
+            return name
+        found = self.list("machines", Name=name[5:])
+        if not found:
+            raise ClientError("not_found", f"no machine is named {name[5:]!r}", 404)
+        if len(found) > 1:
+            raise ClientError("conflict", f"{len(found)} machines are named {name[5:]!r}; give a Uuid")
+        return str(found[0]["Uuid"])
+
     def get(self, kind: str, key: str) -> Answer:
         return self.request("GET", _document(kind, key))
 

@@ -139,12 +139,4 @@ def object_of(text: str, what: str) -> Dict[str, Any]:
 
 def key_of(context: Context) -> str:
     """Return the key of the document that the arguments mean; Name:NAME looks a machine up."""
-    name: str = context.args.name
-    if context.args.kind != "machines" or not name.startswith("Name:"):
-        return name
-    found = context.client.list("machines", Name=name[5:])
-    if len(found) != 1:
-        if found:
-            raise ClientError("conflict", f"{len(found)} machines are named {name[5:]!r}; give a UUID")
-        raise ClientError("not_found", f"no machine is named {name[5:]!r}", 404)
-    return str(found[0]["Uuid"])
+    return context.client.key_of(context.args.kind, context.args.name)
