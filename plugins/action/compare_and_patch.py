@@ -15,7 +15,6 @@ class ActionModule(BatonAction):
     RULES = {
         "mutually_exclusive": task.MUTUALLY_EXCLUSIVE,
         "required_one_of": task.REQUIRED_ONE_OF,
-        "required_together": task.REQUIRED_TOGETHER,
     }
 
     def perform(self, context):

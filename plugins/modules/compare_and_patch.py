@@ -25,7 +25,7 @@ options:
     choices: [profiles, machines, params]
     default: profiles
   name:
-    description: Name of the document (UUID of a machine).
+    description: Name of the document. A machine is named by its UUID, or as C(Name:) and its name.
     type: str
   param:
     description:
@@ -33,11 +33,19 @@ options:
       - A param that is not set reads as the default in its schema.
     type: str
   expect:
-    description: The value that O(param) must have.
+    description:
+      - The value that O(param) must have. With O(value).
+      - Before 2.19 ansible-core makes text of a number that an expression gives (C("3") of C({{ n + 1 }})). There, and only there, such a text is also
+        taken for the number or boolean that it is the JSON of, if that is what stands there. O(value) becomes a number likewise where it takes
+        the place of one.
     type: raw
+  expect_unset:
+    description:
+      - With V(true), O(param) must not be set; a default in its schema does not count. With O(value). Whoever is first claims it.
+    type: bool
   value:
     description:
-      - The value that O(param) is to get if it is O(expect).
+      - The value that O(param) is to get if it is O(expect), or is not set as O(expect_unset) wants it.
       - If it has this value already the task is won and changes nothing.
     type: raw
   patch:
@@ -64,6 +72,9 @@ options:
       expect:
         description: As O(expect).
         type: raw
+      expect_unset:
+        description: As O(expect_unset).
+        type: bool
       value:
         description: As O(value). Here it is also compared when it stands there already.
         type: raw
@@ -111,6 +122,15 @@ EXAMPLES = r"""
     msg: "{{ inventory_hostname }} migrates"
   when: claim.won
 
+- name: Claim a number for this host's machine, unless it has one
+  baton.ha.compare_and_patch:
+    kind: machines
+    name: "Name:{{ inventory_hostname }}"
+    param: rack/slot
+    expect_unset: true
+    value: 7
+  register: slot
+
 - name: Several members at once, all or nothing
   baton.ha.compare_and_patch:
     name: web
@@ -133,7 +153,7 @@ won:
   returned: success
   type: bool
 found:
-  description: What stood there before; after a lost race, what the failed test found.
+  description: What stood there before; after a lost race, what the failed test found. V(none) when nothing was set.
   returned: success
   type: raw
   sample: web-2
@@ -169,7 +189,6 @@ def main():
         argument_spec=task.SPEC,
         mutually_exclusive=task.MUTUALLY_EXCLUSIVE,
         required_one_of=task.REQUIRED_ONE_OF,
-        required_together=task.REQUIRED_TOGETHER,
         supports_check_mode=True,
     )
     answer(module, task.run)

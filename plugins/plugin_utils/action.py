@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import ssl
 
+from ansible import constants
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
+from ansible.release import __version__ as ansible_version
 from ansible.utils.display import Display
-from ansible_collections.baton.ha.plugins.module_utils._baton.tasks.common import Context, perform
+from ansible_collections.baton.ha.plugins.module_utils._baton.tasks.common import Context, perform, text_for_numbers
 
 TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # a process's first one costs milliseconds: made here, before workers are forked
+TEXT_FOR_NUMBERS = text_for_numbers(ansible_version) and not constants.config.get_config_value("DEFAULT_JINJA2_NATIVE")
 
 
 class BatonAction(ActionBase):
@@ -39,6 +42,7 @@ class BatonAction(ActionBase):
             return {**result, "failed": True, "msg": "; ".join(checked.error_messages)}
         host = (task_vars or {}).get("inventory_hostname", "")
         context = Context(checked.validated_parameters, self._task.check_mode, host, self._task.diff, self._progress(host))
+        context.text_for_numbers = TEXT_FOR_NUMBERS
         answer = perform(self.perform, context)
         hidden = {v for k, v in checked.validated_parameters.items() if self.SPEC.get(k, {}).get("no_log") and v}
         return {**result, **remove_values(answer, hidden)}

@@ -176,10 +176,11 @@ class Client:
         return self._change("PUT", _param(kind, name, param), value, want, if_match, key=key)
 
     def add_param(
-        self, kind: str, name: str, param: str, value: Any, want: bool = False, key: Optional[str] = None
-    ) -> Answer:
-        """Set a param that is not set; "conflict" if it is. Nothing else is compared."""
-        return self._change("PUT", _param(kind, name, param), value, want, create=True, key=key)
+        self, kind: str, name: str, param: str, value: Any, want: bool = False, key: Optional[str] = None,
+        under: Optional[Mapping[str, str]] = None,
+    ) -> Answer:  # fmt: skip
+        """Set a param that is not set; "conflict" if it is, with ``found`` in ``problem``. Nothing else is compared."""
+        return self._change("PUT", _param(kind, name, param), value, want, create=True, under=under, key=key)
 
     def patch_param(
         self, kind: str, name: str, param: str, operations: Operations, want: bool = False, key: Optional[str] = None,

@@ -2,18 +2,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The table of what goes wrong: each ends in one line that says what to do, shows no secret, and leaves everything as it was."""
 
-import importlib
 import os
 
 import pytest
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from baton.tasks.common import Context, perform
 from support.cluster import Cluster
 from support.disk import full_at
+from support.tasks import run
 
-RULES = {"mutually_exclusive": "MUTUALLY_EXCLUSIVE", "required_one_of": "REQUIRED_ONE_OF", "required_together": "REQUIRED_TOGETHER"}
-RULES["required_if"] = "REQUIRED_IF"
 SECRET = "s3cret-that-nobody-may-see"
 
 
@@ -35,17 +31,6 @@ def everything(cluster):
     for lease in found["leases"]:
         lease.pop("Left")
     return found
-
-
-def run(cluster, module, check=False, **options):
-    """Run a task as its action plugin does."""
-    task = importlib.import_module(f"baton.tasks.{module}")
-    rules = {rule: getattr(task, name) for rule, name in RULES.items() if hasattr(task, name)}
-    given = {"url": [cluster.n1.url], "token": cluster.token, "timeout": 0.5, **options}
-    checked = ArgumentSpecValidator(task.SPEC, **rules).validate({name: value for name, value in given.items() if value is not None})
-    if checked.error_messages:
-        return {"failed": True, "msg": "; ".join(checked.error_messages)}
-    return perform(task.run, Context(checked.validated_parameters, check, "this-host", environ={}))
 
 
 TABLE = [
@@ -70,7 +55,22 @@ TABLE = [
     ("machine", {"name": "twin", "icon": "x"}, "2 machines are named 'twin'; give uuid"),
     ("machine", {"name": "new", "uuid": "a b"}, "can't name a machine"),
     # --- compare and patch ---
-    ("compare_and_patch", {"name": "web", "param": "n", "expect": 2}, "expect, value"),
+    ("compare_and_patch", {"name": "web", "param": "n", "expect": 2}, "patch, value, batch"),
+    ("compare_and_patch", {"name": "web", "param": "n", "value": 2}, "patch, expect, expect_unset, batch"),
+    ("compare_and_patch", {"name": "web", "param": "n", "expect": 2, "expect_unset": True, "value": 2}, "mutually exclusive"),
+    ("compare_and_patch", {"name": "web", "param": "n", "expect_unset": False, "value": 2}, "expect_unset is true or left out"),
+    (
+        "compare_and_patch",
+        {"name": "web", "param": "n", "expect_unset": True, "value": 2, "on_conflict": "fail"},
+        "param 'n' of profile 'web' is not unset but 1; nothing was changed",
+    ),
+    (
+        "compare_and_patch",
+        {"name": "web", "param": "never", "expect": 1, "value": 2, "on_conflict": "fail"},
+        "is not 1 but not set; nothing was changed",
+    ),
+    ("compare_and_patch", {"kind": "machines", "name": "Name:twin", "patch": []}, "2 machines are named 'twin'; give a Uuid"),
+    ("compare_and_patch", {"kind": "machines", "name": "Name:nobody", "patch": []}, "no machine is named 'nobody'"),
     ("compare_and_patch", {"name": "web", "expect": 1, "value": 2}, "name it with param"),
     (
         "compare_and_patch",
@@ -90,7 +90,9 @@ TABLE = [
         {"name": "web", "patch": [], "only_under": {"lease": "theirs", "token": 1}},
         "does not hold anything with token 1",
     ),
-    ("compare_and_patch", {"batch": [{"name": "web"}]}, "name it with param"),
+    ("compare_and_patch", {"batch": [{"name": "web"}]}, "patch, value found in batch"),
+    ("compare_and_patch", {"batch": [{"name": "web", "expect": 1, "value": 2}]}, "name it with param"),
+    ("compare_and_patch", {"batch": [{"name": "web", "param": "n", "value": 2}]}, "patch, expect, expect_unset found in batch"),
     ("compare_and_patch", {"batch": [], "lease": "x"}, "no meaning with batch"),
     (
         "compare_and_patch",

@@ -213,8 +213,9 @@ def default_of(name: str, lookup: Lookup) -> Any:
 
 def _evaluate_patch(change: Change, old: Document, lookup: Lookup) -> Tuple[Effect, Document]:
     operations = patch.parse_patch(change.body, change.at)
-    if change.if_unset and patch.find(old.value, change.at) is not MISSING:
-        raise Problem(412, "exists", f"{patch.pointer(change.at)} is set already on {change.kind[:-1]} {change.key!r}")
+    found = patch.find(old.value, change.at) if change.if_unset else MISSING
+    if found is not MISSING:
+        raise Problem(412, "exists", f"{patch.pointer(change.at)} is set already on {change.kind[:-1]} {change.key!r}", found=found)
     work = Patch(old.value, old.size, change.at)
     defaults = _Defaults(change, lookup)
     done: List[Operation] = []

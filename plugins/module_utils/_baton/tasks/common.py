@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
@@ -29,7 +30,10 @@ CONNECTION: Dict[str, Any] = {
 
 @dataclass
 class Context:
-    """One run of a task. ``host``: a name for this host when the task gives none; ``say`` shows a line of progress."""
+    """One run of a task. ``host``: a name for this host when the task gives none; ``say`` shows a line of progress.
+
+    ``text_for_numbers``: a number that a template gave may have come as its text.
+    """
 
     params: Mapping[str, Any]
     check: bool
@@ -38,6 +42,7 @@ class Context:
     say: Callable[[str], None] = lambda _text: None
     warnings: List[str] = field(default_factory=list)
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    text_for_numbers: bool = False
     _client: Optional[Client] = None
 
     @property
@@ -72,9 +77,17 @@ def perform(run: Callable[[Context], Result], context: Context) -> Result:
     return result
 
 
+def text_for_numbers(version: str) -> bool:
+    """Return whether templates of this ansible-core make text of numbers ("0.0": nobody said which one it is)."""
+    found = re.match(r"(\d+)\.(\d+)", version)
+    return found is not None and (0, 0) < (int(found.group(1)), int(found.group(2))) < (2, 19)
+
+
 def answer(module: Any, run: Callable[[Context], Result]) -> None:
     """Run a task as an AnsibleModule and end the process; where a task names no host, it is this one."""
-    result = perform(run, Context(module.params, module.check_mode, platform.node(), module._diff))
+    context = Context(module.params, module.check_mode, platform.node(), module._diff)
+    context.text_for_numbers = text_for_numbers(str(getattr(module, "ansible_version", "")))
+    result = perform(run, context)
     if result.pop("failed", False):
         module.fail_json(**result)
     module.exit_json(**result)

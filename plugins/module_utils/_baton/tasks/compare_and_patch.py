@@ -4,20 +4,22 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, List, Mapping, Tuple
+import re
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from ..client import leased
 from ..client_error import ClientError
-from ..core.patch import Patch, parse_patch
+from ..core.patch import MISSING, Patch, find, parse_patch
 from ..core.problem import Problem
 from ..core.values import equal
 from .common import Context, Result, spec
 
-ONE: Dict[str, Any] = {
+WHAT: Dict[str, Any] = {
     "kind": {"type": "str", "choices": ["profiles", "machines", "params"], "default": "profiles"},
-    "name": {"type": "str", "required": True},
+    "name": {"type": "str"},
     "param": {"type": "str"},
     "expect": {"type": "raw"},
+    "expect_unset": {"type": "bool"},
     "value": {"type": "raw"},
     "patch": {"type": "list", "elements": "dict"},
 }
@@ -25,88 +27,127 @@ FENCE: Dict[str, Any] = {
     "lease": {"type": "str", "required": True},
     "token": {"type": "int", "required": True, "no_log": False},  # a number that only grows, no secret
 }
+EITHER = [("patch", "expect"), ("patch", "expect_unset"), ("patch", "value"), ("expect", "expect_unset")]
+ITEM: Dict[str, Any] = {
+    "type": "list",
+    "elements": "dict",
+    "options": {**WHAT, "name": {"type": "str", "required": True}},
+    "mutually_exclusive": EITHER,
+    "required_one_of": [("patch", "value"), ("patch", "expect", "expect_unset")],
+}
 SPEC = spec(
-    kind={"type": "str", "choices": ["profiles", "machines", "params"], "default": "profiles"},
-    name={"type": "str"},
-    param={"type": "str"},
-    expect={"type": "raw"},
-    value={"type": "raw"},
-    patch={"type": "list", "elements": "dict"},
-    batch={"type": "list", "elements": "dict", "options": ONE},
+    **WHAT,
+    batch=ITEM,
     lease={"type": "str"},
     only_under={"type": "dict", "options": FENCE},
     on_conflict={"type": "str", "choices": ["report", "fail"], "default": "report"},
 )
-MUTUALLY_EXCLUSIVE = [("patch", "expect"), ("patch", "value"), ("batch", "name"), ("batch", "patch"), ("batch", "value")]
-REQUIRED_ONE_OF = [("patch", "value", "batch"), ("name", "batch")]
-REQUIRED_TOGETHER = [("expect", "value")]
+MUTUALLY_EXCLUSIVE = EITHER + [("batch", name) for name in ("name", "patch", "value", "expect", "expect_unset")]
+REQUIRED_ONE_OF = [("patch", "value", "batch"), ("patch", "expect", "expect_unset", "batch"), ("name", "batch")]
+LOST = ("test_failed", "path_missing", "exists")  # what a server says to who came too late
+NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?\Z|true\Z|false\Z", re.ASCII)
+
+
+class Item(NamedTuple):
+    """One change that is asked for: ``patch``, or ``value`` for a param that is ``expect`` (``unset``: that is not set)."""
+
+    kind: str
+    name: str  # the key of the document
+    named: str  # as the task has it
+    param: Optional[str]
+    expect: Any
+    unset: bool
+    value: Any
+    patch: Optional[List[Dict[str, Any]]]
+
+    @property
+    def operations(self) -> List[Dict[str, Any]]:
+        if self.patch is not None:
+            return self.patch
+        if self.unset:
+            return [{"op": "add", "path": "", "value": self.value}]
+        return [{"op": "test", "path": "", "value": self.expect}, {"op": "replace", "path": "", "value": self.value}]
+
+    @property
+    def change(self) -> Dict[str, Any]:
+        """Return the change as a batch has it."""
+        change: Dict[str, Any] = {"Kind": self.kind, "Key": self.name, "Body": self.operations}
+        if self.param:
+            change["Param"] = self.param
+        if self.unset:
+            change.update(Action="put", Body=self.value, IfUnset=True)
+        return change
 
 
 def run(context: Context) -> Result:
     if context.params["batch"] is None:
-        return _run_one(context)
+        return _run_one(context, _item(context, context.params))
     if context.params["lease"] is not None:
         raise ClientError("usage", "lease ties one param; it has no meaning with batch")
-    return _run_batch(context)
+    return _run_batch(context, [_item(context, item) for item in context.params["batch"]])
 
 
-def _run_one(context: Context) -> Result:
-    params = context.params
-    operations = _operations(params)
-    if params["patch"] is None and not context.check:
-        return _swap(context, operations)
-    before = _read(context, params)
-    if params["patch"] is None and equal(before, params["value"]):
+def _item(context: Context, params: Mapping[str, Any]) -> Item:
+    if params["patch"] is None and not params["param"]:
+        raise ClientError("usage", "expect and value compare one param: name it with param, or give patch")
+    if params["expect_unset"] is False:
+        raise ClientError("usage", "expect_unset is true or left out; what is set must be as expect says")
+    patch = None if params["patch"] is None else list(params["patch"])
+    unset = bool(params["expect_unset"])
+    name = context.client.key_of(params["kind"], params["name"])
+    item = Item(params["kind"], name, params["name"], params["param"], params["expect"], unset, params["value"], patch)
+    return _typed(context, item, item.expect) or item  # an expected number: the text of another shall not take its place
+
+
+# --- one ----------------------------------------------------------------------------------------------------------------
+
+
+def _run_one(context: Context, item: Item) -> Result:
+    if item.patch is None and not context.check:
+        return _swap(context, item)
+    before = _read(context, item)
+    item = _typed(context, item, before) or item
+    if item.patch is None and equal(before, item.value):
         return _result(before, before, False, True)
-    after = _predict(before, operations)
+    after = _predict(item, before)
     if context.check:
-        won = not isinstance(after, ClientError)
-        return _lost(params, params, before, after) if isinstance(after, ClientError) else _result(before, after, True, won)
+        return _lost(context, item, before, after) if isinstance(after, ClientError) else _result(before, after, True, True)
     try:
-        revision = _patch(context, operations)
+        revision = _send(context, item)
     except ClientError as error:
-        if error.code not in ("test_failed", "path_missing"):
+        if error.code not in LOST:
             raise
-        return _lost(params, params, before, error)
+        return _lost(context, item, before, error)
     if isinstance(after, ClientError):  # what stood there changed between the look and the patch
-        after = _read(context, params)
+        after = _read(context, item)
     return {**_result(before, after, not equal(before, after), True), "revision": revision}
 
 
-def _swap(context: Context, operations: List[Dict[str, Any]]) -> Result:
+def _swap(context: Context, item: Item) -> Result:
     """Expect and value say all that a patch of one param could tell: one request does it."""
-    params = context.params
     try:
-        revision = _patch(context, operations)
+        revision = _send(context, item)
     except ClientError as error:
-        if error.code != "test_failed":
+        if error.code not in LOST:
             raise
-        found = error.problem.get("found")
-        if error.problem.get("missing") or not equal(found, params["value"]):
-            return _lost(params, params, found, error)
-        return _result(found, found, False, True)  # it stands there already
-    changed = not equal(params["expect"], params["value"])
-    return {**_result(params["expect"], params["value"], changed, True), "revision": revision}
+        found = _found(context, item, error)
+        typed = _typed(context, item, found)
+        if typed is not None:
+            return _swap(context, typed)
+        if equal(found, item.value):
+            return _result(found, found, False, True)  # it stands there already
+        return _lost(context, item, found, error)
+    before = MISSING if item.unset else item.expect
+    return {**_result(before, item.value, not equal(before, item.value), True), "revision": revision}
 
 
-def _operations(params: Mapping[str, Any]) -> List[Dict[str, Any]]:
-    if params["patch"] is not None:
-        return list(params["patch"])
-    if not params["param"]:
-        raise ClientError("usage", "expect and value compare one param: name it with param, or give patch")
-    return [{"op": "test", "path": "", "value": params["expect"]}, {"op": "replace", "path": "", "value": params["value"]}]
-
-
-def _read(context: Context, params: Mapping[str, Any]) -> Any:
-    client = context.client
-    if not params["param"]:
-        return client.get(params["kind"], params["name"]).body
-    try:
-        return client.get_param(params["kind"], params["name"], params["param"]).body
-    except ClientError as error:
-        if error.code != "not_set":
-            raise
-        return None
+def _send(context: Context, item: Item) -> Any:
+    client, under = context.client, _under(context.params)
+    if item.unset:
+        return client.add_param(item.kind, item.name, str(item.param), item.value, under=under).revision
+    if item.param:
+        return client.patch_param(item.kind, item.name, item.param, item.operations, under=under).revision
+    return client.patch(item.kind, item.name, item.operations, want=False, under=under).revision
 
 
 def _under(params: Mapping[str, Any]) -> Dict[str, str]:
@@ -115,79 +156,125 @@ def _under(params: Mapping[str, Any]) -> Dict[str, str]:
     return leased(params["lease"], fence.get("lease"), fence.get("token"))
 
 
-def _patch(context: Context, operations: List[Dict[str, Any]]) -> Any:
-    client, params = context.client, context.params
-    if params["param"]:
-        return client.patch_param(params["kind"], params["name"], params["param"], operations, under=_under(params)).revision
-    return client.patch(params["kind"], params["name"], operations, want=False, under=_under(params)).revision
+def _read(context: Context, item: Item) -> Any:
+    """Return what stands there, or MISSING; who expects nothing to be set does not take a default for it."""
+    client = context.client
+    if not item.param:
+        return client.get(item.kind, item.name).body
+    try:
+        return client.get_param(item.kind, item.name, item.param, default=not item.unset).body
+    except ClientError as error:
+        if error.code != "not_set":
+            raise
+        return MISSING
 
 
-def _run_batch(context: Context) -> Result:
+def _found(context: Context, item: Item, error: ClientError) -> Any:
+    """Return what was in the way."""
+    if "found" not in error.problem:
+        return _read(context, item)
+    return MISSING if error.problem.get("missing") else error.problem["found"]
+
+
+# --- several ------------------------------------------------------------------------------------------------------------
+
+
+def _run_batch(context: Context, items: List[Item]) -> Result:
     """All of them or none; the answer says which one was in the way."""
-    items = context.params["batch"]
-    operations = [_operations(item) for item in items]
-    before, after = _predict_all(context, items, operations)
+    items, before, after = _predict_all(context, items)
     lost = next((index for index, value in enumerate(after) if isinstance(value, ClientError)), None)
     if context.check and lost is not None:
-        return {**_lost(items[lost], context.params, before[lost], after[lost]), "lost": lost}
+        return {**_lost(context, items[lost], before[lost], after[lost]), "lost": lost}
     if not context.check:
-        changes = [{"Kind": i["kind"], "Key": i["name"], "Body": ops, **_param_of(i)} for i, ops in zip(items, operations)]
         try:
-            context.client.batch(changes, _under(context.params))
+            context.client.batch([item.change for item in items], _under(context.params))
         except ClientError as error:
-            if error.code not in ("test_failed", "path_missing"):
+            if error.code not in LOST:
                 raise
             number = int(error.problem.get("change", 0))
-            return {**_lost(items[number], context.params, before[number], error), "lost": number}
+            found = before[number] if error.code == "path_missing" else _found(context, items[number], error)
+            typed = _typed(context, items[number], found)
+            if typed is not None:
+                return _run_batch(context, [*items[:number], typed, *items[number + 1 :]])
+            return {**_lost(context, items[number], found, error), "lost": number}
         if lost is not None:  # what stood there changed between the look and the patch
             after = [_read(context, item) for item in items]
-    return {**_result(before, after, any(not equal(a, b) for a, b in zip(before, after)), True), "lost": None}
+    changed = any(not equal(a, b) for a, b in zip(before, after))
+    shown = _result([_plain(value) for value in before], [_plain(value) for value in after], changed, True)
+    return {**shown, "lost": None}
 
 
-def _predict_all(context: Context, items: List[Dict[str, Any]], operations: List[List[Dict[str, Any]]]) -> Tuple[List[Any], List[Any]]:
-    """Return what each finds and leaves; of several that change one thing, the later find what the earlier left."""
+def _predict_all(context: Context, items: List[Item]) -> Tuple[List[Item], List[Any], List[Any]]:
+    """Return the items, and what each finds and leaves; of several that change one thing, the later find what the earlier left."""
     stands: Dict[Any, Any] = {}
-    before, after = [], []
-    for item, steps in zip(items, operations):
-        target = (item["kind"], item["name"], item["param"])
+    typed, before, after = [], [], []
+    for item in items:
+        target = (item.kind, item.name, item.param)
         if target not in stands:
             stands[target] = _read(context, item)
+        typed.append(_typed(context, item, stands[target]) or item)
         before.append(stands[target])
-        after.append(_predict(before[-1], steps))
+        after.append(_predict(typed[-1], before[-1]))
         if not isinstance(after[-1], ClientError):
             stands[target] = after[-1]
-    return before, after
+    return typed, before, after
 
 
-def _param_of(item: Mapping[str, Any]) -> Dict[str, str]:
-    return {"Param": item["param"]} if item["param"] else {}
+# --- values -------------------------------------------------------------------------------------------------------------
 
 
-def _predict(before: Any, operations: List[Dict[str, Any]]) -> Any:
-    """Return what the patch would make of ``before``, or the ClientError that it would end with."""
-    work = Patch(before, 0)
+def _typed(context: Context, item: Item, found: Any) -> Optional[Item]:
+    """Return the item with numbers for their text, if that is why it would lose: what stands there is a number."""
+    if not context.text_for_numbers or item.patch is not None or not isinstance(found, (bool, int, float)):
+        return None
+    typed = item._replace(expect=_number(item.expect), value=_number(item.value))
+    holds = equal(found, typed.value if item.unset else typed.expect) or equal(found, typed.value)
+    return typed if holds and typed != item else None
+
+
+def _number(text: Any) -> Any:
+    return json.loads(text) if isinstance(text, str) and NUMBER.match(text) else text
+
+
+def _predict(item: Item, before: Any) -> Any:
+    """Return what the patch would make of ``before`` (MISSING: nothing), or the ClientError that it would end with."""
+    if item.unset and before is not MISSING:
+        return ClientError("conflict", "it is set", 412, {"type": "urn:baton:exists", "found": before})
+    at = ("Params", item.param) if item.param else ()
+    whole = before if not item.param else {"Params": {} if before is MISSING else {item.param: before}}
+    work = Patch(whole, 0, at)
     try:
-        for operation in parse_patch(operations):
+        for operation in parse_patch(item.operations, at):
             work.apply(operation)
     except Problem as problem:
         if problem.status != 409:
             raise ClientError("usage", problem.detail, problem.status, problem.to_json()) from None
         return ClientError("conflict", problem.detail, 409, problem.to_json())
-    return work.value
+    return find(work.value, at)
+
+
+# --- results ------------------------------------------------------------------------------------------------------------
 
 
 def _result(before: Any, after: Any, changed: bool, won: bool) -> Result:
-    return {"changed": changed, "won": won, "found": before, "value": after, "diff": {"before": _shown(before), "after": _shown(after)}}
+    diff = {"before": _shown(before), "after": _shown(after)}
+    return {"changed": changed, "won": won, "found": _plain(before), "value": _plain(after), "diff": diff}
+
+
+def _plain(value: Any) -> Any:
+    return None if value is MISSING else value
 
 
 def _shown(value: Any) -> Any:
+    if value is MISSING:
+        return {}
     return value if isinstance(value, dict) else {"value": value}
 
 
-def _lost(item: Mapping[str, Any], params: Mapping[str, Any], before: Any, error: ClientError) -> Result:
-    found = error.problem.get("found", before)
-    message = _why(item, found, error)
-    if params["on_conflict"] == "fail":
+def _lost(context: Context, item: Item, before: Any, error: ClientError) -> Result:
+    found = error.problem["found"] if "found" in error.problem else _plain(before)
+    message = _why(item, before, error)
+    if context.params["on_conflict"] == "fail":
         raise ClientError(error.kind, message, error.status, error.problem)
     return {
         "changed": False,
@@ -200,9 +287,10 @@ def _lost(item: Mapping[str, Any], params: Mapping[str, Any], before: Any, error
     }
 
 
-def _why(params: Mapping[str, Any], found: Any, error: ClientError) -> str:
+def _why(item: Item, found: Any, error: ClientError) -> str:
     """Say in the user's words what was expected and what stood there."""
-    if params["patch"] is not None:
+    if item.patch is not None:
         return error.message
-    wanted, stands = json.dumps(params["expect"]), json.dumps(found)[:200]
-    return f"param {params['param']!r} of {params['kind'][:-1]} {params['name']!r} is not {wanted} but {stands}; nothing was changed"
+    wanted = "unset" if item.unset else json.dumps(item.expect)
+    stands = "not set" if found is MISSING else json.dumps(found)[:200]
+    return f"param {item.param!r} of {item.kind[:-1]} {item.named!r} is not {wanted} but {stands}; nothing was changed"
