@@ -74,6 +74,11 @@ class OneNode:
         """Return for how many documents somebody waits, each counted as often as it is waited for."""
         return sum(map(len, self.service._subscribers.values()))
 
+    @property
+    def listening(self):
+        """Return how many requests stay: each wait and each stream is told when the role changes."""
+        return len(self.service._role_callbacks)
+
     async def at_once(self, *entries):
         """Commit entries, each a tuple of changes, by one and the same commit."""
         self.held = True

@@ -58,7 +58,13 @@ class Api:
         self._system = System(backend, version)
 
     async def handle(self, request: Any) -> Any:
-        """Answer any request; whatever goes wrong is a problem document."""
+        """Answer any request; whatever goes wrong is a problem document.
+
+        It ends when its client hangs up: who opens waits and leaves them would fill the memory for minutes. A change
+        that was submitted by then takes its course, as it does when the answer is lost.
+        """
+        task = asyncio.current_task()
+        end = request.protocol.on_lost(task.cancel if task is not None else lambda: None)
         try:
             if request.headers.get("Content-Encoding", "identity") != "identity":
                 raise Problem(415, "encoded_body", "send the body as it is, without Content-Encoding")
@@ -72,6 +78,8 @@ class Api:
         except Exception:
             LOG.exception("%s %s failed", request.method, request.path)
             return messages.refuse(Problem(500, "internal", "this is a bug in Baton; the journal has the details"), request)
+        finally:
+            end()
 
     async def _route(self, request: Any) -> Any:
         parts = _parts(request.raw_path.partition("?")[0])
@@ -89,14 +97,17 @@ class Api:
                 return await self._tokens.for_profile(request, rest[0])
             if kind == "profiles" and len(rest) == 2 and rest[1] in ("elect", "resign"):
                 return await self._elections.handle(request, rest[0], rest[1])
-            return await self._documents.handle(request, kind, rest, stale)
+            answer = await self._documents.handle(request, kind, rest, stale)
+            if "wait" in request.query:
+                self._tokens.scope(request)  # it may have been revoked meanwhile
+            return answer
         resource = self._resources.get(kind)
         if resource is not None:
             return await resource.handle(request, rest, stale)
         if kind == "batch" and not rest:
             return await self._batch.handle(request, scope)
         if kind == "events" and not rest:
-            return await self._events.handle(request, stale)
+            return await self._events.handle(request, stale, lambda: self._tokens.scope(request))
         if kind == "tokens" and len(rest) < 2:
             return await self._tokens.handle(request, rest)
         if kind == "info" and not rest:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import suppress
-from typing import Any, AsyncIterator, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, AsyncGenerator, Awaitable, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from ...core.log import Entry, Epoch
 from ...core.problem import Problem
@@ -20,6 +19,7 @@ from .documents import allow
 
 SHOWN = ("profiles", "machines", "params", "leases", "locks", "barriers", "files", "history")
 ALIVE = 15.0  # seconds without an event after which a sign of life is sent, whatever is committed meanwhile
+STALLED = 60.0  # seconds for which a client may take nothing of what it is sent
 FAR = 2_000  # entries without an event after which it is sent sooner: the log keeps 8,192 for who comes back
 ALL = 1_000_000  # the place in an entry of which only the position is known
 AT_ONCE = 256  # entries looked at between two breaths
@@ -52,40 +52,67 @@ class Events:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
 
-    async def handle(self, request: Any, stale: bool) -> Any:
-        """Serve GET /events?since=&kinds=&key=&documents=yes; a WebSocket when the request asks for one."""
+    async def handle(self, request: Any, stale: bool, check_token: Callable[[], Any]) -> Any:
+        """Serve GET /events?since=&kinds=&key=&documents=yes; a WebSocket when the request asks for one.
+
+        ``check_token`` raises Problem 401 as soon as the token is not valid any more, which ends the stream.
+        """
         allow(request, "GET")
         self._backend.check_serving(stale)
-        stream = _Stream(self._backend, request, stale)
+        stream = _Stream(self._backend, request, stale, check_token)
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return await self._socket(request, stream)
         headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         response = web.StreamResponse(headers=headers)
         await response.prepare(request)
-        await response.write(f"id: {stream.cursor}\nevent: begin\ndata: {json.dumps({'Cursor': str(stream.cursor)})}\n\n".encode())
-        async for event in stream.events():
-            # The sign of life has the cursor, too: what was left out as not asked for is behind the reader.
-            text = f"id: {stream.cursor}\n: alive\n\n" if event is None else f"id: {event['Cursor']}\ndata: {json.dumps(event)}\n\n"
-            await response.write(text.encode())
+        begin = json.dumps({"Cursor": str(stream.cursor)})
+        await _taken(request, response.write(f"id: {stream.cursor}\nevent: begin\ndata: {begin}\n\n".encode()))
+        events = stream.events()
+        try:
+            async for event in events:
+                if event is None:  # with the cursor, too: what was left out as not asked for is behind the reader
+                    text = f"id: {stream.cursor}\n: alive\n\n"
+                else:
+                    text = f"id: {event['Cursor']}\ndata: {json.dumps(event)}\n\n"
+                await _taken(request, response.write(text.encode()))
+        finally:
+            await events.aclose()
         if stream.problem is not None:
-            await response.write(f"event: end\ndata: {json.dumps(stream.problem.to_json())}\n\n".encode())
+            end = json.dumps(stream.problem.to_json())
+            await _taken(request, response.write(f"event: end\ndata: {end}\n\n".encode()))
         return response
 
     async def _socket(self, request: Any, stream: "_Stream") -> Any:
         # Nobody says anything to us, and what we say is not compressed: both would cost the loop what a client likes.
         socket = web.WebSocketResponse(heartbeat=ALIVE, compress=False, max_msg_size=4096)
         await socket.prepare(request)
-        await socket.send_str(json.dumps({"Cursor": str(stream.cursor)}))
         reader = asyncio.ensure_future(_until_closed(socket))
+        events = stream.events(reader)
+
+        async def say(value: Any) -> None:
+            await _taken(request, socket.send_str(json.dumps(value)))
+
         try:
-            async for event in stream.events(reader):
-                await socket.send_str(json.dumps({"Cursor": str(stream.cursor)} if event is None else event))
+            await say({"Cursor": str(stream.cursor)})
+            async for event in events:
+                await say({"Cursor": str(stream.cursor)} if event is None else event)
             if stream.problem is not None and not socket.closed:
-                await socket.send_str(json.dumps(stream.problem.to_json()))
+                await say(stream.problem.to_json())
         finally:
             reader.cancel()
+            await events.aclose()
             await socket.close()
         return socket
+
+
+async def _taken(request: Any, writing: Awaitable[Any]) -> None:
+    """Write; cut the connection of a client that takes nothing for a while. It comes back with its cursor when it likes."""
+    transport = request.transport
+    timer = asyncio.get_running_loop().call_later(STALLED, transport.abort if transport is not None else lambda: None)
+    try:
+        await writing
+    finally:
+        timer.cancel()
 
 
 async def _until_closed(socket: Any) -> None:
@@ -96,8 +123,8 @@ async def _until_closed(socket: Any) -> None:
 class _Stream:
     """What one reader has seen and has yet to see."""
 
-    def __init__(self, backend: Backend, request: Any, stale: bool) -> None:
-        self._backend, self._stale = backend, stale
+    def __init__(self, backend: Backend, request: Any, stale: bool, check_token: Callable[[], Any]) -> None:
+        self._backend, self._stale, self._check_token = backend, stale, check_token
         query = request.query
         kinds = [kind for kind in query.get("kinds", "").split(",") if kind]
         unknown = [kind for kind in kinds if kind not in SHOWN]
@@ -127,10 +154,10 @@ class _Stream:
             detail = "the log does not go back that far, or is another one: read what you need anew, then begin without a cursor"
             raise Problem(410, "cursor_gone", detail, cursor=str(self.cursor))
 
-    async def events(self, closed: "Optional[asyncio.Future[None]]" = None) -> AsyncIterator[Optional[Dict[str, Any]]]:
+    async def events(self, closed: "Optional[asyncio.Future[None]]" = None) -> AsyncGenerator[Optional[Dict[str, Any]], None]:
         """Yield events, and None as a sign of life whenever there was no event for ALIVE seconds or FAR entries.
 
-        Ends when the node stops serving (``problem`` says why) or ``closed`` is done.
+        Ends when the node stops serving or the token ends (``problem`` says so), or ``closed`` is done.
         """
         loop, wake = asyncio.get_running_loop(), asyncio.Event()
         ends = [self._backend.on_commit(wake.set), self._backend.on_role_change(wake.set)]
@@ -142,6 +169,7 @@ class _Stream:
                 wake.clear()
                 try:
                     self._backend.check_serving(self._stale)
+                    self._check_token()
                     found, more = self._next()
                 except Problem as problem:
                     self.problem = problem
@@ -156,8 +184,11 @@ class _Stream:
                 if more:
                     await asyncio.sleep(0)
                     continue
-                with suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(wake.wait(), max(0.0, said + ALIVE - loop.time()))
+                timer = loop.call_at(said + ALIVE, wake.set)
+                try:
+                    await wake.wait()
+                finally:
+                    timer.cancel()
         finally:
             for finish in ends:
                 finish()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from typing import Any, Optional
+from typing import Any, Callable, Optional, Set
 
 from ...core.problem import Problem
 from ..aio import web
@@ -34,6 +34,20 @@ _Base: Any = object if web is None else web.RequestHandler
 
 class Connection(_Base):  # type: ignore[misc]
     """One connection of a client."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._left: Set[Callable[[], Any]] = set()
+
+    def on_lost(self, callback: Callable[[], Any]) -> Callable[[], None]:
+        """Call back when the client is gone; returns what ends it."""
+        self._left.add(callback)
+        return lambda: self._left.discard(callback)
+
+    def connection_lost(self, exc: Optional[BaseException]) -> None:
+        super().connection_lost(exc)
+        for callback in tuple(self._left):
+            callback()
 
     def handle_error(self, request: Any, status: int = 500, exc: Any = None, message: Optional[str] = None) -> Any:
         """Answer what aiohttp refuses by itself; the connection is closed, since nobody knows where the next request begins."""

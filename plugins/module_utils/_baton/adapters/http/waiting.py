@@ -8,7 +8,6 @@ ones, and a value that was acknowledged is not missed, though the next one came 
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Callable, Iterable, List, Mapping, Optional, Protocol, Sequence, Tuple, Union
@@ -259,11 +258,13 @@ class Wait:
         """Wait for something to look at; return whether there is time left."""
         self._wake.clear()
         due = self._end if self.since is None else min(self._end, self.since + self._condition.settled)
-        left = due - self._clock()
-        if left <= 0:
+        if due <= self._clock():
             return False
-        with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), left)
+        timer = asyncio.get_running_loop().call_at(due, self._wake.set)
+        try:
+            await self._wake.wait()
+        finally:
+            timer.cancel()
         return True
 
 
