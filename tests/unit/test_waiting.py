@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from baton.adapters.http import waiting
-from baton.core.documents import Change
+from baton.core.documents import Change, Document
 from support.one_node import OneNode, eventually, put, served, set_param, unset_param
 
 PARAM = "/api/v3/profiles/p/params/state"
@@ -181,6 +181,18 @@ def test_a_number_settles_when_no_selected_document_changes(play):
         await node.at_once((put("machines", "z", {"Name": "not selected"}),))
         assert [found["Uuid"] for found in (await task)[1]] == ["m"]
         assert clock() - changed >= 0.5
+
+    play(script)
+
+
+def test_a_snapshot_in_place_of_all_documents_is_a_change(play):
+    async def script(node, session):
+        one = await asked(node, session, PARAM, wait="exists", stale="ok")
+        some = await asked(node, session, "/api/v3/machines", wait="count", value=2, stale="ok")
+        came = [Document("profiles", "p", {"Params": {"state": 5}}, "9.9", 9), Document("machines", "n", {}, "9.9", 9)]
+        node.heads.load(came, 99)
+        node.service.replaced()
+        assert await one == (200, 5) and len((await some)[1]) == 2
 
     play(script)
 

@@ -377,6 +377,7 @@ class Daemon:
             os._exit(1)
         self._copying.discard("snapshot")
         self.tell(ev.SnapshotInstalled(saved))
+        self.service.replaced()
 
     def _fetch_blob(self, command: ev.FetchBlob) -> None:
         if self.blobs.has(command.sha256):

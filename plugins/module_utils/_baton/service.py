@@ -64,6 +64,15 @@ class Service:
             tell()
         self._wake_serving()
 
+    def replaced(self) -> None:
+        """A snapshot took the place of all documents: tell who watches one what it is now, and who watches a kind with key ""."""
+        for (kind, key), callbacks in list(self._subscribers.items()):
+            document = self.heads().committed(kind, key) if key else None
+            for callback in tuple(callbacks):
+                callback(key, document)
+        for tell in tuple(self._commit_callbacks):
+            tell()
+
     def role_changed(self) -> None:
         for callback in tuple(self._role_callbacks):
             callback()
@@ -155,6 +164,7 @@ class Service:
         """Call back with key and document at each change of this document (key "": of one of the kind); returns what ends it.
 
         Of changes that were committed together each has its call, in order; the committed head is at the last of them by then.
+        A call with key "" says that all of the kind may be others now.
         """
         callbacks = self._subscribers.setdefault((kind, key), set())
         callbacks.add(callback)

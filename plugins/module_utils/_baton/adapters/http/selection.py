@@ -33,8 +33,7 @@ class Selection:
 
     def watch(self, tell: Callable[[], None]) -> Callable[[], None]:
         if self._end is None:
-            found = self._backend.heads().list(self._kind)
-            self._values = {document.key: document.value for document in found if selected(document.value, self._filters)}
+            self._read()
             self._end = self._backend.subscribe(self._kind, "", self._saw)
         self._watchers.add(tell)
         return lambda: self._leave(tell)
@@ -45,23 +44,35 @@ class Selection:
             self._end()
             self._end = None
 
+    def _read(self) -> None:
+        found = self._backend.heads().list(self._kind)
+        self._values = {document.key: document.value for document in found if selected(document.value, self._filters)}
+
     @property
     def idle(self) -> bool:
         return not self._watchers
 
     def _saw(self, key: str, document: Optional[Document]) -> None:
-        chosen = document is not None and selected(document.value, self._filters)
-        if not chosen and key not in self._values:
+        if not key:
+            self._read()
+        elif not self._moved(key, document):
             return
-        if document is None or not chosen:
-            del self._values[key]
-        elif key in self._values and equal(self._values[key], document.value):
-            return
-        else:
-            self._values[key] = document.value
         self._changes += 1
         for tell in tuple(self._watchers):
             tell()
+
+    def _moved(self, key: str, document: Optional[Document]) -> bool:
+        """Take a change; return whether it changed what is selected."""
+        chosen = document is not None and selected(document.value, self._filters)
+        if not chosen and key not in self._values:
+            return False
+        if document is None or not chosen:
+            del self._values[key]
+        elif key in self._values and equal(self._values[key], document.value):
+            return False
+        else:
+            self._values[key] = document.value
+        return True
 
 
 def selected(value: Dict[str, Any], filters: Filters) -> bool:
