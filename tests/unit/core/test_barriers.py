@@ -15,8 +15,8 @@ class Desk(Base):
         body = {"Owner": owner, "Count": count, "Members": members, "Lease": lease, "Generation": generation, "Age": age, "At": 0}
         return self.do(Change("barriers", "b", "arrive", body))
 
-    def quit(self, owner, why="no", escape="fail", generation=None, count=None, age=None):
-        body = {"Owner": owner, "Why": why, "Escape": escape, "Generation": generation, "Count": count, "Members": None}
+    def quit(self, owner, why="no", escape="fail", generation=None, count=None, age=None, members=None):
+        body = {"Owner": owner, "Why": why, "Escape": escape, "Generation": generation, "Count": count, "Members": members}
         body.update(Age=age, At=0)
         return self.do(Change("barriers", "b", "break", body))
 
@@ -75,6 +75,27 @@ def test_one_that_fails_before_anybody_came(desk):
     desk.quit("b", count=2)
     desk.arrive("a", count=2)
     assert desk.stands(1)["Outcome"] == "broken" and desk.stands(2)["Arrived"] == 0
+
+
+@pytest.mark.parametrize("size", [{"count": 3}, {"members": ["a", "b", "c"]}])
+def test_one_that_fails_before_anybody_came_need_not_know_how_many_will(desk, size):
+    desk.quit("b", "the disk is full")
+    for owner in "ac":
+        desk.arrive(owner, **size)
+        assert (desk.said["Generation"], desk.said["Outcome"], desk.said["Why"]) == (1, "broken", "the disk is full")
+
+
+@pytest.mark.parametrize("before", [[], ["a"]])
+@pytest.mark.parametrize("said", [None, ["a", "b", "c"]])
+def test_an_operator_who_breaks_it_does_not_come_in_the_stead_of_a_member(desk, before, said):
+    for owner in before:
+        desk.arrive(owner, members=["a", "b", "c"])
+    desk.quit("operator", members=said)
+    for owner in "bca"[: 3 - len(before)]:
+        desk.arrive(owner, members=["a", "b", "c"])
+        assert (desk.said["Generation"], desk.said["Outcome"], desk.said["By"]) == (1, "broken", "operator"), owner
+    desk.arrive("a", members=["a", "b", "c"])
+    assert (desk.said["Generation"], desk.said["Outcome"]) == (2, "waits"), "all have heard of it"
 
 
 def test_who_knows_that_it_is_broken_and_comes_again_begins_anew(desk):

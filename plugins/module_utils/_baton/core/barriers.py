@@ -43,7 +43,7 @@ def arrive(change: Change, lookup: Lookup, moment: Moment) -> List[Change]:
         return []
     check_lease(ask["Lease"], lookup)  # not before: who asks how it ended is told, though its lease may have ended meanwhile
     arrived = {**barrier["Arrived"], owner: {"Lease": ask["Lease"], "At": ask["At"]}}
-    full = len(arrived) >= (barrier["Count"] or len(barrier["Members"]))
+    full = _is_full(barrier, arrived)
     if full:
         after = _next(barrier, barrier["Broken"] or {"Outcome": "opened", "Arrived": len(arrived)})
     else:
@@ -52,6 +52,13 @@ def arrive(change: Change, lookup: Lookup, moment: Moment) -> List[Change]:
     if ask["Lease"] is not None and not full:
         changes.append(Change("leases", ask["Lease"], "tie", _tie(change.key, owner, ask["Lease"], number)))
     return changes
+
+
+def _is_full(barrier: Value, arrived: Value) -> bool:
+    """Whether all have come. Who breaks a barrier for others by name need not be one of them, and does not come in anybody's stead."""
+    if barrier["Members"] is None:
+        return barrier["Count"] is not None and len(arrived) >= barrier["Count"]
+    return len(arrived) >= len(barrier["Members"]) and all(name in arrived for name in barrier["Members"])
 
 
 def _is_younger(barrier: Value, ask: Value, moment: Moment) -> bool:
@@ -66,9 +73,9 @@ def _new(key: str) -> Value:
 
 def _sized(barrier: Value, ask: Value) -> Value:
     """Return the barrier with the size that the owner says; while somebody waits, nobody may say another."""
-    wanted = (ask["Count"], ask["Members"])
-    if wanted != (None, None) and _by(*wanted) != _by(barrier["Count"], barrier["Members"]):
-        if barrier["Arrived"]:
+    wanted, has = (ask["Count"], ask["Members"]), (barrier["Count"], barrier["Members"])
+    if wanted != (None, None) and _by(*wanted) != _by(*has):
+        if barrier["Arrived"] and has != (None, None):  # who breaks a new one need not say its size
             differs = _difference(barrier, ask)
             raise Problem(409, "barrier_differs", f"barrier {barrier['Name']!r} {_size(barrier)} while somebody waits, and {differs}")
         barrier = {**barrier, "Count": wanted[0], "Members": wanted[1]}
@@ -138,8 +145,7 @@ def break_barrier(change: Change, lookup: Lookup, moment: Moment) -> List[Change
 def _broken(barrier: Value, outcome: Value) -> Value:
     owner = outcome["By"]
     arrived = {**barrier["Arrived"], owner: barrier["Arrived"].get(owner, {"Lease": None, "At": outcome["At"]})}
-    size = barrier["Count"] or len(barrier["Members"] or ()) or MOST_OWNERS
-    if len(arrived) >= size:
+    if _is_full(barrier, arrived):
         return _next(barrier, outcome)
     return {**barrier, "Arrived": arrived, "Broken": outcome}
 
