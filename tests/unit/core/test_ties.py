@@ -186,6 +186,26 @@ def test_a_lease_has_no_more_ties_than_it_may(desk, monkeypatch):
     desk.set("more", 1, "A")
 
 
+def test_a_fence_holds_whatever_else_its_lease_is_tied_to_and_was(desk):
+    """Ties that are over are dropped now and then: never the one of the term that goes on."""
+
+    def lock(action, key, **more):
+        desk.do(
+            Change("locks", key, action, {"Owner": "a", "Token": None, "Lease": "A", "Slots": None, "Queue": True, "Data": None, **more})
+        )
+
+    for number in range(40):
+        lock("acquire", "l", At=number)
+        held = desk.said["Token"]
+        seat = elect(desk, "a", Lease="A")["Token"]
+        lock("acquire", f"other{number}", At=number)
+        desk.guarded("A", held)
+        desk.guarded("A", seat)
+        lock("release", "l")
+        elect(desk, "a", action="resign")
+    refused("lease_lost", desk.guarded, "A", held)
+
+
 def test_the_order_to_end_a_lease_means_the_one_that_was_over(desk):
     leases = deadlines(desk)
     assert leases.tick(True, desk.heads, 101.0) == []

@@ -77,6 +77,11 @@ def check_lease(lease: Optional[str], lookup: Lookup) -> None:
         raise no_lease(lease)
 
 
+def is_of_term(tie: Value, entry: Value) -> bool:
+    """Return whether a tie is of the term in which something is held now; versions before this one did not say of which it is."""
+    return (tie["Lease"], tie.get("Token", entry["Token"])) == (entry["Lease"], entry["Token"])
+
+
 def tokens_above(epoch: Epoch, forced: bool) -> int:
     """Return what the fencing tokens of a reign are above: they grow with its number.
 

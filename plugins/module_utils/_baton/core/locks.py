@@ -12,7 +12,7 @@ import heapq
 from typing import Dict, List, Optional
 
 from .documents import Change, Document, Lookup
-from .leases import FENCING, Moment, Value, check_id, check_lease, next_token
+from .leases import FENCING, Moment, Value, check_id, check_lease, is_of_term, next_token
 from .patch import pointer
 from .problem import Problem
 
@@ -77,9 +77,9 @@ def _tie(key: str, owner: str, lease: str, token: int) -> Change:
 
 
 def is_tied(tie: Value, lookup: Lookup) -> bool:
-    """Return whether the owner that a lease points to has, or waits for, the lock under that lease."""
+    """Return whether the owner that a lease points to has, or waits for, the lock under that lease, and since then."""
     entry = _entry(lookup("locks", tie["Key"]), tie["Owner"])
-    return entry is not None and entry["Lease"] == tie["Lease"]
+    return entry is not None and is_of_term(tie, entry)
 
 
 def release(change: Change, lookup: Lookup, _moment: Moment) -> List[Change]:

@@ -13,7 +13,7 @@ import json
 from typing import Any, List, Optional, Sequence
 
 from .documents import Change, Document, Lookup, default_of
-from .leases import FENCING, Moment, Value, check_lease, next_token
+from .leases import FENCING, Moment, Value, check_lease, is_of_term, next_token
 from .patch import MISSING, find, pointer
 from .problem import Problem
 from .values import equal
@@ -113,9 +113,9 @@ def untie_seat(change: Change, lookup: Lookup) -> List[Change]:
 
 
 def is_tied(tie: Value, lookup: Lookup) -> bool:
-    """Return whether the leader that a lease points to sits under that lease."""
+    """Return whether the leader that a lease points to sits under that lease, and since then."""
     entry = next((e for e in _noted(tie["Kind"], tie["Key"], tie["Path"], lookup) if same(e["Candidate"], tie["Seat"])), None)
-    return entry is not None and entry["Lease"] == tie["Lease"]
+    return entry is not None and is_of_term(tie, entry)
 
 
 def _empty(kind: str, key: str, at: Sequence[str], place: Optional[int], vacant: Any) -> Change:
