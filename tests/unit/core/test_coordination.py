@@ -190,6 +190,21 @@ def test_after_a_time_without_answers_every_lease_has_its_full_time(serving):
     assert leases.tick(True, desk.heads, later + 11.0) == ["x"]
 
 
+def test_a_lease_whose_end_committed_while_time_stood_still_can_be_made_anew_and_kept():
+    desk, leases = Desk(), ClientLeases(0.1, 2.0)
+    desk.grant("x")
+    for moment in range(100, 112):
+        over = leases.tick(True, desk.heads, float(moment))
+    assert over == ["x"]
+    leases.tick(False, desk.heads, 112.0)
+    desk.expire("x")
+    leases.committed(desk.changed, 112.5)
+    leases.tick(True, desk.heads, 113.0)
+    desk.grant("x")
+    leases.committed(desk.changed, 114.0)
+    assert leases.left("x", 114.0) == 10.0 and leases.keep("x", desk.heads, 115.0) == 10.0
+
+
 def test_a_new_active_can_be_asked_before_its_first_tick():
     desk, leases = Desk(), ClientLeases(0.1, 2.0)
     desk.grant("x")

@@ -53,13 +53,13 @@ class ClientLeases:
     def committed(self, changed: Changes, now: float) -> None:
         """Take note of leases that were granted, have another TTL now, or are gone."""
         for kind, key, document in changed:
-            if kind != "leases" or not self._running:
+            if kind != "leases":
                 continue
-            if document is None:
+            if document is None:  # its end may commit while the time stands still
                 self._ttl.pop(key, None)
                 self._deadline.pop(key, None)
                 self._over.discard(key)
-            elif self._ttl.get(key) != document.value["Ttl"]:
+            elif self._running and self._ttl.get(key) != document.value["Ttl"]:
                 self._ttl[key] = document.value["Ttl"]
                 self._deadline[key] = now + document.value["Ttl"] * self._factor
 
