@@ -176,9 +176,10 @@ def test_ties_that_are_over_are_not_shown_and_do_not_pile_up(desk):
     assert desk.heads.committed("profiles", "p").value["Params"] == {}
 
 
-def test_a_lease_has_no_more_ties_than_it_may(desk, monkeypatch):
-    monkeypatch.setattr(ties, "MOST_TIES", 16)
-    for number in range(16):
+@pytest.mark.parametrize("most", [16, 20])
+def test_a_lease_has_no_more_ties_than_it_may(desk, monkeypatch, most):
+    monkeypatch.setattr(ties, "MOST_TIES", most)
+    for number in range(most):
         desk.set(f"x{number}", 1, "A")
     refused("too_many_ties", desk.set, "more", 1, "A")
     assert desk.param("more") is None

@@ -28,13 +28,14 @@ FEW = 8  # ties that are not looked through, to see which are over
 def tie(change: Change, lookup: Lookup, _moment: Moment) -> List[Change]:
     """body: Kind and Key of what goes with the lease; Owner of a lock or arrival, Seat at a Path, or the Path of a value.
 
-    Ties that are over are taken out each time their number has doubled, so that a lease is never more than twice as long as it must be.
+    Ties that are over are taken out each time their number has doubled, so that a lease is never more than twice as long as it must be,
+    and where there are as many as there may be.
     """
     lease = lookup("leases", change.key)
     if lease is None:
         raise no_lease(change.key)
     ties: List[Value] = lease.value["Ties"]
-    if len(ties) >= FEW and len(ties) & (len(ties) - 1) == 0:
+    if len(ties) >= MOST_TIES or len(ties) >= FEW and len(ties) & (len(ties) - 1) == 0:
         standing = [item for item in live(ties, lookup) if item != change.body]
         if len(standing) >= MOST_TIES:
             raise Problem(409, "too_many_ties", f"lease {change.key!r} has {len(standing)} ties, the most that one may have; use another")
