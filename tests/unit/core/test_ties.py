@@ -80,6 +80,13 @@ def test_who_moves_a_value_away_has_ended_it(desk):
     assert (desk.param("here"), desk.param("there")) == (1, 1)
 
 
+def test_who_copies_a_value_has_set_the_copy_only(desk):
+    desk.set("here", 1, "A")
+    desk.do(Change("profiles", "p", "patch", [{"op": "copy", "from": "/Params/here", "path": "/Params/there"}]))
+    desk.revoke("A")
+    assert (desk.param("here"), desk.param("there")) == (None, 1)
+
+
 def test_a_whole_document_sets_what_it_changes(desk):
     desk.set("same", 1, "A")
     desk.set("other", 1, "A")

@@ -111,7 +111,8 @@ def _set_by(effect: Effect, old: Optional[Document], new: Optional[Document]) ->
     """Return the params that an effect sets, be it to what they were. Who writes a whole document sets those that it changes."""
     before, after = _params(old), _params(new)
     if effect.ops is not None:
-        paths = [parse_pointer(item[name]) for item in effect.ops for name in ("path", "from") if name in item]
+        paths = [parse_pointer(item["path"]) for item in effect.ops]
+        paths += [parse_pointer(item["from"]) for item in effect.ops if item["op"] == "move"]
         if all(len(path) > 1 for path in paths):
             return {path[1] for path in paths if path[0] == "Params"}
     return {name for name in {*before, *after} if not equal(before.get(name, MISSING), after.get(name, MISSING))}
