@@ -192,6 +192,48 @@ def test_a_lease_that_nobody_keeps_is_ended_by_an_entry_of_the_log(pair):
     assert pair.node.state.heads.committed("leases", "x") is None
 
 
+def granted(pair, ttl):
+    """Ask for the lease x and have it."""
+    pair.give(ev.Submit(1, (Change("leases", "x", "grant", {"Ttl": ttl, "Owner": ""}),), pair.now))
+    pair.give(ev.Flush())
+    pair.stored()
+    pair.ack("n2")
+    return pair.node.leading.client_leases
+
+
+def test_a_longer_time_of_a_lease_counts_from_the_request_though_that_commits_late(pair):
+    granted(pair, 1.0)
+    end = pair.node.state.log.end.seq
+    pair.now += 0.9
+    pair.give(ev.Submit(2, (Change("leases", "x", "grant", {"Ttl": 9.0, "Owner": ""}),), pair.now))
+    for _tick in range(15):
+        pair.now += 0.1
+        pair.ack("n2", matched=end)
+        pair.give(ev.Tick())
+    pair.give(ev.Flush())
+    pair.stored()
+    pair.ack("n2")
+    assert pair.of(ev.Reply)[0].result.said["Ttl"] == 9.0
+    assert pair.node.state.heads.speculative("leases", "x") is not None
+
+
+@pytest.mark.parametrize("refused", ["too late", "another key", "without its fence"])
+def test_a_request_for_a_lease_that_is_refused_keeps_nothing_alive(pair, refused):
+    leases = granted(pair, 2.0)
+    pair.give(ev.Submit(2, (Change("profiles", "p", "put", {}),), pair.now, ev.Idempotency("k", "one")))
+    pair.now += 1.5
+    changes = (Change("leases", "x", "grant", {"Ttl": 2.0, "Owner": ""}),)
+    if refused == "too late":
+        pair.give(ev.Submit(3, changes, wall=10.0, deadline=5.0))
+    elif refused == "another key":
+        pair.give(ev.Submit(3, changes, idempotency=ev.Idempotency("k", "two")))
+    else:
+        pair.give(ev.Submit(3, (Change("leases", "x", "check", {"Token": 1}), *changes)))
+    assert leases.left("x", pair.now) < 1.0
+    pair.give(ev.Submit(4, changes))
+    assert leases.left("x", pair.now) > 1.5
+
+
 def test_a_follower_that_is_behind_is_sent_more_with_each_acknowledgement(pair):
     for number in range(1, 1200):
         pair.write(number)

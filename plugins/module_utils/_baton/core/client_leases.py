@@ -63,15 +63,15 @@ class ClientLeases:
                 self._ttl[key] = document.value["Ttl"]
                 self._deadline[key] = now + document.value["Ttl"] * self._factor
 
-    def keep(self, key: str, heads: Heads, now: float, again: bool = False) -> Optional[float]:
+    def keep(self, key: str, heads: Heads, now: float, ttl: Optional[float] = None) -> Optional[float]:
         """Extend a lease, on an active that serves; return its TTL, or None when it is gone or about to be.
 
-        ``again``: its owner asks for it anew, and has it unless its end is in the log.
+        ``ttl``: its owner asks for it anew, maybe for longer than what has committed, and has it unless its end is in the log.
         """
         self._resume(heads, now)
-        if key not in self._deadline or key in self._over or (now >= self._deadline[key] and not again):
+        if key not in self._deadline or key in self._over or (now >= self._deadline[key] and ttl is None):
             return None
-        self._deadline[key] = now + self._ttl[key] * self._factor
+        self._deadline[key] = max(self._deadline[key], now + max(self._ttl[key], ttl or 0.0) * self._factor)
         return self._ttl[key]
 
     def left(self, key: str, now: float) -> Optional[float]:

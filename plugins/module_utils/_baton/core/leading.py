@@ -128,8 +128,7 @@ class Leading:
             self.state.out.append(Reply(request.id, self.submissions.refusal(request, problem)))
         elif request.blobs and not self._blobs_everywhere(request):
             self._blob_waits.append((now, request))
-        else:
-            self.submissions.submit(request, now)
+        elif self.submissions.submit(request, now):
             self._renew(request.changes, now)
 
     def _renew(self, changes: Sequence[Change], now: float) -> None:
@@ -137,7 +136,7 @@ class Leading:
         for change in changes:
             lease = self.state.heads.speculative("leases", change.key) if (change.kind, change.action) == ("leases", "grant") else None
             if lease is not None and is_same_owner(lease, change):
-                self.client_leases.keep(change.key, self.state.heads, now, again=True)
+                self.client_leases.keep(change.key, self.state.heads, now, lease.value["Ttl"])
 
     def keep_alive(self, event: KeepAlive, now: float) -> None:
         """Extend a client's lease. Nothing is written: whoever is active next gives every lease its full time."""

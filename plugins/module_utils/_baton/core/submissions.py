@@ -74,21 +74,21 @@ class Submissions:
     def _time(self, now: float) -> int:
         return max(self.state.clock.read(now), self.state.last_at)
 
-    def submit(self, request: Submit, now: float) -> None:
-        """Evaluate a request; its answer comes from ``committed`` (or at once, when nothing is in flight)."""
+    def submit(self, request: Submit, now: float) -> bool:
+        """Evaluate a request; its answer comes from ``committed`` (or at once, when nothing is in flight). Return whether it is a yes."""
         known = self._repeated(request)
         if known is not None:
             self._wait(*known)
-            return
+            return isinstance(known[2], Outcome)
         if request.deadline is not None and request.wall > request.deadline:
             self._wait(0, request.id, not_applied("deadline_passed", "the request came after its own deadline; nothing was changed"))
-            return
+            return False
         heads = self.state.heads
         try:
             evaluation = heads.evaluate(request.changes, Moment(self._tokens_above, self._time(now)))
         except Problem as problem:
             self._wait(self.state.log.end.seq, request.id, problem)
-            return
+            return False
         effects = [effect for effect in evaluation.effects if effect.ops is None or effect.ops]
         said = answer(request.changes, heads.speculative, evaluation.lookup)
         if effects or _is_remembered(request):
@@ -103,6 +103,7 @@ class Submissions:
             self.state.speculate(entry, effects)
         documents = tuple(heads.speculative(change.kind, change.key) for change in request.changes)
         self._wait(self.state.log.end.seq, request.id, Outcome(documents, said=said), bool(effects))
+        return True
 
     def refusal(self, request: Submit, problem: Problem) -> Problem:
         """Return the answer to a request that can't be taken now: of a repeated one it is not to be said that it changed nothing."""
