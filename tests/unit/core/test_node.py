@@ -67,12 +67,12 @@ def record(active="n1", members=("n1", "n2"), number=1, **more):
     return Record("c1", Epoch(number, f"e{number}"), active, tuple(Member(name, f"{name}-disk") for name in members), **more)
 
 
-def serving(**more):
+def serving(mode="available", min_in_sync=1, **more):
     """Return n1, active since its start, with n2 in sync and answering."""
     script = Script(**more)
     script.give(ev.Started())
     script.hello("n2")
-    script.give(ev.RecordRead(5, record()))
+    script.give(ev.RecordRead(5, record(mode=mode, min_in_sync=min_in_sync)))
     script.settle(6)
     script.stored()
     script.give(ev.LinkUp("n2"))
@@ -232,6 +232,37 @@ def test_a_request_for_a_lease_that_is_refused_keeps_nothing_alive(pair, refused
     assert leases.left("x", pair.now) < 1.0
     pair.give(ev.Submit(4, changes))
     assert leases.left("x", pair.now) > 1.5
+
+
+def test_in_mode_strict_nobody_is_told_what_is_on_too_few_disks_also_who_changed_nothing():
+    pair = serving(mode="strict", min_in_sync=2)
+
+    def order(number, action, owner):
+        body = {"Owner": owner, "Lease": None, "Token": None, "Slots": None, "Queue": True, "Data": None, "At": 0}
+        key = ev.Idempotency(f"k{number}", "same") if number > 3 else None
+        pair.give(ev.Submit(number, (Change("locks", "l", action, body),), pair.now, key))
+
+    order(1, "acquire", "a")
+    order(2, "acquire", "b")
+    pair.give(ev.Flush())
+    pair.stored()
+    pair.ack("n2")
+    end = pair.node.state.log.end.seq
+    order(3, "release", "a")
+    order(4, "acquire", "b")
+    order(5, "acquire", "c")
+    pair.give(ev.Flush())
+    pair.stored()
+    replies = {}
+    while pair.node.leading.swap is None:
+        pair.now += 0.1
+        pair.give(ev.Tick())
+    for command in [*pair.settle(7), *pair.stored(), *pair.give(ev.Tick())]:
+        if isinstance(command, ev.Reply):
+            replies[command.id] = command.result
+    assert pair.node.state.commit > end and not pair.node.leading.copies_promised()
+    for number in (3, 4, 5):
+        assert getattr(replies[number], "extra", None) == {"outcome": "unknown"}, number
 
 
 def test_a_follower_that_is_behind_is_sent_more_with_each_acknowledgement(pair):

@@ -151,10 +151,13 @@ class Submissions:
             self._waiting.append(item)
 
     def committed(self, promised: bool) -> None:
-        """Answer what has committed. ``promised``: on as many disks as the mode promises; else a write is *unknown*."""
+        """Answer what has committed. ``promised``: on as many disks as the mode promises; else what it comes to is *unknown*.
+
+        So it is for one who wrote nothing, too: a lock that he has may be his by another's change that is on too few.
+        """
         while self._waiting and self._waiting[0].seq <= self.state.commit:
             item = self._waiting.popleft()
-            short = item.wrote and not promised
+            short = not promised and isinstance(item.answer, Outcome)
             answer = unknown("too_few_copies", TOO_FEW) if short else item.answer
             self.state.out.append(Reply(item.id, answer))
 
