@@ -137,3 +137,47 @@ def test_a_node_joins_one_of_the_other_version_by_a_snapshot(tmp_path, source, j
         second = run_as(cluster.add("n2"), joiner).start().until("/in-sync")
         assert second.said("snapshot")
         assert cluster.call(second, "GET", "/profiles/p?stale=ok").json()["Params"]["k/59"] == 59
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    """n1 of this version, which is active, and n2 of the old one."""
+    cluster = Cluster(tmp_path, 2, "local")
+    run_as(cluster.n2, OLD)
+    with cluster:
+        cluster.call(cluster.n1, "POST", "/profiles", json={"Name": "p"})
+        yield cluster
+
+
+def switch(cluster, to):
+    assert cluster.call(cluster.active(), "POST", "/system/switch", json={"to": to.name}).ok
+    to.until("/active")
+
+
+def test_the_old_version_ends_what_this_one_tied(mixed):
+    assert mixed.call(mixed.n1, "POST", "/leases", json={"Id": "b", "Ttl": 60}).ok
+    for param in ("small", "other"):
+        assert mixed.call(mixed.n1, "PUT", f"/profiles/p/params/{param}", json=1, headers={"Baton-Lease": "b"}).ok
+    assert mixed.call(mixed.n1, "POST", "/profiles/p/elect", json={"Param": "boss", "Candidate": "x", "Lease": "b"}).ok
+    assert mixed.call(mixed.n1, "POST", "/locks/p/acquire", json={"Owner": "x", "Lease": "b"}).ok
+    switch(mixed, mixed.n2)
+    assert mixed.call(mixed.n2, "DELETE", "/leases/b").status_code == 204
+    assert mixed.call(mixed.n2, "GET", "/profiles/p/params").json() == {"boss": "none"}
+    assert mixed.call(mixed.n2, "GET", "/locks/p").json()["Holders"] == []
+    switch(mixed, mixed.n1)
+    assert mixed.call(mixed.n1, "POST", "/leases", json={"Id": "b", "Ttl": 60}).ok
+    assert mixed.call(mixed.n1, "PUT", "/profiles/p/params/small", json=2, headers={"Baton-Lease": "b"}).ok
+    assert mixed.call(mixed.n1, "DELETE", "/leases/b").status_code == 204
+    assert mixed.call(mixed.n1, "GET", "/profiles/p/params").json() == {"boss": "none"}
+
+
+def test_who_was_elected_by_the_old_version_is_told_so_when_it_asks_again(mixed):
+    switch(mixed, mixed.n2)
+    asked = {"json": {"Param": "boss", "Candidate": "x"}, "headers": {"Idempotency-Key": "once"}}
+    first = mixed.call(mixed.n2, "POST", "/profiles/p/elect", **asked).json()
+    broken = {"json": {"Owner": "x", "Count": 2}, "headers": {"Idempotency-Key": "broken"}}
+    assert mixed.call(mixed.n2, "POST", "/barriers/p/break", **broken).json()["Changed"]
+    switch(mixed, mixed.n1)
+    again = mixed.call(mixed.n1, "POST", "/profiles/p/elect", **asked).json()
+    assert again == {**first, "Run": None} and first["Elected"]
+    assert mixed.call(mixed.n1, "POST", "/barriers/p/break", **broken).json()["Changed"]

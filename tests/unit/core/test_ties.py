@@ -126,6 +126,16 @@ def test_a_lease_that_an_older_version_tied_a_value_to(desk):
     assert desk.param("x") is None
 
 
+def test_a_lease_that_an_older_version_ended_without_what_is_bound_to_it_ties_anew(desk):
+    desk.set("x", 1, "A")
+    desk.do(Change("profiles", "p", "patch", [{"op": "add", "path": "/Description", "value": "the value stays"}]))
+    desk.do(Change("leases", "A", "delete"))
+    desk.grant("A")
+    desk.set("x", 2, "A")
+    desk.revoke("A")
+    assert desk.param("x") is None
+
+
 # --- each tie ends for itself, and what is over is not kept ----------------------------------------------------------------
 
 
@@ -248,6 +258,14 @@ def test_a_profile_that_is_made_anew_does_not_honour_an_old_token(desk):
     desk.profile(boss="a")
     refused("lease_lost", desk.guarded, "A", first)
     assert elect(desk, "a", Lease="A")["Token"] > first
+
+
+def test_one_whom_an_older_version_saw_put_out_by_hand_has_no_token(desk):
+    elect(desk, "a", Lease="A")
+    held, note = token(desk, "a"), desk.heads.committed("seats", note_key(change()))
+    desk.set("boss", "b")
+    desk.do(Change("seats", note.key, "put", note.value))
+    refused("lease_lost", desk.guarded, "A", held)
 
 
 def test_candidates_that_look_alike_are_two(desk):

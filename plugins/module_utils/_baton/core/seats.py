@@ -10,7 +10,7 @@ JSON value; of two objects with a Uuid only that is compared, since an address m
 from __future__ import annotations
 
 import json
-from typing import Any, List, Optional, Sequence
+from typing import Any, List, Optional, Sequence, Tuple
 
 from .documents import Change, Document, Lookup, default_of
 from .leases import FENCING, Moment, Value, check_lease, is_of_term, next_token
@@ -125,8 +125,10 @@ def _empty(kind: str, key: str, at: Sequence[str], place: Optional[int], vacant:
 
 
 def holds_seat(tie: Value, token: int, lookup: Lookup) -> bool:
-    """Return whether the seat that a lease is tied to is held with this token."""
-    noted = _noted(tie["Kind"], tie["Key"], tie["Path"], lookup)
+    """Return whether the seat that a lease is tied to is held with this token. Versions before this one noted who was put out by hand."""
+    document, noted = lookup(tie["Kind"], tie["Key"]), _noted(tie["Kind"], tie["Key"], tie["Path"], lookup)
+    if document is None or not sits(tie["Seat"], find(document.value, tie["Path"])):
+        return False
     return any(same(e["Candidate"], tie["Seat"]) and (e["Lease"], e["Token"]) == (tie["Lease"], token) for e in noted)
 
 
@@ -201,16 +203,22 @@ def _tie(change: Change, entry: Value) -> Change:
 
 def answer(change: Change, before: Lookup, after: Lookup) -> Value:
     """Return what a candidate is told: {Elected, Position, Token, Run, Changed and, of a few, Leaders}."""
-    ask, value = change.body, _standing(after(change.kind, change.key), change, after)
-    sitting = leaders(value, ask)
+    told, sitting = standing(change, after)
+    values = [_standing(look(change.kind, change.key), change, look) for look in (before, after)]
+    notes = [look("seats", note_key(change)) for look in (before, after)]
+    told["Changed"] = not equal(*values) or _values(notes[0]) != _values(notes[1])
+    return {**told, "Leaders": sitting} if len(sitting) <= FEW else told
+
+
+def standing(change: Change, lookup: Lookup) -> Tuple[Value, List[Any]]:
+    """Return where a candidate stands, {Elected, Position, Token, Run}, and who sits."""
+    ask = change.body
+    sitting = leaders(_standing(lookup(change.kind, change.key), change, lookup), ask)
     place = _place(sitting, ask["Candidate"])
     if place is not None and place >= (ask["Seats"] or 1):
         place = None  # it sits beyond the seats that there are now
-    entry = (_entry(change, ask["Candidate"], after) if place is not None else None) or {}
-    notes = [look("seats", note_key(change)) for look in (before, after)]
-    changed = not equal(value, _standing(before(change.kind, change.key), change, before)) or _values(notes[0]) != _values(notes[1])
-    told = {"Elected": place is not None, "Position": place, "Token": entry.get("Token"), "Run": entry.get("Run"), "Changed": changed}
-    return {**told, "Leaders": sitting} if len(sitting) <= FEW else told
+    entry = (_entry(change, ask["Candidate"], lookup) if place is not None else None) or {}
+    return {"Elected": place is not None, "Position": place, "Token": entry.get("Token"), "Run": entry.get("Run")}, sitting
 
 
 def _values(note: Optional[Document]) -> Any:

@@ -16,10 +16,11 @@ from .documents import KINDS, Change, Document, Effect, Lookup
 from .leases import Moment, Value, no_lease
 from .patch import MISSING, find, parse_pointer, pointer
 from .problem import Problem
-from .values import equal
+from .values import equal, is_small
 
 MOST_TIES = 10_000  # of one lease
 FEW = 8  # ties that are not looked through, to see which are over
+SMALL = 1000  # bytes of a value that a tie has, too
 
 
 # --- the lease's side ---------------------------------------------------------------------------------------------------
@@ -84,7 +85,7 @@ def _remove(tie: Value) -> Change:
 
 
 def _is_bound(tie: Value, lookup: Lookup) -> bool:
-    if "Value" in tie:  # as versions before this one tied it
+    if "Lease" not in tie:  # as versions before this one tied it
         document = lookup(tie["Kind"], tie["Key"])
         return document is not None and equal(find(document.value, tie["Path"]), tie["Value"])
     bound = lookup("bound", seats.note_of(tie["Kind"], tie["Key"], tie["Path"][1]))
@@ -141,13 +142,19 @@ def _left(change: Change, param: str, new: Optional[Document], lookup: Lookup) -
 
 def _bind(change: Change, new: Optional[Document], lookup: Lookup) -> List[Change]:
     lease, path = str(change.lease), list(change.at)
-    if _params(new).get(path[1], MISSING) is MISSING:
+    value, document = _params(new).get(path[1], MISSING), lookup("leases", lease)
+    if value is MISSING:
         raise Problem(404, "not_set", f"{pointer(path)} is not set on {change.kind[:-1]} {change.key!r}, so it can't be tied to a lease")
-    if lookup("leases", lease) is None:
+    if document is None:
         raise no_lease(lease)
     key = seats.note_of(change.kind, change.key, path[1])
-    bound = lookup("bound", key)
-    if bound is not None and bound.value["Lease"] == lease:
+    # Versions before this one need the Value: by it they know what goes with the lease. Of a large one they keep what was tied.
+    pointing = {"Kind": change.kind, "Key": change.key, "Path": path, "Lease": lease, "Value": value if is_small(value, SMALL) else None}
+    # And they end a lease without ending what is bound to it: then it is to be tied to the next one of that name.
+    if _is_bound(pointing, lookup) and any(_points_to(item, change) for item in document.value["Ties"]):
         return []
-    pointing = {"Kind": change.kind, "Key": change.key, "Path": path, "Lease": lease}
     return [Change("bound", key, "put", {"Lease": lease}), Change("leases", lease, "tie", pointing)]
+
+
+def _points_to(tie: Value, change: Change) -> bool:
+    return (tie["Kind"], tie["Key"], tie.get("Path"), "Seat" in tie) == (change.kind, change.key, list(change.at), False)

@@ -81,7 +81,8 @@ class Barriers:
     async def _end(self, request: Any, change: Change) -> Any:
         outcome = await submit(self._backend, request, change)
         document = messages.document_of(outcome, change)
-        return messages.respond({**(document.value if document is not None else {}), "Changed": bool((outcome.said or {}).get("Changed"))})
+        said = outcome.said or {"Changed": True}  # what versions before this one remember, changed something
+        return messages.respond({**(document.value if document is not None else {}), **said})
 
 
 def _size(body: Dict[str, Any]) -> Dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any, Dict
 from ...core.documents import Change, check_name
 from ...core.patch import MISSING, find
 from ...core.problem import Problem
-from ...core.seats import MOST_SEATS, leaders
+from ...core.seats import MOST_SEATS, leaders, standing
 from . import members, messages
 from .backend import Backend
 from .documents import allow
@@ -35,9 +35,13 @@ class Elections:
         headers = {"ETag": messages.etag_of(document)} if document is not None else {}
         if outcome.replayed:
             headers["Idempotency-Replayed"] = "true"
-        said = outcome.said or {"Elected": False, "Position": None, "Token": None, "Run": None, "Changed": False}
+        said = outcome.said or self._unsaid(change)
         value = find(document.value, change.at) if document is not None else MISSING
         return messages.respond({"Leaders": leaders(value, ask) if "Leaders" not in said else [], **said}, 200, headers)
+
+    def _unsaid(self, change: Change) -> Dict[str, Any]:
+        """Return the answer to the repeat of what a version before this one was asked: it remembered what changed something only."""
+        return {**standing(change, self._backend.heads().committed)[0], "Changed": True}
 
 
 def _ask(body: Dict[str, Any]) -> Dict[str, Any]:
