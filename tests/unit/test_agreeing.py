@@ -137,6 +137,7 @@ def test_a_batch_is_all_or_nothing(call):
         ([], 422, "list of 1 to"),
         ([7], 422, "a change is an object"),
         ([{"Kind": "tokens", "Key": "x", "Body": []}], 422, "Kind is one of"),
+        ([{"Kind": ["profiles"], "Key": "x", "Body": []}], 422, "Kind is one of"),
         ([{"Kind": "profiles", "Key": "a b", "Action": "delete"}], 400, "can't name a profile"),
         ([{"Kind": "profiles", "Key": "one", "Action": "grant"}], 422, "Action one of"),
         ([{"Kind": "profiles", "Key": "one", "Extra": 1}], 422, "a change is an object"),

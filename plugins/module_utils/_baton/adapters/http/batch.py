@@ -51,7 +51,7 @@ def _change(item: Any, scope: access.Scope) -> Change:
     if not isinstance(item, dict) or set(item) - set(MEMBERS):
         raise Problem(422, "bad_member", f"a change is an object with {', '.join(MEMBERS)}")
     kind, key, action = item.get("Kind"), item.get("Key"), item.get("Action", "patch")
-    if kind not in KINDS or not isinstance(key, str) or action not in ACTIONS:
+    if kind not in tuple(KINDS) or not isinstance(key, str) or action not in ACTIONS:
         raise Problem(422, "bad_member", f"Kind is one of {', '.join(KINDS)}, Key a string, Action one of {', '.join(ACTIONS)}")
     param, unset, match = item.get("Param"), item.get("IfUnset", False), item.get("IfMatch")
     if param is not None and (not isinstance(param, str) or not KINDS[kind].has_params or action not in ("patch", "delete", "put")):
