@@ -5,10 +5,11 @@
 import pytest
 from desk import Desk as Base
 
+from baton.core import seats
 from baton.core.documents import Change
 from baton.core.leases import TOKENS_AN_EPOCH
 from baton.core.problem import Problem
-from baton.core.seats import note_key, token_of
+from baton.core.seats import identity, note_key, same, token_of
 
 AT = ("Params", "my/leader")
 
@@ -144,3 +145,39 @@ def test_what_is_refused_changes_nothing(desk):
         assert caught.value.code == code and desk.value() == "a"
     with pytest.raises(Problem):
         desk.elect("none")
+
+
+def test_whoever_stands_for_one_candidate_has_one_identity():
+    values = [None, True, False, 0, 1, 1.0, 1.5, "1", "", "u", [], [1], [1.0], [True], [[]], {}, {"a": 1}, {"a": 1.0}, {"a": True}]
+    values += [
+        {"b": [1], "a": 1},
+        {"a": 1, "b": [1.0]},
+        {"Uuid": "u"},
+        {"Uuid": "u", "Name": "n"},
+        {"Uuid": 1},
+        {"Uuid": 1.0},
+        {"Uuid": True},
+    ]
+    for one in values:
+        for other in values:
+            assert (identity(one) == identity(other)) is same(one, other), (one, other)
+            assert not same(one, other) or hash(identity(one)) == hash(identity(other))
+
+
+@pytest.mark.parametrize("candidate", [str, lambda number: {"Name": f"n{number}", "Uuid": f"u{number}"}])
+def test_of_many_who_are_elected_each_writes_itself_only(desk, candidate, monkeypatch):
+    """And looks at each of the others a few times only, not at each for each."""
+    desk.elect(candidate(0), seats=500)
+    looked, original = [], seats.same
+    monkeypatch.setattr(seats, "same", lambda a, b: looked.append(1) or original(a, b))
+    for number in range(1, 100):
+        effects = desk.elect(candidate(number), seats=500)
+        assert [len(effect.ops or "a") for effect in effects if effect.kind != "system"] == [1, 1], effects
+        assert len(looked) < 10 * number + 20
+        looked.clear()
+    effects = desk.ask("resign", candidate(50), seats=500)
+    assert [effect.ops for effect in effects if effect.kind == "seats"] == [[{"op": "remove", "path": "/Seats/50"}]]
+    assert desk.token(candidate(50)) is None and desk.token(candidate(51)) is not None
+    desk.do(Change("profiles", "web", "patch", [{"op": "add", "path": "", "value": [candidate(3), candidate(70)]}], at=AT))
+    assert [desk.token(candidate(number)) is not None for number in (3, 4, 70, 99)] == [True, False, True, False]
+    assert len(looked) < 10 * 100

@@ -60,6 +60,7 @@ ACTIONS: Dict[Any, Handler] = {
     ("barriers", "arrive"): barriers.arrive,
     ("barriers", "break"): barriers.break_barrier,
     ("barriers", "reset"): barriers.reset,
+    ("seats", "note"): seats.note,
     ("", "elect"): seats.elect,
     ("", "resign"): seats.resign,
     ("", "untie"): ties.untie,

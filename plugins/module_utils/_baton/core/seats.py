@@ -9,7 +9,6 @@ JSON value; of two objects with a Uuid only that is compared, since an address m
 
 from __future__ import annotations
 
-import json
 from typing import Any, List, Optional, Sequence, Tuple
 
 from .documents import Change, Document, Lookup, default_of
@@ -63,11 +62,36 @@ def elect(change: Change, lookup: Lookup, moment: Moment) -> List[Change]:
         changes.append(Change(*FENCING, "put", {"Last": token}))
     won = {"At": ask["At"], "Run": ask.get("Run")} if old is None else {"At": old["At"], "Run": old.get("Run")}
     entry = {"Candidate": ask["Candidate"], "Token": token, "Lease": ask["Lease"], **won}
-    sitting = [*sitting, ask["Candidate"]]
-    changes.append(Change("seats", note_key(change), "put", {"Seats": [*_others(change, ask["Candidate"], sitting, lookup), entry]}))
+    changes.append(Change("seats", note_key(change), "note", entry))
     if ask["Lease"] is not None:
         changes.append(_tie(change, entry))
     return changes
+
+
+def note(change: Change, lookup: Lookup, _moment: Moment) -> List[Change]:
+    """body: the entry of one who sits. Of thousands who are elected each writes itself only."""
+    entry, document = change.body, lookup("seats", change.key)
+    if document is None:
+        return [Change("seats", change.key, "put", {"Seats": [entry]})]
+    place = _place([other["Candidate"] for other in document.value["Seats"]], entry["Candidate"])
+    operation = {"op": "add", "path": "/Seats/-"} if place is None else {"op": "replace", "path": f"/Seats/{place}"}
+    return [Change("seats", change.key, "patch", [{**operation, "value": entry}])]
+
+
+def put_out(key: str, value: Any, lookup: Lookup) -> List[Change]:
+    """The param beside the note ``key`` was set to ``value``: only those who sit there still have their tokens."""
+    document = lookup("seats", key)
+    if document is None:
+        return []
+    there = set(map(identity, value)) if isinstance(value, list) else set()
+    noted = document.value["Seats"]
+    gone = [place for place, entry in enumerate(noted) if identity(entry["Candidate"]) not in there and not same(value, entry["Candidate"])]
+    if len(gone) == len(noted):
+        return [Change("seats", key, "delete")]
+    if len(gone) > FEW:
+        left = set(range(len(noted))).difference(gone)
+        return [Change("seats", key, "put", {"Seats": [noted[place] for place in sorted(left)]})]
+    return [Change("seats", key, "patch", [{"op": "remove", "path": f"/Seats/{place}"} for place in reversed(gone)])] if gone else []
 
 
 def _write(change: Change, is_set: bool, sitting: Sequence[Any], place: Optional[int]) -> Change:
@@ -127,14 +151,10 @@ def _empty(kind: str, key: str, at: Sequence[str], place: Optional[int], vacant:
 def holds_seat(tie: Value, token: int, lookup: Lookup) -> bool:
     """Return whether the seat that a lease is tied to is held with this token. Versions before this one noted who was put out by hand."""
     document, noted = lookup(tie["Kind"], tie["Key"]), _noted(tie["Kind"], tie["Key"], tie["Path"], lookup)
-    if document is None or not sits(tie["Seat"], find(document.value, tie["Path"])):
+    value = MISSING if document is None else find(document.value, tie["Path"])
+    if not same(value, tie["Seat"]) and not (isinstance(value, list) and any(same(seat, tie["Seat"]) for seat in value)):
         return False
     return any(same(e["Candidate"], tie["Seat"]) and (e["Lease"], e["Token"]) == (tie["Lease"], token) for e in noted)
-
-
-def sits(candidate: Any, value: Any) -> bool:
-    """Return whether a candidate that was elected sits in a param that somebody has set since."""
-    return value is not MISSING and (same(value, candidate) or isinstance(value, list) and any(same(seat, candidate) for seat in value))
 
 
 def token_of(document: Optional[Document], candidate: Any) -> Optional[int]:
@@ -145,11 +165,18 @@ def token_of(document: Optional[Document], candidate: Any) -> Optional[int]:
     return None
 
 
-def text(candidate: Any) -> str:
-    """Return a text that is the same for what stands for one candidate."""
-    if isinstance(candidate, dict) and "Uuid" in candidate:
-        candidate = candidate["Uuid"]
-    return json.dumps(candidate, sort_keys=True)
+def identity(candidate: Any) -> Any:
+    """Return what is equal, and hashes alike, for two values just when they are ``same``."""
+    return ("Uuid", _plain(candidate["Uuid"])) if isinstance(candidate, dict) and "Uuid" in candidate else _plain(candidate)
+
+
+def _plain(value: Any) -> Any:
+    """Return the value itself where Python compares it as JSON has it, to which true is not 1."""
+    if isinstance(value, dict):
+        return ("members", frozenset((name, _plain(item)) for name, item in value.items()))
+    if isinstance(value, list):
+        return ("list", *map(_plain, value))
+    return ("bool", value) if isinstance(value, bool) else value
 
 
 def note_of(kind: str, key: str, param: str) -> str:
@@ -178,12 +205,6 @@ def _noted(kind: str, key: str, path: Sequence[str], lookup: Lookup) -> List[Val
 def _entry(change: Change, candidate: Any, lookup: Lookup) -> Optional[Value]:
     noted = _noted(change.kind, change.key, change.at, lookup)
     return next((entry for entry in noted if same(entry["Candidate"], candidate)), None)
-
-
-def _others(change: Change, candidate: Any, sitting: Sequence[Any], lookup: Lookup) -> List[Value]:
-    """Return the notes of those who sit besides the candidate."""
-    entries = [entry for entry in _noted(change.kind, change.key, change.at, lookup) if not same(entry["Candidate"], candidate)]
-    return [entry for entry in entries if _place(sitting, entry["Candidate"]) is not None]
 
 
 def _tie(change: Change, entry: Value) -> Change:

@@ -47,17 +47,17 @@ def tie(change: Change, lookup: Lookup, _moment: Moment) -> List[Change]:
 
 def live(ties: List[Value], lookup: Lookup) -> List[Value]:
     """Return the ties that stand, each once."""
-    found: Dict[str, Value] = {}
+    found: Dict[Any, Value] = {}
     for item in ties:
         if _stands(item, lookup):
             found.setdefault(_name(item), item)
     return list(found.values())
 
 
-def _name(tie: Value) -> str:
-    """Return a text that is the same for ties to the same thing."""
+def _name(tie: Value) -> Any:
+    """Return what is the same for ties to the same thing."""
     what = pointer(tie["Path"]) if "Path" in tie else tie["Owner"]
-    return f"{tie['Kind']}\n{tie['Key']}\n{what}\n{seats.text(tie['Seat']) if 'Seat' in tie else ''}"
+    return tie["Kind"], tie["Key"], what, "Seat" in tie, seats.identity(tie.get("Seat"))
 
 
 def _stands(tie: Value, lookup: Lookup) -> bool:
@@ -126,17 +126,11 @@ def _params(document: Optional[Document]) -> Dict[str, Any]:
 
 def _left(change: Change, param: str, new: Optional[Document], lookup: Lookup) -> List[Change]:
     """The param was set: a value that was bound there is another's now, and only those who sit there still do."""
-    key, changes = seats.note_of(change.kind, change.key, param), []
-    bound, note = lookup("bound", key), lookup("seats", key)
+    key = seats.note_of(change.kind, change.key, param)
+    changes = seats.put_out(key, _params(new).get(param, MISSING), lookup)
+    bound = lookup("bound", key)
     if bound is not None and not (change.lease == bound.value["Lease"] and change.at[1] == param):
         changes.append(Change("bound", key, "delete"))
-    if note is not None:
-        value = _params(new).get(param, MISSING)
-        sitting = [entry for entry in note.value["Seats"] if seats.sits(entry["Candidate"], value)]
-        if not sitting:
-            changes.append(Change("seats", key, "delete"))
-        elif len(sitting) < len(note.value["Seats"]):
-            changes.append(Change("seats", key, "put", {"Seats": sitting}))
     return changes
 
 
