@@ -272,3 +272,15 @@ def test_slots_are_for_those_who_do_not_share():
     desk.release("b")
     assert desk.held_by() == ["r1"]
     refused("shared_differs", desk.acquire, "r1")
+
+
+def test_thousands_of_readers_are_let_in_at_once():
+    """Not one after the other, each with a copy of the lock."""
+    desk = Desk()
+    desk.acquire("w")
+    for number in range(50):
+        desk.acquire(f"r{number}", shared=True)
+    desk.acquire("w2")
+    (effect,) = desk.do(Change("locks", "l", "release", {"Owner": "w", "Token": None}))
+    assert effect.ops is None and desk.held_by() == [f"r{number}" for number in range(50)]
+    assert desk.stands("w2")["Ahead"] == 0 and desk.stands("r7")["Position"] == 7

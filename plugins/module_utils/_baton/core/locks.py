@@ -17,7 +17,7 @@ from .patch import pointer
 from .problem import Problem
 
 MOST_SLOTS = 100_000
-FEW = 8  # holders that an answer is remembered with
+FEW = 8  # holders that an answer is remembered with, or that are let in one by one
 
 
 def acquire(change: Change, lookup: Lookup, moment: Moment) -> List[Change]:
@@ -101,13 +101,17 @@ def _leave(document: Document, owner: str) -> List[Change]:
     holders, queue = ({name: entry for name, entry in lock[of].items() if name != owner} for of in ("Holders", "Queue"))
     if not holders and not queue:
         return [Change("locks", document.key, "delete")]
-    operations = [{"op": "remove", "path": pointer((part, owner))}]
     line = [(int(entry["Token"]), name) for name, entry in queue.items()]
     heapq.heapify(line)
+    entering: List[str] = []
     while line and _has_room(lock["Slots"], holders, _is_shared(queue[line[0][1]])):
-        _token, first = heapq.heappop(line)
-        holders[first] = queue[first]
-        operations.append({"op": "move", "from": pointer(("Queue", first)), "path": pointer(("Holders", first))})
+        entering.append(heapq.heappop(line)[1])
+        holders[entering[-1]] = queue[entering[-1]]
+    if len(entering) > FEW:  # readers: moved one by one, thousands of them would copy the lock as often
+        left = {name: entry for name, entry in queue.items() if name not in holders}
+        return [Change("locks", document.key, "put", {**lock, "Holders": holders, "Queue": left})]
+    operations = [{"op": "remove", "path": pointer((part, owner))}]
+    operations += [{"op": "move", "from": pointer(("Queue", name)), "path": pointer(("Holders", name))} for name in entering]
     return [Change("locks", document.key, "patch", operations)]
 
 
