@@ -6,6 +6,7 @@ import pytest
 from desk import Desk as Base
 from desk import refused
 
+from baton.core import client_leases
 from baton.core.client_leases import ClientLeases
 from baton.core.documents import Change
 from baton.core.leases import TOKENS_AN_EPOCH
@@ -203,6 +204,20 @@ def test_a_lease_whose_end_committed_while_time_stood_still_can_be_made_anew_and
     desk.grant("x")
     leases.committed(desk.changed, 114.0)
     assert leases.left("x", 114.0) == 10.0 and leases.keep("x", desk.heads, 115.0) == 10.0
+
+
+def test_of_thousands_of_leases_that_end_together_some_end_with_each_tick_the_oldest_first(monkeypatch):
+    monkeypatch.setattr(client_leases, "MOST_AT_ONCE", 2)
+    desk, leases = Desk(), ClientLeases(0.1, 2.0)
+    leases.tick(True, desk.heads, 100.0)
+    for number, key in enumerate("edcba"):
+        desk.grant(key, 1.0)
+        leases.committed(desk.changed, 100.0 + number / 10)
+    ended = []
+    for moment in (101.6, 101.7, 101.8, 101.9):
+        ended.append(leases.tick(True, desk.heads, moment))
+        assert leases.keep("a", desk.heads, moment) is None, "none comes back to life because it waits for its end"
+    assert ended == [["e", "d"], ["c", "b"], ["a"], []]
 
 
 def test_a_new_active_can_be_asked_before_its_first_tick():
