@@ -299,3 +299,15 @@ def test_thousands_of_readers_are_let_in_at_once():
     (effect,) = desk.do(Change("locks", "l", "release", {"Owner": "w", "Token": None}))
     assert effect.ops is None and desk.held_by() == [f"r{number}" for number in range(50)]
     assert desk.stands("w2")["Ahead"] == 0 and desk.stands("r7")["Position"] == 7
+
+
+def test_an_answer_that_is_remembered_is_small():
+    desk = Desk()
+    desk.profile()
+    for number in range(4):
+        body = {"Owner": f"r{number}", "Lease": None, "Slots": None, "Shared": True, "Queue": True, "Data": "x" * 600, "At": 0}
+        desk.do(Change("locks", "l", "acquire", body))
+        assert number in (1, 2) or ("Holders" in desk.said) is (number == 0) and desk.said["Held"]
+        ask = {"Candidate": f"{number}" * 600, "Seats": 9, "Vacant": None, "Lease": None, "At": 0}
+        desk.do(Change("profiles", "p", "elect", ask, at=("Params", "row")))
+        assert number in (1, 2) or ("Leaders" in desk.said) is (number == 0) and desk.said["Position"] == number

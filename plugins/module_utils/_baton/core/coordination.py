@@ -13,6 +13,9 @@ from . import barriers, leases, locks, seats, ties
 from .documents import Change, Lookup
 from .leases import Handler, Moment, Value
 from .problem import Problem
+from .values import is_small
+
+MOST_SAID = 2000  # bytes: half a million answers are remembered
 
 
 def expand(change: Change, lookup: Lookup, moment: Moment) -> Optional[List[Change]]:
@@ -30,7 +33,8 @@ def answer(changes: Sequence[Change], before: Lookup, after: Lookup) -> Optional
     change = asked[0]
     handler = ANSWERS.get((change.kind, change.action)) or ANSWERS.get(("", change.action))
     if handler is not None:
-        return handler(change, before, after)
+        said = handler(change, before, after)
+        return said if is_small(said, MOST_SAID) else {name: item for name, item in said.items() if name not in ("Leaders", "Holders")}
     made = change.action == "put" and len(asked) == 1 and before(change.kind, change.key) is None
     return {"Created": True} if made else None
 
