@@ -216,6 +216,12 @@ def test_every_change_can_be_fenced(call, method, path, body):
     call("DELETE", "/leases/term")
 
 
+@pytest.mark.parametrize(("method", "path", "body"), FENCED)
+def test_every_change_can_come_too_late(call, method, path, body):
+    answer = call(method, path, body, **{"Baton-Deadline": "1"})
+    assert answer.status_code == 503 and answer.json()["type"] == "urn:baton:deadline_passed", answer.text
+
+
 @pytest.mark.parametrize(
     ("method", "path", "header"),
     [

@@ -124,11 +124,16 @@ class Service:
         return leading.client_leases.left(lease, self._clock()) if leading is not None else None
 
     async def store_file(
-        self, path: str, blob: BlobInfo, idempotency: Optional[Idempotency] = None, fence: Sequence[Change] = ()
+        self,
+        path: str,
+        blob: BlobInfo,
+        idempotency: Optional[Idempotency] = None,
+        deadline: Optional[float] = None,
+        fence: Sequence[Change] = (),
     ) -> Outcome:
         """Name a file content that is in our blob store; it reaches every in-sync node before the name commits."""
         value = {"Path": path, "Sha256": blob.sha256, "Size": blob.size, "Modified": int(time.time())}
-        return await self.submit([*fence, Change("files", path, "put", value)], idempotency, None, [blob.sha256])
+        return await self.submit([*fence, Change("files", path, "put", value)], idempotency, deadline, [blob.sha256])
 
     def check_serving(self, stale: bool = False) -> None:
         """Raise Problem 307 or 503 unless this node may answer strong reads at this moment (or ``stale`` ones, until it stops)."""

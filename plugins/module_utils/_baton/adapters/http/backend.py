@@ -31,7 +31,12 @@ class Backend(Protocol):
     def lease_left(self, lease: str) -> Optional[float]: ...
 
     async def store_file(
-        self, path: str, blob: BlobInfo, idempotency: Optional[Idempotency] = None, fence: Sequence[Change] = ()
+        self,
+        path: str,
+        blob: BlobInfo,
+        idempotency: Optional[Idempotency] = None,
+        deadline: Optional[float] = None,
+        fence: Sequence[Change] = (),
     ) -> Outcome: ...
 
     def check_serving(self, stale: bool = False) -> None: ...

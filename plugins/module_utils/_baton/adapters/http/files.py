@@ -16,6 +16,7 @@ from ..files import BlobInfo, BlobStore, is_sha256
 from . import messages
 from .backend import Backend
 from .documents import READ, allow
+from .leases import submit
 
 CHUNK = 256 << 10
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})\Z", re.ASCII)
@@ -46,7 +47,7 @@ class Files:
         allow(request, "GET", "HEAD", "PUT", "DELETE")
         if request.method == "DELETE":
             change = Change("files", path, "delete", if_match=self._revision(request, path))
-            outcome = await self._backend.submit([*messages.fence(request), change], await messages.idempotency(request))
+            outcome = await submit(self._backend, request, change)
             return messages.changed(request, None, None, 204, outcome.replayed)
         return await self._put(request, path)
 
@@ -64,10 +65,10 @@ class Files:
     async def _put(self, request: Any, path: str) -> Any:
         self._backend.check_serving()
         expected = _expected(request)
-        fence = messages.fence(request)
+        fence, deadline = messages.fence(request), messages.deadline(request)
         blob = await receive(request.content, self._blobs, expected)
         key = _key(request, blob)
-        outcome = await self._backend.store_file(path, blob, key, fence)
+        outcome = await self._backend.store_file(path, blob, key, deadline, fence)
         headers = {"ETag": f'"{blob.sha256}"'}
         if outcome.replayed:
             headers["Idempotency-Replayed"] = "true"
