@@ -309,6 +309,32 @@ def test_a_repeat_gets_the_first_answer_whatever_has_happened_since_and_at_any_a
         assert again == first[number], request
 
 
+def test_a_repeat_is_done_also_where_only_the_documents_of_now_are_known(tmp_path):
+    """After a restart beyond a checkpoint; what stands there is of another kind, or another's."""
+    with Cluster(tmp_path, 1, "local", ["--checkpoint-entries", "20", "--keep-entries", "20"]) as one:
+
+        def call(method, path, body=None, **headers):
+            return one.call(one.n1, method, path, headers=headers, **({} if body is None else {"json": body}))
+
+        asked = (
+            ("POST", "/profiles/p/elect", {"Param": "s", "Candidate": "x" * 3000, "Seats": 2}),
+            ("DELETE", "/profiles/p/params/gone", None),
+            ("DELETE", "/profiles/q", None),
+        )
+        for name in "pq":
+            call("PUT", f"/profiles/{name}", {"Params": {"gone": 1}})
+        first = [seen(call(*request, **{"Idempotency-Key": f"once-{number}"})) for number, request in enumerate(asked)]
+        call("PUT", "/profiles/p/params/s", "one value")
+        for name in "pq":
+            call("PUT", f"/profiles/{name}/params/gone" if name == "p" else "/profiles/q", {})
+        for number in range(40):
+            assert call("PUT", "/profiles/p/params/n", number).ok
+        one.n1.kill()
+        one.n1.start().until("/active")
+        again = [seen(call(*request, **{"Idempotency-Key": f"once-{number}"})) for number, request in enumerate(asked)]
+        assert again[1:] == first[1:] and again[0][0] == 200 and again[0][1] == {**first[0][1], "Leaders": ["one value"]}
+
+
 def seen(answer):
     """What a client sees of an answer."""
     return answer.status_code, answer.json() if answer.content else None

@@ -174,7 +174,7 @@ class Documents:
         created = created or (request.method == "PUT" and not change.at and bool(outcome.said))
         document = messages.document_of(outcome, change)
         value = _value(document, change.at)
-        if value is MISSING:
+        if value is MISSING or request.method == "DELETE":  # of a repeated one, another may stand there by now
             return messages.changed(request, None, None, 204, outcome.replayed)
         return messages.changed(request, value, document, 201 if created else 200, outcome.replayed)
 

@@ -37,7 +37,8 @@ class Elections:
             headers["Idempotency-Replayed"] = "true"
         said = outcome.said or self._unsaid(change)
         value = find(document.value, change.at) if document is not None else MISSING
-        return messages.respond({"Leaders": leaders(value, ask) if "Leaders" not in said else [], **said}, 200, headers)
+        as_it_is = ask if isinstance(value, list) else {**ask, "Seats": None}  # of a repeat it may be another thing by now
+        return messages.respond({"Leaders": leaders(value, as_it_is) if "Leaders" not in said else [], **said}, 200, headers)
 
     def _unsaid(self, change: Change) -> Dict[str, Any]:
         """Return the answer to the repeat of what a version before this one was asked: it remembered what changed something only."""
