@@ -200,6 +200,8 @@ FENCED = (
     ("DELETE", "/leases/fenced-new", None),
     ("PUT", "/files/fenced", {"x": 1}),
     ("DELETE", "/files/fenced", None),
+    ("PUT", "/params/fenced/token", {}),
+    ("PUT", "/files/fenced/keepalive", {"x": 1}),
 )
 
 

@@ -31,6 +31,7 @@ from .tokens import NODE, Tokens
 LOG = logging.getLogger("baton.http")
 PREFIX = ["", "api", "v3"]
 FENCED = ("profiles", "machines", "params", "batch", "leases", "locks", "barriers", "files")
+UNFENCED = (("profiles", ["token"]), ("leases", ["keepalive"]))  # no change of what is fenced
 PROBES = ("active", "passive", "in-sync", "health")
 Handler = Callable[[Any], Awaitable[Any]]
 
@@ -147,7 +148,7 @@ class Api:
 def _check_lease_headers(request: Any, kind: str, rest: List[str]) -> None:
     """Raise Problem 400 where a header that makes a change depend on a lease has no meaning: it is never just ignored."""
     writes = request.method not in ("GET", "HEAD")
-    fenced = kind in FENCED and writes and rest[1:] not in (["token"], ["keepalive"])
+    fenced = kind in FENCED and writes and (kind, rest[1:]) not in UNFENCED
     ties = writes and (kind == "batch" or kind in ("profiles", "machines") and rest[1:2] == ["params"])
     for header, has_meaning in (("If-Lease", fenced), ("Baton-Lease", ties)):
         if header in request.headers and not has_meaning:
