@@ -44,7 +44,7 @@ format: venv ## let ruff lay out the Python code
 	@$(BIN)/ruff format -q . && $(BIN)/ruff check -q --fix .
 
 unit: build build/json-patch-tests/tests.json ## unit tests (real servers on loopback)
-	@$(BIN)/python -m pytest tests/unit
+	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit
 
 build/json-patch-tests/tests.json:
 	@$(BIN)/python tests/tools/fetch_json_patch_tests.py build/json-patch-tests

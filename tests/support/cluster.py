@@ -3,12 +3,14 @@
 """Real batond processes on loopback: one cluster of several nodes, each with its data directory and log."""
 
 import asyncio
+import itertools
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import requests
@@ -18,10 +20,17 @@ HA_TOKEN = "the-secret-of-the-nodes"
 DEADLINE = 30.0
 
 
+PORTS = range(20_000, 32_000)  # below those that the kernel gives to outgoing connections: a node that is down keeps its port
+_numbers = itertools.count(os.getpid() * 97)  # tests that run beside these begin elsewhere
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    while True:
+        port = PORTS[next(_numbers) % len(PORTS)]
+        with socket.socket() as probe:
+            with suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return port
 
 
 def until(condition, what, seconds=DEADLINE):
