@@ -220,3 +220,21 @@ def test_a_message_says_what_differs(desk, more, says):
     with pytest.raises(Problem) as caught:
         desk.arrive("b", **more)
     assert caught.value.detail == f"barrier 'b' waits for 3 by name while somebody waits, and {says}"
+
+
+def test_who_came_in_a_run_that_is_gone_is_not_waited_with(desk):
+    for owner in "ab":
+        desk.arrive(owner, count=4, age=5)
+    desk.arrive("x", count=4, age=5)  # of another controller, which lives
+    desk.at += 60_000  # the run of a and b was killed, and begun again
+    for owner in "acd":
+        desk.arrive(owner, count=4, age=2)
+    assert (desk.said["Outcome"], desk.said["Arrived"]) == ("waits", 3), "b has not come in this run"
+    desk.arrive("x", count=4, generation=1, age=65)  # it asks how it stands, and is there again
+    assert desk.stands(1)["Outcome"] == "opened"
+
+
+def test_who_asks_twice_in_one_run_is_one(desk):
+    desk.arrive("a", count=2, age=5)
+    desk.at += 1000
+    assert desk.arrive("a", count=2, age=6) == [] and desk.stands(1)["Arrived"] == 1

@@ -35,14 +35,17 @@ def arrive(change: Change, lookup: Lookup, moment: Moment) -> List[Change]:
             raise Problem(409, "no_generation", f"barrier {change.key!r} has no generation {ask['Generation']}: it was deleted meanwhile")
         if ask["Generation"] < number or owner in barrier["Arrived"]:
             return []
-    elif barrier["Broken"] is not None and (owner in barrier["Arrived"] or _is_younger(barrier, ask, moment)):
+    elif barrier["Broken"] is not None and (owner in barrier["Arrived"] or _is_younger(barrier["Broken"], ask, moment)):
         barrier = _next(barrier, barrier["Broken"])
         number = barrier["Generation"]
+    elif owner in barrier["Arrived"] and _is_younger(barrier["Arrived"][owner], ask, moment):
+        # It came in an earlier run, which is gone, and maybe others with it. Whoever waits still asks again soon, and comes by that.
+        barrier = {**barrier, "Arrived": {name: e for name, e in barrier["Arrived"].items() if not _is_younger(e, ask, moment)}}
     barrier = _sized(barrier, ask)
     if owner in barrier["Arrived"]:
         return []
     check_lease(ask["Lease"], lookup)  # not before: who asks how it ended is told, though its lease may have ended meanwhile
-    arrived = {**barrier["Arrived"], owner: {"Lease": ask["Lease"], "At": ask["At"]}}
+    arrived = {**barrier["Arrived"], owner: {"Lease": ask["Lease"], "At": ask["At"], "Clock": moment.at}}
     full = _is_full(barrier, arrived)
     if full:
         after = _next(barrier, barrier["Broken"] or {"Outcome": "opened", "Arrived": len(arrived)})
@@ -61,9 +64,9 @@ def _is_full(barrier: Value, arrived: Value) -> bool:
     return len(arrived) >= len(barrier["Members"]) and all(name in arrived for name in barrier["Members"])
 
 
-def _is_younger(barrier: Value, ask: Value, moment: Moment) -> bool:
-    """Whether a run began after the generation was broken; by the log's time, whatever clocks its hosts have."""
-    clock = barrier["Broken"].get("Clock")
+def _is_younger(than: Value, ask: Value, moment: Moment) -> bool:
+    """Whether a run began after somebody came, or the generation was broken; by the log's time, whatever clocks its hosts have."""
+    clock = than.get("Clock")
     return clock is not None and ask.get("Age") is not None and moment.at - ask["Age"] * 1000 > clock
 
 
@@ -132,7 +135,7 @@ def break_barrier(change: Change, lookup: Lookup, moment: Moment) -> List[Change
     check_id("barrier", change.key, slashes=True)
     ask, document = change.body, lookup("barriers", change.key)
     barrier: Value = document.value if document is not None else _new(change.key)
-    if ask["Generation"] is None and barrier["Broken"] is not None and _is_younger(barrier, ask, moment):
+    if ask["Generation"] is None and barrier["Broken"] is not None and _is_younger(barrier["Broken"], ask, moment):
         barrier = _next(barrier, barrier["Broken"])
     if ask["Generation"] not in (None, barrier["Generation"]) or barrier["Broken"] is not None:
         return []
