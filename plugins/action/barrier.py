@@ -23,9 +23,12 @@ class ActionModule(BatonAction):
 
     def run(self, tmp=None, task_vars=None):
         self._hosts = len((task_vars or {}).get("ansible_play_batch", ()))
+        self._name = (task_vars or {}).get("inventory_hostname", "")
         return super().run(tmp, task_vars)
 
     def perform(self, context):
+        if not context.params["owner"] and self._name in (context.params["members"] or ()):
+            context.params = {**context.params, "owner": self._name}
         waits = context.params["state"] == "arrived" and not context.check and not self._task.run_once
         forks = CLIARGS.get("forks")
         if waits and forks and forks < self._hosts:

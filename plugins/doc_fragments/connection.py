@@ -13,12 +13,14 @@ options:
   url:
     description:
       - Addresses of nodes, tried in order; any node leads to the active. The VIP is a good one.
-      - Without it the environment variable E(BATON_URL) is used, or E(RS_ENDPOINT).
+      - Without it the environment variable E(BATON_URL) is used, or E(RS_ENDPOINT). The keyword C(environment) of a play, block or task
+        may set these variables, too.
     type: list
     elements: str
   token:
     description:
-      - The token. Without it O(token_file), then the environment variables E(BATON_TOKEN), E(BATON_TOKEN_FILE) and E(RS_TOKEN) are used.
+      - The cluster's token, not a fencing token.
+      - Without it O(token_file), then the environment variables E(BATON_TOKEN), E(BATON_TOKEN_FILE) and E(RS_TOKEN) are used.
     type: str
   token_file:
     description: A file on the controller that has the token.

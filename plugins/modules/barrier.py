@@ -35,8 +35,8 @@ options:
     default: arrived
   owner:
     description:
-      - Who comes. The default is the inventory hostname.
-      - Where the module itself runs instead of its action plugin, it is the host's own name.
+      - Who comes. The default is the inventory hostname, as O(members) have it.
+      - With O(count), a name that every machine has, such as V(localhost), becomes the machine's own, such as C(web1@3f2a9c1b).
     type: str
   count:
     description: How many must come.

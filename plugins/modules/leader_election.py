@@ -36,7 +36,8 @@ options:
     description:
       - What stands for this host, of any JSON type, such as a name or an object with C(Name), C(Uuid) and C(Address).
       - Of two objects with a C(Uuid) only that is compared. A seat whose holder has another address now is updated in place.
-      - The default is the inventory hostname. Where the module itself runs instead of its action plugin, it is the host's own name.
+      - The default is the inventory hostname. One that every machine has, such as V(localhost), becomes the machine's own name and
+        some digits of its machine id, such as C(web1@3f2a9c1b).
     type: raw
   vacant:
     description: The value of the param that means that nobody leads. A param that is not set is vacant, too.

@@ -32,7 +32,9 @@ options:
   owner:
     description:
       - Who holds it. Tasks with the same owner share the lock, and only the owner releases it.
-      - The default is the inventory hostname. Where the module itself runs instead of its action plugin, it is the host's own name.
+      - The default is this host in this run of ansible-playbook, such as C(web-1, run 3f2a1b0c on ctl-2), so that two runs exclude each
+        other also on one host. Give a name if one run takes the lock and another one releases it.
+      - Where the module itself runs instead of its action plugin, nobody knows the run, and it is the machine alone.
     type: str
   slots:
     description: How many may hold it at once; all who ask must agree. The default is what those who hold it said, else 1.

@@ -19,7 +19,9 @@ extends_documentation_fragment:
   - baton.ha.attributes.changing
 options:
   name:
-    description: Name of the machine. The default is the inventory hostname.
+    description:
+      - Name of the machine. The default is the inventory hostname.
+      - One that every machine has, such as V(localhost), becomes the machine's own, such as C(web1@3f2a9c1b).
     type: str
   uuid:
     description: Uuid of the machine. The default is made from its name.

@@ -6,18 +6,24 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import ssl
 
 from ansible import constants
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
+from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 from ansible.release import __version__ as ansible_version
 from ansible.utils.display import Display
+from ansible_collections.baton.ha.plugins.module_utils._baton.contender import machine_name, run_of, this_machine
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks.common import Context, perform, text_for_numbers
 
 TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # a process's first one costs milliseconds: made here, before workers are forked
 TEXT_FOR_NUMBERS = text_for_numbers(ansible_version) and not constants.config.get_config_value("DEFAULT_JINJA2_NATIVE")
+OURS = ("BATON_", "RS_ENDPOINT", "RS_TOKEN")  # of `environment:`; the rest, such as HOME, is meant for the host
+SECRETS = ("BATON_TOKEN", "RS_TOKEN")
 
 
 class BatonAction(ActionBase):
@@ -37,12 +43,48 @@ class BatonAction(ActionBase):
 
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
+        task_vars = task_vars or {}
         checked = ArgumentSpecValidator(self.SPEC, **self.RULES).validate(self._task.args)
         if checked.error_messages:
-            return {**result, "failed": True, "msg": "; ".join(checked.error_messages)}
-        host = (task_vars or {}).get("inventory_hostname", "")
-        context = Context(checked.validated_parameters, self._task.check_mode, host, self._task.diff, self._progress(host))
-        context.text_for_numbers = TEXT_FOR_NUMBERS
+            return {**result, "failed": True, "msg": problems(checked, self._task.action)}
+        environ = {**os.environ, **self._environment()}
+        context = Context(
+            checked.validated_parameters,
+            self._task.check_mode,
+            self._machine(task_vars),
+            self._task.diff,
+            self._progress(task_vars.get("inventory_hostname", "")),
+            environ=environ,
+            text_for_numbers=TEXT_FOR_NUMBERS,
+            play=this_run(),
+        )
         answer = perform(self.perform, context)
         hidden = {v for k, v in checked.validated_parameters.items() if self.SPEC.get(k, {}).get("no_log") and v}
-        return {**result, **remove_values(answer, hidden)}
+        return {**result, **remove_values(answer, hidden | {environ[name] for name in SECRETS if environ.get(name)})}
+
+    def _environment(self):
+        """Return what the keyword `environment` of task, block and play says of the cluster."""
+        found = {}
+        self._compute_environment_string(found)
+        return {str(name): str(value) for name, value in found.items() if str(name).startswith(OURS)}
+
+    def _machine(self, task_vars):
+        """Return a name for the task's host that no other machine has."""
+        name = task_vars.get("inventory_hostname", "")
+        # Of a delegated task the connection is to another host than the one that the name is of.
+        way = task_vars.get("ansible_connection") if self._task.delegate_to else self._connection.transport
+        address = self._templar.template(task_vars.get("ansible_host") or "")
+        return machine_name(name, str(way or "local").rpartition(".")[2] == "local", str(address), this_machine())
+
+
+def this_run():
+    """Return the run that this process is, or works for: tasks run in processes that are forked from it."""
+    parent = multiprocessing.parent_process()
+    return run_of(os.getpid() if parent is None else parent.pid)
+
+
+def problems(checked, action):
+    """Return what is wrong with a task's options, in one line. An unknown one comes first: it may be why another is missing."""
+    unknown = [error.msg for error in checked.errors.errors if isinstance(error, UnsupportedError)]
+    others = [error.msg for error in checked.errors.errors if not isinstance(error, UnsupportedError)]
+    return "; ".join([f"Unsupported parameters for ({action}): {msg}" for msg in unknown] + others)

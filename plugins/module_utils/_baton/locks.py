@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import time
-from typing import Any, Callable, Dict, List, Optional, Union
+from typing import Any, Callable, Dict, List, Mapping, Optional, Union
 
 from .client import POLL, Client, quoted
-from .client_error import ClientError
+from .client_error import ClientError, one_line
+from .contender import since
 
 Lock = Dict[str, Any]
 Ttl = Union[float, str]
@@ -20,6 +21,19 @@ Ttl = Union[float, str]
 def own_lease(what: str, name: str, owner: str) -> str:
     """Return the id of the lease under which ``owner`` has a lock, seat or place when none is named: the same in every run."""
     return f"{what}-" + hashlib.sha256(f"{name}\n{owner}".encode()).hexdigest()[:24]
+
+
+MOST_NAMED = 5
+
+
+def held_by(problem: Mapping[str, Any], lock: str) -> str:
+    """Say who holds a lock, since when, and how long the line is; ``problem``: what the server answered, with holders and ahead."""
+    found = sorted(problem.get("holders") or [], key=lambda entry: int(entry["Token"]))
+    named = "; ".join(one_line(f"{entry['Owner']}, since {since(entry['At'], time.time())}") for entry in found[:MOST_NAMED])
+    more = f" and {len(found) - MOST_NAMED} others" if len(found) > MOST_NAMED else ""
+    ahead = problem.get("ahead")
+    line = "" if ahead is None else f"; {ahead} wait before us" if ahead else "; we are next"
+    return f"lock {lock!r} is held by {named or 'nobody'}{more}{line}"
 
 
 def _path(lease: str) -> str:
@@ -80,7 +94,12 @@ class Locks:
         """Ask once, waiting in line for ``wait`` seconds at most; ClientError "locked" when it was not our turn."""
         body = {"Owner": owner, "Lease": lease, "Slots": slots, "Wait": wait, "Data": data}
         path, total = f"/locks/{quoted(lock)}/acquire", max(self._client.connection.timeout, wait + 5.0)
-        return dict(self._client.post(path, body, total=total, attempt=wait + 10.0).body)
+        try:
+            return dict(self._client.post(path, body, total=total, attempt=wait + 10.0).body)
+        except ClientError as error:
+            if error.code != "locked":
+                raise
+            raise ClientError(error.kind, held_by(error.problem, lock), error.status, error.problem) from None
 
     def acquire(
         self, lock: str, owner: str, ttl: Optional[Ttl], slots: Optional[int] = None, timeout: float = 300.0, data: Any = None,

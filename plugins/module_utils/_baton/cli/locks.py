@@ -40,7 +40,7 @@ def list_locks(context: Context) -> None:
 
 
 def _owners(lock: Lock, part: str) -> str:
-    return ", ".join(entry["Owner"] for entry in lock[part]) or "-"
+    return "; ".join(entry["Owner"] for entry in lock[part]) or "-"
 
 
 def show_lock(context: Context) -> None:

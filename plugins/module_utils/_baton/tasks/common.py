@@ -8,13 +8,13 @@ the controller. ``run`` returns the result or raises ClientError, which becomes 
 from __future__ import annotations
 
 import os
-import platform
 import re
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from ..client import REQUESTS_ERROR, Client, connect
 from ..client_error import ClientError
+from ..contender import Run, this_machine
 
 Result = Dict[str, Any]
 
@@ -27,12 +27,15 @@ CONNECTION: Dict[str, Any] = {
     "timeout": {"type": "float"},
 }
 
+FENCING = "token is a number: that is a fencing token, so give it as only_under.token; the option token is for the cluster's"
+
 
 @dataclass
 class Context:
     """One run of a task. ``host``: a name for this host when the task gives none; ``say`` shows a line of progress.
 
     ``text_for_numbers``: a number that a template gave may have come as its text.
+    ``play``: the run of ansible-playbook that the task is part of; None on a host, where nobody knows it.
     """
 
     params: Mapping[str, Any]
@@ -43,6 +46,7 @@ class Context:
     warnings: List[str] = field(default_factory=list)
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     text_for_numbers: bool = False
+    play: Optional[Run] = None
     _client: Optional[Client] = None
 
     @property
@@ -51,8 +55,15 @@ class Context:
         if REQUESTS_ERROR is not None:
             raise ClientError("usage", f"{REQUESTS_ERROR}")
         if self._client is None:
+            if str(self.params.get("token") or "").isdigit():
+                raise ClientError("usage", FENCING)
             self._client = connect(self.params, self.environ)
         return self._client
+
+    @property
+    def owner(self) -> str:
+        """Return who takes what the task takes: this machine in this run."""
+        return self.play.owner(self.host) if self.play is not None else self.host
 
     def close(self) -> None:
         if self._client is not None:
@@ -85,7 +96,7 @@ def text_for_numbers(version: str) -> bool:
 
 def answer(module: Any, run: Callable[[Context], Result]) -> None:
     """Run a task as an AnsibleModule and end the process; where a task names no host, it is this one."""
-    context = Context(module.params, module.check_mode, platform.node(), module._diff)
+    context = Context(module.params, module.check_mode, this_machine(), module._diff)
     context.text_for_numbers = text_for_numbers(str(getattr(module, "ansible_version", "")))
     result = perform(run, context)
     if result.pop("failed", False):

@@ -22,7 +22,7 @@ SPEC = spec(
 
 
 def run(context: Context) -> Result:
-    params = {**context.params, "owner": context.params["owner"] or context.host}
+    params = {**context.params, "owner": context.params["owner"] or context.owner}
     locks = Locks(context.client)
     before = locks.show(params["name"]) if context.check or context.diff else None
     if context.check and before is not None:
