@@ -13,7 +13,10 @@ version_added: 0.1.0
 description:
   - At most O(slots) owners hold the lock at once, under one controller or several. The others wait in line and are let in
     in the order in which they asked.
-  - A lock expires O(ttl) after the last task that acquired it, so that a controller that dies blocks nobody for longer.
+  - A lock is held until it is released, or until its run of ansible-playbook ends, however it ends. A controller that dies blocks
+    nobody for longer than 20 seconds.
+  - For that the first task of a run that takes a lock starts a small process on the controller, which keeps the lease C(run-ID) alive
+    while ansible-playbook lives, and ends it then. It keeps its files in a private directory in E(XDG_RUNTIME_DIR), or E(TMPDIR).
   - Acquiring a lock that this owner holds already renews it and changes nothing else.
 extends_documentation_fragment:
   - baton.ha.connection
@@ -41,10 +44,12 @@ options:
     type: int
   ttl:
     description:
-      - How long the lock is kept without being renewed, such as V(90s), V(10m) or V(2h). Choose it longer than the longest task under it.
+      - How long the lock is kept without being renewed, such as V(90s), V(10m) or V(2h), also when the run has ended. Choose it longer
+        than the longest task under it; each task that acquires the lock again begins the time anew.
       - V(0) keeps it until it is released, whatever happens.
+      - Without it, and without O(lease), the lock lives as long as the run. Where the module itself runs instead of its action plugin,
+        nobody can see a run end, and the lock is kept for V(10m).
     type: str
-    default: 10m
   lease:
     description: A lease that the lock is tied to, instead of one of its own; O(ttl) is not used then.
     type: str
@@ -88,7 +93,6 @@ EXAMPLES = r"""
       baton.ha.lock:
         name: web/update
         slots: 2
-        ttl: 30m
         wait_timeout: 3600
   always:
     - name: Let the next one in
@@ -123,7 +127,7 @@ lease:
   description: The lease that the lock is tied to; V(none) when there is none.
   returned: success
   type: str
-  sample: lock-2c26b46b68ffc68ff99b453c
+  sample: run-3f2a1b0c
 holders:
   description: Everybody who holds the lock, in the order of winning.
   returned: success

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from typing import Any, Callable, Dict, List, Mapping, Optional, Union
+from functools import partial
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Union
 
 from .client import POLL, Client, quoted
 from .client_error import ClientError, one_line
@@ -16,6 +17,7 @@ from .contender import since
 
 Lock = Dict[str, Any]
 Ttl = Union[float, str]
+Keep = Callable[[], Tuple[str, float]]  # sees to it that a lease stands; returns its id and TTL in seconds
 
 
 def own_lease(what: str, name: str, owner: str) -> str:
@@ -64,9 +66,9 @@ class Locks:
             return False
         return True
 
-    def drop_unused(self, lease: str, why: ClientError) -> None:
+    def drop_unused(self, lease: str, why: Optional[ClientError] = None) -> None:
         """End a lease that nothing is tied to: what it was made for was refused. Where nobody answers, it ends by itself."""
-        if why.status is None or why.retriable:
+        if why is not None and (why.status is None or why.retriable):
             return
         try:
             if not self.lease(lease)["Ties"]:
@@ -103,18 +105,21 @@ class Locks:
 
     def acquire(
         self, lock: str, owner: str, ttl: Optional[Ttl], slots: Optional[int] = None, timeout: float = 300.0, data: Any = None,
-        lease: Optional[str] = None, progress: Optional[Callable[[str], None]] = None,
+        lease: Optional[str] = None, progress: Optional[Callable[[str], None]] = None, keep: Optional[Keep] = None,
     ) -> Lock:  # fmt: skip
         """Take a lock, waiting for our turn for ``timeout`` seconds; return Held, Token, Position, Holders, Lease, Changed.
 
         ``ttl``: it is held under a lease of its own that lasts so long unless it is kept alive, by acquiring it again for
-        instance; None: under ``lease``, or until it is released. Who gives up leaves the line.
+        instance; None: under the lease that ``keep`` sees to, or ``lease``, or until it is released. Who gives up leaves the line.
         """
         end = time.monotonic() + timeout
+        own = own_lease("lock", lock, owner) if ttl is not None else None
+        if own is not None and ttl is not None:
+            keep = partial(self._keep, own, ttl, owner)
         longest, waited = POLL, False
-        if ttl is not None:
-            lease = own_lease("lock", lock, owner)
-            longest = min(POLL, self.grant(lease, ttl, owner)["Ttl"] / 3)
+        if keep is not None:
+            lease, lasts = keep()
+            longest = min(POLL, lasts / 3)
         while True:
             left = max(0.0, end - time.monotonic())
             try:
@@ -122,19 +127,22 @@ class Locks:
                 return {**got, "Lease": lease, "Changed": got["Changed"] or waited}
             except ClientError as caught:
                 error, waited = caught, True
-                lost = error.code in ("no_lease", "out_of_line") and ttl is not None  # our lease ended meanwhile: into the line again
+                lost = error.code in ("no_lease", "out_of_line") and keep is not None  # it ended meanwhile: into the line again
                 if error.code != "locked" and not lost and not error.retriable:
-                    if ttl is not None and lease is not None:
-                        self.drop_unused(lease, error)
+                    if own is not None:
+                        self.drop_unused(own, error)
                     raise
                 if time.monotonic() >= end:
-                    self._leave(lock, owner, lease if ttl is not None else None)
+                    self._leave(lock, owner, own)
                     tail = f" (waited {timeout:g} s)" if timeout else ""
                     raise ClientError(error.kind, error.message + tail, error.status, error.problem) from None
             if progress is not None:
                 progress(f"{error.message}; waited {timeout - left:.0f} s of {timeout:g} s")
-            if ttl is not None and lease is not None:
-                self.grant(lease, ttl, owner)
+            if keep is not None:
+                lease, _lasts = keep()
+
+    def _keep(self, lease: str, ttl: Ttl, owner: str) -> Tuple[str, float]:
+        return lease, float(self.grant(lease, ttl, owner)["Ttl"])
 
     def _leave(self, lock: str, owner: str, lease: Optional[str]) -> None:
         if lease is not None:

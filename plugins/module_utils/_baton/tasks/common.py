@@ -15,6 +15,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional
 from ..client import REQUESTS_ERROR, Client, connect
 from ..client_error import ClientError
 from ..contender import Run, this_machine
+from ..run_lease import RunLease
 
 Result = Dict[str, Any]
 
@@ -59,6 +60,13 @@ class Context:
                 raise ClientError("usage", FENCING)
             self._client = connect(self.params, self.environ)
         return self._client
+
+    @property
+    def run_lease(self) -> RunLease:
+        """Return the lease under which the run holds what it takes."""
+        if self.play is None:
+            raise ClientError("usage", "there is no run of ansible-playbook here that could hold it: give ttl or lease")
+        return RunLease(self.client, self.play)
 
     @property
     def owner(self) -> str:

@@ -3,9 +3,9 @@
 """Hold a lock, or one of its slots, for part of a play: fair, expiring, and with a fencing token."""
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
-from ..locks import Locks
+from ..locks import Keep, Locks
 from .common import Context, Result, spec
 
 SPEC = spec(
@@ -13,12 +13,13 @@ SPEC = spec(
     state={"type": "str", "choices": ["acquired", "released"], "default": "acquired"},
     owner={"type": "str"},
     slots={"type": "int"},
-    ttl={"type": "str", "default": "10m"},
+    ttl={"type": "str"},
     lease={"type": "str"},
     data={"type": "raw"},
     wait={"type": "bool", "default": True},
     wait_timeout={"type": "float", "default": 300.0},
 )
+NO_RUN = "10m"  # how long a lock is held where nobody can see the run end: on a host
 
 
 def run(context: Context) -> Result:
@@ -32,9 +33,20 @@ def run(context: Context) -> Result:
         after = _owners(left) if left is not None else _owners(locks.show(params["name"])["Holders"])
         return _result(params, before, after, {}, False, left is not None)
     wait = params["wait_timeout"] if params["wait"] else 0.0
-    ttl = None if params["lease"] or params["ttl"] == "0" else params["ttl"]
-    got = locks.acquire(params["name"], params["owner"], ttl, params["slots"], wait, params["data"], params["lease"], context.say)
+    ttl, keep = _held_for(context)
+    lease = params["lease"]
+    got = locks.acquire(params["name"], params["owner"], ttl, params["slots"], wait, params["data"], lease, context.say, keep)
     return _result(params, before, _owners(got["Holders"]), got, True, got["Changed"])
+
+
+def _held_for(context: Context) -> Tuple[Optional[str], Optional[Keep]]:
+    """Return the time for which the lock is held, or what keeps it for as long as the run; neither: as long as its lease, or for ever."""
+    params = context.params
+    if params["lease"] or params["ttl"] == "0":
+        return None, None
+    if params["ttl"] is None and context.play is not None and context.play.started is not None:
+        return None, context.run_lease.ensure
+    return params["ttl"] or NO_RUN, None
 
 
 def _predicted(params: Mapping[str, Any], before: Dict[str, Any]) -> Result:
