@@ -77,6 +77,11 @@ class BatonAction(ActionBase):
         return machine_name(name, str(way or "local").rpartition(".")[2] == "local", str(address), this_machine())
 
 
+def machine_of(host):
+    """Return the name of another host of the inventory, as far as this task knows it."""
+    return machine_name(host, True, "", this_machine())
+
+
 def this_run():
     """Return the run that this process is, or works for: tasks run in processes that are forked from it."""
     parent = multiprocessing.parent_process()

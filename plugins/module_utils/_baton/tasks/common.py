@@ -92,7 +92,7 @@ def perform(run: Callable[[Context], Result], context: Context) -> Result:
     finally:
         context.close()
     if context.warnings:
-        result["warnings"] = context.warnings
+        result["warnings"] = [*result.get("warnings", ()), *context.warnings]
     return result
 
 
