@@ -4,8 +4,15 @@
 
 from __future__ import annotations
 
+from ansible.utils.display import Display
+from ansible_collections.baton.ha.plugins.module_utils._baton.client_error import ClientError
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks import leader_election as task
-from ansible_collections.baton.ha.plugins.plugin_utils.action import BatonAction
+from ansible_collections.baton.ha.plugins.plugin_utils.action import BatonAction, machine_of
+
+ONE_STANDS_FOR_ALL = (
+    "with run_once one of {hosts} hosts stands, and all of them are told that they lead: leave run_once out, so that every host stands, or "
+    "use baton.ha.once for what is to be done once"
+)
 
 
 class ActionModule(BatonAction):
@@ -14,5 +21,21 @@ class ActionModule(BatonAction):
     SPEC = task.SPEC
     RULES = {"mutually_exclusive": task.MUTUALLY_EXCLUSIVE}
 
+    def run(self, tmp=None, task_vars=None):
+        self._vars = task_vars or {}
+        return super().run(tmp, task_vars)
+
     def perform(self, context):
-        return task.run(context)
+        stands = context.params["state"] == "elected" and context.params["eligible"]
+        batch = len(self._vars.get("ansible_play_batch", ()))
+        if stands and batch > 1 and self._runs_once():
+            why = ONE_STANDS_FOR_ALL.format(hosts=batch)
+            if not context.check:
+                raise ClientError("usage", why)
+            context.warnings.append(why)
+        result = task.run(context)
+        hosts = [machine_of(host) for host in self._vars.get("ansible_play_hosts", ())]
+        warning = task.nobody_here(context, result, [context.host, *hosts])
+        if warning is not None:
+            Display().warning(warning)
+        return result

@@ -26,11 +26,6 @@ class ActionModule(BatonAction):
     def perform(self, context):
         options = context.params
         waits = options["state"] == "acquired" and options["wait"] and not context.check and not self._task.run_once
-        if waits and self._hosts > (options["slots"] or 1) and self._strategy().rpartition(".")[2] == "linear":
+        if waits and self._hosts > (options["slots"] or 1) and self._strategy() == "linear":
             Display().warning(LINEAR)
         return task.run(context)
-
-    def _strategy(self):
-        """Return the name of the play's strategy, as far as a task can know it."""
-        play = getattr(getattr(self._task, "_parent", None), "_play", None)
-        return str(getattr(play, "strategy", ""))

@@ -14,7 +14,9 @@ description:
   - Run it on all candidates at once, with any C(forks), C(serial) or strategy, under one controller or several.
   - Exactly one host is elected, or exactly O(seats), and it stays elected until it resigns, or until its lease ends.
   - The seat is a param of a shared profile; the profile is made if it does not exist.
-  - Running it again changes nothing and tells who leads.
+  - Running it again changes nothing and tells who leads, also in later runs. For work that is to be done once use M(baton.ha.once).
+  - A host that leads and is not among those of a play does in it nothing of what only the leader does; the task warns of that.
+  - Each host has to stand for itself. With C(run_once) one would stand for all, so that is refused where there are several.
 extends_documentation_fragment:
   - baton.ha.connection
   - baton.ha.attributes
@@ -123,6 +125,17 @@ is_leader:
   description: Whether this host leads.
   returned: success
   type: bool
+won:
+  description: Whether this host won its seat in this run of ansible-playbook; V(false) for one that has led since an earlier run.
+  returned: success
+  type: bool
+since:
+  description:
+    - When the first of those who lead was elected, in seconds since 1970.
+    - V(none) on a host that leads itself, where it was set by hand, and in check mode.
+  returned: success
+  type: int
+  sample: 1767225600
 position:
   description: This host's place among RV(leaders), from 0; V(none) when it does not lead.
   returned: success

@@ -62,6 +62,15 @@ class BatonAction(ActionBase):
         hidden = {v for k, v in checked.validated_parameters.items() if self.SPEC.get(k, {}).get("no_log") and v}
         return {**result, **remove_values(answer, hidden | {environ[name] for name in SECRETS if environ.get(name)})}
 
+    def _strategy(self):
+        """Return the name of the play's strategy, as far as a task can know it."""
+        play = getattr(getattr(self._task, "_parent", None), "_play", None)
+        return str(getattr(play, "strategy", "")).rpartition(".")[2]
+
+    def _runs_once(self):
+        """Return whether the task runs on one host, and its result becomes that of all; strategy free runs it on each."""
+        return bool(self._task.run_once) and self._strategy() not in ("free", "host_pinned")
+
     def _environment(self):
         """Return what the keyword `environment` of task, block and play says of the cluster."""
         found = {}

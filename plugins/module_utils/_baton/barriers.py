@@ -31,17 +31,18 @@ class Barriers:
 
     def arrive(
         self, name: str, owner: str, count: Optional[int] = None, members: Optional[Sequence[str]] = None, ttl: Ttl = 60.0,
-        timeout: float = 300.0, progress: Optional[Callable[[str], None]] = None,
+        timeout: float = 300.0, progress: Optional[Callable[[str], None]] = None, age: Optional[float] = None,
     ) -> Dict[str, Any]:  # fmt: skip
         """Wait until ``count`` owners or all ``members`` have come; return {Generation, Outcome, Arrived, By, Why, Escape}.
 
         Outcome: "opened", or "broken" by somebody who said that the others shall continue. ClientError "conflict" when it was broken
         otherwise, and after ``timeout``, which breaks it for all. Who stops asking for ``ttl`` seconds breaks it, too.
+        ``age``: seconds since our run began; one that began after a break is not told of it.
         """
         end = time.monotonic() + timeout
         lease, locks = own_lease("barrier", name, owner), Locks(self._client)
         poll = min(POLL, float(locks.grant(lease, ttl, owner)["Ttl"]) / 3)
-        size = {"Owner": owner, "Count": count, "Members": None if members is None else list(members)}
+        size = {"Owner": owner, "Count": count, "Members": None if members is None else list(members), **_age(age)}
         try:
             where = self._ask(name, {**size, "Lease": lease}, 0.0)
         except ClientError as error:
@@ -75,11 +76,11 @@ class Barriers:
 
     def break_barrier(
         self, name: str, owner: str, why: str = "", escape: str = "fail", count: Optional[int] = None,
-        members: Optional[Sequence[str]] = None,
+        members: Optional[Sequence[str]] = None, age: Optional[float] = None,
     ) -> bool:  # fmt: skip
         """Release all who wait and all who are to come; return whether the barrier was whole."""
         body = {"Owner": owner, "Why": why, "Escape": escape, "Count": count, "Members": None if members is None else list(members)}
-        return bool(self._post(name, "break", body)["Changed"])
+        return bool(self._post(name, "break", {**body, **_age(age)})["Changed"])
 
     def reset(self, name: str, owner: str) -> bool:
         """Let the next to come begin anew; return whether that changed anything."""
@@ -87,6 +88,10 @@ class Barriers:
 
     def _post(self, name: str, action: str, body: Dict[str, Any]) -> Any:
         return self._client.post(f"/barriers/{quoted(name)}/{action}", body).body
+
+
+def _age(age: Optional[float]) -> Dict[str, Any]:
+    return {} if age is None else {"Age": round(age, 3)}
 
 
 def _come(where: Dict[str, Any], size: Dict[str, Any]) -> str:

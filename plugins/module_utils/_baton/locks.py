@@ -17,15 +17,13 @@ from .contender import since
 
 Lock = Dict[str, Any]
 Ttl = Union[float, str]
+MOST_NAMED = 5
 Keep = Callable[[], Tuple[str, float]]  # sees to it that a lease stands; returns its id and TTL in seconds
 
 
 def own_lease(what: str, name: str, owner: str) -> str:
     """Return the id of the lease under which ``owner`` has a lock, seat or place when none is named: the same in every run."""
     return f"{what}-" + hashlib.sha256(f"{name}\n{owner}".encode()).hexdigest()[:24]
-
-
-MOST_NAMED = 5
 
 
 def held_by(problem: Mapping[str, Any], lock: str) -> str:

@@ -24,9 +24,10 @@ class Seats:
     param: str
     seats: Optional[int] = None
     vacant: Any = "none"
+    run: Optional[str] = None  # in which run a seat is won, for people
 
     def elect(self, candidate: Any, ttl: Optional[Ttl] = None, lease: Optional[str] = None) -> Dict[str, Any]:
-        """Take a seat if one is free; return {Leaders, Elected, Position, Token, Changed, Lease}.
+        """Take a seat if one is free; return {Leaders, Elected, Position, Token, Run, Changed, Lease}, and Since if not Elected.
 
         ``ttl``: it is kept for so long under a lease of its own, which each election gives its full time again; ``lease``: as long as
         that stands; neither: until resigned. The profile is made if there is none.
@@ -66,4 +67,6 @@ class Seats:
 
     def _ask(self, action: str, candidate: Any, lease: Optional[str]) -> Dict[str, Any]:
         body = {"Param": self.param, "Candidate": candidate, "Seats": self.seats, "Vacant": self.vacant, "Lease": lease}
+        if self.run is not None:
+            body["Run"] = self.run
         return dict(self.client.post(f"/profiles/{quoted(self.profile)}/{action}", body).body)

@@ -305,4 +305,5 @@ def test_what_an_election_says(desk):
         "Elected": True, "Position": 0, "Token": token(desk, "a"), "Run": None, "Changed": True, "Leaders": ["a"]
     }  # fmt: skip
     assert not elect(desk, "a", Lease="A")["Changed"] and elect(desk, "a", Lease="B")["Changed"]
-    assert elect(desk, "b") == {"Elected": False, "Position": None, "Token": None, "Run": None, "Changed": False, "Leaders": ["a"]}
+    lost = {"Elected": False, "Position": None, "Token": None, "Run": None, "Changed": False, "Leaders": ["a"]}
+    assert elect(desk, "b") == {**lost, "Since": 0}

@@ -117,3 +117,53 @@ def test_a_fencing_token_as_token_is_told_where_it_belongs(play):
 def test_a_barrier_knows_localhost_by_the_name_that_its_members_have(play, size):
     done = play([{"baton.ha.barrier": {"name": "come/{{ 0 }}", **size}}], inventory="localhost,")
     assert done.returncode == 0, done.stdout
+
+
+def test_a_seat_is_won_in_one_run_and_kept_in_the_next(play):
+    elect = {"baton.ha.leader_election": {"profile": "seat"}, "register": "e"}
+    first = {"ansible.builtin.assert": {"that": ["e.is_leader and e.won and e.changed"], "quiet": True}}
+    again = {"ansible.builtin.assert": {"that": ["e.is_leader and e.won and not e.changed"], "quiet": True}}
+    later = {"ansible.builtin.assert": {"that": ["e.is_leader and not e.won and e.since is none"], "quiet": True}}
+    assert play([elect, first, elect, again]).returncode == 0
+    assert play([elect, later]).returncode == 0
+
+
+def test_with_run_once_nobody_is_told_to_lead_who_was_not_elected(cluster, play):
+    elect = {"baton.ha.leader_election": {"profile": "alone"}, "run_once": True}
+    done = play([elect], inventory="a,b,c,")
+    assert done.returncode == 2 and "leave run_once out, so that every host stands" in done.stdout
+    assert cluster.call(cluster.n1, "GET", "/profiles/alone").status_code == 404, "and nothing was changed"
+    assert play([elect], inventory="a,").returncode == 0, "one host may say so"
+    assert play([elect], inventory="a,b,", strategy="ansible.builtin.free").returncode == 0, "free runs it on each host"
+
+
+def test_who_sits_beyond_the_seats_that_there_are_now_does_not_lead(cluster, play):
+    cluster.call(cluster.n1, "PUT", "/profiles/fewer", json={"Name": "fewer", "Params": {"cluster/leaders": ["a", "b"]}})
+    elect = {"baton.ha.leader_election": {"profile": "fewer", "seats": 1}, "register": "e"}
+    check = {"ansible.builtin.assert": {"that": ["e.is_leader == (inventory_hostname == 'a')", "e.won == e.is_leader"], "quiet": True}}
+    assert play([elect, check], inventory="a,b,").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("leader", "candidate", "warned"),
+    [
+        ("x", None, True),
+        ("b", None, False),
+        ({"Name": "x"}, {"Name": "{{ inventory_hostname }}"}, True),
+        ({"Name": "b"}, {"Name": "{{ inventory_hostname }}"}, False),
+        ("deploy-1", "deploy-2", False),
+    ],
+)
+def test_a_leader_that_is_elsewhere_is_told_as_far_as_anybody_can_know(cluster, play, leader, candidate, warned):
+    cluster.call(cluster.n1, "PUT", "/profiles/where", json={"Name": "where", "Params": {"my/leader": leader}})
+    stands = {} if candidate is None else {"candidate": candidate}
+    done = play([{"baton.ha.leader_election": {"profile": "where", **stands}}], inventory="a,b,")
+    assert done.returncode == 0 and ("is done by nobody here" in " ".join((done.stdout + done.stderr).split())) == warned
+
+
+def test_a_break_of_an_earlier_run_is_not_told_to_the_next(play):
+    size = {"name": "gate", "count": 3, "wait_timeout": 60}
+    broken = {"baton.ha.barrier": {**size, "state": "broken", "why": "the first run failed"}, "when": "inventory_hostname == 'a'"}
+    come = {"baton.ha.barrier": size}
+    assert "broken by a: the first run failed" in play([broken, {**come, "when": "inventory_hostname == 'b'"}], inventory="a,b,").stdout
+    assert play([come], inventory="c,d,e,").returncode == 0, "they have not heard of it, and belong to the next run"

@@ -50,6 +50,7 @@ def run(cluster, tmp_path):
         connection = {"BATON_URL": cluster.n1.url, "BATON_TOKEN_FILE": str(cluster.n1.data / "admin.token")}
         done = ansible("ansible-playbook", "-i", inventory, "-f", 10, book, "-e", json.dumps(values), *arguments, environ=connection)
         assert done.returncode == check, done.stdout[-3000:] + done.stderr[-1000:]
+        return done.stdout + done.stderr
 
     def lines(name):
         return (said / name).read_text().split() if (said / name).exists() else []
@@ -105,3 +106,11 @@ def test_each_deployment_has_a_leader_of_its_own(run):
         for _again in range(2):
             run("deploy", baton_leader_param=f"deployed/{deployment}", baton_leader_ttl="")
     assert len(run.did()) == 4 and run.did()[0] == run.did()[1] and run.did()[2] == run.did()[3]
+
+
+def test_hosts_without_their_leader_are_told_once_that_nobody_does_its_work(run):
+    run("absent", "--limit", "h1", baton_leader_ttl="")
+    said = " ".join(run("absent", "--limit", "!h1", baton_leader_ttl="").split())
+    told = "h1 leads since "
+    assert said.count(told) == 1 and "is none of the hosts of this play: what only the leader does is done by nobody here" in said
+    assert told not in run("absent", baton_leader_ttl="") and run.did() == ["h1", "h1"]

@@ -223,11 +223,17 @@ def _tie(change: Change, entry: Value) -> Change:
 
 
 def answer(change: Change, before: Lookup, after: Lookup) -> Value:
-    """Return what a candidate is told: {Elected, Position, Token, Run, Changed and, of a few, Leaders}."""
+    """Return what a candidate is told: {Elected, Position, Token, Run, Changed and, of a few, Leaders}.
+
+    One who was not elected is told Since, too: when (unix seconds) the first of those who sit was.
+    """
     told, sitting = standing(change, after)
     values = [_standing(look(change.kind, change.key), change, look) for look in (before, after)]
     notes = [look("seats", note_key(change)) for look in (before, after)]
     told["Changed"] = not equal(*values) or _values(notes[0]) != _values(notes[1])
+    if sitting and not told["Elected"]:
+        first = _entry(change, sitting[0], after)
+        told["Since"] = first["At"] if first is not None else None  # None: somebody put it there by hand
     return {**told, "Leaders": sitting} if len(sitting) <= FEW else told
 
 

@@ -3,6 +3,8 @@
 """Hosts wait for each other at a barrier, under any number of controllers; one that fails releases the others."""
 from __future__ import annotations
 
+from typing import Optional
+
 from ..barriers import Barriers
 from .common import Context, Result, spec
 
@@ -30,7 +32,7 @@ def run(context: Context) -> Result:
     if context.check:
         return result
     where = barriers.arrive(
-        params["name"], owner, params["count"], params["members"], params["ttl"], params["wait_timeout"], context.say
+        params["name"], owner, params["count"], params["members"], params["ttl"], params["wait_timeout"], context.say, _age(context)
     )
     shown = {name.lower(): where.get(name) for name in ("Outcome", "Generation", "Arrived", "By", "Why")}
     return {**result, **shown}
@@ -40,4 +42,10 @@ def _end(context: Context, barriers: Barriers, owner: str) -> bool:
     params = context.params
     if params["state"] == "reset":
         return barriers.reset(params["name"], owner)
-    return barriers.break_barrier(params["name"], owner, params["why"], params["escape"], params["count"], params["members"])
+    size = (params["count"], params["members"])
+    return barriers.break_barrier(params["name"], owner, params["why"], params["escape"], *size, _age(context))
+
+
+def _age(context: Context) -> Optional[float]:
+    """Return for how long the run has been going on; None where nobody knows it."""
+    return context.play.age() if context.play is not None else None

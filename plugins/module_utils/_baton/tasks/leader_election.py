@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional, Sequence
 
-from ..client_error import ClientError
+from ..client_error import ClientError, one_line
+from ..contender import since
 from ..core.patch import MISSING
 from ..core.problem import Problem
 from ..core.seats import leaders, same
+from ..locks import MOST_NAMED
 from ..seats import Seats
 from .common import Context, Result, spec
 
@@ -27,6 +29,10 @@ SPEC = spec(
     wait_timeout={"type": "float", "default": 300.0},
 )
 MUTUALLY_EXCLUSIVE = [("ttl", "lease")]
+NOBODY_HERE = (
+    "{leader} leads{since}, and is none of the hosts of this play: what only the leader does is done by nobody here. For work that is "
+    "to be done once use baton.ha.once. For a leader among these hosts let {leader} resign (candidate, state: resigned), or give a ttl"
+)
 ONE, MANY = "my/leader", "cluster/leaders"
 
 
@@ -36,7 +42,8 @@ def run(context: Context) -> Result:
     if same(candidate, params["vacant"]):
         raise ClientError("usage", "candidate and vacant are the same value, so nobody could tell a leader from an empty seat")
     param = params["param"] or (ONE if params["seats"] is None else MANY)
-    seats = Seats(context.client, params["profile"], param, params["seats"], params["vacant"])
+    label = context.play.label if context.play is not None else None
+    seats = Seats(context.client, params["profile"], param, params["seats"], params["vacant"], label)
     before = _sitting(seats) if context.check or context.diff or not params["eligible"] else None
     if before is not None and (context.check or (params["state"] == "elected" and not params["eligible"])):
         return _look(context, seats, candidate, before)
@@ -45,7 +52,9 @@ def run(context: Context) -> Result:
     else:
         answer = seats.elect(candidate, params["ttl"], params["lease"])
     after: List[Any] = answer["Leaders"]
-    return _result(seats, candidate, before or [], after, answer["Changed"], answer)
+    result = _result(seats, candidate, before or [], after, answer["Changed"], answer)
+    ours = answer.get("Run") == label if label is not None else answer["Changed"]
+    return {**result, "won": result["is_leader"] and bool(ours)}
 
 
 def _sitting(seats: Seats) -> List[Any]:
@@ -74,7 +83,7 @@ def _look(context: Context, seats: Seats, candidate: Any, before: List[Any]) -> 
     elif not params["eligible"] and params["wait"] and not context.check:
         _wait_for_leaders(context, seats)
         before = after = _sitting(seats)
-    return _result(seats, candidate, before, after, len(before) != len(after), {})
+    return {**_result(seats, candidate, before, after, len(before) != len(after), {}), "won": len(before) < len(after)}
 
 
 def _wait_for_leaders(context: Context, seats: Seats) -> None:
@@ -89,7 +98,8 @@ def _wait_for_leaders(context: Context, seats: Seats) -> None:
 
 
 def _result(seats: Seats, candidate: Any, before: List[Any], after: List[Any], changed: bool, answer: Dict[str, Any]) -> Result:
-    position = next((index for index, seat in enumerate(after) if same(seat, candidate)), None)
+    # Of those who sit beyond the seats that there are now nobody leads.
+    position = next((index for index, seat in enumerate(after[: seats.seats or 1]) if same(seat, candidate)), None)
     return {
         "changed": changed,
         "leader": after[0] if after else None,
@@ -99,9 +109,25 @@ def _result(seats: Seats, candidate: Any, before: List[Any], after: List[Any], c
         "candidate": candidate,
         "token": answer.get("Token"),
         "lease": answer.get("Lease"),
+        "since": answer.get("Since"),
         "diff": {"before": {seats.param: _shown(seats, before)}, "after": {seats.param: _shown(seats, after)}},
     }
 
 
 def _shown(seats: Seats, sitting: List[Any]) -> Any:
     return sitting if seats.seats is not None else sitting[0] if sitting else None
+
+
+def nobody_here(context: Context, result: Result, hosts: Sequence[str]) -> Optional[str]:
+    """Return a warning if all who lead are certainly none of ``hosts``, the machines of the play. Of some candidates nobody can know."""
+    candidate, sitting = result["candidate"], result["leaders"]
+    if context.params["state"] != "elected" or result["is_leader"] or not sitting:
+        return None
+    name = next((k for k, v in candidate.items() if v in hosts), None) if isinstance(candidate, dict) else None
+    found = [seat.get(name) if isinstance(seat, dict) else None for seat in sitting] if name is not None else sitting
+    known = name is not None or (isinstance(candidate, str) and candidate in hosts)
+    if not known or None in found or any(seat in hosts for seat in found):
+        return None
+    leader = ", ".join(str(seat) for seat in found[:MOST_NAMED])
+    at = "" if result["since"] is None else f" since {since(result['since'], time.time())}"
+    return NOBODY_HERE.format(leader=one_line(leader)[:200], since=at)
