@@ -18,6 +18,7 @@ class ActionModule(BatonAction):
     """Runs M(baton.ha.lock) on the controller, which spares the host a Python start."""
 
     SPEC = task.SPEC
+    RULES = {"mutually_exclusive": task.MUTUALLY_EXCLUSIVE}
 
     def run(self, tmp=None, task_vars=None):
         self._hosts = len((task_vars or {}).get("ansible_play_batch", ()))
@@ -26,6 +27,7 @@ class ActionModule(BatonAction):
     def perform(self, context):
         options = context.params
         waits = options["state"] == "acquired" and options["wait"] and not context.check and not self._task.run_once
-        if waits and self._hosts > (options["slots"] or 1) and self._strategy() == "linear":
+        contends = waits and options["each"] is None and not options["shared"]
+        if contends and self._hosts > (options["slots"] or 1) and self._strategy() == "linear":
             Display().warning(LINEAR)
         return task.run(context)

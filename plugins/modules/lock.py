@@ -11,8 +11,8 @@ module: lock
 short_description: Hold a lock for part of a play
 version_added: 0.1.0
 description:
-  - At most O(slots) owners hold the lock at once, under one controller or several. The others wait in line and are let in
-    in the order in which they asked.
+  - At most O(slots) owners, or any number of O(shared) ones, hold the lock at once, under one controller or several. The others wait
+    in line and are let in in the order in which they asked.
   - A lock is held until it is released, or until its run of ansible-playbook ends, however it ends. A controller that dies blocks
     nobody for longer than 20 seconds.
   - For that the first task of a run that takes a lock starts a small process on the controller, which keeps the lease C(run-ID) alive
@@ -27,6 +27,14 @@ options:
     description: Name of the lock. It may hold slashes.
     type: str
     required: true
+  each:
+    description:
+      - Instead of one lock, one for each of these, named O(name)C(/THING), such as the hosts of the play. Their default owner is not
+        this host, but each thing in this run, so that one task with C(run_once) takes them for the whole play.
+      - They are taken in one order, whatever order they are given in, so that no two tasks wait for each other crosswise; all or none.
+      - A host such as V(localhost), which every machine has, stands for the controller's own name.
+    type: list
+    elements: str
   state:
     description: V(acquired) waits for its turn and takes the lock; V(released) gives it up, or leaves the line.
     type: str
@@ -42,6 +50,10 @@ options:
   slots:
     description: How many may hold it at once; all who ask must agree. The default is what those who hold it said, else 1.
     type: int
+  shared:
+    description: Whether it is held together with all others who share it, and beside nobody else - many readers, or one writer.
+    type: bool
+    default: false
   ttl:
     description:
       - How long the lock is kept without being renewed, such as V(90s), V(10m) or V(2h), also when the run has ended. Choose it longer
@@ -118,6 +130,11 @@ token:
   returned: success
   type: int
   sample: 4294967297
+tokens:
+  description: The fencing token of each lock.
+  returned: with O(each)
+  type: dict
+  sample: {"web-1": 4294967297, "web-2": 4294967298}
 position:
   description: The owner's place among those who hold the lock, in the order of winning, from 0; V(none) when it is not held.
   returned: success
@@ -144,6 +161,7 @@ from ansible_collections.baton.ha.plugins.module_utils._baton.tasks.common impor
 def main():
     module = AnsibleModule(
         argument_spec=task.SPEC,
+        mutually_exclusive=task.MUTUALLY_EXCLUSIVE,
         supports_check_mode=True,
     )
     answer(module, task.run)

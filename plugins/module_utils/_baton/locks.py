@@ -90,9 +90,11 @@ class Locks:
     def list(self) -> List[Lock]:
         return [*self._client.request("GET", "/locks").body]
 
-    def try_acquire(self, lock: str, owner: str, lease: Optional[str], slots: Optional[int], wait: float, data: Any = None) -> Lock:
+    def try_acquire(
+        self, lock: str, owner: str, lease: Optional[str], slots: Optional[int], wait: float, data: Any = None, shared: bool = False
+    ) -> Lock:
         """Ask once, waiting in line for ``wait`` seconds at most; ClientError "locked" when it was not our turn."""
-        body = {"Owner": owner, "Lease": lease, "Slots": slots, "Wait": wait, "Data": data}
+        body = {"Owner": owner, "Lease": lease, "Slots": slots, "Wait": wait, "Data": data, **({"Shared": True} if shared else {})}
         path, total = f"/locks/{quoted(lock)}/acquire", max(self._client.connection.timeout, wait + 5.0)
         try:
             return dict(self._client.post(path, body, total=total, attempt=wait + 10.0).body)
@@ -104,11 +106,13 @@ class Locks:
     def acquire(
         self, lock: str, owner: str, ttl: Optional[Ttl], slots: Optional[int] = None, timeout: float = 300.0, data: Any = None,
         lease: Optional[str] = None, progress: Optional[Callable[[str], None]] = None, keep: Optional[Keep] = None,
+        shared: bool = False,
     ) -> Lock:  # fmt: skip
         """Take a lock, waiting for our turn for ``timeout`` seconds; return Held, Token, Position, Holders, Lease, Changed.
 
         ``ttl``: it is held under a lease of its own that lasts so long unless it is kept alive, by acquiring it again for
         instance; None: under the lease that ``keep`` sees to, or ``lease``, or until it is released. Who gives up leaves the line.
+        ``shared``: together with others who share it, and beside nobody else.
         """
         end = time.monotonic() + timeout
         own = own_lease("lock", lock, owner) if ttl is not None else None
@@ -121,7 +125,7 @@ class Locks:
         while True:
             left = max(0.0, end - time.monotonic())
             try:
-                got = self.try_acquire(lock, owner, lease, slots, min(longest, left), data)
+                got = self.try_acquire(lock, owner, lease, slots, min(longest, left), data, shared)
                 return {**got, "Lease": lease, "Changed": got["Changed"] or waited}
             except ClientError as caught:
                 error, waited = caught, True

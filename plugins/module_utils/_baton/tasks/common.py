@@ -71,7 +71,11 @@ class Context:
     @property
     def owner(self) -> str:
         """Return who takes what the task takes: this machine in this run."""
-        return self.play.owner(self.host) if self.play is not None else self.host
+        return self.owner_of(self.host)
+
+    def owner_of(self, machine: str) -> str:
+        """Return who takes it for another machine of the play."""
+        return self.play.owner(machine) if self.play is not None else machine
 
     def close(self) -> None:
         if self._client is not None:

@@ -1,41 +1,91 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hold a lock, or one of its slots, for part of a play: fair, expiring, and with a fencing token."""
+"""Hold a lock, or one of its slots, or one lock for each of several things: fair, for as long as the run, with a fencing token."""
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
+from ..client_error import ClientError
+from ..contender import machine_name, this_machine
 from ..locks import Keep, Locks
 from .common import Context, Result, spec
 
 SPEC = spec(
     name={"type": "str", "required": True},
+    each={"type": "list", "elements": "str"},
     state={"type": "str", "choices": ["acquired", "released"], "default": "acquired"},
     owner={"type": "str"},
     slots={"type": "int"},
+    shared={"type": "bool", "default": False},
     ttl={"type": "str"},
     lease={"type": "str"},
     data={"type": "raw"},
     wait={"type": "bool", "default": True},
     wait_timeout={"type": "float", "default": 300.0},
 )
+MUTUALLY_EXCLUSIVE = [("slots", "shared")]
 NO_RUN = "10m"  # how long a lock is held where nobody can see the run end: on a host
 
 
 def run(context: Context) -> Result:
-    params = {**context.params, "owner": context.params["owner"] or context.owner}
+    return _one(context, context.params["name"], context.host) if context.params["each"] is None else _each(context)
+
+
+def _each(context: Context) -> Result:
+    """Take, or release, a lock for each thing: in one order for all, so that no two wait for each other crosswise, and all or none."""
+    params, locks, own = context.params, Locks(context.client), this_machine()
+    things = sorted({machine_name(thing, True, "", own) for thing in params["each"]})
+    end, found = time.monotonic() + params["wait_timeout"], {}
+    for thing in things:
+        left = max(0.0, end - time.monotonic())
+        try:
+            found[thing] = _one(replace(context, params={**params, "wait_timeout": left}), f"{params['name']}/{thing}", thing)
+        except ClientError:
+            if params["state"] == "acquired":
+                _give_back(locks, [(f"{params['name']}/{name}", got["owner"]) for name, got in found.items() if got["changed"]])
+            raise
+    results = list(found.values())
+    whole: Result = {
+        "changed": any(result["changed"] for result in results),
+        "held": params["state"] == "acquired" and all(result["held"] for result in results),
+        "owner": params["owner"] or context.owner,
+        "token": None,
+        "tokens": {thing: result["token"] for thing, result in found.items()},
+        "position": None,
+        "lease": next((result["lease"] for result in results if result["lease"]), None),
+        "holders": sorted({holder for result in results for holder in result["holders"]}),
+    }
+    if results and "diff" in results[0]:
+        sides = {side: {f"{params['name']}/{t}": result["diff"][side] for t, result in found.items()} for side in ("before", "after")}
+        whole["diff"] = sides
+    return whole
+
+
+def _give_back(locks: Locks, taken: List[Tuple[str, str]]) -> None:
+    for name, owner in taken:
+        try:
+            locks.release(name, owner)
+        except ClientError:
+            pass  # what stopped us is told; what is left goes with its lease
+
+
+def _one(context: Context, name: str, machine: str) -> Result:
+    params = {**context.params, "owner": context.params["owner"] or context.owner_of(machine)}
     locks = Locks(context.client)
-    before = locks.show(params["name"]) if context.check or context.diff else None
+    before = locks.show(name) if context.check or context.diff else None
     if context.check and before is not None:
         return _predicted(params, before)
     if params["state"] == "released":
-        left = locks.release(params["name"], params["owner"])
-        after = _owners(left) if left is not None else _owners(locks.show(params["name"])["Holders"])
+        left = locks.release(name, params["owner"])
+        after = _owners(left) if left is not None else _owners(locks.show(name)["Holders"])
         return _result(params, before, after, {}, False, left is not None)
     wait = params["wait_timeout"] if params["wait"] else 0.0
     ttl, keep = _held_for(context)
-    lease = params["lease"]
-    got = locks.acquire(params["name"], params["owner"], ttl, params["slots"], wait, params["data"], lease, context.say, keep)
+    got = locks.acquire(
+        name, params["owner"], ttl, params["slots"], wait, params["data"], params["lease"], context.say, keep, params["shared"]
+    )
     return _result(params, before, _owners(got["Holders"]), got, True, got["Changed"])
 
 
@@ -56,7 +106,10 @@ def _predicted(params: Mapping[str, Any], before: Dict[str, Any]) -> Result:
     if params["state"] == "released":
         after = [owner for owner in holders if owner != params["owner"]]
         return _result(params, before, after, {}, False, mine is not None or params["owner"] in _owners(before["Queue"]))
-    held = mine is not None or len(holders) < (before["Slots"] or 1)
+    held = mine is not None or not holders
+    if not held and not before["Queue"]:
+        shared = [bool(entry.get("Shared")) for entry in before["Holders"]]
+        held = all(shared) if params["shared"] else not any(shared) and len(holders) < (before["Slots"] or 1)
     return _result(params, before, holders if mine else [*holders, params["owner"]], mine or {}, held, held and mine is None)
 
 
