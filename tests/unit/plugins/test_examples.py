@@ -1,17 +1,22 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every example in the modules' documentation and in docs/ runs as it stands, on three hosts against a real node."""
+"""Every example in the modules' documentation and in docs/ runs as it stands, on three hosts against a real node.
+
+Those that exclude others are run by two controllers at once, for hosts of the same names.
+"""
 
 import ast
 import json
 import re
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import yaml
 from test_modules import ROOT, ansible
 
 from support.cluster import Cluster
+from support.watched import excludes, most_inside, watched
 
 MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("*.py"))
 PAGES = ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
@@ -44,17 +49,30 @@ def examples_of(module):
 
 
 def play(cluster, folder, plays, *options):
-    """Run plays; every host is this machine."""
+    """Run plays; every host is this machine. Those that exclude others are run by two controllers at once."""
     groups = {"web": dict.fromkeys(HOSTS), "gluster": dict.fromkeys(HOSTS), "baton": {"n1": None}}
     (folder / "inventory.yml").write_text(json.dumps({"all": {"children": {name: {"hosts": hosts} for name, hosts in groups.items()}}}))
-    book = folder / "play.yml"
-    book.write_text(yaml.safe_dump(plays, sort_keys=False))
+    book, diary = folder / "play.yml", folder / "diary"
+    controllers, room = (2, {}) if excludes(plays) else (1, {})
+    if controllers == 2:
+        plays, room = watched([{**item, "hosts_of_one_run": groups[item["hosts"]]} for item in plays], diary)
+    book.write_text(yaml.safe_dump([{k: v for k, v in item.items() if k != "hosts_of_one_run"} for item in plays], sort_keys=False))
     connection = {"BATON_URL": cluster.n1.url, "BATON_TOKEN_FILE": str(cluster.n1.data / "admin.token")}
     values = json.dumps({"ansible_python_interpreter": sys.executable})
     line = ["ansible-playbook", "-i", folder / "inventory.yml", "-f", 20, book, "-e", values, *options]
-    done = ansible(*line, environ=connection)
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
-    return done.stdout
+    with ThreadPoolExecutor() as pool:
+        for done in pool.map(lambda _number: ansible(*line, environ=connection), range(controllers)):
+            assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+    if controllers == 2:
+        _assert_exclusion(diary, room)
+
+
+def _assert_exclusion(diary, room):
+    lines = diary.read_text().splitlines()
+    most, did = most_inside(lines)
+    assert most.keys() | did.keys() and all(most[name] <= room[name] for name in most), lines
+    assert set(did.values()) <= {1}, lines
+    diary.unlink()
 
 
 @pytest.mark.parametrize("module", MODULES)
