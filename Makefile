@@ -12,7 +12,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 ROOT = @test "$$(id -u)" = 0 || { echo "make $@: run this as root (or with sudo): $(1)" >&2; exit 1; }
 
-.PHONY: help system venv build collection lint format unit lab faults simulate mutate molecule failover drivers demo demo-clean bench bench-plays bench-failover bench-drivers test clean
+.PHONY: help system venv build collection lint format unit lab faults simulate mutate histories molecule failover drivers demo demo-clean bench bench-plays bench-failover bench-drivers test clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 20
@@ -44,7 +44,7 @@ format: venv ## let ruff lay out the Python code
 	@$(BIN)/ruff format -q . && $(BIN)/ruff check -q --fix .
 
 unit: build build/json-patch-tests/tests.json ## unit tests (real servers on loopback)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit
+	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/histories
 
 build/json-patch-tests/tests.json:
 	@$(BIN)/python tests/tools/fetch_json_patch_tests.py build/json-patch-tests
@@ -61,6 +61,9 @@ simulate: venv ## the core under seeded schedules: SEEDS=n FIRST_SEED=m
 
 mutate: venv ## leave out one rule of the protocol at a time: does the simulator notice?
 	@$(BIN)/python tests/simulation/mutate.py $(if $(SEEN),--seen)
+
+histories: build ## forty clients, two or three daemons and faults, judged by models: SEEDS=n FIRST_SEED=m
+	@$(BIN)/python tests/histories/run.py --seeds $(if $(filter file,$(origin SEEDS)),20,$(SEEDS)) --first-seed $(FIRST_SEED)
 
 molecule: build ## bootstrap and switch on real systemd hosts; needs root and podman
 	$(call ROOT,systemd hosts need it)

@@ -1,0 +1,138 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a client asks: as ours do, every attempt at whichever node is active, with one key a request; and notes when and what."""
+
+import asyncio
+import itertools
+import json
+import time
+
+import aiohttp
+
+from histories.record import Operation
+
+PATIENCE = 6.0  # seconds until a client gives up; what it asked is unknown then
+ATTEMPT = 0.8  # seconds for one attempt, besides the time that it asks to wait
+PAUSE = 0.05
+clock = time.monotonic
+_keys = itertools.count(1)
+
+
+class Caller:
+    """One client's connection to all nodes."""
+
+    def __init__(self, name, world):
+        self.name, self.world = name, world
+        self.url = world.urls()[0]
+
+    def now(self):
+        return clock() - self.world.began
+
+    async def ask(
+        self,
+        what,
+        on,
+        method,
+        path,
+        body=None,
+        *,
+        ask=None,
+        headers=None,
+        wait=0.0,
+        patience=PATIENCE,
+        key=True,
+    ):
+        """Ask until there is an answer, or ``patience`` seconds (and ``wait``) are over; return the Operation."""
+        data = (
+            None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
+        )
+        sending = {"Authorization": f"Bearer {self.world.token}", **(headers or {})}
+        if key and method != "GET":
+            sending["Idempotency-Key"] = f"{self.world.seed}-{self.name}-{next(_keys)}"
+        noted = {**(body if isinstance(body, dict) else {}), **(ask or {})}
+        operation = Operation(
+            self.name, what, on, noted, self.now(), (method, path, data, sending, wait)
+        )
+        self.world.history.add(operation)
+        return await self._until_answered(operation, patience)
+
+    async def again(self, first, patience=PATIENCE):
+        """Send the very same request again; return its Operation."""
+        operation = Operation(
+            self.name, first.what, first.on, first.ask, self.now(), first.request, repeats=first
+        )
+        self.world.history.add(operation)
+        return await self._until_answered(operation, patience)
+
+    async def _until_answered(self, operation, patience):
+        method, _path, _data, _headers, wait = operation.request
+        reads = method == "GET"
+        end = self.now() + patience + wait
+        while True:
+            operation.sent = self.now()
+            if reads:
+                operation.call = operation.sent
+            status, headers, body = await self._attempt(*operation.request)
+            problem = body if isinstance(body, dict) else {}
+            if status == 307:
+                self.url = headers["Location"].partition("/api/")[0]
+            elif status in (0, 429, 503):
+                lost = (status == 0 and not headers) or problem.get("outcome") == "unknown"
+                why = (
+                    body
+                    if status == 0
+                    else f"{status} {problem.get('type', '').rpartition(':')[2]}"
+                )
+                operation.tries.append(f"{operation.sent:.3f} {self.world.name_of(self.url)} {why}")
+                operation.doubtful |= lost and not reads
+                self._note_refusal(operation, problem)
+                self.url = self._another()
+            else:
+                operation.back, operation.status, operation.answer = self.now(), status, body
+                operation.outcome = "ok" if status < 300 else "refused"
+                operation.etag, operation.node = (
+                    headers.get("ETag", ""),
+                    self.world.name_of(self.url),
+                )
+                return operation
+            if self.now() > end:
+                operation.outcome = "unknown" if operation.doubtful else "not_applied"
+                return operation
+            await asyncio.sleep(PAUSE)
+
+    def _note_refusal(self, operation, problem):
+        """Note when a write was refused for too few copies: how long that lasts is the judges' to see."""
+        if (
+            str(problem.get("type", "")).endswith("too_few_copies")
+            and problem.get("outcome") == "not_applied"
+        ):
+            self.world.history.add(
+                Operation(self.name, "refused_write", "cluster", {}, operation.sent, back=self.now(), outcome="not_applied",
+                          node=self.world.name_of(self.url))
+            )  # fmt: skip
+
+    def _another(self):
+        urls = self.world.urls()
+        return urls[(urls.index(self.url) + 1) % len(urls)] if self.url in urls else urls[0]
+
+    async def _attempt(self, method, path, data, headers, wait):
+        """Return (status, headers, body); (0, {}, why) when the answer was lost, (0, {"sent": no}, why) when nothing was sent."""
+        limit = aiohttp.ClientTimeout(total=ATTEMPT + wait)
+        try:
+            async with self.world.session.request(
+                method,
+                f"{self.url}/api/v3{path}",
+                data=data,
+                headers=headers,
+                timeout=limit,
+                allow_redirects=False,
+            ) as answer:
+                raw = await answer.read()
+        except aiohttp.ClientConnectorError:
+            return 0, {"sent": "no"}, "not reached"
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+            return 0, {}, type(error).__name__
+        try:
+            return answer.status, answer.headers, json.loads(raw) if raw else None
+        except ValueError:
+            return answer.status, answer.headers, raw.decode("utf-8", "replace")
