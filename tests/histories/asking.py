@@ -14,6 +14,7 @@ from histories.record import Operation
 PATIENCE = 6.0  # seconds until a client gives up; what it asked is unknown then
 ATTEMPT = 0.8  # seconds for one attempt, besides the time that it asks to wait
 PAUSE = 0.05
+LOST, NOT_SENT = "no answer ({})", "not reached"
 clock = time.monotonic
 _keys = itertools.count(1)
 
@@ -75,9 +76,12 @@ class Caller:
             status, headers, body = await self._attempt(*operation.request)
             problem = body if isinstance(body, dict) else {}
             if status == 307:
+                operation.doubtful |= (
+                    bool(wait) and not reads
+                )  # it may have waited there for a while
                 self.url = headers["Location"].partition("/api/")[0]
             elif status in (0, 429, 503):
-                lost = (status == 0 and not headers) or problem.get("outcome") == "unknown"
+                lost = (status == 0 and body != NOT_SENT) or problem.get("outcome") == "unknown"
                 why = (
                     body
                     if status == 0
@@ -116,8 +120,8 @@ class Caller:
         return urls[(urls.index(self.url) + 1) % len(urls)] if self.url in urls else urls[0]
 
     async def _attempt(self, method, path, data, headers, wait):
-        """Return (status, headers, body); (0, {}, why) when the answer was lost, (0, {"sent": no}, why) when nothing was sent."""
-        limit = aiohttp.ClientTimeout(total=ATTEMPT + wait)
+        """Return (status, headers, body); status 0 with LOST or NOT_SENT when there was no answer."""
+        limit, trace = aiohttp.ClientTimeout(total=ATTEMPT + wait), {}
         try:
             async with self.world.session.request(
                 method,
@@ -126,13 +130,25 @@ class Caller:
                 headers=headers,
                 timeout=limit,
                 allow_redirects=False,
+                trace_request_ctx=trace,
             ) as answer:
                 raw = await answer.read()
-        except aiohttp.ClientConnectorError:
-            return 0, {"sent": "no"}, "not reached"
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
-            return 0, {}, type(error).__name__
+            # aiohttp repeats by itself what it thinks harmless, so the error alone does not tell.
+            return 0, {}, LOST.format(type(error).__name__) if trace else NOT_SENT
         try:
             return answer.status, answer.headers, json.loads(raw) if raw else None
         except ValueError:
             return answer.status, answer.headers, raw.decode("utf-8", "replace")
+
+
+def traced():
+    """Return what notes in a request's context that some of it was sent."""
+
+    async def note(_session, context, _parameters):
+        if context.trace_request_ctx is not None:
+            context.trace_request_ctx["sent"] = True
+
+    config = aiohttp.TraceConfig()
+    config.on_request_headers_sent.append(note)
+    return config

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import aiohttp
 
+from histories.asking import traced
 from histories.clients.client import Client
 from histories.clients.everybody import KINDS
 from histories.clients.keepers import TTL, Keeper
@@ -40,10 +41,8 @@ def play(plan):
 
 async def _play(world):
     world.quiet()
-    # A connection that is used again may be lost, and aiohttp repeats what it thinks harmless by itself: then nobody knows what was sent.
-    async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, force_close=True)
-    ) as session:
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector, trace_configs=[traced()]) as session:
         world.session = session
         await _prepare(world)
         clients = [KINDS[kind](f"{kind}-{number}", world) for kind, number in world.plan.clients]
@@ -73,10 +72,6 @@ async def _prepare(world):
         )
         assert made.ok, made.line()
     world.history.operations.clear()
-    _status, openapi = await world.get(world.nodes()[0], "/openapi.json")
-    world.features = {
-        name for name in ("Age", "Shared", "Run") if f'"{name}"' in str(openapi).replace("'", '"')
-    }
 
 
 async def _stopped(world, tasks):

@@ -127,11 +127,13 @@ class History:
 
     def about(self, on: str) -> List[str]:
         """Return the lines of all operations on an object, in order, with the faults between them."""
-        lines = [
-            (one.call, one.line())
-            for one in self.operations
-            if one.on == on or on in one.ask.get("about", ())
-        ]
+        lines, seen = [], None
+        for one in self.operations:
+            if one.what == "look" and one.on == on and one.answer == seen:
+                continue  # it shows what the look before has shown
+            if one.on == on or on in one.ask.get("about", ()):
+                lines.append((one.call, one.line()))
+                seen = one.answer if one.what == "look" else seen
         lines += [
             (one.begin, f"{one.begin:8.3f} {one.end:8.3f}  -- {one.kind}: {one.node}")
             for one in self.faults

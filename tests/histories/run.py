@@ -9,6 +9,7 @@ Prints what was promised and broken, with the operations that tell so and how to
 import argparse
 import collections
 import multiprocessing
+import signal
 import sys
 import time
 import traceback
@@ -71,6 +72,11 @@ def shown(history, violation):
     return "\n".join([text, *others, *before, *lines[first : marked[-1] + 5]])
 
 
+def end_in_order():
+    """Whoever is told to end, ends its daemons first."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=20)
@@ -79,7 +85,8 @@ def main():
     options = parser.parse_args()
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     failed, totals = 0, collections.Counter()
-    with multiprocessing.Pool(options.jobs, maxtasksperchild=1) as pool:
+    end_in_order()
+    with multiprocessing.Pool(options.jobs, end_in_order, maxtasksperchild=1) as pool:
         for seed, seconds, counts, broken in pool.imap(outcome, seeds):
             totals.update(counts)
             failed += bool(broken)

@@ -124,11 +124,20 @@ def test_who_let_go_is_not_seen_again():
     assert promises(holding, history(held("a", 1, 0, 1), released("a", 2, 3), look)) == {
         holding.GONE
     }
-    gone = told("keep", "leases/x", 3, 4, code="no_lease", status=404, Ttl=2.0)
+    gone = told("peek", "leases/x", 3, 4, code="no_lease", status=404)
     assert promises(holding, history(granted("x", 0), held("a", 1, 0.2, 0.3, "x"), gone, look)) == {
         holding.GONE
     }
     assert not holding.judge(history(held("a", 1, 0, 1), look))
+
+
+def test_who_was_told_that_nothing_was_done_is_not_there():
+    refused = told("acquire", "locks/l", 0, 1, Owner="b", Slots=1)
+    refused.outcome, refused.answer = "not_applied", None
+    look = told("look", "locks/l", 2, 3, {"Holders": [{"Owner": "b", "Token": 1}], "Queue": []})
+    assert promises(holding, history(refused, look)) == {holding.TOLD}
+    refused.doubtful = True
+    assert not holding.judge(history(refused, look))
 
 
 def test_seats_are_judged_as_locks_are():
@@ -356,6 +365,9 @@ def test_barriers():
         barriers.ONE
     }
     assert promises(barriers, history(*both, barriers=[])) == {barriers.LOST}
+    refused = told("arrive", "barriers/b", 0, math.inf, client="b")
+    refused.outcome = "not_applied"
+    assert promises(barriers, history(both[0], refused)) == {barriers.TOLD}
     end = told("break", "barriers/b", 0, 1, {}, Why="w")
     assert promises(barriers, history(end, arrived("a", 2, 3, outcome="broken", Why="w"))) == {
         barriers.ANEW
@@ -375,6 +387,12 @@ def test_a_repeat_that_is_answered_otherwise_is_noticed():
     assert promises(repeats, history(first, again)) == {repeats.FIRST}
     again.outcome, again.status = "unknown", 0
     assert not repeats.judge(history(first, again))
+    first.ask["Wait"], again.outcome, again.status = 2, "refused", 409
+    again.answer = {"type": "urn:baton:out_of_line"}
+    assert promises(repeats, history(first, again)) == {repeats.FIRST}, "it holds it still"
+    assert not repeats.judge(history(first, released("a", 0.5, 0.6), again)), (
+        "what came of a wait is not remembered"
+    )
 
 
 def test_a_strict_pair_lets_nothing_change_hands_while_one_is_away():
@@ -411,7 +429,11 @@ def test_what_is_left_in_the_end():
         ({"profiles": [{"Name": "seats", "Params": {"leader": "a"}}]}, ending.LEFT),
         ({"holds": [("lock", "locks/l", 6)]}, ending.STAY),
         ({"locks": [], "holds": []}, ending.SIZE),
-        ({"raw": [{"Id": "k", "Ties": FINAL["raw"][0]["Ties"] * 2}]}, ending.SIZE),
+        ({"leases": [{"Id": "k", "Ties": FINAL["raw"][0]["Ties"] * 2}]}, ending.SIZE),
+        (
+            {"raw": [{"Id": "k", "Ties": [{"Kind": "locks", "Key": "old", "Owner": "a"}] * 9}]},
+            ending.SIZE,
+        ),
     ):
         assert promise in promises(ending, history(**{**FINAL, **change})), change
 

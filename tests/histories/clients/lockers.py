@@ -33,7 +33,7 @@ class Locker(Client):
         if lease is not None and not (await self.grant(lease, ttl)).ok:
             return
         ask = {"Owner": owner, "Slots": slots, "Wait": wait, **({"Lease": lease} if lease else {})}
-        ask.update({"Shared": True} if shared and "Shared" in self.world.features else {})
+        ask.update({"Shared": True} if shared else {})
         if lease is None:
             self._without_lease.append((name, owner))
         got = await self._line_up(on, ask, patience)

@@ -25,7 +25,7 @@ class Party(Client):
     async def turn(self, draw, number):
         late, fails, leased = draw.uniform(0, 0.25), draw.random() < 0.07, draw.random() < 0.3
         vanishes, ttl = leased and draw.random() < 0.2, 1.0
-        members = draw.sample(self.members, GROUP) if "Age" in self.world.features else self.members
+        members = draw.sample(self.members, GROUP)
         self._began = self.now()
         await asyncio.sleep(late)
         if fails:

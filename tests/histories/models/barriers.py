@@ -8,6 +8,7 @@ MODEL = "barriers"
 ALL = "nobody passes before all have come"
 ONE = "all who came get one outcome"
 ANEW = "a run that began after a break begins anew"
+TOLD = "what is said not to be applied has no effect"
 LOST = "no barrier is lost"
 
 
@@ -53,7 +54,15 @@ def early(on, arrivals):
             other.client for other in arrivals if other.call < one.back and may_be_of(other, number)
         }
         missing = sorted(set(one.ask["Members"]) - came)
-        if missing:
+        refused = [
+            other
+            for other in arrivals
+            if other.client in missing and other.outcome == "not_applied"
+        ]
+        if missing and {other.client for other in refused} == set(missing):
+            text = f"{', '.join(missing)} were told that nothing was done, and {one.client} passed with them at {one.back:.3f}"
+            found.append(Violation(MODEL, TOLD, on, text, [*refused, one]))
+        elif missing:
             text = f"{one.client} passed generation {number} at {one.back:.3f}, and {', '.join(missing)} had not come"
             found.append(Violation(MODEL, ALL, on, text, [one]))
     return found[:3]

@@ -10,6 +10,7 @@ LEFT = "what was held under a lease that has ended is gone"
 STAY = "what is held under a lease that is kept stays"
 SIZE = "a lease is no larger than what hangs on it"
 ALIKE = "all nodes have the same documents"
+FEW = 8  # ties that a lease may keep though they are over
 
 
 def judge(history):
@@ -83,34 +84,29 @@ def kept(final):
 
 
 def sizes(final):
-    """Each tie of a lease stands."""
+    """A lease shows the ties that stand, each once, and keeps no more than twice as many."""
     found = []
     profiles = {profile["Name"]: profile["Params"] for profile in final["profiles"]}
     locks = {lock["Name"]: [*lock["Holders"], *lock["Queue"]] for lock in final["locks"]}
-    for lease in (one for one in final["raw"] if one is not None):
+
+    def stands(tie, lease):
+        if tie["Kind"] == "locks":
+            entries = locks.get(tie["Key"], ())
+            return any(one["Owner"] == tie["Owner"] and one["Lease"] == lease for one in entries)
+        return tie["Kind"] != "profiles" or tie["Path"][1] in profiles.get(tie["Key"], ())
+
+    for lease in final["leases"]:
+        on, shown = f"leases/{lease['Id']}", []
         for tie in lease["Ties"]:
-            if tie["Kind"] == "locks":
-                stands = any(
-                    entry["Owner"] == tie["Owner"] and entry["Lease"] == lease["Id"]
-                    for entry in locks.get(tie["Key"], ())
-                )
-            else:
-                stands = tie["Kind"] != "profiles" or tie["Path"][1] in profiles.get(tie["Key"], ())
-            if not stands:
+            name = (tie["Kind"], tie["Key"], tie.get("Owner"), str(tie.get("Path")))
+            if not stands(tie, lease["Id"]) or name in shown:
                 found.append(
-                    Violation(MODEL, SIZE, f"leases/{lease['Id']}", f"it still names {tie}")
+                    Violation(MODEL, SIZE, on, f"it names {tie}, which is gone or named twice")
                 )
-        names = [
-            (tie["Kind"], tie["Key"], tie.get("Owner"), str(tie.get("Path")))
-            for tie in lease["Ties"]
-        ]
-        if len(set(names)) < len(names):
-            found.append(
-                Violation(
-                    MODEL,
-                    SIZE,
-                    f"leases/{lease['Id']}",
-                    f"it names something twice: {lease['Ties']}",
-                )
-            )
+            shown.append(name)
+    for lease in (one for one in final["raw"] if one is not None):
+        standing = sum(stands(tie, lease["Id"]) for tie in lease["Ties"])
+        if len(lease["Ties"]) > max(FEW, 2 * standing):
+            text = f"{len(lease['Ties'])} ties are kept, and {standing} of them stand"
+            found.append(Violation(MODEL, SIZE, f"leases/{lease['Id']}", text))
     return found[:5]

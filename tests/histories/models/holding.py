@@ -10,6 +10,7 @@ from histories.record import Violation
 MODEL = "holding"
 ROOM = "never more hold it than there is room for"
 GROW = "fencing tokens grow in the order of holding"
+TOLD = "what is said not to be applied has no effect"
 GONE = "who let go, or whose lease has ended, is gone"
 
 
@@ -25,7 +26,7 @@ def judge(history):
         found += crowded(on, held, room)
         found += backwards(on, held) if room == 1 else []
         found += ghosts(history, leases, on, held)
-        found += overfull(history, on, room)
+        found += overfull(history, on, room) + strangers(history, on)
     return found + unordered(history)
 
 
@@ -104,27 +105,23 @@ def told_token(one):
     return one.answer.get("token") if one.code == "locked" else None
 
 
-def seen(one):
-    """Return the owners that an answer names as holders, or None where it says nothing of them."""
+def entries(one):
+    """Return the holders that an answer shows, each with its Owner; None where it says nothing of them."""
     answer = one.answer
-    if answer is None:
+    if answer is None or not (one.ok or one.code == "locked"):
         return None
     if one.on.startswith("locks/"):
-        holders = (
-            answer.get("Holders")
-            if one.ok
-            else answer.get("holders")
-            if one.code == "locked"
-            else None
-        )
-        return None if holders is None else [holder["Owner"] for holder in holders]
-    if one.what == "look" and one.ok:
+        return answer.get("Holders" if one.ok else "holders")
+    if one.what == "look":
         leaders = answer if isinstance(answer, list) else [] if answer == "none" else [answer]
-    elif one.ok:
-        leaders = answer["Leaders"]
     else:
-        return None
-    return [leader["Uuid"] if isinstance(leader, dict) else leader for leader in leaders]
+        leaders = answer["Leaders"]
+    return [{"Owner": name["Uuid"] if isinstance(name, dict) else name} for name in leaders]
+
+
+def seen(one):
+    """Return the owners that an answer shows as holders."""
+    return [entry["Owner"] for entry in entries(one) or ()]
 
 
 def ghosts(history, leases, on, held):
@@ -136,7 +133,7 @@ def ghosts(history, leases, on, held):
             asking[one.ask["Owner"]] = max(one.back, asking.get(one.ask["Owner"], 0.0))
     ends = {term.owner: (over(history, leases, term), term) for term in held}
     for one in history.of("acquire", "elect", "release", "resign", "look", on=on):
-        for owner in seen(one) or ():
+        for owner in seen(one):
             end, term = ends.get(owner, (None, None))
             if end is not None and one.call > end + MARGIN and asking.get(owner, 0.0) < end:
                 text = f"{owner} is there at {one.back:.3f}, though all was over at {end:.3f}"
@@ -148,17 +145,24 @@ def overfull(history, on, room):
     """No answer shows more holders than there is room for."""
     found = []
     for one in history.of("acquire", "elect", "release", "resign", "look", on=on):
-        names = seen(one) or ()
-        holders = (
-            one.answer.get("Holders", ())
-            if one.ok and one.answer and on.startswith("locks/")
-            else ()
-        )
-        most = len(names) if any(holder.get("Shared") for holder in holders) else room
-        if len(names) > most or len(set(names)) < len(names):
-            found.append(
-                Violation(
-                    MODEL, ROOM, on, f"the answer at {one.back:.3f} shows {', '.join(names)}", [one]
-                )
-            )
+        names = seen(one)
+        shared = any(entry.get("Shared") for entry in entries(one) or ())
+        if len(names) > (len(names) if shared else room) or len(set(names)) < len(names):
+            text = f"the answer at {one.back:.3f} shows {', '.join(names)}"
+            found.append(Violation(MODEL, ROOM, on, text, [one]))
     return found[:3]
+
+
+def strangers(history, on):
+    """Nobody is there, nor waits, who was told that nothing was done."""
+    asked, found = {}, []
+    for one in history.operations:
+        if one.on == on and one.what in ("acquire", "elect"):
+            asked.setdefault(one.ask["Owner"], []).append(one)
+    for one in history.of("look", on=on):
+        queue = one.answer.get("Queue") if isinstance(one.answer, dict) else None
+        for owner in (*seen(one), *(entry["Owner"] for entry in queue or ())):
+            if owner in asked and not any(ask.may_have_acted() or ask.code for ask in asked[owner]):
+                text = f"{owner} is there at {one.back:.3f}, and was told that nothing was done"
+                found.append(Violation(MODEL, TOLD, on, text, [*asked[owner], one]))
+    return found[:2]

@@ -24,14 +24,9 @@ class Leases:
         for one in history.of("revoke"):
             if one.may_have_acted():
                 self._ended[name_of(one)] = min(one.call, self._ended.get(name_of(one), math.inf))
-        for one in history.operations:
-            if (
-                one.ok
-                and one.what == "revoke"
-                and one.repeats is None
-                or one.code == "no_lease"
-                and one.what in ("keep", "peek", "ties", "revoke")
-            ):
+        for one in history.of("revoke", "peek", "ties"):
+            # Not of those who ask to keep one: they are told so a moment before its end commits.
+            if one.code == "no_lease" or (one.ok and one.what == "revoke"):
                 self._note_gone(name_of(one), one.back)
 
     def _note_gone(self, lease, moment):
