@@ -352,7 +352,7 @@ def test_who_waits_in_vain_for_what_is_there_is_noticed():
 def arrived(client, call, back, generation=1, outcome="opened", **more):
     answer = {"Generation": generation, "Outcome": outcome, **more}
     return told(
-        "arrive", "barriers/b", call, back, answer, client=client, Members=["a", "b"], began=call
+        "arrive", "barriers/b", call, back, answer, client=client, of=["a", "b"], began=call
     )
 
 

@@ -77,16 +77,20 @@ class Candidate(Client):
         )
 
     async def _end(self, fate, on, ask, fence):
+        """End the term, and then write as if it had not ended."""
+        if fate == "vanish":
+            return
         if fate == "overstay":
             await asyncio.sleep(2.2)
-            await self.write("fenced", f"under-{ask['Param']}", f"{fence[1]}.late", fence=fence)
+            await self.read("peek", f"leases/{ask['Lease']}", f"/leases/{ask['Lease']}")
         elif fate == "revoke":
             await self.revoke(ask["Lease"])
-            await self.write("fenced", f"under-{ask['Param']}", f"{fence[1]}.late", fence=fence)
         elif fate == "hand back" and ask["Seats"] is None:
             await self._hand_back(on, ask, fence)
-        elif fate != "vanish":
+        else:
             await self._resign(on, ask, fence if fate.startswith("fenced") else None)
+        if fence is not None:
+            await self.write("fenced", f"under-{ask['Param']}", f"{fence[1]}.late", fence=fence)
 
     async def clean_up(self):
         for param, seats, candidate in self._without_lease:

@@ -4,10 +4,11 @@
 
 import asyncio
 
-from histories.clients.client import Client, fenced
+from histories.clients.client import Client, fenced, value_of
 
 # name, slots, and whether some only want to read beside others
 LOCKS = (("one", 1, False), ("two", 2, False), ("readers", 1, True))
+CHANGES = ("write", "write", "batch", "grant", "elect", "acquire", "arrive", "file")
 FATES = ("release", "release", "fenced release", "revoke", "vanish", "overstay")
 
 
@@ -28,7 +29,7 @@ class Locker(Client):
             draw.choice((0, 0.5, 1.0, 2.0)),
         )
         patience, fate, writes = draw.randint(1, 3), draw.choice(FATES), draw.randint(0, 2)
-        twice, late = draw.random() < 0.2, draw.randrange(5)
+        twice, late = draw.random() < 0.2, draw.choice(CHANGES)
         lease = None if draw.random() < 0.15 else owner
         if lease is not None and not (await self.grant(lease, ttl)).ok:
             return
@@ -46,7 +47,7 @@ class Locker(Client):
         fence = (on, owner, lease, got.answer["Token"]) if lease else None
         for write in range(writes if fence else 0):
             await asyncio.sleep(hold / 2)
-            await self._under(draw.randrange(5), fence, f"{owner}.{write}")
+            await self._under(draw.choice(CHANGES), fence, f"{owner}.{write}")
         await asyncio.sleep(hold)
         await self._end(fate if lease else "release", on, owner, lease, ttl, fence, late)
 
@@ -71,50 +72,58 @@ class Locker(Client):
 
     async def _under(self, kind, fence, value):
         """Change something of any kind, only while the lock is held."""
-        param = f"under-{fence[0].partition('/')[2]}"
-        if kind == 0:
-            await self.grant_under(fence, f"{value}-more")
-        elif kind == 1:
-            change = {
-                "Kind": "profiles",
-                "Key": "fenced",
-                "Param": param,
-                "Action": "put",
-                "Body": value,
-            }
-            await self.ask(
-                "batch", f"fenced/{param}", "POST", "/batch", {"Changes": [change]}, **fenced(fence)
-            )
-        elif kind == 2:
-            candidate = {"Param": f"leader-{param}", "Candidate": value, "Lease": fence[2]}
-            more = fenced(fence)
-            more["ask"]["Owner"] = value
-            await self.ask(
-                "elect",
-                f"fenced/leader-{param}",
-                "POST",
-                "/profiles/fenced/elect",
-                candidate,
-                **more,
-            )
-        else:
-            await self.write("fenced", param, value, fence=fence)
-
-    async def grant_under(self, fence, lease):
-        body = {"Id": lease, "Ttl": 1.0, "Owner": self.name}
-        await self.ask("grant", f"leases/{lease}", "POST", "/leases", body, **fenced(fence))
+        more = fenced(fence)
+        more["ask"]["Owner"] = value
+        what, on, method, path, body = under(kind, fence, value)
+        more["ask"]["about"] = [fence[0], on]
+        await self.ask(what, on, method, path, body, **more)
 
     async def _end(self, fate, on, owner, lease, ttl, fence, late):
-        if fate == "overstay":  # past the time of the lease, then write as if nothing had been
+        """End the term, and then write as if it had not ended."""
+        if fate == "vanish":
+            return
+        if fate == "overstay":
             await self.keep(lease, ttl)
             await asyncio.sleep(ttl * 1.3)
-            await self._under(late, fence, f"{owner}.late")
+            await self.read("peek", f"leases/{lease}", f"/leases/{lease}")
         elif fate == "revoke":
             await self.revoke(lease)
-            await self._under(late, fence, f"{owner}.late")
-        elif fate != "vanish":
+        else:
             await self._release(on, owner, fence if fate.startswith("fenced") else None)
+        if fence is not None:
+            await self._under(late, fence, f"{owner}.late")
 
     async def clean_up(self):
         for name, owner in self._without_lease:
             await self._release(f"locks/{name}", owner)
+
+
+def under(kind, fence, value):
+    """Return (what, on, method, path, body) of a change of some kind that a holder makes."""
+    on, _owner, lease, _token = fence
+    param = f"under-{on.partition('/')[2]}"
+    if kind == "grant":
+        body = {"Id": f"{value}-more", "Ttl": 1.0, "Owner": value}
+        return "grant", f"leases/{value}-more", "POST", "/leases", body
+    if kind == "batch":
+        change = {"Kind": "profiles", "Key": "fenced", "Param": param, "Action": "put"}
+        return (
+            "batch",
+            f"fenced/{param}",
+            "POST",
+            "/batch",
+            {"Changes": [{**change, "Body": value}]},
+        )
+    if kind == "elect":
+        body = {"Param": f"leader-{param}", "Candidate": value, "Lease": lease}
+        return "elect", f"fenced/leader-{param}", "POST", "/profiles/fenced/elect", body
+    if kind == "acquire":
+        body = {"Owner": value, "Slots": 1, "Wait": 0, "Lease": lease}
+        return "acquire", f"locks/{param}", "POST", f"/locks/{param}/acquire", body
+    if kind == "arrive":
+        body = {"Owner": value, "Count": 1}
+        return "arrive", f"barriers/{value}", "POST", f"/barriers/{value}/arrive", body
+    if kind == "file":
+        return "make", f"files/{param}", "PUT", f"/files/{param}", value.encode()
+    path = f"/profiles/fenced/params/{param}"
+    return "write", f"fenced/{param}", "PUT", path, value_of(value)

@@ -20,23 +20,25 @@ class Party(Client):
         first = number // GROUP * GROUP + 1
         self.members = [f"party-{one}" for one in range(first, first + GROUP)]
         self.on = f"barriers/group-{number // GROUP + 1}"
+        self._counts = number < GROUP  # the first group says how many it is, the other one who
         self._began = self.now()
 
     async def turn(self, draw, number):
         late, fails, leased = draw.uniform(0, 0.25), draw.random() < 0.07, draw.random() < 0.3
         vanishes, ttl = leased and draw.random() < 0.2, 1.0
-        members = draw.sample(self.members, GROUP)
+        order = draw.sample(self.members, GROUP)
+        size = {"Count": GROUP} if self._counts else {"Members": order}
         self._began = self.now()
         await asyncio.sleep(late)
         if fails:
-            await self._break(members, f"{self.name} failed in run {number}")
+            await self._break(size, f"{self.name} failed in run {number}")
             return
         lease = f"{self.name}.{number}" if leased else None
         if lease is not None and not (await self.grant(lease, ttl)).ok:
             return
         ask = {
             "Owner": self.name,
-            "Members": members,
+            **size,
             "Wait": 0 if vanishes else 1.0,
             "Lease": lease,
         }
@@ -51,7 +53,7 @@ class Party(Client):
 
     async def _arrive(self, ask):
         age = round(self.now() - self._began, 3)
-        noted = {"began": self._began}
+        noted = {"began": self._began, "of": self.members}
         return await self.ask(
             "arrive",
             self.on,
@@ -63,9 +65,9 @@ class Party(Client):
             patience=5.0,
         )
 
-    async def _break(self, members, why):
+    async def _break(self, size, why):
         age = round(self.now() - self._began, 3)
-        body = {"Owner": self.name, "Members": members, "Why": why, "Age": age}
+        body = {"Owner": self.name, **size, "Why": why, "Age": age}
         await self.ask(
             "break", self.on, "POST", f"/{self.on}/break", body, ask={"began": self._began}
         )

@@ -53,7 +53,7 @@ def early(on, arrivals):
         came = {
             other.client for other in arrivals if other.call < one.back and may_be_of(other, number)
         }
-        missing = sorted(set(one.ask["Members"]) - came)
+        missing = sorted(set(one.ask.get("of", ())) - came)
         refused = [
             other
             for other in arrivals

@@ -4,7 +4,7 @@
 
 import math
 
-from histories.models.terms import MARGIN, Leases, over, terms
+from histories.models.terms import Leases, over, terms
 from histories.record import Violation
 
 MODEL = "fences"
@@ -39,14 +39,10 @@ def judge(history):
         if term is None:
             continue
         end = min(over_but_for(history, leases, term, one), succeeded(history, known[on], term))
-        if one.ok and one.call > end + MARGIN:
+        if one.ok and one.call > end:
             text = f"acknowledged at {one.back:.3f} under the term of {term.owner}, which was over at {end:.3f}"
             found.append(Violation(MODEL, LATE, on, text, [term.told_by, one]))
-        if (
-            one.code == "lease_lost"
-            and term.begin < one.call
-            and one.back < min(end, term.end) - MARGIN
-        ):
+        if one.code == "lease_lost" and term.begin < one.call and one.back < min(end, term.end):
             text = f"refused at {one.back:.3f}, though {term.owner} held it until {term.end:.3f}"
             found.append(Violation(MODEL, EARLY, on, text, [term.told_by, one]))
     return found

@@ -4,7 +4,7 @@
 
 import heapq
 
-from histories.models.terms import MARGIN, Leases, over, terms
+from histories.models.terms import Leases, over, terms
 from histories.record import Violation
 
 MODEL = "holding"
@@ -40,7 +40,7 @@ def crowded(on, held, room):
     """Sweep over the terms in time: too many at once, or a reader beside a writer."""
     found, now = [], []
     for term in sorted((one for one in held if one.begin < one.end), key=lambda one: one.begin):
-        now = [one for one in now if one.end > term.begin + MARGIN]
+        now = [one for one in now if one.end > term.begin]
         beside = [one for one in now if not (one.shared and term.shared)]
         if len(beside) >= room:
             names = ", ".join(f"{one.owner} (until {one.end:.3f})" for one in beside)
@@ -86,7 +86,7 @@ def unordered(history):
     )
     waiting, highest = [], None
     for number, (call, back, token, one) in enumerate(told):
-        while waiting and waiting[0][0] < call - MARGIN:
+        while waiting and waiting[0][0] < call:
             _back, _number, before, by = heapq.heappop(waiting)
             highest = (before, by) if highest is None or before > highest[0] else highest
         if highest is not None and highest[0] >= token:
@@ -135,7 +135,7 @@ def ghosts(history, leases, on, held):
     for one in history.of("acquire", "elect", "release", "resign", "look", on=on):
         for owner in seen(one):
             end, term = ends.get(owner, (None, None))
-            if end is not None and one.call > end + MARGIN and asking.get(owner, 0.0) < end:
+            if end is not None and one.call > end and asking.get(owner, 0.0) < end:
                 text = f"{owner} is there at {one.back:.3f}, though all was over at {end:.3f}"
                 found.append(Violation(MODEL, GONE, on, text, [term.told_by, one]))
     return found[:3]

@@ -32,7 +32,7 @@ def overtaken(history, on, held):
             continue
         token = one.answer["token"]
         for term in let_in:
-            if term.begin >= one.sent - MARGIN:
+            if term.begin >= one.sent:
                 break
             if term.token > token:
                 text = f"{one.ask['Owner']} waits at {one.back:.3f} with token {token}; {term.owner} was let in with {term.token}"

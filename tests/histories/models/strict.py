@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Mode strict: while writes are refused nothing is acknowledged, and no lock changes hands. Pure."""
 
-from histories.models.terms import MARGIN
 from histories.record import Violation
 
 MODEL = "strict"
@@ -20,7 +19,7 @@ def judge(history):
             looks = [
                 one
                 for one in history.of("look", on=on)
-                if one.ok and begin < one.call and one.back < end - MARGIN
+                if one.ok and begin < one.call and one.back < end
             ]
             for before, after in zip(looks, looks[1:]):
                 if held(before) != held(after):
@@ -29,7 +28,7 @@ def judge(history):
                     found.append(Violation(MODEL, HANDS, on, text, [before, after]))
                     break
         for one in history.of("swap", "add"):
-            if one.ok and begin < one.call and one.back < end - MARGIN:
+            if one.ok and begin < one.call and one.back < end:
                 found.append(
                     Violation(MODEL, WRITES, one.on, f"acknowledged at {one.back:.3f}", [one])
                 )

@@ -8,7 +8,7 @@ from typing import Optional
 
 from histories.record import Operation
 
-MARGIN = 0.002  # seconds: two moments that are this near have no order here
+MARGIN = 0.002  # seconds by which a timer may ring early
 
 
 class Leases:
@@ -42,7 +42,7 @@ class Leases:
         if self._ended.get(lease, math.inf) <= end:
             return None
         for call, back, ttl, one in self._kept.get(lease, ()):
-            if back <= begin and end < call + ttl - MARGIN:
+            if back <= begin and end < call + ttl:
                 return one
         return None
 
