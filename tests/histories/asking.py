@@ -67,65 +67,55 @@ class Caller:
 
     async def _until_answered(self, operation, patience):
         method, _path, _data, _headers, wait = operation.request
-        reads = method == "GET"
+        writes = method != "GET"
         end = self.now() + patience + wait
+        url = self.url  # not self.url all the time: another request of this client may change it
         while True:
             operation.sent = self.now()
-            if reads:
-                operation.call = operation.sent
-            status, headers, body = await self._attempt(*operation.request)
+            operation.call = operation.call if writes else operation.sent
+            status, headers, body = await self._attempt(url, *operation.request)
             problem = body if isinstance(body, dict) else {}
-            if status == 307:
-                operation.doubtful |= (
-                    bool(wait) and not reads
-                )  # it may have waited there for a while
-                self.url = headers["Location"].partition("/api/")[0]
-            elif status in (0, 429, 503):
-                lost = (status == 0 and body != NOT_SENT) or problem.get("outcome") == "unknown"
-                why = (
-                    body
-                    if status == 0
-                    else f"{status} {problem.get('type', '').rpartition(':')[2]}"
-                )
-                operation.tries.append(f"{operation.sent:.3f} {self.world.name_of(self.url)} {why}")
-                operation.doubtful |= lost and not reads
-                self._note_refusal(operation, problem)
-                self.url = self._another()
-            else:
+            if status not in (0, 307, 429, 503):
                 operation.back, operation.status, operation.answer = self.now(), status, body
                 operation.outcome = "ok" if status < 300 else "refused"
-                operation.etag, operation.node = (
-                    headers.get("ETag", ""),
-                    self.world.name_of(self.url),
-                )
+                operation.etag, operation.node = headers.get("ETag", ""), self.world.name_of(url)
+                self.url = url
                 return operation
+            why = body if status == 0 else f"{status} {problem.get('type', '').rpartition(':')[2]}"
+            operation.tries.append(f"{operation.sent:.3f} {self.world.name_of(url)} {why}")
+            if writes and is_doubtful(status, body, problem, wait):
+                operation.doubtful = True
+            self._note_refusal(operation, problem, url)
             if self.now() > end:
                 operation.outcome = "unknown" if operation.doubtful else "not_applied"
                 return operation
-            await asyncio.sleep(PAUSE)
+            if status == 307:
+                url = headers["Location"].partition("/api/")[0]
+            else:
+                url = self._after(url)
+                await asyncio.sleep(PAUSE)
 
-    def _note_refusal(self, operation, problem):
+    def _note_refusal(self, operation, problem, url):
         """Note when a write was refused for too few copies: how long that lasts is the judges' to see."""
-        if (
-            str(problem.get("type", "")).endswith("too_few_copies")
-            and problem.get("outcome") == "not_applied"
-        ):
-            self.world.history.add(
-                Operation(self.name, "refused_write", "cluster", {}, operation.sent, back=self.now(), outcome="not_applied",
-                          node=self.world.name_of(self.url))
-            )  # fmt: skip
+        code, outcome = str(problem.get("type", "")), problem.get("outcome")
+        if code.endswith("too_few_copies") and outcome == "not_applied":
+            node, now = self.world.name_of(url), self.now()
+            noted = Operation(self.name, "refused_write", "cluster", {}, operation.sent, node=node)
+            noted.sent, noted.back, noted.outcome = operation.sent, now, outcome
+            self.world.history.add(noted)
 
-    def _another(self):
+    def _after(self, url):
+        """Return the next node's URL."""
         urls = self.world.urls()
-        return urls[(urls.index(self.url) + 1) % len(urls)] if self.url in urls else urls[0]
+        return urls[(urls.index(url) + 1) % len(urls)] if url in urls else urls[0]
 
-    async def _attempt(self, method, path, data, headers, wait):
+    async def _attempt(self, url, method, path, data, headers, wait):
         """Return (status, headers, body); status 0 with LOST or NOT_SENT when there was no answer."""
         limit, trace = aiohttp.ClientTimeout(total=ATTEMPT + wait), {}
         try:
             async with self.world.session.request(
                 method,
-                f"{self.url}/api/v3{path}",
+                f"{url}/api/v3{path}",
                 data=data,
                 headers=headers,
                 timeout=limit,
@@ -140,6 +130,13 @@ class Caller:
             return answer.status, answer.headers, json.loads(raw) if raw else None
         except ValueError:
             return answer.status, answer.headers, raw.decode("utf-8", "replace")
+
+
+def is_doubtful(status, body, problem, wait):
+    """Return whether an attempt of a write that failed so may have taken effect all the same."""
+    if status == 307:
+        return bool(wait)  # it may have waited there for a while, and been sent on then
+    return (status == 0 and body != NOT_SENT) or problem.get("outcome") == "unknown"
 
 
 def traced():

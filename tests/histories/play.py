@@ -85,7 +85,8 @@ async def _stopped(world, tasks):
             Violation("clients", "every request is answered, or given up", "cluster", text)
         )
     for task in done:
-        task.result()
+        if not task.cancelled():
+            task.result()
 
 
 async def _whole(world):
@@ -130,6 +131,8 @@ async def _last_look(world, keepers):
 async def _raw(world, lease):
     """Return a lease as it is stored: what GET shows of it may be less. An event has the document, so another TTL is set."""
     active = await world.active()
+    if active is None:
+        return None
     headers, limit = {"Authorization": f"Bearer {world.token}"}, aiohttp.ClientTimeout(total=10)
     url = f"{active.url}/api/v3/events?kinds=leases&key={lease}&documents=yes"
     async with world.session.get(url, headers=headers, timeout=limit) as answer:

@@ -411,7 +411,7 @@ def test_a_strict_pair_lets_nothing_change_hands_while_one_is_away():
 
 
 FINAL = {
-    "ended": True, "alike": True, "kept": ["k"], "holds": [("lock", "locks/l", 7)],
+    "ended": True, "alike": True, "kept": ["k"], "holds": [("k", "locks/l", 7)],
     "profiles": [{"Name": "seats", "Params": {"leader": "none"}}],
     "leases": [{"Id": "k", "Ties": [{"Kind": "locks", "Key": "l", "Owner": "a", "Lease": "k"}]}], "barriers": [],
     "raw": [{"Id": "k", "Ties": [{"Kind": "locks", "Key": "l", "Owner": "a", "Lease": "k"}]}],
@@ -421,13 +421,14 @@ FINAL = {
 
 
 def test_what_is_left_in_the_end():
-    assert not ending.judge(history(**FINAL))
+    kept = granted("k", 0)
+    assert not ending.judge(history(kept, **FINAL))
     for change, promise in (
         ({"ended": False, "leases": [*FINAL["leases"], {"Id": "old", "Ties": []}]}, ending.END),
         ({"alike": False}, ending.ALIKE),
         ({"kept": [], "holds": []}, ending.LEFT),
         ({"profiles": [{"Name": "seats", "Params": {"leader": "a"}}]}, ending.LEFT),
-        ({"holds": [("lock", "locks/l", 6)]}, ending.STAY),
+        ({"holds": [("k", "locks/l", 6)]}, ending.STAY),
         ({"locks": [], "holds": []}, ending.SIZE),
         ({"leases": [{"Id": "k", "Ties": FINAL["raw"][0]["Ties"] * 2}]}, ending.SIZE),
         (
@@ -435,7 +436,19 @@ def test_what_is_left_in_the_end():
             ending.SIZE,
         ),
     ):
-        assert promise in promises(ending, history(**{**FINAL, **change})), change
+        assert promise in promises(ending, history(kept, **{**FINAL, **change})), change
+
+
+def test_of_a_lease_that_was_kept_too_late_nothing_is_expected():
+    lost = {**FINAL, "locks": [], "leases": [{"Id": "k", "Ties": []}]}
+    late = [granted("k", 0), granted("k", 2.5)]
+    assert promises(ending, history(late[0], granted("k", 1.5), **lost)) == {ending.STAY}
+    assert not ending.judge(history(*late, **lost))
+    while_refused = history(*late, told("refused_write", "cluster", 1.1, 1.2), **lost)
+    while_refused.faults, while_refused.strict = [Fault(1.0, 2.4, "kill passive", "n2")], True
+    assert promises(ending, while_refused) == {ending.STAY}, (
+        "no time passes while strict refuses writes"
+    )
 
 
 def test_an_error_that_nobody_caused_is_noticed():

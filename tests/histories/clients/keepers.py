@@ -18,7 +18,7 @@ class Keeper(Client):
     def __init__(self, name, world):
         super().__init__(name, world)
         self.lease = f"kept-{name}"
-        self.holds = []  # (what, on, token): to be there in the end
+        self.holds = []  # (lease, on, token): to be there in the end
 
     async def run(self):
         """Keep the lease, and use it, until the very end of the history."""
@@ -28,7 +28,7 @@ class Keeper(Client):
             {"Owner": self.name, "Slots": 1, "Wait": 0, "Lease": self.lease},
         )  # fmt: skip
         if got.ok:
-            self.holds.append(("lock", got.on, got.answer["Token"]))
+            self.holds.append((self.lease, got.on, got.answer["Token"]))
         await self.write("kept", f"by-{self.name}", self.name, lease=self.lease)
         await asyncio.gather(self._keep(), super().run())
 

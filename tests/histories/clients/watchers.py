@@ -27,7 +27,7 @@ class Watcher(Client):
                 await self._read(f"{self.url}/api/v3/events?key=registers{since}")
             except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError):
                 pass
-            self.url = self._another()
+            self.url = self._after(self.url)
             await asyncio.sleep(PAUSE)
 
     async def _read(self, url):

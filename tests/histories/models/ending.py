@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is left when all clients have stopped and all leases that nobody keeps have had their time. Pure."""
 
+from histories.models.strict import windows
+from histories.models.terms import Leases
 from histories.record import Violation
 
 MODEL = "ending"
@@ -28,7 +30,13 @@ def judge(history):
         found.append(Violation(MODEL, ALIKE, "nodes", differences(final["nodes"])))
     if any(final[kind] is None for kind in ("profiles", "leases", "locks", "barriers")):
         return [*found, Violation(MODEL, ALIKE, "nodes", "the active does not answer in the end")]
-    return found + holders(final) + kept(final) + sizes(final)
+    return found + holders(final) + kept(final, unbroken(history)) + sizes(final)
+
+
+def unbroken(history):
+    """Return the leases that were kept in time from the beginning to the end. While strict refuses writes no time passes."""
+    leases, standing = Leases(history), windows(history) if history.strict else ()
+    return [lease for lease in history.final["kept"] if len(leases.spans(lease, standing)) == 1]
 
 
 def differences(nodes):
@@ -68,15 +76,15 @@ def holders(final):
     return found
 
 
-def kept(final):
+def kept(final, unbroken):
     """What a client holds under a lease that it kept all the time is still its own."""
     found, locks = [], {f"locks/{lock['Name']}": lock["Holders"] for lock in final["locks"]}
     there = {lease["Id"] for lease in final["leases"]}
-    for lease in final["kept"]:
+    for lease in unbroken:
         if lease not in there:
             found.append(Violation(MODEL, STAY, f"leases/{lease}", "it is not there in the end"))
-    for _kind, on, token in final["holds"]:
-        if token not in [holder["Token"] for holder in locks.get(on, ())]:
+    for lease, on, token in final["holds"]:
+        if lease in unbroken and token not in [holder["Token"] for holder in locks.get(on, ())]:
             found.append(
                 Violation(MODEL, STAY, on, f"nobody holds it with token {token} in the end")
             )

@@ -32,9 +32,26 @@ class Leases:
     def _note_gone(self, lease, moment):
         self._gone[lease] = min(moment, self._gone.get(lease, math.inf))
 
-    def until(self, lease):
-        """Return until when the lease stands for certain, counted from sending; -inf for one that nobody was granted."""
-        ends = [call + ttl for call, _back, ttl, _one in self._kept.get(lease, ())]
+    def spans(self, lease, standing=()):
+        """Return [begin, end] of each time in which the lease stood without a break, as far as its clients can be sure.
+
+        Who asks for it too late may have another of the same name. ``standing``: (begin, end) of times in which no lease ends.
+        """
+        found = []
+        for call, back, ttl, one in sorted(self._kept.get(lease, ()), key=lambda item: item[:3]):
+            lasts = call + ttl
+            lasts += sum(
+                max(0.0, end - max(call, begin)) for begin, end in standing if begin < lasts
+            )
+            if not found or (one.what == "grant" and back > found[-1][1]):
+                found.append([back, lasts])
+            else:
+                found[-1][1] = max(found[-1][1], lasts)
+        return found
+
+    def until(self, lease, moment):
+        """Return until when a lease that was used at ``moment`` stands for certain, counted from sending; or -inf."""
+        ends = [end for begin, end in self.spans(lease) if begin <= moment]
         return min(max(ends, default=-math.inf), self._ended.get(lease, math.inf))
 
     def surely(self, lease, begin, end):
@@ -89,7 +106,9 @@ def terms(history, leases, on):
         ):
             continue
         owner, lease = one.ask["Owner"], one.ask.get("Lease")
-        end = min(asked_back.get(owner, math.inf), leases.until(lease) if lease else math.inf)
+        end = min(
+            asked_back.get(owner, math.inf), leases.until(lease, one.call) if lease else math.inf
+        )
         found[one.answer["Token"]] = Term(
             on, owner, one.answer["Token"], lease, bool(one.ask.get("Shared")), one.back, end, one
         )

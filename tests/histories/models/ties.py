@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is tied to a lease goes with it, unless somebody has set it since. Pure: one client plays on one param, one step after the other."""
 
+from histories.models.ending import unbroken
 from histories.models.terms import Leases
 from histories.record import Violation
 
@@ -46,6 +47,7 @@ def left(history, leases):
     profiles = {
         profile["Name"]: profile["Params"] for profile in history.final.get("profiles") or ()
     }
+    kept = unbroken(history) if history.final else ()
     for on in sorted(one for one in history.objects(*SETS) if one.startswith(("tied/", "kept/"))):
         steps = history.of(*SETS, on=on)
         if any(one.outcome not in ("ok", "refused") for one in steps) or not history.final.get(
@@ -57,9 +59,10 @@ def left(history, leases):
         if not done or profile not in profiles:
             continue
         last = done[-1]
-        gone = last.what == "unset" or (
-            last.ask.get("lease") and last.ask["lease"] not in history.final["kept"]
-        )
+        lease = last.ask.get("lease")
+        if lease in history.final["kept"] and lease not in kept:
+            continue
+        gone = last.what == "unset" or (lease and lease not in kept)
         wanted = None if gone else last.ask["value"]
         stands = profiles[profile].get(param)
         if stands != wanted:
