@@ -399,7 +399,7 @@ def test_a_strict_pair_lets_nothing_change_hands_while_one_is_away():
     refusal = told("refused_write", "cluster", 1.1, 1.2)
     looks = [
         told("look", "locks/l", moment, moment + 0.1, {"Holders": [{"Owner": name, "Token": 1}]})
-        for moment, name in ((2, "a"), (3, "b"))
+        for moment, name in ((3, "a"), (4, "b"))
     ]
     made = history(held("a", 1, 0, 0.5), refusal, *looks)
     made.faults = [Fault(1.0, 5.0, "kill passive", "n2")]

@@ -6,6 +6,7 @@ from histories.record import Violation
 
 MODEL = "strict"
 HANDS = "while writes are refused no lock changes hands"
+SETTLES = 1.0  # seconds in which what was in the log before the first refusal may still commit
 WRITES = "what is acknowledged is on as many disks as mode strict wants"
 
 
@@ -19,7 +20,7 @@ def judge(history):
             looks = [
                 one
                 for one in history.of("look", on=on)
-                if one.ok and begin < one.call and one.back < end
+                if one.ok and begin + SETTLES < one.call and one.back < end
             ]
             for before, after in zip(looks, looks[1:]):
                 if held(before) != held(after):
