@@ -53,6 +53,7 @@ class Faults:
             return
         noted = self._begin(fault, node)
         await self.world.end(node, ending)
+        noted.begin = self.world.now()  # from here on it does nothing, for certain
         await asyncio.sleep(fault.length)
         self._end(noted, node)
         node.start()

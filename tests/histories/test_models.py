@@ -406,8 +406,10 @@ def test_a_strict_pair_lets_nothing_change_hands_while_one_is_away():
     assert not strict.judge(made)
     made.strict = True
     assert promises(strict, made) == {strict.HANDS}
-    made.operations[-1:] = [swap(3, 4, "", "1")]
+    made.operations = [swap(3, 4, "", "1")]
     assert promises(strict, made) == {strict.WRITES}
+    made.operations = [swap(0.9, 4, "", "1")]
+    assert not strict.judge(made)
 
 
 FINAL = {

@@ -28,12 +28,17 @@ def judge(history):
                     text = f"it changed hands {when}; writes were refused from {begin:.3f} to {end:.3f}"
                     found.append(Violation(MODEL, HANDS, on, text, [before, after]))
                     break
+    for fault in gone(history):
         for one in history.of("swap", "add"):
-            if one.ok and begin < one.call and one.back < end:
-                found.append(
-                    Violation(MODEL, WRITES, one.on, f"acknowledged at {one.back:.3f}", [one])
-                )
+            if one.ok and fault.begin < one.call and one.back < fault.end:
+                text = f"acknowledged at {one.back:.3f}, without {fault.node}"
+                found.append(Violation(MODEL, WRITES, one.on, text, [one]))
     return found[:5]
+
+
+def gone(history):
+    """Return the faults in which one of two nodes was no more."""
+    return [fault for fault in history.faults if fault.kind.startswith(("kill", "stop"))]
 
 
 def windows(history):
