@@ -86,7 +86,8 @@ def main():
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     failed, totals = 0, collections.Counter()
     end_in_order()
-    with multiprocessing.Pool(options.jobs, end_in_order, maxtasksperchild=1) as pool:
+    fresh = multiprocessing.get_context("spawn")  # a process of its own has ports of its own
+    with fresh.Pool(options.jobs, end_in_order, maxtasksperchild=1) as pool:
         for seed, seconds, counts, broken in pool.imap(outcome, seeds):
             totals.update(counts)
             failed += bool(broken)
