@@ -12,7 +12,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 ROOT = @test "$$(id -u)" = 0 || { echo "make $@: run this as root (or with sudo): $(1)" >&2; exit 1; }
 
-.PHONY: help system venv build collection lint format unit lab faults simulate mutate histories molecule failover drivers demo demo-clean bench bench-plays bench-failover bench-drivers test clean
+.PHONY: help system venv build collection lint format unit lab faults simulate mutate histories molecule failover drivers demo demo-clean bench bench-plays bench-failover bench-drivers test test-long clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 20
@@ -101,9 +101,13 @@ bench-drivers: build ## outage of a service that a driver runs, beside keepalive
 bench-plays: build ## what coordination costs a play, and how it grows, beside etcd and common modules
 	@$(BIN)/python tests/bench/plays.py
 
-test: ## everything, as CI runs it, with a summary at the end; needs root
+test: ## everything that takes less than half an hour, with a summary at the end; needs root
 	$(call ROOT,network namespaces and systemd hosts need it)
 	@tools/test
+
+test-long: ## all of it: failover and drivers on systemd hosts, and many more seeds and faults; needs root
+	$(call ROOT,network namespaces and systemd hosts need it)
+	@tools/test long
 
 clean: ## remove .venv and build
 	@rm -rf .venv build
