@@ -11,6 +11,8 @@ from pathlib import Path
 
 from support.cluster import ROOT, until
 
+COMMANDS = Path(os.environ.get("TEST_ANSIBLE_BIN", ROOT / ".venv/bin"))  # of the ansible-core under test; see `make cores`
+
 
 def environ_of(cluster, folder, **more):
     """Return the environment of a controller that works for ``cluster``; what it keeps for itself is in ``folder``."""
@@ -22,7 +24,7 @@ def environ_of(cluster, folder, **more):
 class Runs:
     """Runs of ansible-playbook in one folder. Use as a context manager: what is left at the end is killed, gates are opened."""
 
-    def __init__(self, cluster, folder, program=str(ROOT / ".venv/bin/ansible-playbook")):
+    def __init__(self, cluster, folder, program=str(COMMANDS / "ansible-playbook")):
         self.cluster, self.folder, self.program = cluster, Path(folder), program
         self._processes, self._gates = [], []
 

@@ -12,6 +12,7 @@ import pytest
 from test_modules import ansible
 
 from support.cluster import ROOT, Cluster
+from support.plays import COMMANDS
 
 OWNER = r"(\S+), run ([0-9a-f]{8}) on (\S+)"
 
@@ -72,7 +73,7 @@ def test_three_machines_called_localhost_have_one_leader_and_take_turns(cluster,
     book.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]))
     environ = {**os.environ, "BATON_URL": cluster.n1.url, "BATON_TOKEN_FILE": str(cluster.n1.data / "admin.token")}
     environ["ANSIBLE_CONFIG"] = str(ROOT / "ansible.cfg")
-    line = f"{ROOT}/.venv/bin/ansible-playbook -i localhost, -c local {book}"
+    line = f"{COMMANDS}/ansible-playbook -i localhost, -c local {book}"
     machines = [
         subprocess.Popen(["unshare", "-u", "sh", "-c", f"hostname pull-{number}; exec {line}"], env=environ, cwd=ROOT, stdout=-3)
         for number in range(3)

@@ -14,6 +14,7 @@ import pytest
 from baton.client_error import ClientError
 from baton.tasks import vip_info
 from support.cluster import ROOT, Cluster
+from support.plays import COMMANDS
 
 HERE = Path(__file__).resolve().parent
 
@@ -27,7 +28,7 @@ def cluster(tmp_path_factory):
 def ansible(command, *arguments, environ=None):
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("BATON_", "RS_"))}
     environ = {**inherited, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", **(environ or {})}
-    program = [str(ROOT / ".venv/bin" / command), "-c", "local", *map(str, arguments)]
+    program = [str(COMMANDS / command), "-c", "local", *map(str, arguments)]
     return subprocess.run(program, capture_output=True, text=True, env=environ, cwd=ROOT, timeout=120, check=False)
 
 

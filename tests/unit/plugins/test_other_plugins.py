@@ -15,10 +15,10 @@ import pytest
 
 from baton.client import connect
 from support.cluster import ROOT, Cluster, free_port
+from support.plays import COMMANDS
 
 HERE = Path(__file__).resolve().parent
 # Another ansible-core than the project's, for those who want to try one: the folder with its commands.
-COMMANDS = Path(os.environ.get("TEST_ANSIBLE_BIN", ROOT / ".venv/bin"))
 PROGRESS = {"ANSIBLE_CALLBACKS_ENABLED": "baton.ha.progress"}
 
 
