@@ -31,10 +31,10 @@ PROFILES = {
 KINDS_OF_DOCUMENTS = ("profiles", "machines", "params", "leases", "locks", "barriers", "files")
 
 
-def play(plan):
-    """Play a plan; return its History."""
+def play(plan, program=None):
+    """Play a plan with the daemon that was built, or with another ``program``; return its History."""
     with tempfile.TemporaryDirectory(prefix="baton-history-") as folder:
-        with World(plan, Path(folder)) as world:
+        with World(plan, Path(folder), program) as world:
             asyncio.run(_play(world))
         return world.history
 

@@ -17,21 +17,21 @@ WHOLE = 60.0  # seconds until a cluster is whole again by itself
 class World:
     """What clients, faults and the end of a history share."""
 
-    def __init__(self, plan, folder):
+    def __init__(self, plan, folder, program=None):
         self.plan, self.seed = plan, plan.seed
         options = ["--timing", plan.timing, "--mode", plan.mode]
         options += ["--min-in-sync", "2"] if plan.mode == "strict" else []
         self.cluster = Cluster(
             folder, plan.nodes, dcs="local", options=options, cluster_id=f"h{plan.seed}"
         )
+        for node in self.nodes():
+            node.command[1] = str(program or node.command[1])
         self.history = History()
         self.history.strict = plan.mode == "strict"
         self.token = self.session = None
         self.began = clock()
-        self.over = self.done = (
-            False  # over: nobody begins anything new. done: those who keep something may stop, too
-        )
-        self._ended = set()  # nodes that were killed by us, until they are started again
+        self.over = False  # nobody begins anything new
+        self.done = False  # those who keep something may stop, too
 
     def __enter__(self):
         """Start all nodes at once: a strict pair writes nothing before both are there."""
