@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import Tuple
 
-# name, timing, nodes, mode. The first ones come most often.
+# name, timing, nodes, mode; seeds take them in turn
 SHAPES = (
     ("fast pair", "fast", 2, "available"),
     ("fast pair", "fast", 2, "available"),

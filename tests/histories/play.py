@@ -129,21 +129,22 @@ async def _last_look(world, keepers):
 
 
 async def _raw(world, lease):
-    """Return a lease as it is stored: what GET shows of it may be less. An event has the document, so another TTL is set."""
+    """Return a lease as it is stored, or None: GET may show less, but an event has the document, so another TTL is set."""
     active = await world.active()
     if active is None:
         return None
     headers, limit = {"Authorization": f"Bearer {world.token}"}, aiohttp.ClientTimeout(total=10)
     url = f"{active.url}/api/v3/events?kinds=leases&key={lease}&documents=yes"
-    async with world.session.get(url, headers=headers, timeout=limit) as answer:
-        async for kind, data in messages(answer):
-            if kind == "begin":
-                owner = lease.partition("-")[2]
-                await world.post(
-                    active, "/leases", {"Id": lease, "Ttl": TTL + 1, "Owner": owner}, 5.0
-                )
-            elif data.get("Document", {}).get("Ttl") == TTL + 1:
-                return data["Document"]
+    ask = {"Id": lease, "Ttl": TTL + 1, "Owner": lease.partition("-")[2]}
+    try:
+        async with world.session.get(url, headers=headers, timeout=limit) as answer:
+            async for kind, data in messages(answer):
+                if kind == "begin":
+                    await world.post(active, "/leases", ask, 5.0)
+                elif (data.get("Document") or {}).get("Ttl") == ask["Ttl"]:
+                    return data["Document"]
+    except (aiohttp.ClientError, asyncio.TimeoutError, OSError):
+        pass
     return None
 
 

@@ -432,6 +432,7 @@ def test_what_is_left_in_the_end():
         ({"profiles": [{"Name": "seats", "Params": {"leader": "a"}}]}, ending.LEFT),
         ({"holds": [("k", "locks/l", 6)]}, ending.STAY),
         ({"locks": [], "holds": []}, ending.SIZE),
+        ({"raw": [None]}, ending.TOLD),
         ({"leases": [{"Id": "k", "Ties": FINAL["raw"][0]["Ties"] * 2}]}, ending.SIZE),
         (
             {"raw": [{"Id": "k", "Ties": [{"Kind": "locks", "Key": "old", "Owner": "a"}] * 9}]},

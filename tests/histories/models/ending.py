@@ -11,6 +11,7 @@ END = "a lease that is not kept ends"
 LEFT = "what was held under a lease that has ended is gone"
 STAY = "what is held under a lease that is kept stays"
 SIZE = "a lease is no larger than what hangs on it"
+TOLD = "whoever reads events is told of a change"
 ALIKE = "all nodes have the same documents"
 FEW = 8  # ties that a lease may keep though they are over
 
@@ -112,6 +113,10 @@ def sizes(final):
                     Violation(MODEL, SIZE, on, f"it names {tie}, which is gone or named twice")
                 )
             shown.append(name)
+    if None in final["raw"]:
+        found.append(
+            Violation(MODEL, TOLD, "leases", "no event came of a lease that was given another TTL")
+        )
     for lease in (one for one in final["raw"] if one is not None):
         standing = sum(stands(tie, lease["Id"]) for tie in lease["Ties"])
         if len(lease["Ties"]) > max(FEW, 2 * standing):
