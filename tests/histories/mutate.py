@@ -17,11 +17,13 @@ sys.path.insert(0, str(ROOT / "tests"))
 from histories.judging import judge  # noqa: E402
 from histories.plan import plan  # noqa: E402
 from histories.play import play  # noqa: E402
+from histories.run import end_in_order  # noqa: E402
 
 SOURCE, BUILD = ROOT / "plugins" / "module_utils" / "_baton", ROOT / "build" / "mutants"
 SEEDS = (1, 3, 6, 13)  # 3 and 13 are strict pairs
 CHECK = '    lease, token = lookup("leases", change.key), change.body["Token"]\n'
 FEW_COPIES = "        if not self.copies_promised():\n            copies"
+LAST_TOKEN = 'max(moment.floor, last.value["Last"] if last is not None else 0)'
 MUTATIONS = {  # name: file, text, and what stands there instead
     "one_too_many_holds": (
         "core/locks.py",
@@ -76,11 +78,7 @@ MUTATIONS = {  # name: file, text, and what stands there instead
         FEW_COPIES,
         FEW_COPIES.replace("not self.copies_promised()", "False"),
     ),
-    "tokens_stand_still": (
-        "core/leases.py",
-        "return max(moment.floor, ",
-        "return min(moment.floor, ",
-    ),
+    "tokens_stand_still": ("core/leases.py", LAST_TOKEN, "moment.floor"),
 }
 
 
@@ -107,21 +105,27 @@ def build(name):
 def noticed(name):
     """Return (name, the seed and the promise that was seen to be broken, or None)."""
     for seed in SEEDS:
-        found = judge(play(plan(seed), BUILD / name / "batond.pyz"))
+        try:
+            found = judge(play(plan(seed), BUILD / name / "batond.pyz"))
+        except Exception as error:  # such a cluster can't even be played with
+            return name, f"seed {seed}: {type(error).__name__}: {error}"
         if found:
             return name, f"seed {seed}: {found[0].model}: {found[0].promise}"
     return name, None
 
 
 def main():
+    end_in_order()
     names = sys.argv[1:] or list(MUTATIONS)
     for name in names:
         build(name)
     failed = 0
-    with multiprocessing.get_context("spawn").Pool(2, maxtasksperchild=1) as pool:
+    with multiprocessing.get_context("spawn").Pool(2, end_in_order, maxtasksperchild=1) as pool:
         for name, told in pool.imap(noticed, names, 1):
             failed += told is None
             print(f"{name}: {told or 'NOBODY NOTICED'}", flush=True)
+        pool.close()
+        pool.join()
     shutil.rmtree(BUILD, ignore_errors=True)
     print(f"{len(names) - failed} passed, {failed} failed")
     return 1 if failed else 0

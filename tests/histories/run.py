@@ -100,6 +100,8 @@ def main():
                 print(f"\nBROKEN with seed {seed}: {text}\n", flush=True)
             if broken:
                 print(f"FAILED: replay with --first-seed {seed} --seeds 1", flush=True)
+        pool.close()
+        pool.join()
     said = ", ".join(f"{count} {name}" for name, count in sorted(totals.items()))
     print(f"{options.seeds} histories: {said}")
     print(f"{options.seeds - failed} passed, {failed} failed")

@@ -118,13 +118,17 @@ class World:
             return 0
 
     async def get(self, node, path):
-        """Return (status, JSON) that one node answers."""
+        """Return (status, JSON) that one node answers; (0, None) when it does not."""
         headers = {"Authorization": f"Bearer {self.token}"}
         limit = aiohttp.ClientTimeout(total=10)
-        async with self.session.get(
-            f"{node.url}/api/v3{path}", headers=headers, timeout=limit, allow_redirects=False
-        ) as answer:
-            return answer.status, await answer.json()
+        url = f"{node.url}/api/v3{path}"
+        try:
+            async with self.session.get(
+                url, headers=headers, timeout=limit, allow_redirects=False
+            ) as answer:
+                return answer.status, await answer.json()
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError):
+            return 0, None
 
     async def until(self, condition, seconds=WHOLE):
         """Return what ``condition()`` returns as soon as that is true, or the last of it when the time is over."""
