@@ -347,3 +347,18 @@ def test_a_lease_that_is_asked_for_again_at_its_very_end_is_there(call):
         answer = call("POST", "/leases", {"Id": "brief", "Ttl": 1, "Owner": "test"})
         assert answer.status_code == 201 and answer.json()["Left"] == pytest.approx(1, abs=0.2), answer.text
         until(lambda: not (call("GET", "/leases/brief").json().get("Left") or 0) > 0.02, "it is about to end, or has ended")
+
+
+def test_an_order_that_stands_is_never_called_not_applied(cluster, call):
+    assert acquire(call, "stands", "holder").json()["Held"]
+    old, answers = cluster.active(), []
+    ask = {"json": {"Owner": "waiter", "Wait": 60}, "allow_redirects": False}
+    waiter = threading.Thread(target=lambda: answers.append(cluster.call(old, "POST", "/locks/stands/acquire", **ask)))
+    waiter.start()
+    until(lambda: call("GET", "/locks/stands").json()["Queue"], "it waits in line")
+    old.stop()
+    waiter.join(30)
+    assert answers and (answers[0].status_code == 307 or answers[0].json()["outcome"] == "unknown"), answers
+    until(lambda: cluster.active() is not None, "another is active")
+    assert [entry["Owner"] for entry in call("GET", "/locks/stands").json()["Queue"]] == ["waiter"]
+    old.start().until("/in-sync")

@@ -10,6 +10,7 @@ import pytest
 
 from baton.adapters.http import waiting
 from baton.core.documents import Change, Document
+from baton.core.problem import Problem
 from support.one_node import OneNode, eventually, put, served, set_param, unset_param
 
 PARAM = "/api/v3/profiles/p/params/state"
@@ -225,3 +226,27 @@ def test_what_is_no_time_is_refused(play, name, text):
         assert (status, body["type"]) == (400, "urn:baton:bad_wait")
 
     play(script)
+
+
+class Elsewhere:
+    """What a wait asks of a node that stops serving while it waits."""
+
+    def __init__(self):
+        self.problems = [None, Problem(307, "not_active", "n2 is active", location="http://n2")]
+
+    def subscribe(self, _kind, _key, _look):
+        return lambda: None
+
+    def on_role_change(self, _wake):
+        return lambda: None
+
+    def check_serving(self, _stale=False):
+        problem = self.problems.pop(0)
+        if problem is not None:
+            raise problem
+
+
+def test_a_node_that_does_not_serve_any_more_does_not_say_how_a_wait_ended():
+    with pytest.raises(Problem) as caught:
+        asyncio.run(waiting.until(Elsewhere(), [("locks", "l")], lambda: None, 0.05))
+    assert caught.value.status == 307

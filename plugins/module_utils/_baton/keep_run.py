@@ -21,6 +21,6 @@ if __name__ == "__main__":
     try:
         keeper = importlib.import_module("_baton.keeper")
     except Exception as error:  # whatever a controller's Python lacks: the one line is all that anybody gets to see
-        print(f"{type(error).__name__}: {error}".partition("\n")[0], flush=True)
-        sys.exit(1)
+        sys.stdout.write(f"{type(error).__name__}: {error}".partition("\n")[0] + "\n")
+        raise SystemExit(1) from None
     keeper.keep(order)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import sys
 import time
 from typing import Any, Dict, Optional
 
@@ -84,7 +85,8 @@ def _told(_number: int, _frame: Any) -> None:
 
 def _answer(line: str) -> None:
     """Say it to who started us, and let go of all that is his."""
-    print(line, flush=True)
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
     nothing = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         os.dup2(nothing, number)

@@ -86,18 +86,20 @@ class RunLease:
 
 def _said(process: subprocess.Popen[bytes], order: bytes) -> str:
     """Give the keeper its order; return the line that it answers."""
-    assert process.stdin is not None and process.stdout is not None
+    stdin, stdout = process.stdin, process.stdout
+    if stdin is None or stdout is None:
+        return "it can't be spoken to"
     end, said = time.monotonic() + PATIENCE, b""
-    with process.stdin, process.stdout:
+    with stdin, stdout:
         try:
-            process.stdin.write(order)
-            process.stdin.close()
+            stdin.write(order)
+            stdin.close()
         except OSError:
             return "it ended at once"
         while not said.endswith(b"\n"):
-            if not select.select([process.stdout], [], [], max(0.0, end - time.monotonic()))[0]:
+            if not select.select([stdout], [], [], max(0.0, end - time.monotonic()))[0]:
                 return f"it was not ready within {PATIENCE:g} s"
-            more = os.read(process.stdout.fileno(), 4096)
+            more = os.read(stdout.fileno(), 4096)
             if not more:
                 break
             said += more

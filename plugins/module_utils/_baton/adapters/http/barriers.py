@@ -57,7 +57,7 @@ class Barriers:
             self._backend.check_copies()  # in strict mode what came with too few copies is not to be relied on
             if where["Outcome"] == "waits":
                 where = standing(self._backend.heads().committed("barriers", name), generation)
-        return messages.respond({"Name": name, "Owner": owner, **where})
+        return messages.respond({"Name": name, "Owner": owner, **where}, 200, messages.replayed(outcome))
 
     def _ended(self, name: str, generation: int) -> Optional[Dict[str, Any]]:
         """Return how the generation ended, or None; of a thousand who wait each asks at every commit, so this looks at little."""

@@ -60,7 +60,7 @@ class Locks:
             where = {**standing(document, owner), "Changed": True}
         if not where["Held"]:
             raise _not_yet(name, owner, document)
-        return messages.respond({"Name": name, "Owner": owner, "Holders": holders(document), **where})
+        return messages.respond({"Name": name, "Owner": owner, "Holders": holders(document), **where}, 200, messages.replayed(outcome))
 
     async def _in_line(self, name: str, owner: str, wait: float) -> Optional[Document]:
         """Return the lock as soon as ``owner`` holds it, is out of the line, or the time is over."""

@@ -171,6 +171,11 @@ def document_of(outcome: Outcome, change: Change) -> Optional[Document]:
     return found[0] if found else None
 
 
+def replayed(outcome: Outcome) -> Dict[str, str]:
+    """Return the header of an answer to a repeat."""
+    return {"Idempotency-Replayed": "true"} if outcome.replayed else {}
+
+
 def changed(request: Any, value: Any, document: Optional[Document], status: int, replayed: bool) -> Any:
     """Answer a change: with what it left, unless that is large or the client said that it does not care."""
     headers = {"ETag": etag_of(document)} if document is not None else {}

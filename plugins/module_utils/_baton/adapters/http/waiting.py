@@ -26,11 +26,13 @@ Probe = Callable[[], Any]
 Key = Tuple[str, str]
 
 
-async def until(backend: Backend, watched: Sequence[Key], probe: Probe, timeout: float, stale: bool = False) -> Any:
-    """Return what ``probe`` returns as soon as that is not None; None when ``timeout`` seconds are over.
+async def until(backend: Backend, watched: Sequence[Key], probe: Probe, timeout: float) -> Any:
+    """Wait for what an order leads to that has been carried out: a turn, the others. Return what ``probe`` returns as soon as that is
+    not None; None when ``timeout`` seconds are over.
 
     ``probe`` is asked now and at each commit that changes one of ``watched`` (kind and key; key "" is all of the kind).
-    Problem 307 or 503 when this node stops serving, unless ``stale``.
+    Problem 307 or 503 when this node does not serve any more, also at the end of the time: somewhere else it may have come. The order
+    stands all the same, so that it is never called not applied.
     """
     wake = asyncio.Event()
     found: Any = None
@@ -49,14 +51,19 @@ async def until(backend: Backend, watched: Sequence[Key], probe: Probe, timeout:
     try:
         while True:
             wake.clear()
-            backend.check_serving(stale)
+            backend.check_serving()
             look()
-            if found is not None:
+            if found is not None or loop.time() >= end:
                 return found
             try:
                 await asyncio.wait_for(wake.wait(), max(0.0, end - loop.time()))
             except asyncio.TimeoutError:
-                return None
+                pass
+    except Problem as problem:
+        if problem.extra.get("outcome") == "not_applied":
+            detail = f"{problem.detail}; what was asked for stands: repeat it with the same Idempotency-Key"
+            raise Problem(problem.status, problem.code, detail, outcome="unknown") from None
+        raise
     finally:
         for finish in ends:
             finish()
