@@ -12,7 +12,7 @@ from test_modules import ansible
 from support.cluster import Cluster, until
 
 WAITS = {
-    "in-line": {"baton.ha.lock": {"name": "door", "owner": "play", "wait_timeout": 60}},
+    "in-line": {"baton.ha.lock": {"name": "door", "owner": "play", "ttl": "5m", "wait_timeout": 60}},
     "at-barrier": {"baton.ha.barrier": {"name": "gate", "owner": "play", "members": ["play", "test"], "wait_timeout": 60}},
     "for-param": {"baton.ha.wait_for": {"name": "web", "param": "state", "condition": "equals", "value": "done", "wait_timeout": 60}},
     "for-leader": {"baton.ha.leader_election": {"profile": "web", "eligible": False, "wait_timeout": 60}},
