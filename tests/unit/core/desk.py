@@ -10,6 +10,7 @@ from baton.core.documents import Change
 from baton.core.heads import Heads
 from baton.core.leases import TOKENS_AN_EPOCH, Moment
 from baton.core.problem import Problem
+from baton.core.seats import same
 from baton.core.ties import live
 
 
@@ -61,6 +62,12 @@ class Desk:
         """Return what a param is set to, or None."""
         document = self.heads.committed("profiles", "p")
         return document.value["Params"].get(param) if document is not None else None
+
+
+def token_of(document, candidate):
+    """Return the fencing token in a document of kind ``seats``, or None."""
+    noted = document.value["Seats"] if document is not None else ()
+    return next((entry["Token"] for entry in noted if same(entry["Candidate"], candidate)), None)
 
 
 def deadlines(desk, now=100.0):

@@ -4,12 +4,13 @@
 
 import pytest
 from desk import Desk as Base
+from desk import token_of
 
 from baton.core import seats
 from baton.core.documents import Change
 from baton.core.leases import TOKENS_AN_EPOCH
 from baton.core.problem import Problem
-from baton.core.seats import identity, note_key, same, token_of
+from baton.core.seats import identity, note_key, same
 
 AT = ("Params", "my/leader")
 

@@ -5,11 +5,11 @@
 import json
 
 import pytest
-from desk import Desk, deadlines, refused
+from desk import Desk, deadlines, refused, token_of
 
 from baton.core import ties
 from baton.core.documents import Change
-from baton.core.seats import note_key, token_of
+from baton.core.seats import note_key
 
 
 @pytest.fixture

@@ -157,14 +157,6 @@ def holds_seat(tie: Value, token: int, lookup: Lookup) -> bool:
     return any(same(e["Candidate"], tie["Seat"]) and (e["Lease"], e["Token"]) == (tie["Lease"], token) for e in noted)
 
 
-def token_of(document: Optional[Document], candidate: Any) -> Optional[int]:
-    """Return the fencing token in a document of kind ``seats``."""
-    for entry in document.value["Seats"] if document is not None else ():
-        if same(entry["Candidate"], candidate):
-            return int(entry["Token"])
-    return None
-
-
 def identity(candidate: Any) -> Any:
     """Return what is equal, and hashes alike, for two values just when they are ``same``."""
     return ("Uuid", _plain(candidate["Uuid"])) if isinstance(candidate, dict) and "Uuid" in candidate else _plain(candidate)

@@ -24,7 +24,7 @@ Answer = Union[Outcome, Problem]
 
 
 class Waiting(NamedTuple):
-    """A request whose answer may be given once entry ``seq`` is committed; ``wrote``: it appended that entry."""
+    """A request whose answer may be given once entry ``seq`` is committed; ``wrote``: that entry is its own, and changes something."""
 
     seq: int
     id: int
