@@ -2,9 +2,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The log's own time: it never jumps with a wall clock, never goes back, and leans towards the date."""
 
+from dataclasses import replace
+
 import pytest
 
+from baton.core import events as ev
+from baton.core.config import NodeConfig
 from baton.core.log_clock import LogClock
+from baton.core.state import State
+from baton.core.timing import PROFILES
 
 DATE = 1_700_000_000.0
 
@@ -40,3 +46,19 @@ def test_a_follower_goes_on_from_what_it_heard():
     assert clock.read(12.5) == 7500
     clock.hear(4000, 12.5)
     assert clock.read(12.5) >= 5000, "it does not go back behind what it stood at"
+
+
+@pytest.mark.parametrize("off", [3600.0, -3600.0])
+def test_a_restart_moves_it_by_less_than_a_token_of_seconds_lasts(off):
+    config = NodeConfig("n1", "", "n1", "", "", PROFILES["fast"], "p", boot="this boot")
+    saved, out = ev.Saved("i1", at=int(DATE * 1000)), []
+    state = State(config, saved, out)
+    for tick in range(1, 3000):
+        now = tick / 10
+        state.clock.lean(now, DATE + now + off)
+        state.tell_time(now)
+    stored = [command.meta["log_offset"] for command in out if "log_offset" in getattr(command, "meta", {})]
+    again = State(config, replace(saved, log_offset=tuple(stored[-1])), [])
+    again.tell_time(now + 5)
+    assert abs(again.clock.read(now + 5) - state.clock.read(now + 5)) <= 1000
+    assert len(stored) <= 120, "it is written down every few seconds at most"

@@ -19,7 +19,7 @@ from .reigns import Reigns
 from .replies import KEEP_MS, Replies
 
 FORCED = "forced by an operator"  # the reason of a reign; versions that keep no ``Forced`` say it so
-CLOCK_STEP = 10_000  # ms by which the log's time may be off after a restart
+CLOCK_STEP = 500  # ms by which the log's time may be off after a restart: a token of seconds must not end by it
 
 
 class State:
