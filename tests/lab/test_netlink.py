@@ -12,8 +12,8 @@ from netns import Host, Network, wait_for
 
 from baton.adapters import arp
 from baton.adapters.arp import Wire
-from baton.adapters.guard import host_addresses, remove_now
 from baton.adapters.netlink import AddressEvent, LinkEvent, Monitor, Netlink
+from baton.adapters.vip_places import host_addresses, remove_now
 
 VIP4 = ip_address("192.0.2.10").packed
 VIP6 = ip_address("2001:db8::10").packed
@@ -78,8 +78,8 @@ def test_remove_takes_any_prefix_length_and_spares_the_secondaries(network: Netw
     lifetimes = ["valid_lft", "500", "preferred_lft", "400"]
     host.ip("address", "add", "192.0.2.60/24", "dev", "eth0", "label", "eth0:x", *lifetimes)
     with host.entered(), Netlink() as netlink:
-        assert netlink.remove(index_of(netlink, "eth0"), VIP4) == 2
-        assert netlink.remove(index_of(netlink, "eth0"), VIP4) == 0
+        assert netlink.remove(VIP4, index_of(netlink, "eth0")) == 2
+        assert netlink.remove(VIP4) == 0
     left = [address for address in host.addresses() if "." in address]
     assert sorted(left) == ["192.0.2.1/24", "192.0.2.50/24", "192.0.2.60/24", "198.51.100.1/24"]
     (labelled,) = [address for address in host.address_details() if address["local"] == "192.0.2.60"]
@@ -209,3 +209,30 @@ def test_remove_now_takes_only_what_a_guard_left(network: Network) -> None:
     assert [address for address in host.addresses() if "." in address] == ["192.0.2.1/24"]
     assert [address.cidr for address in addresses["eth0"] if "." in address.cidr] == ["192.0.2.1/24"]
     assert addresses["eth0"][0].foreign and sorted(addresses) == ["eth0", "lo"]
+
+
+def test_remove_now_takes_every_twin_of_a_vip_that_is_known_to_be_none_of_the_hosts_own(network: Network) -> None:
+    host = network.host("one", ["192.0.2.1/24"])
+    host.ip("link", "add", "spare", "type", "veth", "peer", "name", "end")
+    host.ip("address", "add", "192.0.2.10/32", "dev", "eth0", "valid_lft", "30", "preferred_lft", "30")
+    host.ip("address", "add", "192.0.2.10/24", "dev", "eth0")
+    host.ip("address", "add", "192.0.2.10/28", "dev", "spare")
+    with host.entered():
+        assert not remove_now("192.0.2.10/24", "eth0")
+        assert remove_now("192.0.2.10/24", "eth0", ours=True)
+    assert [address for address in host.addresses() if "." in address] == ["192.0.2.1/24"]
+    assert not [address for address in host.addresses("spare") if "." in address]
+
+
+def test_a_flood_is_not_read_to_its_end(network: Network) -> None:
+    one, two = network.host("one"), network.host("two")
+    ours, theirs = wire(one, VIP4), wire(two, VIP4)
+    for _frame in range(2 * arp.BUDGET):
+        theirs.announce()
+    wait_for(lambda: select.select([ours], [], [], 0)[0], "it comes in")
+    assert ours.claims() and ours.more
+    while ours.more:
+        ours.claims()
+    assert not select.select([ours], [], [], 0)[0]
+    for each in (ours, theirs):
+        each.close()

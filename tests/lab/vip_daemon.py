@@ -3,7 +3,7 @@
 """A stand-in for batond in the VIP's lab tests: the real GuardClient, and a lease that is renewed as long as told so.
 
 Usage: vip_daemon.py VIP INTERFACE LEASE [VALID [PATIENCE]]. One command a line on stdin (hold, release, prepare, drop,
-stop, status, respawn, fork); one JSON object a line on stdout for each, and for a lost guard.
+stop, status, respawn, fork); one JSON object a line on stdout for each, for a lost guard, and when `unable` changes.
 """
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, Optional
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "plugins" / "module_utils"))
 
@@ -29,21 +29,25 @@ def say(**fields: Any) -> None:
     sys.stdout.flush()
 
 
+class Client(GuardClient):
+    """Replaces a guard that died only when told to."""
+
+    respawn = False
+
+    async def _revive(self) -> None:
+        say(event="lost")
+        if self.respawn:
+            await super()._revive()
+
+
 class Daemon:
     """Renews the lease eight times in its length, as batond does."""
 
-    def __init__(self, client: GuardClient, lease: float) -> None:
+    def __init__(self, client: Client, lease: float) -> None:
         self.client = client
         self.lease = lease
         self.renewal: Optional["asyncio.Task[None]"] = None
-        self.restarts: List["asyncio.Task[None]"] = []
-        self.respawn = False
-        client.on_lost(self.lost)
-
-    def lost(self) -> None:
-        say(event="lost")
-        if self.respawn:
-            self.restarts.append(asyncio.get_running_loop().create_task(self.client.start()))
+        client.on_change(lambda: say(event="able", unable=client.unable))
 
     async def renew(self) -> None:
         while True:
@@ -67,7 +71,7 @@ class Daemon:
             if os.fork() == 0:  # a child that keeps the daemon's end of the guard's socket open
                 signal.pause()
         elif order == "respawn":
-            self.respawn = True
+            self.client.respawn = True
         elif order == "drop":
             self.release()
             await self.client.drop()
@@ -79,7 +83,7 @@ class Daemon:
 
 async def serve(address: str, interface: str, lease: str, valid: str = "2", patience: str = "5") -> int:
     logging.basicConfig(level=logging.INFO)
-    client = GuardClient(program(), Options(address, interface, int(valid), float(patience)))
+    client = Client(program(), Options(address, interface, int(valid), float(patience)))
     daemon = Daemon(client, float(lease))
     try:
         await client.start()

@@ -239,7 +239,7 @@ def test_told_to_stop_the_active_hands_over_first(tmp_path):
         (["--listen", "192.0.2.1:1", "--insecure"], "loopback only"),
         (["--dcs", "etcd3"], "neither etcd:URL[,URL...], local:PATH nor manual"),
         (["--timing", "slow"], "choose one of balanced, fast"),
-        (["--vip", "192.0.2.1/24"], "go together"),
+        (["--vip", "192.0.2.1/24"], "--interface (BATON_INTERFACE): is missing"),
         ([], ""),
     ],
 )

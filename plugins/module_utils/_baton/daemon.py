@@ -57,7 +57,7 @@ from .core.problem import Problem
 from .core.vip import two_holders_bound
 from .service import Service
 from .settings import Settings
-from .stop_post import REIGN
+from .stop_post import GUARDED, REIGN
 from .version import VERSION
 
 LOG = logging.getLogger("baton")
@@ -108,7 +108,8 @@ class Daemon:
         self.guard = self._guard()
         self.service = Service(self.node, self.tell, boottime)
         self.service.dcs = lambda: self.store.reachable
-        self.service.vip = self.guard.status if self.guard is not None else None
+        if self.guard is not None:
+            self.service.vip, self.service.vip_trouble = self.guard.status, self.guard.trouble
         self.stopping = asyncio.Event()
         self.exit_code = 0
         self._flush_due = False
@@ -192,9 +193,7 @@ class Daemon:
         timing = s.timing
         patience = two_holders_bound(timing.lease, timing.grace, timing.valid, timing.rate_error)
         options = guard.Options(s.vip, s.interface, int(timing.valid), patience, static, s.watchdog)
-        client = GuardClient(guard.program(), options)
-        client.on_lost(self._guard_lost)
-        return client
+        return GuardClient(guard.program(), options)
 
     # --- the core -------------------------------------------------------------------------------------------------------
 
@@ -473,19 +472,6 @@ class Daemon:
         await client.drop()
         self.tell(ev.Released())
 
-    def _guard_lost(self) -> None:
-        LOG.error("the VIP's guard died: starting another")
-        self.loop.create_task(self._start_guard())
-
-    async def _start_guard(self) -> None:
-        try:
-            if self.guard is not None:
-                await self.guard.start()
-        except Problem as problem:
-            LOG.critical("%s", problem.detail)
-            self.exit_code = 1
-            self.stopping.set()
-
     def _role_changed(self, command: ev.RoleChanged) -> None:
         systemd.notify(f"STATUS={command.role}; active: {command.active or 'nobody'}")
         if command.role == "active":
@@ -550,7 +536,10 @@ class Daemon:
         self.loop.add_signal_handler(signal.SIGHUP, self._reload)
         gc.freeze()  # what the start has made stays for ever
         if self.guard is not None:
+            marker = self.settings.data_dir / GUARDED
+            marker.unlink(missing_ok=True)
             await self.guard.start()
+            write_durably(marker, f"{self.settings.vip}\n")
         await self.links.start()
         try:
             await self.drivers.start()

@@ -39,6 +39,7 @@ class Service:
         self._commit_callbacks: Set[Callable[[], None]] = set()
         self._serving_waiters: List["asyncio.Future[None]"] = []
         self.vip: Optional[Callable[[], Dict[str, Any]]] = None
+        self.vip_trouble: Callable[[], str] = lambda: ""
         self.dcs: Callable[[], bool] = lambda: True
         self.certificates: Dict[str, float] = {}  # file → when it ends, in unix seconds
 
@@ -305,9 +306,9 @@ class Service:
 
     def _error(self) -> Optional[str]:
         node = self._node
-        twins = node.twins.error(self._clock())
-        if node.trouble or twins:
-            return "; ".join(text for text in (node.trouble, twins) if text)
+        said = (node.trouble, node.twins.error(self._clock()), self.vip_trouble())
+        if any(said):
+            return "; ".join(text for text in said if text)
         if node.leading is not None:
             return node.leading.error(self._clock()) or None
         if node.role == "starting" and node.record.active == node.config.node and node.unheard():

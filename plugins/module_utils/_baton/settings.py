@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from .core.problem import Problem
 from .core.timing import PROFILES, Timing, profile
+from .core.vip_address import parse_vips
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}\Z")
 TRUE = ("1", "true", "yes", "on")
@@ -87,8 +88,8 @@ OPTIONS: List[Tuple[str, str, str, Tuple[str, ...]]] = [
     ("tls-crl", "", "PEM file: the CA's list of revoked certificates", ()),
     ("ha-id", "baton", "name of the cluster, equal on all nodes", ("RS_HA_ID",)),
     ("ha-token-file", "", "file with the secret that all nodes share", ()),
-    ("vip", "", "virtual address with prefix length, held by the active", ("RS_HA_ADDRESS",)),
-    ("interface", "", "network interface for the VIP", ("RS_HA_INTERFACE",)),
+    ("vip", "", "virtual address with prefix length, held by the active; or several: ADDRESS/PREFIX[@INTERFACE],...", ("RS_HA_ADDRESS",)),
+    ("interface", "", "network interface for the VIP, for addresses that name none", ("RS_HA_INTERFACE",)),
     ("watchdog", "", "device such as /dev/watchdog that resets the host if it freezes while it holds the VIP", ()),
     ("timing", "balanced", f"timing profile: {', '.join(sorted(PROFILES))}", ()),
     ("mode", "available", "available, or strict: no writes below --min-in-sync copies", ()),
@@ -181,8 +182,7 @@ def _checked(values: Dict[str, str], flags: Dict[str, bool], peers: List[str], e
         raise _wrong("mode", f"{values['mode']!r} is neither available nor strict")
     if not values["min-in-sync"].isdigit() or int(values["min-in-sync"]) < 1:
         raise _wrong("min-in-sync", "is a number of at least 1")
-    if bool(values["vip"]) != bool(values["interface"]):
-        raise _wrong("vip", "and --interface go together")
+    _check_vip(values["vip"], values["interface"])
     if values["watchdog"] and not values["vip"]:
         raise _wrong("watchdog", "needs --vip: it is armed while the VIP is held")
     if not re.match(r"-?[0-9]{1,6}\Z", values["priority"]):
@@ -207,6 +207,15 @@ def _checked(values: Dict[str, str], flags: Dict[str, bool], peers: List[str], e
         run_dir=Path(values["run-dir"] or Path(values["data-dir"]) / "run"),
         drivers_dir=Path(values["drivers-dir"]) if values["drivers-dir"] else None, driver_stop=float(values["driver-stop"]),
     )  # fmt: skip
+
+
+def _check_vip(vip: str, interface: str) -> None:
+    if not vip:
+        if interface:
+            raise _wrong("interface", "is for the VIP: --vip is missing")
+        return
+    if any(not address.interface for address in parse_vips(vip, interface)):
+        raise _wrong("interface", "is missing: on which interface does the VIP belong?")
 
 
 def _endpoints(text: str, plain: bool) -> List[str]:

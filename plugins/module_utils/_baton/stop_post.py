@@ -12,15 +12,23 @@ import os
 import sys
 from pathlib import Path
 
-from .adapters import data_lock, guard, notice, watchdog
+from .adapters import data_lock, notice, vip_places, watchdog
 from .core.problem import Problem
 
 REIGN = "reign.json"
+GUARDED = "guarded"  # the VIP of the last start, from when it was found to be none of the host's own addresses
 PATIENCE = 0.5  # seconds for a killed daemon to be dead
 
 
 def _log(text: str) -> None:
     sys.stderr.write(f"batond stop-post: {text}\n")
+
+
+def _guarded(marker: Path) -> str:
+    try:
+        return marker.read_text().strip()
+    except (OSError, ValueError):
+        return ""
 
 
 def main() -> int:
@@ -37,10 +45,10 @@ def main() -> int:
     address = os.environ.get("BATON_VIP") or os.environ.get("RS_HA_ADDRESS", "")
     interface = os.environ.get("BATON_INTERFACE") or os.environ.get("RS_HA_INTERFACE", "")
     try:
-        if address and interface:
-            guard.remove_now(address, interface)
+        if address:
+            vip_places.remove_now(address, interface, _guarded(reign.with_name(GUARDED)) == address)
     except (Problem, OSError) as error:
-        _log(f"the VIP {address} can't be removed from {interface}: {error}")
+        _log(f"the VIP {address} can't be removed: {error}; nobody is told that it is free")
         return 1
     if os.environ.get("BATON_WATCHDOG"):
         watchdog.calm(os.environ["BATON_WATCHDOG"])

@@ -20,6 +20,7 @@ from baton.core.vip import (
     Exit,
     Failed,
     Found,
+    Health,
     Hold,
     Leave,
     LinkUp,
@@ -40,7 +41,7 @@ from baton.core.vip import (
 RIVAL = "02:00:00:00:00:99"
 SETTINGS = Settings(
     valid=2, patience=3.0, renew_every=0.25, retry_every=0.1, probes=3, probe_gap=0.05, fresh=1.0,
-    announce_at=(0.0, 0.1, 1.0), defend_every=1.0,
+    announce_at=(0.0, 0.1, 1.0), defend_every=1.0, forget=5.0,
 )  # fmt: skip
 
 
@@ -51,9 +52,11 @@ class World:
         self.vip = Vip(settings)
         self.now = 100.0
         self.present = False
+        self.twin = ""  # where another program has the address
         self.error = ""  # what the kernel answers to every Add and Remove, when not empty
         self.stall = 0.0  # for how long the guard freezes between its next Add and the system call
         self.orders: List[Tuple[float, Any]] = []
+        self.send(Health("")).forget()
 
     def send(self, event: Any) -> "World":
         events = [event]
@@ -73,9 +76,9 @@ class World:
             self.present = True
             return Added()
         if isinstance(order, Remove):
-            self.present = False
+            self.present, self.twin = False, ""
             return Removed()
-        return Found(self.present) if isinstance(order, Look) else None
+        return Found(int(self.present), 1, self.twin) if isinstance(order, Look) else None
 
     def run(self, until: float) -> "World":
         """Let the time pass, with a Tick whenever one is due; a machine that is due for ever would spin its process."""
@@ -122,7 +125,7 @@ def test_take_probes_three_times_then_adds_and_announces_at_once() -> None:
         (100.0, Probe()),
         (100.05, Probe()),
         (100.1, Probe()),
-        (100.15, Add(2)),
+        (100.15, Add(2, fresh=True)),
         (100.15, Tell("state", "adding 0 0")),
         (100.15, Announce()),
         (100.15, Tell("state", "held 0 1")),
@@ -213,7 +216,7 @@ def test_every_hold_is_answered_with_the_state() -> None:
 def test_removed_by_somebody_while_held_comes_back_and_is_announced_again() -> None:
     world = holder().run(103).forget()
     world.present = False
-    world.send(Found(False)).run(104.5)
+    world.send(Found(0)).run(104.5)
     assert world.orders[0] == (103.0, Add(2)) and world.present
     assert world.times(Announce) == [103.0, 103.1, 104.0]
 
@@ -272,6 +275,108 @@ def test_a_failing_renewal_means_not_held() -> None:
     assert world.vip.state == vip.ADDING and world.told("state")[-1] == "adding 0 2"
 
 
+# --- whether it would work here ---------------------------------------------------------------------------------------
+
+CUT = "the VIP's interface eth0 has no carrier"
+
+
+def test_a_dead_interface_is_told_at_once_and_a_live_one_when_it_stays() -> None:
+    world = World().send(Health(CUT))
+    assert world.told("unable") == [CUT]
+    world.run(100.5).send(Health("")).run(101.2).send(Health("")).run(101.4)
+    assert world.told("unable") == [CUT]
+    world.run(101.6)
+    assert world.told("unable") == [CUT, ""] and world.vip.next_wakeup() is None
+
+
+def test_an_interface_that_comes_and_goes_stays_dead() -> None:
+    world = World()
+    for second in range(100, 110):
+        world.run(second).send(Health(CUT)).run(second + 0.5).send(Health(""))
+    assert world.told("unable") == [CUT]
+    assert world.run(111).told("unable") == [CUT, ""]
+
+
+def test_a_new_guard_says_that_all_is_well() -> None:
+    assert Vip(SETTINGS).handle(100.0, Health("")) == [Tell("unable", "")]
+
+
+def test_an_address_that_can_not_be_added_makes_unable_also_after_the_role_went_elsewhere() -> None:
+    world = World()
+    world.error = "no such device"
+    world.send(Hold(110)).run(100.6)
+    assert not world.told("unable")
+    world.run(100.8)
+    assert world.told("unable") == ["no such device"]
+    world.error = ""
+    world.send(Drop(1)).run(104)
+    assert world.told("unable") == ["no such device"], "nobody knows yet whether it would work now"
+    assert world.run(106).told("unable") == ["no such device", ""]
+
+
+def test_an_address_that_could_be_added_in_the_end_makes_able() -> None:
+    world = World()
+    world.error = "no such device"
+    world.send(Hold(110)).run(101)
+    world.error = ""
+    assert world.run(102).told("unable") == ["no such device", ""] and world.told("error") == ["no such device", ""]
+
+
+# --- several addresses, and twins of them -------------------------------------------------------------------------------
+
+
+def test_an_address_that_is_missing_beside_another_is_added_again() -> None:
+    world = holder().send(Seen(present=False))
+    assert world.orders == [(100.2, Look())]
+    world.forget().send(Found(1, 2))
+    assert world.orders[0] == (100.2, Add(2)) and not world.orders[0][1].fresh
+
+
+def test_a_first_time_adds_all_or_none() -> None:
+    world = World()
+    world.error = "no such device"
+    world.send(Hold(110)).run(101)
+    assert all(order.fresh for _at, order in world.orders if isinstance(order, Add))
+
+
+def test_a_twin_beside_ours_is_told_and_stays_as_long_as_we_hold_it() -> None:
+    world = holder()
+    world.twin = "192.0.2.10/24 on eth1"
+    world.send(Seen(ours=False)).run(101)
+    assert world.told("twin") == ["192.0.2.10/24 on eth1"] and not world.times(Remove)
+    world.send(Drop(1))
+    assert world.told("twin") == ["192.0.2.10/24 on eth1", ""] and world.times(Remove) == [101.0]
+
+
+def test_a_twin_that_appears_without_a_lease_is_removed() -> None:
+    world = World()
+    world.twin = "192.0.2.10/24 on eth1"
+    world.send(Seen(ours=False))
+    assert world.times(Remove) == [100.0] and not world.twin
+
+
+def test_a_twin_alone_is_no_vip_to_adopt() -> None:
+    world = World().send(Hold(110))
+    world.twin = "192.0.2.10/24 on eth1"
+    world.send(Found(0, 1, world.twin))
+    assert not world.times(Add) and world.vip.state == vip.PROBING
+
+
+# --- rivals that speak only when asked ----------------------------------------------------------------------------------
+
+
+def test_while_it_is_held_the_network_is_asked_for_rivals() -> None:
+    world = World().send(Hold(200, free=True)).run(131)
+    assert world.times(Probe) == pytest.approx([100.15, 100.3, 100.6, 110.6, 120.6, 130.6])
+    world.send(Drop(1)).forget().run(200)
+    assert not world.times(Probe)
+
+
+def test_a_rival_that_answers_is_counted_and_answered() -> None:
+    world = World().send(Hold(200, free=True)).run(105).send(Claim(RIVAL))
+    assert world.vip.conflicts == 1 and world.told("conflict") == [RIVAL] and world.times(Announce)[-1] == 105.0
+
+
 # --- letting go -----------------------------------------------------------------------------------------------------
 
 
@@ -297,7 +402,7 @@ def test_waking_up_after_the_deadline_removes_and_adds_nothing() -> None:
     assert world.orders[0] == (107.0, Remove()) and not world.times(Add)
 
 
-@pytest.mark.parametrize("event", [Found(False), LinkUp(), Claim(RIVAL), Seen(), Uncertain(), Hold(101.0)])
+@pytest.mark.parametrize("event", [Found(0), LinkUp(), Claim(RIVAL), Seen(), Uncertain(), Hold(101.0)])
 def test_nothing_that_comes_after_the_deadline_adds_it_again(event: Any) -> None:
     world = holder(101)
     world.now = 101.0
@@ -370,7 +475,7 @@ def test_no_release_notice_while_the_address_can_not_be_removed() -> None:
 def test_a_stale_vip_at_the_start_is_removed() -> None:
     world = World()
     world.present = True
-    world.send(Found(True))
+    world.send(Found(1))
     assert world.orders == [(100.0, Remove())] and not world.present
 
 
@@ -395,7 +500,7 @@ def test_a_vip_that_appears_while_only_probing_ahead_is_removed() -> None:
 def test_a_new_guard_adopts_the_vip_of_one_that_died_within_the_lease() -> None:
     world = World().send(Hold(110))
     world.present = True
-    world.forget().send(Found(True))
+    world.forget().send(Found(1))
     assert world.orders[0] == (100.0, Add(2)) and world.vip.state == vip.HELD
     assert not world.times(Remove) and world.times(Announce) == [100.0]
 
@@ -427,7 +532,7 @@ def play(world: World, pause: float, event: Any) -> None:
     world.run(max(world.now, world.now + pause))
     if event == "vanish":
         world.present = False
-        world.send(Found(False))
+        world.send(Found(0))
     elif event == "appear":
         world.present = True
         world.send(Seen())

@@ -13,6 +13,7 @@ import struct
 from typing import List, Optional
 
 ETH_P_ARP, ETH_P_IPV6 = 0x0806, 0x86DD
+BUDGET = 32  # frames that are read at once
 BROADCAST = b"\xff" * 6
 SO_ATTACH_FILTER = 26
 ICMPV6, NEIGHBOUR_SOLICITATION, NEIGHBOUR_ADVERTISEMENT = 58, 135, 136
@@ -56,6 +57,7 @@ class Wire:
 
     def __init__(self, interface: str, mac: bytes, ip: bytes) -> None:
         self._mac, self._ip = mac, ip
+        self.more = False
         # Protocol 0 receives nothing, so that no frame comes in before the filter stands.
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, 0)
         try:
@@ -79,9 +81,13 @@ class Wire:
             self._send(frame)
 
     def claims(self) -> List[bytes]:
-        """Return the other hardware addresses that have claimed the address since the last call."""
+        """Return the other hardware addresses that claim the address, out of at most ``BUDGET`` frames that wait.
+
+        A network may bring more than anybody can read: ``more`` says that some may be left.
+        """
         found: List[bytes] = []
-        while True:
+        self.more = False
+        for _frame in range(BUDGET):
             try:
                 frame = self._socket.recv(2048)
             except BlockingIOError:
@@ -91,6 +97,8 @@ class Wire:
             mac = claimant(frame, self._ip)
             if mac is not None and mac != self._mac and mac not in found:
                 found.append(mac)
+        self.more = True
+        return found
 
     def _send(self, frame: bytes) -> None:
         try:

@@ -4,14 +4,16 @@
 
 The daemon starts it with one end of a SOCK_SEQPACKET pair and sends lines: ``prepare``, ``hold SECONDS`` (a deadline on
 CLOCK_BOOTTIME; ``free SECONDS`` where the VIP has been given up before), ``drop NUMBER``, ``reign JSON`` (whom to tell when the
-daemon is dead), ``leave``. The guard answers ``ready`` or ``fatal TEXT`` once, then ``state STATE
-CONFLICTS ANNOUNCEMENTS``, ``dropped NUMBER``, ``conflict MAC``, ``error TEXT``. It decides nothing: core/vip.py does.
+daemon is dead), ``leave``. The guard answers ``ready`` or ``fatal TEXT`` once, then ``state STATE CONFLICTS ANNOUNCEMENTS``,
+``dropped NUMBER``, ``conflict MAC``, and ``error TEXT``, ``unable TEXT``, ``twin TEXT``, where no text says that it is over.
+It decides nothing: core/vip.py does.
 It may not import asyncio, aiohttp or anything else that makes it start slowly, nor wait for anything but its events.
 """
 from __future__ import annotations
 
 import argparse
-import errno
+import contextlib
+import functools
 import importlib
 import math
 import os
@@ -26,13 +28,13 @@ from pathlib import Path
 from typing import Callable, Deque, Dict, List, Optional, Sequence
 
 from ..core import vip
-from ..core.vip_address import HostAddress, parse_vip
-from .arp import Wire
-from .netlink import Address, AddressEvent, Link, Monitor, Netlink
+from ..core.vip_address import parse_vips
+from .netlink import AddressEvent, Link, LinkEvent, Monitor, Netlink
+from .vip_places import Place, problems
 from .watchdog import Watchdog
 
 NOTICE = __name__.rpartition(".")[0] + ".notice"
-LONGEST_LABEL = 15
+MUTE_SECONDS = 0.02  # without hearing, after a flood
 LONGEST_LINE = 65536
 DEATH_SECONDS = 1.0  # that a daemon which closed its end may take to die
 
@@ -41,8 +43,8 @@ DEATH_SECONDS = 1.0  # that a daemon which closed its end may take to die
 class Options:
     """What a guard is started for. ``valid`` and ``patience``: see core/vip.py Settings.
 
-    ``address``: the VIP as ADDRESS/PREFIX. ``static``: the node's own addresses, which the VIP must not be. ``watchdog``: a
-    device that is armed while the VIP is held.
+    ``address``: the VIP as ADDRESS/PREFIX, or several; see core/vip_address.py parse_vips. ``static``: the node's own addresses,
+    which the VIP must not be. ``watchdog``: a device that is armed while the VIP is held.
     """
 
     address: str
@@ -100,39 +102,11 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     return guard.run()
 
 
-def remove_now(address: str, interface: str) -> bool:
-    """Remove a VIP that a guard may have left behind (ExecStopPost); True when there was one.
-
-    ``address`` is ADDRESS/PREFIX. One that no guard added (see core/vip_address.py) is left alone. Problem, OSError.
-    """
-    ip = parse_vip(address).ip.packed
-    with Netlink() as netlink:
-        link = netlink.link(interface)
-        if link is None:
-            return False
-        standing = [found for found in netlink.addresses(link.index) if found.ip == ip]
-        if not standing or any(_host_address(found).foreign for found in standing):
-            return False
-        return netlink.remove(link.index, ip) > 0
-
-
-def host_addresses() -> Dict[str, List[HostAddress]]:
-    """Return the interfaces of this host and their addresses, in the form that ``check_vip`` takes."""
-    with Netlink() as netlink:
-        names = {link.index: link.name for link in netlink.links()}
-        found: Dict[str, List[HostAddress]] = {name: [] for name in names.values()}
-        for address in netlink.addresses():
-            if address.index in names:
-                found[names[address.index]].append(_host_address(address))
-        return found
-
-
 class Guard:
     """Feeds core/vip.py with what happens and does what it says. The constructor raises OSError."""
 
     def __init__(self, options: Options, control: socket.socket, daemon_pid: int) -> None:
         self._options = options
-        self._ip = parse_vip(options.address).ip.packed
         self._control = control
         self._daemon_pid = daemon_pid
         self._vip = vip.Vip(vip.Settings(valid=options.valid, patience=options.patience))
@@ -140,15 +114,15 @@ class Guard:
         self._reign = ""
         self._handlers: Dict[int, Callable[[], None]] = {}
         self._poll = select.poll()
-        label = f"{options.interface}:vip"
-        self._label = label if len(label) <= LONGEST_LABEL else ""
         self._pidfd = -1
         self._signals = -1
         self._netlink = Netlink()
         self._monitor = Monitor()  # before the first look, so that nothing happens between the two
-        self._link: Optional[Link] = None
-        self._wire: Optional[Wire] = None
-        self._use_link(self._netlink.link(options.interface))
+        self._places = [Place(address, self._netlink) for address in parse_vips(options.address, options.interface)]
+        self._wires: Dict[int, Place] = {}  # descriptor of a wire that we listen to → whose it is
+        self._mute_until: Optional[float] = None
+        for place in self._places:
+            place.use(place.find())
         self._netlink.check_permission()
         self._watchdog = Watchdog(options.watchdog, options.valid) if options.watchdog else None
 
@@ -158,16 +132,20 @@ class Guard:
         self._watch_signals()
         self._watch_daemon()
         self._watch(self._monitor.fileno(), self._on_kernel)
+        self._listen()
         try:
+            self._look_at_health()
             self._on_control()  # a deadline that waits already decides whether an address that stands here is adopted
-            self._feed(vip.Found(self._present()))
+            self._feed(self._look())
             self._send("ready")
             importlib.import_module(NOTICE)  # 30 ms, spent while there is nothing to do
             while not self._done:
-                for descriptor, _events in self._poll.poll(self._timeout()):
+                ready = self._poll.poll(self._timeout())
+                self._feed(vip.Tick())  # what is due comes first, however much there is to read
+                for descriptor, _events in ready:
                     if descriptor in self._handlers:
                         self._handlers[descriptor]()
-                self._feed(vip.Tick())
+                self._listen_again()
         finally:
             self._remove()
         return 0
@@ -209,36 +187,73 @@ class Guard:
     def _on_kernel(self) -> None:
         events = self._monitor.read()
         if events is None:
-            self._use_link(self._netlink.link(self._options.interface))
+            for place in self._places:
+                self._use(place, place.find())
+            self._look_at_health()
             self._feed(vip.Uncertain())
             return
         for event in events:
             if isinstance(event, AddressEvent):
-                if self._link is not None and event.address.index == self._link.index and event.address.ip == self._ip:
-                    self._feed(vip.Seen() if event.present else vip.Found(False))
-            elif event.link.name == self._options.interface:
-                self._use_link(event.link if event.present else None)
+                self._on_address(event)
+            else:
+                for place in self._places:
+                    if place.concerns(event):
+                        self._on_link(place, event)
+        if events:
+            self._look_at_health()
 
-    def _on_wire(self) -> None:
-        if self._wire is not None:
-            for mac in self._wire.claims():
-                self._feed(vip.Claim(mac.hex(":")))
+    def _on_address(self, event: AddressEvent) -> None:
+        for place in self._places:
+            if event.address.ip == place.ip:
+                self._feed(vip.Seen(event.present, place.is_own(event.address)))
 
-    def _use_link(self, link: Optional[Link]) -> None:
-        """Take note of the interface's state; a new interface or hardware address needs a new socket."""
-        old, self._link = self._link, link
-        same = old is not None and link is not None and (old.index, old.mac) == (link.index, link.mac)
-        if not same or self._wire is None:
-            if self._wire is not None:
-                self._unwatch(self._wire.fileno())
-                self._wire.close()
-                self._wire = None
-            if link is not None and link.ethernet:
-                self._wire = _open_wire(link, self._ip)
-            if self._wire is not None:
-                self._watch(self._wire.fileno(), self._on_wire)
-        if link is not None and link.up and not (same and old is not None and old.up):
+    def _on_link(self, place: Place, event: LinkEvent) -> None:
+        old = place.link
+        if event.present and old is not None and old.name != event.link.name:
+            _log(f"interface {old.name} is called {event.link.name} now: the VIP stays on it until batond starts anew")
+        self._use(place, event.link if event.present else None)
+        if not event.present:
+            self._use(place, place.find())  # another may have had its name for long
+
+    def _use(self, place: Place, link: Optional[Link]) -> None:
+        again = place.use(link)
+        self._listen()
+        if again:
             self._feed(vip.LinkUp())
+
+    def _look_at_health(self) -> None:
+        self._feed(vip.Health(problems(self._places)))
+
+    def _on_wire(self, place: Place) -> None:
+        if place.wire is None:
+            return
+        for mac in place.wire.claims():
+            self._feed(vip.Claim(mac.hex(":")))
+        if place.wire.more:  # a flood: what we need to know of it we know
+            for descriptor in list(self._wires):
+                self._deafen(descriptor)
+            self._mute_until = now() + MUTE_SECONDS
+
+    def _listen(self) -> None:
+        """Hear the wires that there are now, and no others."""
+        wanted = {place.wire.fileno(): place for place in self._places if place.wire is not None}
+        for descriptor, place in list(self._wires.items()):
+            if wanted.get(descriptor) is not place:
+                self._deafen(descriptor)
+        if self._mute_until is None:
+            for descriptor, place in wanted.items():
+                if descriptor not in self._wires:
+                    self._wires[descriptor] = place
+                    self._watch(descriptor, functools.partial(self._on_wire, place))
+
+    def _deafen(self, descriptor: int) -> None:
+        del self._wires[descriptor]
+        self._unwatch(descriptor)
+
+    def _listen_again(self) -> None:
+        if self._mute_until is not None and now() >= self._mute_until:
+            self._mute_until = None
+            self._listen()
 
     # --- what is to be done ---
 
@@ -252,19 +267,17 @@ class Guard:
 
     def _do(self, order: vip.Command) -> Optional[vip.Event]:
         if isinstance(order, vip.Add):
-            return self._add(order.valid)
+            return self._add(order)
         if isinstance(order, vip.Remove):
             return self._remove()
         if isinstance(order, vip.Look):
-            return vip.Found(self._present())
+            return self._look()
         if isinstance(order, vip.Tell):
             self._send(f"{order.kind} {order.text}")
-        elif isinstance(order, vip.Probe):
-            if self._wire is not None:
-                self._wire.probe()
-        elif isinstance(order, vip.Announce):
-            if self._wire is not None:
-                self._wire.announce()
+        elif isinstance(order, (vip.Probe, vip.Announce)):
+            for place in self._places:
+                if place.wire is not None:
+                    (place.wire.probe if isinstance(order, vip.Probe) else place.wire.announce)()
         elif isinstance(order, vip.Released):
             _log(f"VIP {self._options.address} is off {self._options.interface}: {order.reason}")
             if self._reign and self._daemon_is_dead():
@@ -274,33 +287,52 @@ class Guard:
             self._done = True
         return None
 
-    def _add(self, valid: int) -> vip.Event:
-        if self._link is None:
-            return vip.Failed(f"interface {self._options.interface} does not exist: the VIP can't be added")
+    def _add(self, order: vip.Add) -> vip.Event:
         try:
             if self._watchdog is not None:
                 self._watchdog.keep()
         except OSError as error:
             return vip.Failed(f"no VIP without the watchdog {self._options.watchdog}: {error.strerror}")
-        try:
-            self._netlink.replace(self._link.index, self._ip, valid, self._label)
-        except OSError as error:
-            return vip.Failed(f"the VIP can't be added to {self._options.interface}: {error.strerror}")
-        return vip.Added()
+        added: List[Place] = []
+        failed = ""
+        for place in sorted(self._places, key=lambda place: place.link is not None):  # what can't be added comes first
+            try:
+                place.add(order.valid)
+                added.append(place)
+            except OSError as error:
+                failed = failed or f"the VIP {place.address.cidr} can't be added to {place.address.interface}: {error.strerror}"
+                if order.fresh:
+                    break
+        for place in added if failed and order.fresh else ():
+            with contextlib.suppress(OSError):  # then its lifetime ends it
+                place.withdraw()
+        return vip.Failed(failed) if failed else vip.Added()
 
     def _remove(self) -> vip.Event:
+        failed = ""
+        for place in self._places:
+            try:
+                self._netlink.remove(place.ip, place.link.index if place.link is not None else 0)
+            except OSError as error:
+                failed = failed or f"the VIP {place.address.cidr} can't be removed: {error.strerror}"
         try:
-            if self._link is not None:
-                self._netlink.remove(self._link.index, self._ip)
-            if self._watchdog is not None:
+            if self._watchdog is not None and not failed:
                 self._watchdog.release()
         except OSError as error:
-            return vip.Failed(f"the VIP can't be removed from {self._options.interface}: {error.strerror}")
-        return vip.Removed()
+            failed = f"the watchdog {self._options.watchdog} can't be released: {error.strerror}"
+        return vip.Failed(failed) if failed else vip.Removed()
 
-    def _present(self) -> bool:
-        standing = [] if self._link is None else self._netlink.addresses(self._link.index)
-        return any(address.ip == self._ip for address in standing)
+    def _look(self) -> vip.Found:
+        standing = self._netlink.addresses()
+        names = {link.index: link.name for link in self._netlink.links()}
+        own, twins = 0, []
+        for place in self._places:
+            for address in standing:
+                if address.ip == place.ip and place.is_own(address):
+                    own += 1
+                elif address.ip == place.ip:
+                    twins.append(f"{address.cidr} on {names.get(address.index, '?')}")
+        return vip.Found(own, len(self._places), ", ".join(twins))
 
     def _send(self, line: str) -> None:
         _send(self._control, line)
@@ -314,8 +346,8 @@ class Guard:
     # --- what is waited for ---
 
     def _timeout(self) -> Optional[int]:
-        wakeup = self._vip.next_wakeup()
-        return None if wakeup is None else max(0, math.ceil((wakeup - now()) * 1000))
+        due = [at for at in (self._vip.next_wakeup(), self._mute_until) if at is not None]
+        return max(0, math.ceil((min(due) - now()) * 1000)) if due else None
 
     def _watch(self, descriptor: int, handler: Callable[[], None]) -> None:
         self._handlers[descriptor] = handler
@@ -357,19 +389,6 @@ def _parse(line: str) -> Optional[vip.Event]:
     if word == "leave":
         return vip.Leave("the daemon ends it")
     return vip.Prepare() if word == "prepare" else None
-
-
-def _open_wire(link: Link, ip: bytes) -> Optional[Wire]:
-    try:
-        return Wire(link.name, link.mac, ip)
-    except OSError as error:
-        if error.errno in (errno.ENODEV, errno.ENXIO, errno.ENETDOWN):
-            return None  # it went away meanwhile; the next event about it tries again
-        raise
-
-
-def _host_address(address: Address) -> HostAddress:
-    return HostAddress(address.cidr, None if address.valid is None else float(address.valid))
 
 
 def _send(control: socket.socket, line: str) -> None:

@@ -8,27 +8,33 @@ wakes up later must not act on old orders.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import socket
 import subprocess
 import time
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from ..core import vip
 from ..core.problem import Problem
-from ..core.vip_address import check_vip
-from .guard import Options, command, host_addresses, remove_now
+from ..core.vip_address import VirtualAddress, check_vips, parse_vips
+from .guard import Options, command
 from .notice import Notice
+from .vip_places import host_addresses, remove_now
 from .watchdog import Watchdog, calm
 
 START_SECONDS = 5.0
 DROP_SECONDS = 0.5
+RETRY_SECONDS = 0.05  # between attempts to start a guard, growing to
+LONGEST_RETRY = 1.0
+UNKNOWN = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EPERM)  # the kernel was not asked
+RIVAL_SECONDS = 25.0  # after its last claim; while we hold the VIP, a rival is asked every ten
 LOG = logging.getLogger("baton.vip")
 
 
 class GuardClient:
-    """One guard for one VIP. After ``on_lost`` call ``start`` again within the lease, or step down.
+    """One guard for one VIP; one that dies is replaced, again and again until that succeeds.
 
     ``program`` is the command that starts a guard, best ``guard.program()``.
     """
@@ -43,7 +49,14 @@ class GuardClient:
         self._drop_number = 0
         self._deadline: Optional[float] = None
         self._unanswered_since: Optional[float] = None
-        self._lost: List[Callable[[], None]] = []
+        self._changed: List[Callable[[], None]] = []
+        self._revival: Optional["asyncio.Task[None]"] = None
+        self._stopped = False
+        self._checked = False  # the VIP is none of the host's own addresses
+        self._guardless = ""  # why there is no guard
+        self._unable = ""
+        self._twins = ""
+        self._rival: Tuple[str, float] = ("", 0.0)  # hardware address, and when it claimed the VIP last
         self._state = vip.RELEASED
         self._conflicts = 0
         self._announcements = 0
@@ -60,33 +73,72 @@ class GuardClient:
         """Whether there is a guard to talk to."""
         return self._socket is not None
 
-    def on_lost(self, callback: Callable[[], None]) -> None:
-        """Have ``callback`` called in the loop whenever the guard has died without being told to (``stop``)."""
-        self._lost.append(callback)
+    @property
+    def unable(self) -> str:
+        """Why this host could not hold the VIP now, "" when it could."""
+        return self._guardless or self._unable
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        """Have ``callback`` called in the loop whenever ``unable`` is another."""
+        self._changed.append(callback)
 
     def status(self) -> Dict[str, Any]:
-        """Return the VIP's state for the API; ``error`` is the last trouble, None when it is over."""
+        """Return the VIP's state for the API; ``error`` is the last trouble, None when it is over.
+
+        ``address`` and ``interface`` are those of the first of ``addresses``.
+        """
+        addresses = self._addresses()
         return {
-            "address": self._options.address,
-            "interface": self._options.interface,
+            "address": str(addresses[0].cidr),
+            "interface": addresses[0].interface,
+            "addresses": [{"address": str(each.cidr), "interface": each.interface} for each in addresses],
             "held": self.held,
             "state": self._state,
             "conflicts": self._conflicts,
             "announcements": self._announcements,
             "guard": self._process.pid if self._process is not None and self.running else None,
+            "unable": self.unable or None,
+            "rival": self._rival[0] if self._rival[0] and time.monotonic() - self._rival[1] < RIVAL_SECONDS else None,
+            "twins": self._twins or None,
             "error": self._error,
         }
+
+    def trouble(self) -> str:
+        """Return what a person should know of the VIP on this host, "" when nothing."""
+        status, name = self.status(), self._names()
+        said = [self.unable]
+        if status["rival"] and self.held:
+            said.append(f"{status['rival']} claims the VIP {name}, too: find the host with this address and take the VIP away there")
+        if self._twins:
+            said.append(f"another program has added the VIP on this host ({self._twins}): it is removed when the role moves")
+        if self._error and self._error not in said:
+            said.append(self._error)
+        return "; ".join(text for text in said if text)
+
+    def _addresses(self) -> List[VirtualAddress]:
+        return parse_vips(self._options.address, self._options.interface)
+
+    def _names(self) -> str:
+        return ", ".join(str(each.cidr) for each in self._addresses())
 
     async def start(self) -> None:
         """Start the guard and wait until it has looked at the interface; a stale VIP is gone then.
 
-        When a deadline of an earlier guard still stands, the new one gets it first and keeps a VIP that it finds.
         Raises Problem 400 when the VIP or interface is unusable, 503 when the guard does not start.
         """
         if self._socket is not None:
             return
+        try:
+            self._check()
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        except OSError as error:
+            raise Problem(503, "guard_failed", f"the VIP's guard can't be started: {error.strerror}") from None
+        await self._start(ours, theirs)
+
+    def _check(self) -> None:
+        """Check what a person has configured; Problem, OSError."""
         options = self._options
-        _vip, warnings = check_vip(options.address, options.interface, host_addresses(), options.static)
+        _vips, warnings = check_vips(options.address, options.interface, host_addresses(), options.static)
         if options.watchdog:
             try:
                 Watchdog(options.watchdog, options.valid).check()
@@ -94,8 +146,14 @@ class GuardClient:
                 raise Problem(400, "bad_watchdog", f"the watchdog {options.watchdog} can't be used: {error.strerror}") from None
         for warning in warnings:
             LOG.warning("%s", warning)
+        self._checked = True
+
+    async def _start(self, ours: socket.socket, theirs: socket.socket) -> None:
+        """Start a guard that talks at ``theirs``; Problem 503.
+
+        When a deadline of an earlier guard still stands, the new one gets it first and keeps a VIP that it finds.
+        """
         loop = asyncio.get_running_loop()
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             ours.setblocking(False)
             self._socket = ours
@@ -114,7 +172,7 @@ class GuardClient:
             except OSError as error:
                 self._socket = None
                 ours.close()
-                raise Problem(503, "guard_failed", f"the VIP's guard can't be started: {error}") from None
+                raise Problem(503, "guard_failed", f"the VIP's guard can't be started: {error.strerror}") from None
         loop.add_reader(ours.fileno(), self._on_readable)
         try:
             await asyncio.wait_for(self._ready, START_SECONDS)
@@ -152,24 +210,30 @@ class GuardClient:
         self._send(f"{'free' if free else 'hold'} {deadline!r}")
 
     async def drop(self) -> None:
-        """Give the VIP up; returns when it is off the interface, at the latest when the kernel has dropped it."""
+        """Give the VIP up; returns when the kernel shows it nowhere on this host, or has dropped it for certain."""
         self._deadline = None
         if self._socket is None or not await self._drop_by_guard():
             await self._remove_without_guard()
 
     async def stop(self) -> None:
-        """Drop the VIP and end the guard in good order; ``on_lost`` is not called."""
-        self._lost = []
+        """Drop the VIP and end the guard in good order."""
+        self._stopped = True
         await self.drop()
         self._send("leave")
-        if not await self._ended(DROP_SECONDS):
+        if not await _ended(self._process, DROP_SECONDS):
             await self._kill()
         self._on_end()
 
     # --- inside ---
 
     async def _drop_by_guard(self) -> bool:
-        """Return True when the guard has confirmed; otherwise that guard is dead."""
+        """Return True when the guard has confirmed; otherwise that guard is dead.
+
+        One that is just starting is not waited for: it is killed, and can't act on what it was told before.
+        """
+        if self._ready is not None:
+            await self._kill()
+            return False
         self._drop_number += 1
         number = self._drop_number
         dropped = self._drops[number] = asyncio.get_running_loop().create_future()
@@ -216,7 +280,7 @@ class GuardClient:
             state, conflicts, announcements = text.split()
             if (state == vip.HELD) != self.held:
                 verb = "is on" if state == vip.HELD else "left"
-                LOG.info("VIP %s %s %s", self._options.address, verb, self._options.interface)
+                LOG.info("VIP %s %s %s", self._names(), verb, ", ".join(dict.fromkeys(each.interface for each in self._addresses())))
             self._state, self._conflicts, self._announcements = state, int(conflicts), int(announcements)
             if self.held:
                 self._error = None
@@ -225,10 +289,30 @@ class GuardClient:
             if future is not None and not future.done():
                 future.set_result(True)
         elif kind == "conflict":
-            LOG.warning("%s claims VIP %s too", text, self._options.address)
+            if text != self._rival[0] or time.monotonic() - self._rival[1] > RIVAL_SECONDS:
+                LOG.warning("%s claims VIP %s too", text, self._names())
+            self._rival = (text, time.monotonic())
         elif kind == "error":
-            self._error = text
-            LOG.error("%s", text)
+            self._error = text or None
+            if text:
+                LOG.error("%s", text)
+        elif kind == "twin":
+            self._twins = text
+            if text:
+                LOG.warning("another program has added the VIP on this host: %s", text)
+        elif kind == "unable":
+            self._tell_unable(self._guardless, text)
+
+    def _tell_unable(self, guardless: str, unable: str) -> None:
+        before = self.unable
+        self._guardless, self._unable = guardless, unable
+        if self.unable != before:
+            if self.unable:
+                LOG.error("%s", self.unable)
+            else:
+                LOG.info("the VIP %s can be held here again", self._names())
+            for callback in self._changed:
+                callback()
 
     def _settle(self, problem: Optional[Problem]) -> None:
         if self._ready is not None and not self._ready.done():
@@ -250,9 +334,25 @@ class GuardClient:
         for future in self._drops.values():
             if not future.done():
                 future.set_result(False)
-        if not was_starting:
-            for callback in list(self._lost):
-                callback()
+        if not was_starting and not self._stopped and (self._revival is None or self._revival.done()):
+            LOG.error("the VIP's guard died: starting another")
+            self._revival = asyncio.get_running_loop().create_task(self._revive())
+
+    async def _revive(self) -> None:
+        """Start another guard. What keeps one from starting may be over soon: descriptors, memory, a kill that was meant for many."""
+        pause, failed = RETRY_SECONDS, False
+        while not self._stopped and self._socket is None:
+            try:
+                ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                await self._start(ours, theirs)
+                self._tell_unable("", self._unable)
+            except (Problem, OSError) as error:
+                why = error.detail if isinstance(error, Problem) else f"the VIP's guard can't be started: {error.strerror}"
+                if failed:
+                    self._tell_unable(why, self._unable)
+                failed = True
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_RETRY)
 
     def _signal_kill(self) -> None:
         if self._process is not None and self._process.poll() is None:
@@ -260,24 +360,38 @@ class GuardClient:
 
     async def _kill(self) -> None:
         """Kill the guard and wait for its end, so that it can't act any more."""
+        killed, talking = self._process, self._socket
         self._signal_kill()
-        await self._ended(DROP_SECONDS)
-        self._on_end()
-
-    async def _ended(self, seconds: float) -> bool:
-        limit = time.monotonic() + seconds
-        while self._process is not None and self._process.poll() is None:
-            if time.monotonic() > limit:
-                return False
-            await asyncio.sleep(0.005)
-        return True
+        await _ended(killed, DROP_SECONDS)
+        if self._socket is talking:  # else its end was noticed, and another may have been started meanwhile
+            self._on_end()
 
     async def _remove_without_guard(self) -> None:
-        try:
-            remove_now(self._options.address, self._options.interface)
-            if self._options.watchdog:
-                calm(self._options.watchdog)
-            LOG.warning("VIP %s: made sure without a guard that it is off", self._options.address)
-        except OSError as error:
-            LOG.error("the VIP can't be removed (%s): waiting until the kernel drops it", error.strerror)
-            await asyncio.sleep(self._options.valid + vip.SLACK)
+        """Remove the VIP ourselves. Where the kernel can't even be asked, its lifetime must do; where the address stands, we wait."""
+        end = time.monotonic() + self._options.valid + vip.SLACK
+        said = ""
+        while True:
+            try:
+                remove_now(self._options.address, self._options.interface, self._checked)
+                break
+            except OSError as error:
+                if str(error.strerror) != said:
+                    said = str(error.strerror)
+                    LOG.error("the VIP can't be removed (%s): waiting until the kernel drops it", said)
+                if time.monotonic() > end and error.errno in UNKNOWN and not self._twins:
+                    return
+            await asyncio.sleep(RETRY_SECONDS)
+        if self._options.watchdog:
+            calm(self._options.watchdog)
+        self._twins = ""
+        LOG.warning("VIP %s: made sure without a guard that it is off", self._names())
+
+
+async def _ended(process: Optional["subprocess.Popen[bytes]"], seconds: float) -> bool:
+    """Wait until a guard is dead; False when it still lives after so many seconds."""
+    limit = time.monotonic() + seconds
+    while process is not None and process.poll() is None:
+        if time.monotonic() > limit:
+            return False
+        await asyncio.sleep(0.005)
+    return True

@@ -13,7 +13,7 @@ import os
 import socket
 import struct
 from dataclasses import dataclass
-from typing import Dict, Iterator, List, Optional, Tuple, Union
+from typing import Dict, Iterator, List, Optional, Set, Tuple, Union
 
 NETLINK_ROUTE = 0
 GROUPS = 0x1 | 0x10 | 0x100  # RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR
@@ -28,6 +28,7 @@ IFF_UP, IFF_LOWER_UP = 0x1, 0x10000
 ARPHRD_ETHER = 1
 FOREVER = 0xFFFFFFFF
 BUFFER = 1 << 17
+ROUNDS = 3  # of removing an address that another program adds again
 
 _HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
 _IFADDR = struct.Struct("=BBBBI")  # family, prefix length, flags, scope, interface index
@@ -37,13 +38,14 @@ _ATTRIBUTE = struct.Struct("=HH")  # length, type
 
 @dataclass(frozen=True)
 class Link:
-    """A network interface; ``up`` is both: switched on, and with a carrier. ``ethernet``: has a MAC and speaks ARP."""
+    """A network interface; ``on``: switched on; ``up``: and with a carrier. ``ethernet``: has a MAC and speaks ARP."""
 
     index: int
     name: str
     up: bool
     mac: bytes
     ethernet: bool
+    on: bool = True
 
 
 @dataclass(frozen=True)
@@ -157,22 +159,27 @@ class Netlink:
         """Raise PermissionError when this process may not change addresses (CAP_NET_ADMIN). Changes nothing."""
         self.delete(0, bytes(4), 32)  # no interface has this index; the kernel looks at the permission first
 
-    def remove(self, index: int, ip: bytes) -> int:
-        """Delete ``ip`` whatever its prefix length, and nothing else; return how many addresses that were."""
-        removed = int(self.delete(index, ip, len(ip) * 8))  # how a guard adds it: at once, before the list is read
-        before = self.addresses(index)
-        for address in before:
-            if address.ip == ip:
-                removed += int(self.delete(index, ip, address.prefix))
-        if removed and any(address.ip == ip for address in before):
-            self._restore(index, ip, before)
-        return removed
+    def remove(self, ip: bytes, index: int = 0) -> int:
+        """Delete ``ip`` from every interface, whatever its prefix length, and nothing else; return how many addresses that were.
 
-    def _restore(self, index: int, ip: bytes, before: List[Address]) -> None:
+        ``index``: where a guard has added it, if at all: that one goes at once, before the list is read. Returns when the kernel
+        shows none any more; OSError (EBUSY) when somebody adds it again and again.
+        """
+        removed = int(self.delete(index, ip, len(ip) * 8)) if index else 0
+        for _round in range(ROUNDS):
+            before = self.addresses()
+            standing = [address for address in before if address.ip == ip]
+            if not standing:
+                return removed
+            removed += sum(self.delete(address.index, ip, address.prefix) for address in standing)
+            self._restore({address.index for address in standing}, ip, before)
+        raise OSError(errno.EBUSY, "another program adds it again and again")
+
+    def _restore(self, indexes: Set[int], ip: bytes, before: List[Address]) -> None:
         """Add what went with ``ip``: deleting an IPv4 address takes the secondaries of its subnet along."""
-        left = {(address.ip, address.prefix) for address in self.addresses(index)}
+        left = {(address.index, address.ip, address.prefix) for address in self.addresses()}
         for address in before:
-            if address.ip != ip and (address.ip, address.prefix) not in left:
+            if address.index in indexes and address.ip != ip and (address.index, address.ip, address.prefix) not in left:
                 self._ask(RTM_NEWADDR, NLM_F_ACK | NLM_F_CREATE, address.body)
 
     def _ask(self, kind: int, flags: int, body: bytes) -> List[Tuple[int, bytes]]:
@@ -263,8 +270,9 @@ def _parse_link(body: bytes) -> Link:
     _unused, hardware, index, flags, _change = _IFINFO.unpack_from(body)
     found = _attributes(body, _IFINFO.size)
     mac = found.get(IFLA_ADDRESS, b"")
-    up = bool(flags & IFF_UP) and bool(flags & IFF_LOWER_UP)
-    return Link(index, _text(found.get(IFLA_IFNAME, b"")), up, mac, hardware == ARPHRD_ETHER and len(mac) == 6)
+    on = bool(flags & IFF_UP)
+    up = on and bool(flags & IFF_LOWER_UP)
+    return Link(index, _text(found.get(IFLA_IFNAME, b"")), up, mac, hardware == ARPHRD_ETHER and len(mac) == 6, on)
 
 
 def _parse_address(body: bytes) -> Optional[Address]:

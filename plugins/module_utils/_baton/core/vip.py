@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Who may have the VIP on its interface, and when: the state machine that the guard process runs.
 
+A VIP may be several addresses (IPv4 and IPv6, several interfaces): they come and go together, and what is said here of the
+address is said of all of them.
+
 Pure: events and the time go in (``Vip.handle``), commands come out; no I/O, no clock, no random. All times are seconds
 of one clock that the caller chooses (CLOCK_BOOTTIME). The invariant: an Add is only ever ordered before the deadline
 that the daemon stated, and at the deadline a Remove is, so that nobody has to do anything for the address to go away.
@@ -39,6 +42,11 @@ class Settings:
     fresh: float = 1.0  # how long a silent round of probes counts
     announce_at: Tuple[float, ...] = (0.0, 0.05, 0.1, 0.5, 1.0, 2.0, 4.0)
     defend_every: float = 1.0  # at most one burst in this time against a rival
+    watch_at: Tuple[float, ...] = (0.15, 0.3, 0.6)  # after taking: a rival that speaks only when asked may be there
+    watch_every: float = 10.0  # while holding
+    steady: float = 1.0  # how long an interface must work again before we say that it does
+    give_up: float = 0.5  # adding that fails for so long is no accident
+    forget: float = 600.0  # nobody knows whether adding would work now: after this it may be tried again
 
 
 # --- events ---------------------------------------------------------------------------------------------------------
@@ -77,14 +85,25 @@ class Leave:
 
 @dataclass(frozen=True)
 class Seen:
-    """The kernel says that the address was added or changed, by us or by somebody else; it may be gone again."""
+    """The kernel says that the address was added, changed or (not ``present``) removed, anywhere on the host.
+
+    ``ours``: in the form and on the interface that the guard gives it. It may be otherwise again by now.
+    """
+
+    present: bool = True
+    ours: bool = True
 
 
 @dataclass(frozen=True)
 class Found:
-    """Whether the address is on the interface now."""
+    """How many of the addresses stand where we put them now, ``of`` how many.
 
-    present: bool
+    ``twins``: where else on this host they stand, by another program, in words; "" where they do not.
+    """
+
+    own: int = 0
+    of: int = 1
+    twins: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,7 +113,14 @@ class Uncertain:
 
 @dataclass(frozen=True)
 class LinkUp:
-    """The interface came (back), or has another hardware address."""
+    """An interface came (back), or has another hardware address."""
+
+
+@dataclass(frozen=True)
+class Health:
+    """What is wrong with the interfaces now, in words; "" when the VIP would work on them."""
+
+    problem: str
 
 
 @dataclass(frozen=True)
@@ -111,7 +137,7 @@ class Added:
 
 @dataclass(frozen=True)
 class Removed:
-    """The last Remove succeeded: the address is not on the interface."""
+    """The last Remove succeeded: the kernel shows the address nowhere on this host."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +152,7 @@ class Tick:
     """Time passed."""
 
 
-Event = Union[Prepare, Hold, Drop, Leave, Seen, Found, Uncertain, LinkUp, Claim, Added, Removed, Failed, Tick]
+Event = Union[Prepare, Hold, Drop, Leave, Seen, Found, Uncertain, LinkUp, Claim, Added, Removed, Failed, Tick, Health]
 
 
 # --- commands -------------------------------------------------------------------------------------------------------
@@ -134,14 +160,18 @@ Event = Union[Prepare, Hold, Drop, Leave, Seen, Found, Uncertain, LinkUp, Claim,
 
 @dataclass(frozen=True)
 class Add:
-    """Add the address, or renew it, for ``valid`` seconds. Answer with Added or Failed."""
+    """Add the address, or renew it, for ``valid`` seconds. Answer with Added or Failed.
+
+    ``fresh``: it is not here yet; of several addresses none is added when one can't be.
+    """
 
     valid: int
+    fresh: bool = False
 
 
 @dataclass(frozen=True)
 class Remove:
-    """Remove the address, whatever its prefix length. Answer with Removed or Failed."""
+    """Remove the address from the whole host, whatever its prefix length and whoever added it. Answer with Removed or Failed."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +191,10 @@ class Announce:
 
 @dataclass(frozen=True)
 class Tell:
-    """A line for the daemon: kind ``state`` | ``dropped`` | ``conflict`` | ``error``, and its text."""
+    """A line for the daemon: kind ``state`` | ``dropped`` | ``conflict`` | ``error`` | ``unable`` | ``twin``, and its text.
+
+    ``unable``: why the VIP would not work here, "" when it would. ``twin``: where another program has it, "" when none has.
+    """
 
     kind: str
     text: str
@@ -183,7 +216,7 @@ Command = Union[Add, Remove, Look, Probe, Announce, Tell, Released, Exit]
 
 
 class Vip:
-    """One VIP on one interface. ``state``, ``conflicts`` and ``announcements`` may be read at any time."""
+    """One VIP on this host. ``state``, ``conflicts`` and ``announcements`` may be read at any time."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -211,11 +244,20 @@ class Vip:
         self._rival = ""
         self._told = (RELEASED, 0, 0)
         self._told_error = ""
+        self._watch_due: List[float] = []
+        self._whole = False  # all addresses were added in this hold
+        self._twins = ""
+        self._problem = ""
+        self._failing_since: Optional[float] = None
+        self._failed = ""  # why adding fails, again and again
+        self._forget_at: Optional[float] = None
+        self._able_at: Optional[float] = None
+        self._told_unable: Optional[str] = None
         self._handlers: Dict[type, Callable[..., None]] = {
             Prepare: self._on_prepare, Hold: self._on_hold, Drop: self._on_drop, Leave: self._on_leave,
             Seen: self._on_seen, Found: self._on_found, Uncertain: self._on_uncertain, LinkUp: self._on_link_up,
             Claim: self._on_claim, Added: self._on_added, Removed: self._on_removed, Failed: self._on_failed,
-            Tick: self._on_tick,
+            Tick: self._on_tick, Health: self._on_health,
         }  # fmt: skip
 
     def handle(self, now: float, event: Event) -> List[Command]:
@@ -224,6 +266,7 @@ class Vip:
         self._out = []
         self._handlers[type(event)](event)
         self._advance()
+        self._tell_unable()
         if self._told != (self.state, self.conflicts, self.announcements):
             self._tell_state()
         return self._out
@@ -232,6 +275,7 @@ class Vip:
         """When a Tick is due at the latest; None when only an event can change anything."""
         due = [self._deadline, self._probe_at, self._patience_at, self._renew_at, self._remove_at, self._leave_at]
         due += [self._defend_at, self._announce_at[0] if self._announce_at else None]
+        due += [self._watch_due[0] if self._watch_due else None, self._able_at, self._forget_at]
         times = [at for at in due if at is not None]
         return min(times) if times else None
 
@@ -273,26 +317,41 @@ class Vip:
     # --- what the kernel and the network say ---
 
     def _on_seen(self, event: Seen) -> None:
-        # Our own renewals come back as events too; only an address that should not be there is worth a look.
-        if self.state not in (ADDING, HELD):
+        # Our own renewals come back as events too; only what should not be there, or is missing, is worth a look.
+        wanted = self.state in (ADDING, HELD)
+        if not event.ours or (not wanted if event.present else self._whole):
             self._out.append(Look())
 
     def _on_uncertain(self, event: Uncertain) -> None:
         self._out.append(Look())
 
     def _on_found(self, event: Found) -> None:
+        if event.twins != self._twins:
+            self._twins = event.twins
+            self._out.append(Tell("twin", event.twins))
         ours = self._deadline is not None and self._now < self._deadline
-        if event.present and not ours:
+        if (event.own or event.twins) and not ours:
             self._remove()
-        elif event.present and self.state in (PROBING, CONTESTED):
+        elif event.own and self.state in (PROBING, CONTESTED):
+            self._whole = True
             self._take()  # left by a guard that died within the lease: adopt it, without a gap
-        elif not event.present and ours and self.state in (ADDING, HELD):
+        elif event.own < event.of and ours and self.state in (ADDING, HELD):
             self._take()
 
     def _on_link_up(self, event: LinkUp) -> None:
         if self.state in (ADDING, HELD):
             self._renew_at = self._now
             self._burst()
+
+    def _on_health(self, event: Health) -> None:
+        came = bool(self._problem) and not event.problem
+        if event.problem == self._problem:
+            return
+        self._problem = event.problem
+        if came:
+            self._failed, self._forget_at = "", None
+        # A cable that is pulled and put back, again and again, must not pull the role along.
+        self._able_at = self._now + self.settings.steady if came and self._told_unable else None
 
     def _on_claim(self, event: Claim) -> None:
         self._clear_at = None
@@ -310,15 +369,21 @@ class Vip:
                 self._defend_at = max(self._now, soonest)
 
     def _on_added(self, event: Added) -> None:
-        self._told_error = ""
+        self._failed = ""
+        self._tell_error("")
+        self._failing_since = self._forget_at = None
         if self.state == ADDING:
-            self.state = HELD
+            self.state, self._whole = HELD, True
             self._burst()
+            self._watch_due = [self._now + offset for offset in self.settings.watch_at]
 
     def _on_removed(self, event: Removed) -> None:
         self._removing = False
         self._remove_at = None
-        self._told_error = ""
+        self._tell_error("")
+        if self._twins:
+            self._twins = ""
+            self._out.append(Tell("twin", ""))
         self._out += [Tell("dropped", str(number)) for number in self._drops]
         self._drops = []
         if self._leaving is not None and self._leave_at is not None:
@@ -333,9 +398,8 @@ class Vip:
         elif self.state in (ADDING, HELD):
             self.state = ADDING
             self._renew_at = self._now + self.settings.retry_every
-        if event.error != self._told_error:
-            self._told_error = event.error
-            self._out.append(Tell("error", event.error))
+            self._count_failure(event.error)
+        self._tell_error(event.error)
 
     def _on_tick(self, event: Tick) -> None:
         pass
@@ -365,6 +429,11 @@ class Vip:
             self._conflict()
             self._burst()
         self._announce()
+        self._watch()
+        if self._due(self._able_at):
+            self._able_at = None
+        if self._due(self._forget_at):
+            self._failed, self._forget_at = "", None
 
     def _due(self, at: Optional[float]) -> bool:
         return at is not None and self._now >= at
@@ -407,13 +476,40 @@ class Vip:
 
     def _add(self) -> None:
         self._renew_at = self._now + self.settings.renew_every
-        self._out.append(Add(self.settings.valid))
+        self._out.append(Add(self.settings.valid, not self._whole))
+
+    def _count_failure(self, error: str) -> None:
+        """Adding that fails for long makes us unable, also for a while after the VIP was given up for it."""
+        if self._failing_since is None:
+            self._failing_since = self._now
+        if self._now - self._failing_since >= self.settings.give_up:
+            self._failed, self._forget_at = error, self._now + self.settings.forget
+
+    def _watch(self) -> None:
+        """Ask who else has the VIP while we hold it: whoever is asked must answer, although he never spoke."""
+        if self._watch_due and self._now >= self._watch_due[0]:
+            later = [at for at in self._watch_due if at > self._now]
+            self._watch_due = later or [self._now + self.settings.watch_every]
+            self._out.append(Probe())
+
+    def _tell_error(self, error: str) -> None:
+        if error != self._told_error:
+            self._told_error = error
+            self._out.append(Tell("error", error))
+
+    def _tell_unable(self) -> None:
+        unable = self._problem or self._failed
+        if unable != self._told_unable and (unable or self._able_at is None):
+            self._told_unable = unable
+            self._out.append(Tell("unable", unable))
 
     def _release(self, clear: bool = True) -> None:
         self.state = RELEASED
         self._deadline = None
         self._probe_at = self._patience_at = self._renew_at = self._defend_at = self._defended_at = None
-        self._announce_at = []
+        self._announce_at, self._watch_due = [], []
+        self._whole = False
+        self._failing_since = None
         if clear:
             self._clear_at = None
 

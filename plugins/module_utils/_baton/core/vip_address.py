@@ -11,6 +11,7 @@ from .problem import Problem
 
 Interface = Union[IPv4Interface, IPv6Interface]
 
+MOST = 16  # addresses of one VIP
 LONGEST_OWN = 60.0
 """An address with a longer lifetime (seconds) was not added by Baton, whose lifetimes are a few seconds."""
 
@@ -45,6 +46,45 @@ def parse_vip(text: str) -> Interface:
         if address == network.broadcast_address:
             raise _invalid(f"VIP {text} is the broadcast address of {network}: choose a free address inside it")
     return vip
+
+
+@dataclass(frozen=True)
+class VirtualAddress:
+    """One address of the VIP, with its network, and the interface it belongs to."""
+
+    cidr: Interface
+    interface: str
+
+    @property
+    def ip(self) -> bytes:
+        """The address as packed bytes."""
+        return self.cidr.ip.packed
+
+
+def parse_vips(text: str, interface: str) -> List[VirtualAddress]:
+    """Return the addresses of a VIP written as ``ADDRESS/PREFIX[@INTERFACE][,...]``; ``interface`` is for those without one.
+
+    Problem 400 ``vip_invalid``.
+    """
+    found: List[VirtualAddress] = []
+    for item in text.split(","):
+        address, _at, name = item.strip().partition("@")
+        vip = VirtualAddress(parse_vip(address), name or interface)
+        if any(vip.ip == other.ip for other in found):
+            raise _invalid(f"VIP {vip.cidr.ip} is given twice")
+        found.append(vip)
+    if len(found) > MOST:
+        raise _invalid(f"{len(found)} addresses are too many for one VIP: at most {MOST}")
+    return found
+
+
+def check_vips(
+    text: str, interface: str, host: Mapping[str, Sequence[HostAddress]], static: Sequence[str] = ()
+) -> Tuple[List[VirtualAddress], List[str]]:
+    """Check all addresses of a VIP (see ``parse_vips``) as ``check_vip`` does one; return them and the warnings."""
+    found = parse_vips(text, interface)
+    warnings = [check_vip(str(vip.cidr), vip.interface, host, static)[1] for vip in found]
+    return found, [line for lines in warnings for line in lines]
 
 
 def check_vip(
