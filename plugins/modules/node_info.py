@@ -75,7 +75,9 @@ node:
       type: list
       elements: str
     vip:
-      description: Address, interface and whether this node holds it; V(none) without a VIP.
+      description:
+        - Address, interface and whether this node holds it; all C(addresses), if there are several.
+        - Why it is C(unable) to hold it now, a C(rival) that claims it, C(twins) of another program on this host. V(none) without a VIP.
       returned: success
       type: dict
     nodes:

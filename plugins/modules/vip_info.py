@@ -20,9 +20,12 @@ extends_documentation_fragment:
   - baton.ha.attributes.reading
 options:
   vip:
-    description: The address, with or without a prefix length.
-    type: str
-    default: ''
+    description:
+      - The address, with or without a prefix length; or several, of which the host must have all.
+      - An interface that is named with V(@) is not looked at, so that C(baton_vip) can be given as it is.
+    type: list
+    elements: str
+    default: []
   interface:
     description: Look at this interface only.
     type: str
@@ -46,7 +49,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 held:
-  description: Whether the VIP is on the host.
+  description: Whether the VIP, with all its addresses, is on the host.
   returned: success
   type: bool
 vip:
@@ -55,7 +58,7 @@ vip:
   type: str
   sample: 192.0.2.10
 interface:
-  description: The interface that has it.
+  description: The interface that has it, or the first of its addresses.
   returned: success
   type: str
   sample: eth0

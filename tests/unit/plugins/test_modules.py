@@ -146,10 +146,13 @@ def test_vip_info_sees_what_others_miss():
         ("br-lan.10@eth0", {"local": "192.0.2.1", "prefixlen": 24}, {"local": "192.0.2.10", "prefixlen": 24, "secondary": True}),
         ("eth0-x", {"local": "2001:db8::10", "prefixlen": 128, "valid_life_time": 2}),
     )
-    held = vip_info.evaluate({"vip": "192.0.2.10/24", "interface": None}, output)
+    held = vip_info.evaluate({"vip": ["192.0.2.10/24"], "interface": None}, output)
     assert (held["held"], held["interface"], held["mode"]) == (True, "br-lan.10", "floating")
-    assert vip_info.evaluate({"vip": "192.0.2.1", "interface": None}, output)["mode"] == "fixed"
-    assert vip_info.evaluate({"vip": "2001:0DB8:0::10", "interface": None}, output)["interface"] == "eth0-x"
-    assert not vip_info.evaluate({"vip": "192.0.2.10", "interface": "eth0-x"}, output)["held"]
+    assert vip_info.evaluate({"vip": ["192.0.2.1"], "interface": None}, output)["mode"] == "fixed"
+    assert vip_info.evaluate({"vip": ["2001:0DB8:0::10"], "interface": None}, output)["interface"] == "eth0-x"
+    assert not vip_info.evaluate({"vip": ["192.0.2.10"], "interface": "eth0-x"}, output)["held"]
+    both = vip_info.evaluate({"vip": ["192.0.2.10/24", "2001:db8::10/64@eth0-x"], "interface": None}, output)
+    assert (both["held"], both["vip"], both["interface"]) == (True, "192.0.2.10, 2001:db8::10", "br-lan.10")
+    assert not vip_info.evaluate({"vip": ["192.0.2.10", "192.0.2.11"], "interface": None}, output)["held"]
     with pytest.raises(ClientError):
-        vip_info.evaluate({"vip": "192.0.2.10", "interface": None}, "not json")
+        vip_info.evaluate({"vip": ["192.0.2.10"], "interface": None}, "not json")

@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Optional
 
 from ..client_error import ClientError
 
-SPEC: Dict[str, Any] = {"vip": {"type": "str", "default": ""}, "interface": {"type": "str"}}
+SPEC: Dict[str, Any] = {"vip": {"type": "list", "elements": "str", "default": []}, "interface": {"type": "str"}}
 COMMAND = ["ip", "-j", "address", "show"]
 
 
@@ -17,20 +17,20 @@ def evaluate(params: Any, output: str) -> Dict[str, Any]:
     """Return the result for the JSON that COMMAND printed; ClientError when VIP or output can't be read."""
     addresses = _addresses(output, params["interface"])
     result: Dict[str, Any] = {"changed": False, "vip": None, "held": True, "interface": None, "mode": "none", "addresses": addresses}
-    text = (params["vip"] or "").strip()
-    if not text:
+    wanted = [str(_parse(text.strip())) for text in params["vip"] or () if text.strip()]
+    if not wanted:
         result["warnings"] = ["no VIP is given, so every host counts as holding it"]
         return result
-    vip = _parse(text)
-    found = next((item for item in addresses if item["address"] == str(vip)), None)
-    result.update(vip=str(vip), held=found is not None, interface=found["interface"] if found else None)
-    result["mode"] = "floating" if found is None or found["floating"] else "fixed"
+    found = [item for item in addresses if item["address"] in wanted]
+    held = {item["address"] for item in found} == set(wanted)
+    result.update(vip=", ".join(wanted), held=held, interface=found[0]["interface"] if held else None)
+    result["mode"] = "floating" if all(item["floating"] for item in found) else "fixed"
     return result
 
 
 def _parse(text: str) -> Any:
     try:
-        return ipaddress.ip_interface(text.partition("%")[0]).ip
+        return ipaddress.ip_interface(text.partition("@")[0].partition("%")[0]).ip
     except ValueError:
         raise ClientError("usage", f"vip {text!r} is not an address such as 192.0.2.10, 192.0.2.10/24 or 2001:db8::10") from None
 
