@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Callable
 
+import vip_faults
 from copies import KINDS, Clone, copy_data, put_back, start_again
 from netns import boottime, wait_for
 from verdict import Violation
@@ -400,4 +401,11 @@ FAULTS = (
     Fault("flush of the disk fails", flush_fails, alone=True),
     Fault("slow disk", slow_disk, (1, 3)),
     Fault("restart storm", restart_storm, (0, 0.1)),
+    Fault("another program adds the VIP", vip_faults.twin, (1, 3), alone=True),
+    Fault("another host has the VIP", vip_faults.rival, (0, 0.1), alone=True),
+    Fault("flood of claims to the VIP", vip_faults.flood, (1, 3), alone=True),
+    Fault("VIP's interface renamed", vip_faults.renamed, (1, 2), alone=True),
+    Fault("no descriptor, guard killed", vip_faults.no_descriptors, (0.5, 1.5), alone=True),
+    Fault("guard frozen, host cut off", vip_faults.guard_frozen_and_cut_off, (1, 3), alone=True),
+    Fault("guards killed again and again", vip_faults.guards_killed, (0, 0.1)),
 )

@@ -8,26 +8,13 @@ With the stand-in daemon of test_vip_guard, on real interfaces.
 import os
 import signal
 import sys
+from pathlib import Path
 
 import pytest
 from netns import boottime, wait_for, wait_until
 from test_vip_guard import LEASE, MARGIN, V4, V6, Daemon, pair
 
-FLOOD = """
-import socket, struct, sys
-ip = socket.inet_aton(sys.argv[1])
-wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
-wire.bind(("eth0", 0x0806))
-number = 0
-while True:
-    number = number % 60000 + 1
-    mac = b"\\x02\\0\\0\\0" + number.to_bytes(2, "big")
-    body = struct.pack("!HHBBH", 1, 0x800, 6, 4, 2) + mac + ip + b"\\xff" * 6 + ip
-    try:
-        wire.send(b"\\xff" * 6 + mac + b"\\x08\\x06" + body)
-    except OSError:
-        pass
-"""
+FLOOD = str(Path(__file__).with_name("arp_flood.py"))
 
 
 def spare(host, name="spare"):
@@ -221,7 +208,7 @@ def test_a_rival_that_never_spoke_is_found_while_we_hold_it(network, vip, cidr):
 def test_a_flood_of_claims_neither_takes_the_vip_nor_delays_its_end(network):
     host, client = pair(network)
     daemon = Daemon(host).take()
-    flood = client.popen(sys.executable, "-c", FLOOD, "192.0.2.10")
+    flood = client.popen(sys.executable, FLOOD, "192.0.2.10")
     try:
         wait_for(lambda: daemon.order("status")["conflicts"] >= 1, "the flood is heard")
         end = boottime() + 3
