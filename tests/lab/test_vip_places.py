@@ -220,3 +220,15 @@ def test_a_flood_of_claims_neither_takes_the_vip_nor_delays_its_end(network):
         assert not daemon.present() and os.path.exists(f"/proc/{guard}")
     finally:
         flood.kill()
+
+
+# --- a guard that is frozen alone -----------------------------------------------------------------------------------
+
+
+def test_beside_a_frozen_guard_batond_itself_removes_the_vip_at_its_deadline(network):
+    host, _client = pair(network)
+    daemon = Daemon(host, valid=60).take()
+    daemon.send(signal.SIGSTOP, daemon.guard)
+    daemon.order("release")
+    wait_until(boottime() + LEASE + MARGIN)
+    assert not daemon.present()

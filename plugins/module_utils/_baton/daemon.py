@@ -26,7 +26,7 @@ from typing import Any, Awaitable, Callable, Dict, List, Optional, Sequence, Set
 
 from . import settings as settings_module
 from .adapters import guard, owner, systemd
-from .adapters.aio import AIOHTTP_ERROR, aiohttp
+from .adapters.aio import AIOHTTP_ERROR, aiohttp, unhandled
 from .adapters.certificates import Certificates, Files
 from .adapters.data_lock import claim
 from .adapters.dcs import LocalStore, ManualStore, RecordStore
@@ -87,6 +87,7 @@ class Daemon:
     def __init__(self, settings: Settings, tokens: Sequence[str]) -> None:
         self.settings = settings
         self.loop = asyncio.get_running_loop()
+        self.loop.set_exception_handler(unhandled)
         self.process = secrets.token_hex(8)
         self.certificates = Certificates()
         self.directory = DataDirectory(settings.data_dir)

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from baton.adapters.aio import within
+from baton.adapters.aio import unhandled, within
 
 
 async def said(future):
@@ -40,5 +40,25 @@ def test_who_is_told_to_end_ends_although_the_result_came_at_that_moment():
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
+
+    asyncio.run(main())
+
+
+def test_a_connection_that_is_lost_twice_is_no_news_and_anything_else_is(caplog):
+    class Transport:
+        protocol = None
+
+        def _call_connection_lost(self):  # as it is in asyncio
+            self.protocol.connection_lost()
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(unhandled)
+        loop.call_soon(Transport()._call_connection_lost)
+        await asyncio.sleep(0)
+        assert not caplog.records
+        loop.call_soon(lambda: 1 / 0)
+        await asyncio.sleep(0)
+        assert "ZeroDivisionError" in caplog.text
 
     asyncio.run(main())

@@ -7,7 +7,8 @@ The daemon checks ``AIOHTTP_ERROR`` when it starts and says what to install.
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Awaitable, Optional, TypeVar
+import logging
+from typing import Any, Awaitable, Dict, Optional, TypeVar
 
 AIOHTTP_ERROR: Optional[str] = None
 try:
@@ -18,7 +19,7 @@ except ImportError as error:
     web = None  # type: ignore[assignment]
     AIOHTTP_ERROR = f"{error}: install python3-aiohttp (Debian, Fedora) or `pip install aiohttp`"
 
-__all__ = ["AIOHTTP_ERROR", "aiohttp", "web", "within"]
+__all__ = ["AIOHTTP_ERROR", "aiohttp", "unhandled", "web", "within"]
 
 Found = TypeVar("Found")
 
@@ -39,3 +40,15 @@ async def within(seconds: float, work: Awaitable[Found]) -> Found:
         task.cancel()
     found: Found = task.result()
     return found
+
+
+def unhandled(loop: asyncio.AbstractEventLoop, context: Dict[str, Any]) -> None:
+    """Say what no code has caught, as asyncio does, but not what is no fault of ours.
+
+    A connection that is reset after it was closed, with bytes still to be written, is told twice that it is lost (CPython's
+    selector_events); the second time finds nothing left to close.
+    """
+    if "_call_connection_lost" in str(context.get("handle")) and isinstance(context.get("exception"), AttributeError):
+        logging.getLogger("baton").debug("a connection was lost twice")
+        return
+    loop.default_exception_handler(context)

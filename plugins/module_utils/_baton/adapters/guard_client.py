@@ -26,6 +26,7 @@ from .vip_places import host_addresses, remove_now
 from .watchdog import Watchdog, calm
 
 START_SECONDS = 5.0
+UNANSWERED = 2  # a guard that says nothing for V over this is frozen: another is there before the kernel drops the VIP
 PROMPT_SECONDS = 0.03  # in which a guard removes the VIP; the timing rules give it 0.05
 DROP_SECONDS = 0.5
 RETRY_SECONDS = 0.05  # between attempts to start a guard, growing to
@@ -50,6 +51,7 @@ class GuardClient:
         self._drops: Dict[int, "asyncio.Future[bool]"] = {}  # True: confirmed; False: the guard ended first
         self._drop_number = 0
         self._deadline: Optional[float] = None
+        self._overdue: Optional[asyncio.TimerHandle] = None
         self._unanswered_since: Optional[float] = None
         self._changed: List[Callable[[], None]] = []
         self._revival: Optional["asyncio.Task[None]"] = None
@@ -200,20 +202,38 @@ class GuardClient:
         ``free``: the one before has given it up for certain.
         """
         self._deadline = deadline
+        self._watch_deadline(deadline)
         if self._socket is None:
             return
         started = time.monotonic()
         if self._unanswered_since is None:
             self._unanswered_since = started
-        elif started - self._unanswered_since > self._options.valid:
-            LOG.error("the VIP's guard has not answered for %d s: it is killed", self._options.valid)
+        elif started - self._unanswered_since > self._options.valid / UNANSWERED:
+            LOG.error("the VIP's guard has not answered for %.2f s: it is killed", started - self._unanswered_since)
             self._signal_kill()
             return
         self._send(f"{'free' if free else 'hold'} {deadline!r}")
 
+    def _watch_deadline(self, deadline: float) -> None:
+        """Remove the VIP ourselves where the guard does not at its deadline: whoever takes it then will not wait for us."""
+        if self._overdue is not None:
+            self._overdue.cancel()
+        late = deadline - time.clock_gettime(time.CLOCK_BOOTTIME) + PROMPT_SECONDS
+        self._overdue = asyncio.get_running_loop().call_later(max(0.0, late), self._on_overdue)
+
+    def _on_overdue(self) -> None:
+        self._overdue = None
+        if self.held:
+            LOG.error("the VIP's guard does not remove it in time: it is killed")
+            self._signal_kill()
+            with contextlib.suppress(OSError):
+                remove_now(self._options.address, self._options.interface, self._checked)
+
     async def drop(self) -> None:
         """Give the VIP up; returns when the kernel shows it nowhere on this host, or has dropped it for certain."""
         self._deadline = None
+        if self._overdue is not None:
+            self._overdue.cancel()
         if self._socket is None or not await self._drop_by_guard():
             await self._remove_without_guard()
 
