@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Callable, Dict, List, Optional, Set
 
-from .config import COMPATIBLE, Names, NodeConfig, next_version
+from .config import Names, NodeConfig, next_version
 from .documents import Change
 from .doubt import Doubt
 from .driving import Driving
@@ -90,6 +90,7 @@ from .state import State
 from .submissions import not_applied
 from .swaps import REPEAT_AFTER, PendingSwap, Settled
 from .twins import NOT_YET, Twins
+from .welcome import REMOVED, incompatible, removed
 
 MOST_HISTORY = 200
 PROBE_AHEAD = 0.2  # seconds that the network has for saying that somebody holds the VIP still
@@ -952,27 +953,3 @@ class Node:
         if now - self._read_at > REPEAT_AFTER:
             self._read_at = now
             self.out.append(ReadRecord())
-
-
-REMOVED = "{0} was removed from this cluster: stop its batond, or take it in again with `batonctl ha readmit {0}`"
-
-
-def removed(state: State, node: str) -> bool:
-    """Whether a person removed a node from the cluster: it stays removed, whatever disk it comes with."""
-    return state.heads.speculative("removed", node) is not None
-
-
-def incompatible(config: NodeConfig, cluster_id: str, hello: Hello) -> str:
-    """Return why the two nodes can't replicate, and what to do about it, or ""."""
-    if hello.ha_id != config.ha_id:
-        return f"HA id {hello.ha_id!r} of {hello.node} is not {config.ha_id!r}: set the same --ha-id on all nodes of a cluster"
-    if hello.version.split(".")[0] != config.version.split(".")[0] or hello.protocol != int(COMPATIBLE):
-        return f"version {hello.version} of {hello.node} does not replicate with {config.version}: upgrade the older one"
-    if hello.system != config.system:
-        return f"{hello.node} runs on {hello.system}, this node on {config.system}: all nodes need one system and architecture"
-    if cluster_id and hello.cluster_id and hello.cluster_id != cluster_id:
-        return (
-            f"{hello.node} has data of cluster {hello.cluster_id}, this node of {cluster_id}: give it an empty data directory, or "
-            "--discard-foreign-data"
-        )
-    return ""
