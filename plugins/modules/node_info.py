@@ -57,6 +57,10 @@ node:
       description: What needs a person, and what to do.
       returned: success
       type: str
+    unable:
+      description: Why the VIP would not work on this node; V(none) when it would, or no VIP is configured.
+      returned: success
+      type: str
     cluster_id:
       description: Id of the cluster; V(none) when the node has not joined one.
       returned: success

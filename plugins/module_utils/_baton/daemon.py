@@ -585,7 +585,7 @@ class Daemon:
         if 0 < early < patience:
             await asyncio.sleep(early)
         try:
-            await asyncio.wait_for(self.service.order("switch", text="batond was stopped"), patience)
+            await asyncio.wait_for(self.service.order("switch", text="batond was stopped", force=True), patience)
         except (Problem, asyncio.TimeoutError) as error:
             LOG.info("stopping without a successor: %s", error.detail if isinstance(error, Problem) else "the switch took too long")
 

@@ -280,7 +280,8 @@ class Service:
             "role": "active" if leading is not None else node.role,
             "serving": node.serving(now),
             "state": self._own_state(),
-            "error": self._error(),
+            "error": "; ".join(text for text in (self._error(), node.able.error(now)) if text) or None,
+            "unable": node.able.unable or None,
             "ha_id": node.config.ha_id,
             "cluster_id": state.cluster_id or None,
             "version": node.config.version,
@@ -330,8 +331,9 @@ class Service:
         node, record = self._node, self._node.record
         in_sync = name in record.nodes()
         hello = node.peers.get(name)
-        never = node.config.no_failover if name == node.config.node else hello is not None and hello.no_failover
-        status: Dict[str, Any] = {"id": name, "url": url, "in_sync": in_sync, "electable": in_sync and not never}
+        unable = node.able.why_not(name)
+        status: Dict[str, Any] = {"id": name, "url": url, "in_sync": in_sync, "electable": node.able.electable(name)}
+        status.update(able=not unable, unable=unable or None)
         if name == node.config.node:
             status.update(state=self._own_state(), seq=node.state.log.end.seq, version=node.config.version)
         elif name == record.active:

@@ -15,6 +15,7 @@ from .messages import Hello
 from .record import Member, Record
 
 NEVER = float("-inf")
+TURNS_FOR_ABLE = 3  # that a node without a VIP leaves to each that has one: a slow clock there, a fast one here, and a swap
 
 
 class Election:
@@ -49,27 +50,36 @@ class Election:
         return self._drivers_stopped == record.epoch and record.epoch != NO_EPOCH
 
     def due(self, record: Record, heard: float, rank: int, now: float) -> bool:
-        """Whether to try now. ``heard``: when the record's active last spoke; ``rank``: how many go before us."""
+        """Whether to try now. ``heard``: when the record's active last spoke; ``rank``: how many turns others have before us."""
         turn = rank * self.config.timing.stagger
         if self.released(record):
             return now >= self._released[1] + turn
         return now - max(heard, self.since) > self.config.timing.grace + turn
 
-    def rank(self, end: Position, record: Record, peers: Mapping[str, Hello]) -> int:
-        """Return how many in-sync passives go before us: longer logs, then higher priority, then the name."""
-        mine = _merit(end, self.config.priority)
+    def rank(self, end: Position, record: Record, peers: Mapping[str, Hello], unable: str) -> int:
+        """Return how many turns to wait for in-sync passives that go before us: by VIP, length of the log, priority, name.
+
+        ``unable``: why the VIP would not work here.
+        """
+        mine = _merit(unable, end, self.config.priority)
         before = 0
         for member in record.in_sync:
             hello = _electable(member, record, peers)
             if hello is None or member.node == self.config.node:
                 continue
-            theirs = _merit(hello.end, hello.priority)
-            before += theirs > mine or (theirs == mine and member.node < self.config.node)
+            theirs = _merit(hello.unable, hello.end, hello.priority)
+            first = theirs > mine or (theirs == mine and member.node < self.config.node)
+            before += first * (TURNS_FOR_ABLE if unable and not hello.unable else 1)
         return before
 
 
-def _merit(end: Position, priority: int) -> Tuple[int, int, int]:
-    return (end.epoch.number, end.seq, priority)
+def _merit(unable: str, end: Position, priority: int) -> Tuple[bool, int, int, int]:
+    """Return what candidates are compared by.
+
+    Whether the VIP works comes before the length of the log: every in-sync disk has all that was acknowledged, and what a
+    longer log has beyond that was promised to nobody.
+    """
+    return (not unable, end.epoch.number, end.seq, priority)
 
 
 def _electable(member: Member, record: Record, peers: Mapping[str, Hello]) -> Optional[Hello]:
@@ -80,10 +90,10 @@ def _electable(member: Member, record: Record, peers: Mapping[str, Hello]) -> Op
 
 
 def best(record: Record, positions: Mapping[str, int], peers: Mapping[str, Hello]) -> str:
-    """Return who should take over in a planned switch: the best-caught-up, then priority, then name; "" when nobody may."""
-    merits: Dict[str, Tuple[int, int]] = {}
+    """Return who should take over in a planned switch, "" when nobody may: who can hold the VIP, then as in ``rank``."""
+    merits: Dict[str, Tuple[bool, int, int]] = {}
     for member in record.in_sync:
         hello = _electable(member, record, peers)
         if hello is not None:
-            merits[member.node] = (positions.get(member.node, -1), hello.priority)
+            merits[member.node] = (not hello.unable, positions.get(member.node, -1), hello.priority)
     return max(sorted(merits), key=lambda name: merits[name], default="")

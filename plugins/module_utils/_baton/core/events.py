@@ -168,6 +168,13 @@ class Released:
 
 
 @dataclass(frozen=True)
+class VipHealth:
+    """``unable``: why the VIP would not work on this node ("the VIP's interface eth0 has no carrier"), "" when it would."""
+
+    unable: str
+
+
+@dataclass(frozen=True)
 class Submit:
     """A client's change. ``wall`` and ``deadline`` are wall-clock seconds; ``blobs`` are file contents it names."""
 
@@ -192,6 +199,7 @@ class Operator:
     """A person's order: create | promote | give_up | switch | unschedule | pause | resume | remove | readmit.
 
     ``node``: whom it names; ``text``: reason or cluster id; ``at``: wall-clock seconds at which to switch, 0 for now.
+    ``force``: even if something may be lost; of a switch: also to a node on which the VIP would not work.
     """
 
     id: int
@@ -254,7 +262,7 @@ class DriversExpected:
 Event = Union[
     Started, Tick, Flush, RecordRead, SwapAnswer, Received, LinkUp, LinkDown, Stored, SnapshotFetched, SnapshotInstalled,
     TwinSeen, BlobStored, BlobUnavailable, ReleaseNotice, Released, Submit, KeepAlive, Operator, DriverHello, DriverGone,
-    DriverDone, DriverStopped, DriverHealth, DriversExpected,
+    DriverDone, DriverStopped, DriverHealth, DriversExpected, VipHealth,
 ]  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from .reigns import NO_REIGNS, Reigns
 
 PROTOCOL = 1  # nodes of another one do not speak with each other at all
 SPEAKS = 2  # 2: TailWanted, Tail; the log's time in Append
+MOST_REASON = 200  # characters of why the VIP would not work on a node
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Hello:
     noted: int = -1  # the record version noted before a promotion that is not known to have failed (M3)
     last_forced: Epoch = NO_EPOCH  # the last epoch in its own log that began with a force
     twins: Tuple[str, ...] = ()  # what is known here of two processes under the receiver's name
+    unable: str = ""  # why the VIP would not work there; "": it would, or a version says nothing of it
 
 
 @dataclass(frozen=True)
@@ -173,6 +175,12 @@ def _record(raw: Optional[Dict[str, Any]]) -> Optional[Record]:
     return None if raw is None else Record.from_json(raw)
 
 
+def _reason(raw: Any) -> str:
+    if not isinstance(raw, str) or len(raw) > MOST_REASON or not raw.isprintable():
+        raise ValueError(f"a reason is one printable line of at most {MOST_REASON} characters")
+    return raw
+
+
 # Fields that need more than JSON's own types: how they are read back.
 _READ: Dict[str, Callable[[Any], Any]] = {
     "epoch": _epoch,
@@ -184,6 +192,7 @@ _READ: Dict[str, Callable[[Any], Any]] = {
     "after": _position,
     "reigns": Reigns.from_json,
     "twins": lambda raw: tuple(str(item) for item in raw),
+    "unable": _reason,
     "record": _record,
     "entries": lambda raw: tuple(_read_entry(item) for item in raw),
 }

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Callable, Dict, List, Optional, Set
 
+from .able import Able
 from .config import Names, NodeConfig, next_version
 from .documents import Change
 from .doubt import Doubt
@@ -61,6 +62,7 @@ from .events import (
     SwapAnswer,
     Tick,
     TwinSeen,
+    VipHealth,
 )  # fmt: skip
 from .followers import BATCH_BYTES, BATCH_ENTRIES
 from .following import Following
@@ -116,6 +118,7 @@ class Node:
         self.orders = Orders(self)
         self.election = Election(config)
         self.driving = Driving(self)
+        self.able = Able(self)
         self._trying = False  # the record is being read again before a promotion by itself
         self._prepared = False  # the network is being asked who has the VIP, since we may soon want it
         self._free = False  # it follows one who has given the VIP up
@@ -134,7 +137,7 @@ class Node:
             Started: self._started, Tick: self._tick, Flush: self._flush, RecordRead: self._record_read,
             SwapAnswer: self._swap_answer, Received: self._received, LinkUp: self._link_up, LinkDown: self._link_down,
             Stored: self._stored, SnapshotFetched: self._snapshot_fetched, SnapshotInstalled: self._snapshot_installed,
-            TwinSeen: self._twin_seen, BlobStored: self._blob_stored,
+            TwinSeen: self._twin_seen, BlobStored: self._blob_stored, VipHealth: self.able.take,
             BlobUnavailable: self._blob_unavailable,
             ReleaseNotice: self._release_notice, Released: self._released, Submit: self._submit, KeepAlive: self._keep_alive,
             Operator: self._operator, DriverHello: self.driving.take, DriverGone: self.driving.take, DriverDone: self.driving.take,
@@ -146,6 +149,7 @@ class Node:
         self._handlers[type(event)](event, now)
         if self.leading is not None and self.leading.over:
             self.step_down(self.leading.over, now)
+        self.able.tend(now)
         self._follow_members()
         self.driving.tend(event, now)
         commands = list(self.out)
@@ -218,7 +222,7 @@ class Node:
         if self._trying:
             self._trying = False
             if self._may_try(now):
-                self.promote(self.promoted(), self._why_now(now), now)
+                self.promote(self.promoted(), self.able.why_now(self._why_now(now)), now)
 
     def _swap_answer(self, event: Event, now: float) -> None:
         swap = self.leading.swap if self.leading is not None and self.leading.swap is not None else self.swap
@@ -534,7 +538,7 @@ class Node:
             self.role, state.promised, state.applied, state.log.end, state.record, state.version, answer,
             priority=config.priority, no_failover=config.no_failover, speaks=SPEAKS, process=config.process, host=config.host,
             twins=self.twins.of(to, now), last_forced=state.last_forced(),
-            noted=state.noted,
+            noted=state.noted, unable=self.able.unable,
         )  # fmt: skip
 
     def hello_all(self, answer: bool, now: float) -> None:
@@ -658,6 +662,7 @@ class Node:
         if not self._is_welcome(node, hello, now):
             return
         self.refused.pop(node, None)
+        self.able.heard(self.peers.get(node), hello)
         self.peers[node] = hello
         if hello.answer:
             self.out.append(Send(node, self._hello(False, node, now)))
@@ -910,7 +915,7 @@ class Node:
             return False  # we hear nothing of the active because another process follows it under our name
         if self._outruled(record):
             return False
-        rank = self.election.rank(self.state.log.end, record, self.peers)
+        rank = self.election.rank(self.state.log.end, record, self.peers, self.able.unable)
         return self.election.due(record, self._heard(), rank, now)
 
     def _heard(self) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Dict, Optional
 
+from .able import cannot_hold
 from .documents import Change
 from .election import NEVER, best
 from .events import Operator, Reply, Send, Submit
@@ -202,15 +203,18 @@ class Orders:
         if order.at:
             self._schedule(order, leading, now)
             return
-        to = self.successor(order.node, now=now)
+        to = self.successor(order.node, now=now, unable=order.force)
         leading.hand_over(order.id, to, order.text or "operator", now)
 
-    def successor(self, node: str = "", *, now: float) -> str:
-        """Return ``node``, or who is best, when the role can be handed to it at this moment; raise Problem when not."""
+    def successor(self, node: str = "", *, now: float, unable: bool = False) -> str:
+        """Return ``node``, or who is best, when the role can be handed to it at this moment; raise Problem when not.
+
+        ``unable``: also to a node on which the VIP would not work.
+        """
         leading = self._leading()
         self._can_hand_over()
         to = node or self._best(leading)
-        self._check_candidate(to, leading)
+        self._check_candidate(to, leading, unable)
         self._check_drivers(now)
         return to
 
@@ -225,7 +229,7 @@ class Orders:
         positions = {name: follower.matched for name, follower in leading.followers.by_node.items()}
         return best(leading.record, positions, self.node.peers)
 
-    def _check_candidate(self, to: str, leading: Leading) -> None:
+    def _check_candidate(self, to: str, leading: Leading, unable: bool) -> None:
         """Raise Problem unless ``to`` may take over at this moment."""
         candidates = [n for n in sorted(leading.record.nodes()) if n != self.node.config.node]
         if not to:
@@ -235,6 +239,8 @@ class Orders:
         hello = self.node.peers.get(to)
         if hello is not None and hello.no_failover:
             raise refused("no_failover", f"{to} is set never to be active (--no-failover); choose another")
+        if hello is not None and hello.unable and not unable:
+            raise refused("unable", f"{cannot_hold(to, hello.unable)}; repair that, or choose another; nothing was changed")
 
     def _leading(self) -> Leading:
         leading = self.node.leading

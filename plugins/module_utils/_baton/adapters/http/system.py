@@ -12,7 +12,7 @@ from . import messages
 from .backend import Backend
 from .documents import allow
 
-SHOWN = ("node", "role", "state", "error", "active", "active_url", "cluster_id")
+SHOWN = ("node", "role", "state", "error", "unable", "active", "active_url", "cluster_id")
 ANSWERS: Dict[str, Callable[[Dict[str, Any]], bool]] = {
     "active": lambda status: bool(status["serving"]),
     "passive": lambda status: status["role"] == "passive" and status["state"] in ("In-Sync", "Syncing"),
@@ -126,6 +126,7 @@ def _gauges(status: Dict[str, Any], vip: Dict[str, Any]) -> Any:
         ("dcs_up", "Whether the store of the cluster record answered the last time.", int(status["dcs_reachable"])),
         ("paused", "Whether automatic promotion is paused.", int(status["paused"])),
         ("vip_held", "Whether this node holds the VIP.", int(bool(vip.get("held")))),
+        ("vip_able", "Whether the VIP would work on this node.", int(status["unable"] is None)),
         ("trouble", "Whether something needs a person.", int(status["error"] is not None)),
     )
 
