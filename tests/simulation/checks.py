@@ -5,7 +5,7 @@
 I1: every acknowledged write stays in the committed log. I2: no two different entries are ever committed at one place.
 I3: of the acknowledged compare-and-patches of one document each found the value that the one before it left, and nothing
 that was answered is older than what was acknowledged before the question. I4: no two hosts hold the VIP at once, and no two
-clients believe at once that they hold a lock. I5: see drivers.py.
+clients believe at once that they hold a lock. I5: see drivers.py. At the end the role is where the VIP works.
 """
 
 from __future__ import annotations
@@ -186,6 +186,7 @@ class Checks:
             if seq > state.log.start.seq and mine != position:
                 self.fail(f"entry {position} was committed; the active has {mine}")
         self._check_in_sync(active)
+        self._check_able(active)
         if state.commit < max(self.committed, default=0):
             self.fail(f"the active ends at {state.commit}, {max(self.committed)} was committed")
         self._check_chains(state)
@@ -203,6 +204,15 @@ class Checks:
         for name in self.outside:
             if name in active.node.members():
                 self.fail(f"{name} was removed, and is back by itself: {self.describe()}")
+
+    def _check_able(self, active):
+        """With nothing in the way, the role is where the VIP works, if it works anywhere."""
+        if not self.world.shared or active.node.record.paused or not active.unable:
+            return
+        for host in self.world.hosts.values():
+            may = host.node is not None and host.node.me in active.node.record.in_sync and not host.node.config.no_failover
+            if may and not host.unable:
+                self.fail(f"{active.name} is active at the end without a VIP, {host.name} could hold it: {self.describe()}")
 
     def _check_chains(self, state):
         """Replay the log: every acknowledged compare-and-patch found just what it expected."""
@@ -235,7 +245,7 @@ class Checks:
             lines.append(
                 f"{host.name}: {node.role} trouble={node.trouble!r} refused={node.following.refused!r} "
                 f"promised={node.state.promised} end={node.state.log.end} commit={node.state.commit} noted={node.state.noted} "
-                f"version={node.state.version} swap={node.swap and node.swap.purpose} "
+                f"version={node.state.version} swap={node.swap and node.swap.purpose} unable={node.able.unable!r} "
                 f"reign={node.leading and (node.leading.counted(), node.leading.followers.by_node, node.leading.trouble)}"
             )
         record = self.world.store.record if self.world.shared else {h.name: h.disk.record for h in self.world.hosts.values()}

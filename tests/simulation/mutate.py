@@ -20,7 +20,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 importlib.import_module("conftest")  # makes the package ``baton`` importable
 
+importlib.import_module("simulation.aimed_vip")
+
 from baton.core import (  # noqa: E402
+    able,
     client_leases,
     coordination,
     documents,
@@ -37,6 +40,7 @@ from baton.core import (  # noqa: E402
     log_clock,
     node,
     orders,
+    record,
     reigns,
     replies,
     state,
@@ -53,16 +57,16 @@ MOST_AIMED = 200
 # simulator or the core; `make mutate` finds them anew.
 SEEN = {
     "m1_unknown_swap_is_failure": 428,
-    "m2_continues_its_epoch": 94,
+    "m2_continues_its_epoch": 114,
     "m3_acknowledges_while_it_promotes": 122,
-    "m4_a_closed_link_is_a_release": 10,
+    "m4_a_closed_link_is_a_release": 34,
     "m4_a_notice_of_any_epoch_counts": 81,
     "lease_counts_from_the_answer": 354,
     "grace_is_as_short_as_the_lease": 144,
     "a_restart_begins_no_grace": 57,
     "serves_without_a_lease": 101,
     "serves_before_the_others_know_the_epoch": 9,
-    "hands_over_while_it_holds_the_vip": 37,
+    "hands_over_while_it_holds_the_vip": 67,
     "m6_joiner_counts_after_the_swap_only": 33,
     "repeated_request_is_a_new_one": 126,
     "client_leases_end_with_the_reign": 54,
@@ -70,10 +74,10 @@ SEEN = {
     "a_seat_is_given_to_whoever_asks": 13,
     "drivers_start_as_soon_as_the_node_is_active": 32,
     "drivers_wait_for_the_grace_only": 32,
-    "the_role_is_given_away_while_drivers_run": 37,
+    "the_role_is_given_away_while_drivers_run": 67,
     "the_role_is_given_away_before_the_last_but_one_has_stopped": 147,
     "any_notice_says_that_drivers_have_stopped": 122,
-    "drivers_start_before_others_know_that_there_are_any": 397,
+    "drivers_start_before_others_know_that_there_are_any": 587,
     "the_vip_does_not_wait_for_drivers": 12,
 }
 
@@ -708,6 +712,71 @@ def what_a_person_forced_from_an_older_record_is_doubted():
 @seen_in("the_store_names_an_active_of_the_past")
 def nobody_is_asked_whether_there_is_a_newer_epoch():
     return replaced(node.Node, "_outruled", lambda self, record: "")
+
+
+# --- the VIP is where it works ---
+
+
+@seen_in("the_interface_of_the_active_dies")
+def the_role_stays_where_the_vip_is_dead():
+    return replaced(able.Able, "tend", lambda self, now: None)
+
+
+@seen_in("the_active_dies_and_one_interface_with_it")
+def elections_do_not_look_at_the_vip():
+    original = election._merit
+    return replaced(election, "_merit", lambda unable, end, priority: original("", end, priority))
+
+
+@seen_in("no_interface_works")
+def who_can_not_hold_the_vip_never_takes_over():
+    original = node.Node._may_try
+    return replaced(node.Node, "_may_try", lambda self, now: not self.able.unable and original(self, now))
+
+
+@seen_in("no_interface_works")
+def the_role_is_handed_to_who_can_not_hold_the_vip_either():
+    def said(self, before, hello):
+        object.__setattr__(hello, "unable", "")
+
+    return replaced(able.Able, "heard", said)
+
+
+@seen_in("an_interface_dies_while_the_store_is_out")
+def a_dead_interface_gives_the_role_away_while_the_store_is_out():
+    return replaced(able.Able, "_store_answers", lambda self, leading, now: True)
+
+
+@seen_in("what_was_said_of_an_interface_is_lost")
+def what_became_of_an_interface_is_said_once():
+    return replaced(able, "SAY_AGAIN", float("inf"))
+
+
+@seen_in("an_interface_dies_where_a_person_decides")
+def a_dead_interface_moves_the_role_in_a_pause():
+    unpaused = property(lambda self: dataclasses.replace(self.state.record or record.NO_RECORD, paused=False))
+    original = able.Able._may_begin
+
+    def may_begin(self, reign):
+        with replaced(node.Node, "record", unpaused):
+            return original(self, reign)
+
+    return replaced(able.Able, "_may_begin", may_begin)
+
+
+@seen_in("an_interface_dies_where_a_person_decides")
+def a_dead_interface_moves_the_role_without_a_shared_store():
+    original = able.Able._may_begin
+
+    def may_begin(self, reign):
+        config = self.node.config
+        self.node.config = dataclasses.replace(config, shared=True)
+        try:
+            return original(self, reign)
+        finally:
+            self.node.config = config
+
+    return replaced(able.Able, "_may_begin", may_begin)
 
 
 def _into_holders(change):

@@ -42,6 +42,7 @@ class Schedule:
         self.clients_until = LENGTH
         self.switched_at = -100.0
         self.seats = seed % 13 == 0
+        self.interfaces = random.Random(f"interfaces {seed}") if seed % 3 == 1 else None
         self.forces = dice.random() < 0.2  # an operator who forces, after which leases promise nothing
         self.world.checks.leases = not self.forces
 
@@ -66,6 +67,8 @@ class Schedule:
         for number in range(4 if world.seed % ONCE_EVERY == 0 else 0):
             OnceClient(self, 10 + number).step()
         world.after(self.dice.expovariate(1 / world.trouble.fault_every), self._fault)
+        if self.interfaces is not None:
+            self._fault_interface()
         world.run_until(world.now + LENGTH)
         self._mend()
         return world.checks
@@ -275,6 +278,17 @@ class Schedule:
         """A wall clock is set, right or wrong."""
         host.wall_off = self.dice.choice((0, 0, 900, -900, 40_000))
 
+    def _fault_interface(self):
+        """The VIP's interface of a host dies or comes back, of the active above all; in every third schedule, beside the other faults."""
+        if not self.faults:
+            return
+        dice = self.interfaces
+        hosts = list(self.world.hosts.values())
+        host = self.world.active() if dice.random() < 0.5 else dice.choice(hosts)
+        if host is not None:
+            host.interface(bool(host.unable))
+        self.world.after(dice.expovariate(1 / dice.choice((0.1, 1, 3))), self._fault_interface)
+
     def _fault_restart_in_outage(self, host):
         self._fault_outage(host)
         self._fault_crash(host)
@@ -347,6 +361,8 @@ class Schedule:
         world.store.cut.clear()
         world.trouble = Trouble()
         for host in world.hosts.values():
+            if self.interfaces is not None:
+                host.interface(self.interfaces.random() < 0.5)
             if host.drivers is not None:
                 host.drivers.troubles = 0.0
             if host.node is None:

@@ -162,6 +162,7 @@ class Host:
         self.fetching, self.fetched, self.installs = False, None, 0
         self.vip_until = 0.0  # on this host's clock: the guard removes the address then, whatever the daemon does
         self.drivers = HostDrivers(self, world.seed) if world.drivers else None
+        self.unable = ""  # why the VIP would not work here
 
     def new_disk(self):
         self.world.disks += 1
@@ -186,6 +187,8 @@ class Host:
         )  # fmt: skip
         self.node = Node(config, self.disk.read())
         self.give(ev.Started())
+        if self.unable:
+            self.give(ev.VipHealth(self.unable))
         if self.drivers is not None:
             if self.drivers.configured:
                 self.give(ev.DriversExpected({service.name: service.options for service in self.drivers.services.values()}))
@@ -224,6 +227,11 @@ class Host:
         for other in self.world.hosts.values():
             if other is not self and not self.world.blocked(self.name, other.name):
                 other.give(event)
+
+    def interface(self, works):
+        """The VIP's interface dies, or comes back; that outlives the process."""
+        self.unable = "" if works else "the VIP's interface eth0 has no carrier"
+        self.give(ev.VipHealth(self.unable))
 
     def back_up(self):
         """Keep a copy of the disk; the newest few are there to be put back."""
