@@ -194,7 +194,9 @@ class Daemon:
         timing = s.timing
         patience = two_holders_bound(timing.lease, timing.grace, timing.valid, timing.rate_error)
         options = guard.Options(s.vip, s.interface, int(timing.valid), patience, static, s.watchdog)
-        return GuardClient(guard.program(), options)
+        client = GuardClient(guard.program(), options)
+        client.on_change(lambda: self.tell(ev.VipHealth(client.unable)))
+        return client
 
     # --- the core -------------------------------------------------------------------------------------------------------
 

@@ -108,16 +108,16 @@ class GuardClient:
         }
 
     def trouble(self) -> str:
-        """Return what a person should know of the VIP on this host, "" when nothing."""
+        """Return what a person should know of the VIP on this host beside ``unable``, "" when nothing."""
         status, name = self.status(), self._names()
-        said = [self.unable]
+        said = []
         if status["rival"] and self.held:
             said.append(f"{status['rival']} claims the VIP {name}, too: find the host with this address and take the VIP away there")
         if self._twins:
             said.append(f"another program has added the VIP on this host ({self._twins}): it is removed when the role moves")
-        if self._error and self._error not in said:
+        if self._error and self._error != self.unable:
             said.append(self._error)
-        return "; ".join(text for text in said if text)
+        return "; ".join(said)
 
     def _addresses(self) -> List[VirtualAddress]:
         return parse_vips(self._options.address, self._options.interface)
@@ -333,10 +333,6 @@ class GuardClient:
         before = self.unable
         self._guardless, self._unable = guardless, unable
         if self.unable != before:
-            if self.unable:
-                LOG.error("%s", self.unable)
-            else:
-                LOG.info("the VIP %s can be held here again", self._names())
             for callback in self._changed:
                 callback()
 
