@@ -22,17 +22,20 @@ importlib.import_module("conftest")  # makes the package importable as ``baton``
 
 from holders import Client, Holders, echo  # noqa: E402
 from netns import Network, boottime, require_root, wait_for, wait_until  # noqa: E402
-from nodes import cluster_of, etcd_on  # noqa: E402
+from nodes import SERVICE_VIP, cluster_of, cluster_of_two_networks, etcd_on  # noqa: E402
 
 VIP = "192.0.2.100"
 SETTLE = 1.0  # seconds watched after the VIP answers again
 FAULTS = ("killed", "frozen", "cut off", "planned")
+DEAD = "interface dead"  # the VIP's; the hosts see each other through another one
 LABEL = 30  # width of a line's beginning
 CUTS = ("cut off", "cut beyond")
 
 
 class Baton:
     """Two data nodes, and an etcd on a third host."""
+
+    vip, faults = VIP, FAULTS
 
     def __init__(self, profile, *options):
         self.name = f"baton {profile}"
@@ -67,6 +70,21 @@ class Baton:
         return lambda: None
 
 
+class BatonAside(Baton):
+    """With the VIP on an interface of its own."""
+
+    vip, faults = SERVICE_VIP, (DEAD,)
+
+    def start(self, stack, network, folder):
+        _etcd, options = stack.enter_context(etcd_on(network, folder))
+        cluster = cluster_of_two_networks(network, folder, 2, [*options, *self.options])
+        self.nodes, self.cables = stack.enter_context(cluster)
+        self.hosts = [node.host for node in self.nodes]
+
+    def hurt(self, fault):
+        return cut(self.cables[self.active().name], fault)
+
+
 CONFIG = """
 vrrp_instance one {{
   state BACKUP
@@ -76,7 +94,7 @@ vrrp_instance one {{
   priority {priority}
   version {version}
   advert_int {advert}
-  virtual_ipaddress {{ {vip}/24 }}
+  virtual_ipaddress {{ {vip}/24 dev {device} }}
   {scripts}
 }}
 """
@@ -84,6 +102,8 @@ vrrp_instance one {{
 
 class Keepalived:
     """keepalived with one VRRP instance on each of two hosts."""
+
+    vip, faults, device = VIP, FAULTS, "eth0"
 
     def __init__(self, advert, version):
         self.name = f"keepalived {advert:g} s"
@@ -97,10 +117,13 @@ class Keepalived:
     def start(self, stack, network, folder):
         self.folder = folder
         self.hosts = [network.host(name, [f"192.0.2.{number}/24"]) for number, name in ((1, "k1"), (2, "k2"))]
+        if self.device != "eth0":
+            self.cables = {host: network.plug(host, self.device, f"198.51.100.{host.name[1:]}/24") for host in self.hosts}
         self.processes = {}
         for number, host in enumerate(self.hosts):
             text = CONFIG.format(
-                priority=100 - number, version=self.version, advert=f"{self.advert:g}", vip=VIP, scripts=self.scripts(host)
+                priority=100 - number, version=self.version, advert=f"{self.advert:g}", vip=self.vip, device=self.device,
+                scripts=self.scripts(host),
             )
             (folder / f"k{number}.conf").write_text(text)
             self._run(host, number)
@@ -114,7 +137,7 @@ class Keepalived:
             self.processes[host] = host.popen("keepalived", "-n", "-l", "-D", *files, stdout=log, stderr=log)
 
     def _holds(self, host):
-        return any(cidr.startswith(f"{VIP}/") for cidr in host.addresses())
+        return any(cidr.startswith(f"{self.vip}/") for cidr in host.addresses(self.device))
 
     def active(self):
         found = [host for host in self.hosts if self._holds(host)]
@@ -154,6 +177,18 @@ class Keepalived:
         return lambda: (self.processes[host].wait(), self._run(host, number))
 
 
+class KeepalivedAside(Keepalived):
+    """With the VIP on an interface of its own, which it tracks."""
+
+    vip, faults, device = SERVICE_VIP, (DEAD,), "svc"
+
+    def scripts(self, host):
+        return "track_interface { svc }"
+
+    def hurt(self, fault):
+        return cut(self.cables[self.active()], fault)
+
+
 def signal_process(pid, number):
     try:
         os.kill(pid, number)
@@ -163,7 +198,7 @@ def signal_process(pid, number):
 
 def cut(host, fault):
     """Pull the host's cable, or one beyond the switch, which the host can't see; return what mends it."""
-    change = host.carrier if fault == "cut off" else host.connected
+    change = host.connected if fault == "cut beyond" else host.carrier
     change(False)
     return lambda: change(True)
 
@@ -173,7 +208,7 @@ def trial(side, client_host, fault):
     wait_for(side.ready, lambda: f"{side.name} is ready: {[host.addresses() for host in side.hosts]}", 60)
     before = side.active()
     first = getattr(before, "host", before)
-    with Holders(side.hosts, VIP) as holders, Client(client_host, VIP) as client:
+    with Holders(side.hosts, side.vip) as holders, Client(client_host, side.vip) as client:
         wait_for(lambda: len(client.answers) > 100, "the VIP answers", 30)
         began = boottime()
         mend = side.hurt(fault)
@@ -184,7 +219,7 @@ def trial(side, client_host, fault):
         ended = boottime()
         outage, together = client.outage(began), holders.together({first}, began, ended)
         mend()
-        if fault == "frozen" or fault in CUTS:
+        if fault in ("frozen", DEAD, *CUTS):
             wait_for(lambda: side.active() is not None, f"{side.name}: one holder again", 30)
     return outage, taken - began, together
 
@@ -194,9 +229,11 @@ def run(side, folder, trials):
     with Network() as network, ExitStack() as stack:
         side.start(stack, network, folder)
         client_host = network.host("client", ["192.0.2.70/24"])
+        if side.vip == SERVICE_VIP:
+            network.plug(client_host, "svc", "198.51.100.70/24")
         for host in side.hosts:
             echo(host)
-        for fault in FAULTS:
+        for fault in side.faults:
             print_line(side, fault, [trial(side, client_host, fault) for _number in range(trials)])
 
 
@@ -217,13 +254,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=20)
     parser.add_argument("--sides", default="", help="only those whose name contains this")
+    parser.add_argument("--faults", default="", help="only those who have a fault whose name contains this")
     options = parser.parse_args()
     require_root()
     print(f"In ms, {options.trials} trials each: the client's outage; from the fault to the VIP on the other host; and for how long")
     print(f"both had it (watched until {SETTLE:g} s after the VIP answered again)\n")
     print_heads("outage", "taken over", "both")
-    for side in (Baton("balanced"), Baton("fast"), Keepalived(1, 2), Keepalived(0.1, 3)):
-        if options.sides in side.name:
+    kinds = (Baton, Keepalived), (BatonAside, KeepalivedAside)
+    for side in [side for baton, keepalived in kinds for side in (baton("balanced"), baton("fast"), keepalived(1, 2), keepalived(0.1, 3))]:
+        if options.sides in side.name and any(options.faults in fault for fault in side.faults):
             with tempfile.TemporaryDirectory(prefix="baton-failover-") as folder:
                 run(side, Path(folder), options.trials)
 

@@ -170,6 +170,17 @@ class Host:
         run("ip", "netns", "delete", self.namespace)
 
 
+class Cable:
+    """What connects another interface of a host with a switch beside the network's own."""
+
+    def __init__(self, switch: str, port: str) -> None:
+        self._switch, self._port = switch, port
+
+    def carrier(self, on: bool) -> None:
+        """Plug or pull it, at the switch's end."""
+        run("ip", "-n", self._switch, "link", "set", self._port, "up" if on else "down")
+
+
 class Network:
     """A switch and the hosts on it."""
 
@@ -178,6 +189,7 @@ class Network:
         self._prefix = f"baton-{os.getpid()}-{next(_numbers)}"
         self._switch = f"{self._prefix}-switch"
         self._hosts: List[Host] = []
+        self._second = False
 
     def __enter__(self) -> "Network":
         run("ip", "netns", "add", self._switch)
@@ -209,6 +221,22 @@ class Network:
             host.ip("address", "add", address, "dev", interface, *(["nodad"] if ":" in address else []))
         wait_for(lambda: "LOWER_UP" in host.ip("link", "show", "dev", interface), f"{namespace} has a carrier")
         return host
+
+    def plug(self, host: Host, interface: str, cidr: str) -> Cable:
+        """Give a host a second interface, on a second switch."""
+        if not self._second:
+            bridge = ["type", "bridge", "stp_state", "0", "mcast_snooping", "0"]
+            run("ip", "-n", self._switch, "link", "add", "br1", *bridge)
+            run("ip", "-n", self._switch, "link", "set", "br1", "up")
+            self._second = True
+        port = f"s{self._hosts.index(host)}"
+        pair = ["type", "veth", "peer", "name", interface, "netns", host.namespace]
+        run("ip", "-n", self._switch, "link", "add", port, *pair)
+        run("ip", "-n", self._switch, "link", "set", port, "master", "br1", "up")
+        host.ip("link", "set", interface, "up")
+        host.ip("address", "add", cidr, "dev", interface)
+        wait_for(lambda: "LOWER_UP" in host.ip("link", "show", "dev", interface), f"{interface} has a carrier")
+        return Cable(self._switch, port)
 
     def end(self) -> None:
         """Remove everything; called by the context manager, on failures too."""

@@ -18,6 +18,7 @@ from support.etcd import require_etcd
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "the-secret-of-the-nodes"
 VIP = "192.0.2.100"
+SERVICE_VIP = "198.51.100.100"
 SPARE = "192.0.2.40"  # of a host to which a node may be copied, its certificate included
 
 
@@ -84,6 +85,13 @@ class Node:
     def guard(self):
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return int(children[0])
+
+
+class ServiceNode(Node):
+    """One whose VIP is on an interface of its own, ``svc``; see cluster_of_two_networks."""
+
+    def holds(self):
+        return any(cidr.startswith(f"{SERVICE_VIP}/") for cidr in self.host.addresses("svc"))
 
 
 class Driver:
@@ -165,3 +173,12 @@ def cluster_of(network, folder, count=3, options=(), kind=Node, hosts=None, data
     finally:
         for node in nodes:
             node.end()
+
+
+@contextmanager
+def cluster_of_two_networks(network, folder, count, options, vip=f"{SERVICE_VIP}/24@svc"):
+    """Nodes that see each other on one network and have their VIP on another; yields them and the cables of the other one."""
+    hosts = {f"n{number}": network.host(f"n{number}", [f"192.0.2.{number}/24"]) for number in range(1, count + 1)}
+    cables = {name: network.plug(host, "svc", f"198.51.100.{name[1:]}/24") for name, host in hosts.items()}
+    with cluster_of(network, folder, count, [*options, "--vip", vip], kind=ServiceNode, hosts=hosts) as nodes:
+        yield nodes, cables

@@ -5,47 +5,23 @@
 import json
 
 import pytest
-from netns import boottime, run, wait_for, wait_until
-from nodes import Node, cluster_of, etcd_on, stop
-
-SERVICE = "198.51.100.100"
-
-
-class Side:
-    """The second interface of a host, ``svc``, on a switch of its own."""
-
-    def __init__(self, network, host, number):
-        self.host, self.switch, self.port = host, host._switch, f"s{number}"
-        run("ip", "-n", self.switch, "link", "add", self.port, "type", "veth", "peer", "name", "svc", "netns", host.namespace)
-        run("ip", "-n", self.switch, "link", "set", self.port, "master", "br1", "up")
-        host.ip("link", "set", "svc", "up")
-        host.ip("address", "add", f"198.51.100.{number}/24", "dev", "svc")
-
-    def carrier(self, on):
-        run("ip", "-n", self.switch, "link", "set", self.port, "up" if on else "down")
-
-
-class ServiceNode(Node):
-    def holds(self):
-        return any(cidr.startswith(f"{SERVICE}/") for cidr in self.host.addresses("svc"))
+from netns import boottime, wait_for, wait_until
+from nodes import SERVICE_VIP, cluster_of_two_networks, etcd_on, stop
 
 
 class Cluster:
     """The nodes, their second interfaces, and a client on the VIP's network."""
 
-    def __init__(self, nodes, sides, client):
-        self.nodes, self.sides, self.client = nodes, sides, client
+    def __init__(self, nodes, cables, client):
+        self.nodes, self.cables, self.client = nodes, cables, client
 
     def holder(self):
         found = [node for node in self.nodes if node.holds()]
         return found[0] if len(found) == 1 else None
 
-    def side(self, node):
-        return self.sides[self.nodes.index(node)]
-
     def answers(self):
         """Whether the client's network finds the VIP."""
-        asked = self.client.popen("arping", "-q", "-c", "1", "-w", "1", "-I", "svc", SERVICE)
+        asked = self.client.popen("arping", "-q", "-c", "1", "-w", "1", "-I", "svc", SERVICE_VIP)
         asked.communicate()
         return asked.returncode == 0
 
@@ -55,34 +31,28 @@ class Cluster:
 
 @pytest.fixture
 def cluster(network, tmp_path, request):
-    size, vip = getattr(request, "param", (3, f"{SERVICE}/24@svc"))
-    run("ip", "-n", network._switch, "link", "add", "br1", "type", "bridge", "stp_state", "0")
-    run("ip", "-n", network._switch, "link", "set", "br1", "up")
-    hosts = {f"n{number}": network.host(f"n{number}", [f"192.0.2.{number}/24"]) for number in range(1, size + 1)}
-    sides = [Side(network, host, number) for number, host in enumerate(hosts.values(), 1)]
+    size, vip = getattr(request, "param", (3, f"{SERVICE_VIP}/24@svc"))
     client = network.host("client")
-    Side(network, client, 70)
+    network.plug(client, "svc", "198.51.100.70/24")
     with etcd_on(network, tmp_path) as (_process, dcs):
-        with cluster_of(network, tmp_path, size, [*dcs, "--timing", "fast", "--vip", vip], kind=ServiceNode, hosts=hosts) as nodes:
-            found = Cluster(nodes, sides, client)
-            wait_for(lambda: found.holder() is nodes[0], found.log, 20)
-            yield found
+        with cluster_of_two_networks(network, tmp_path, size, [*dcs, "--timing", "fast"], vip) as (nodes, cables):
+            yield Cluster(nodes, cables, client)
 
 
 def status(node):
     return json.loads(node.curl("GET", "/api/v3/system/ha")[1])
 
 
-def gone(cluster, node):
-    cluster.sides[cluster.nodes.index(node)].host.ip("link", "delete", "svc")
+def gone(_cluster, node):
+    node.host.ip("link", "delete", "svc")
 
 
-def off(cluster, node):
+def off(_cluster, node):
     node.host.ip("link", "set", "svc", "down")
 
 
 def cut(cluster, node):
-    cluster.side(node).carrier(False)
+    cluster.cables[node.name].carrier(False)
 
 
 @pytest.mark.parametrize("fault, said", [(cut, "has no carrier"), (off, "is switched off"), (gone, "does not exist")])
@@ -113,7 +83,7 @@ def test_when_nobody_could_the_role_stays_and_comes_back_into_service_with_the_c
     wait_until(boottime() + 3)
     assert status(first)["epoch"]["number"] == 1 and status(first)["serving"]
     for node in cluster.nodes:
-        cluster.side(node).carrier(True)
+        cluster.cables[node.name].carrier(True)
     wait_for(lambda: cluster.answers() and not status(first)["error"], cluster.log, 15)
 
 
@@ -127,16 +97,16 @@ def test_a_passive_that_could_not_take_over_is_said_on_the_active(cluster):
     assert code == 409 and "has no carrier" in text
 
 
-@pytest.mark.parametrize("cluster", [(2, f"{SERVICE}/24@svc,192.0.2.100/24,2001:db8::100/64@svc")], indirect=True)
+@pytest.mark.parametrize("cluster", [(2, f"{SERVICE_VIP}/24@svc,192.0.2.100/24,2001:db8::100/64@svc")], indirect=True)
 def test_several_addresses_move_together_when_one_interface_dies(cluster):
     first, second = cluster.nodes
 
     def all_on(node):
         found = node.host.addresses("svc") + node.host.addresses("eth0")
-        return {f"{SERVICE}/32", "192.0.2.100/32", "2001:db8::100/128"} <= set(found)
+        return {f"{SERVICE_VIP}/32", "192.0.2.100/32", "2001:db8::100/128"} <= set(found)
 
     wait_for(lambda: all_on(first), cluster.log, 10)
     cut(cluster, first)
     wait_for(lambda: all_on(second), cluster.log, 15)
     left = first.host.addresses("svc") + first.host.addresses("eth0")
-    assert not {f"{SERVICE}/32", "192.0.2.100/32", "2001:db8::100/128"} & set(left)
+    assert not {f"{SERVICE_VIP}/32", "192.0.2.100/32", "2001:db8::100/128"} & set(left)
