@@ -163,12 +163,12 @@ def cluster_of(network, folder, count=3, options=(), kind=Node, hosts=None, data
         nodes.append(kind(host, name, address, folder, list(addresses.values()), tls, more, data(name)))
     try:
         for node in nodes:
-            wait_for(lambda node=node: node.ok("/health"), f"{node.name} answers: {node.log.read_text()}", 20)
+            wait_for(lambda node=node: node.ok("/health"), lambda node=node: f"{node.name} answers: {node.log.read_text()}", 60)
         if "--dcs" not in options:
             assert nodes[0].curl("POST", "/api/v3/system/create", {"cluster_id": "lab"})[0] == 201
         for node in nodes:
-            wait_for(lambda node=node: node.ok("/in-sync"), f"{node.name} in sync: {node.log.read_text()}", 20)
-        wait_for(nodes[0].holds, "n1 holds the VIP")
+            wait_for(lambda node=node: node.ok("/in-sync"), lambda node=node: f"{node.name} in sync: {node.log.read_text()}", 60)
+        wait_for(nodes[0].holds, "n1 holds the VIP", 30)
         yield nodes
     finally:
         for node in nodes:
