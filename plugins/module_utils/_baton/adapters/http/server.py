@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import ssl
-from typing import Any, Callable, Optional, Set
+from typing import Any, Callable, Dict, Optional, Set
 
 from ...core.problem import Problem
 from ..aio import web
@@ -62,6 +63,11 @@ class Connection(_Base):  # type: ignore[misc]
         return response
 
 
+def _both_families(port: int) -> socket.socket:
+    """Return a socket for IPv6 that takes IPv4, too: asyncio's own would not, whatever the host's settings."""
+    return socket.create_server(("::", port), family=socket.AF_INET6, backlog=1024, dualstack_ipv6=True)
+
+
 class Server:
     """An application on a port."""
 
@@ -78,7 +84,8 @@ class Server:
         def connection() -> Connection:
             return Connection(self._runner.server, loop=loop, access_log=None, logger=log, auto_decompress=False)
 
-        self._listening = await loop.create_server(connection, host, port, ssl=tls, reuse_address=True, backlog=1024)
+        where: Dict[str, Any] = {"sock": _both_families(port)} if host == "::" else {"host": host, "port": port, "reuse_address": True}
+        self._listening = await loop.create_server(connection, **where, ssl=tls, backlog=1024)
 
     def close(self) -> None:
         """Take no more connections."""
