@@ -53,6 +53,17 @@ def test_service(node):
     assert "cap_net_admin cap_net_raw" in shown and "cap_sys_admin" not in shown
 
 
+@pytest.mark.parametrize("name", ["m1", "m3"])
+def test_what_keeps_the_daemon_from_starting_may_last(name):
+    """A certificate that is none, for more starts than systemd's limit allows; Debian 13 and 12."""
+    host = host_of(name)
+    host.check_output("cd /etc/baton && cp -p node.pem node.kept && echo none > node.pem && systemctl kill -s KILL batond")
+    until(lambda: int(host.check_output("systemctl show batond -p NRestarts --value")) > 6, "more starts than systemd's limit", 90)
+    host.check_output("mv /etc/baton/node.kept /etc/baton/node.pem")
+    until(lambda: host.service("batond").is_running, "it is tried again")
+    until(lambda: name in batonctl(host, "ha status")["in_sync"], "it has its place again")
+
+
 def test_nobody_else_reads_secrets(node):
     for path, mode in (("/etc/baton", 0o710), ("/var/lib/baton", 0o700), ("/etc/baton/ha.token", 0o600), ("/etc/baton/node.key", 0o600)):
         file = node.file(path)
