@@ -34,6 +34,16 @@ options:
       - Without it the one that E(BATON_CLUSTER) names, then the section C(default) is used.
       - The file is E(BATON_CONFIG), or C(~/.config/baton/config.ini). It may say O(url), O(token), O(token_file), O(ca), O(timeout).
     type: str
+  run_on:
+    description:
+      - From where the cluster is asked. With V(host) each request goes out from the task's host, as its login and through no proxy; with
+        C(delegate_to), from the host that is delegated to. That is for a cluster whose API the controller does not reach.
+      - All else stays on the controller, such as the files O(token_file) and O(ca).
+      - The host needs Python 3.7 or newer, and no library. A request costs as much as a small module does.
+    type: str
+    choices: [controller, host]
+    default: controller
+    version_added: 0.1.0
   timeout:
     description: Seconds that one request may take with all its retries (30); a change of the active is waited through.
     type: float

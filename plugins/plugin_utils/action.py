@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shlex
 import ssl
 
 from ansible import constants
@@ -19,6 +20,8 @@ from ansible.release import __version__ as ansible_version
 from ansible.utils.display import Display
 from ansible_collections.baton.ha.plugins.module_utils._baton.contender import machine_name, run_of, this_machine
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks.common import Context, perform, text_for_numbers
+from ansible_collections.baton.ha.plugins.plugin_utils.far import FarSession
+from ansible_collections.baton.ha.plugins.plugin_utils.far_keeper import start as start_keeper
 
 TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # a process's first one costs milliseconds: made here, before workers are forked
 TEXT_FOR_NUMBERS = text_for_numbers(ansible_version) and not constants.config.get_config_value("DEFAULT_JINJA2_NATIVE")
@@ -58,9 +61,29 @@ class BatonAction(ActionBase):
             text_for_numbers=TEXT_FOR_NUMBERS,
             play=this_run(),
         )
+        if checked.validated_parameters.get("run_on") == "host":
+            context.session = FarSession(self._execute_there, self._python_there(task_vars))
+            context.keeper = lambda order: start_keeper(order, FarSession(self._execute_there, self._python_there(task_vars)))
         answer = perform(self.perform, context)
         hidden = {v for k, v in checked.validated_parameters.items() if self.SPEC.get(k, {}).get("no_log") and v}
         return {**result, **remove_values(answer, hidden | {environ[name] for name in SECRETS if environ.get(name)})}
+
+    def _execute_there(self, command, text):
+        """Run a command on the host as its login, with ``text`` as its input; a connection that takes none gets a file of its own."""
+        if self._connection.has_pipelining:
+            return self._low_level_execute_command(command, sudoable=False, in_data=text.encode())
+        folder = self._make_tmp_path()
+        try:
+            path = self._transfer_data(self._connection._shell.join_path(folder, "order"), text)
+            return self._low_level_execute_command(f"{command} < {shlex.quote(path)}", sudoable=False)
+        finally:
+            self._remove_tmp_path(folder, force=True)
+
+    def _python_there(self, task_vars):
+        """Return the host's Python, as far as it is known before a module has run there."""
+        given = str(self._templar.template(task_vars.get("ansible_python_interpreter") or ""))
+        found = str((task_vars.get("ansible_facts") or {}).get("discovered_interpreter_python") or "")
+        return next((path for path in (given, found) if path.startswith("/")), "python3")
 
     def _strategy(self):
         """Return the name of the play's strategy, as far as a task can know it."""

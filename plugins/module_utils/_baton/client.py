@@ -28,9 +28,9 @@ POLL = 20.0  # seconds of one long-poll; the next one asks whoever is active the
 UNSET = object()
 
 
-def connect(options: Mapping[str, Any], environ: Mapping[str, str], default_url: str = "") -> "Client":
-    """Return a client for options and environment, as connection_from explains them."""
-    return Client(connection_from(options, environ, default_url))
+def connect(options: Mapping[str, Any], environ: Mapping[str, str], default_url: str = "", session: Any = None) -> "Client":
+    """Return a client for options and environment, as connection_from explains them; ``session`` is Transport's."""
+    return Client(connection_from(options, environ, default_url), session=session)
 
 
 def quoted(name: str) -> str:
@@ -44,10 +44,11 @@ class Client:
     """A client of one cluster, for one thread. Use ``close`` or a ``with`` block to end its connections."""
 
     def __init__(
-        self, connection: Connection, user_agent: str = "baton", notice: Optional[Callable[[str], None]] = None
-    ) -> None:
+        self, connection: Connection, user_agent: str = "baton", notice: Optional[Callable[[str], None]] = None,
+        session: Any = None,
+    ) -> None:  # fmt: skip
         self.connection = connection
-        self.transport = Transport(connection, f"{user_agent}/{VERSION}", notice)
+        self.transport = Transport(connection, f"{user_agent}/{VERSION}", notice, session)
         self.files = Files(self.transport, connection.timeout)
 
     def __enter__(self) -> "Client":

@@ -11,7 +11,7 @@ import select
 import signal
 import sys
 import time
-from typing import Any, Dict, Optional
+from typing import Any, Callable, Dict, Optional
 
 from .client import Client
 from .client_error import ClientError
@@ -56,20 +56,22 @@ class Process:
         return True
 
 
-def keep(order: Dict[str, Any]) -> None:
+def keep(order: Dict[str, Any], client: Optional[Client] = None, answer: Optional[Callable[[str], None]] = None) -> None:
     """Keep a lease until the run has ended, or the lease is gone.
 
     ``order``: urls, token, ca, lease; pid and started of the run; lock and mutex, the files that run_lease.py looks at.
+    ``client``: asks the cluster, if not by urls, token and ca. ``answer`` takes "ready", if not standard output.
     """
     for number in (signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _told)
     alive = try_exclusive(order["lock"])
     process = Process(order["pid"], order["started"])
-    _answer("ready")
+    (answer or _answer)("ready")
     if alive is None:
         return  # another one keeps it
-    client = Client(Connection(tuple(order["urls"]), order["token"], order["ca"], LAST_TRIES), "baton-keeper")
+    if client is None:
+        client = Client(Connection(tuple(order["urls"]), order["token"], order["ca"], LAST_TRIES), "baton-keeper")
     try:
         over = _watch(process, client, order, alive)
     except Told:

@@ -13,7 +13,7 @@ import select
 import subprocess
 import sys
 import time
-from typing import Tuple
+from typing import Any, Callable, Dict, Optional, Tuple
 
 from .client import Client
 from .client_error import ClientError, one_line
@@ -27,10 +27,13 @@ PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "keep_run.py"
 
 
 class RunLease:
-    """The lease of one run in one cluster."""
+    """The lease of one run in one cluster.
 
-    def __init__(self, client: Client, run: Run) -> None:
-        self._client, self._run = client, run
+    ``keeper``: starts the keeper by its order and returns what that says, where a program on the controller would not reach the cluster.
+    """
+
+    def __init__(self, client: Client, run: Run, keeper: Optional[Callable[[Dict[str, Any]], str]] = None) -> None:
+        self._client, self._run, self._keeper = client, run, keeper
 
     def ensure(self) -> Tuple[str, float]:
         """Make the lease, or keep it alive, and see to it that it has a keeper; return its id and TTL in seconds."""
@@ -67,6 +70,14 @@ class RunLease:
             "started": self._run.started, "lock": f"{path}.keeper", "mutex": f"{path}.mutex",
             "path": [entry for entry in sys.path if os.path.isabs(entry)],
         }  # fmt: skip
+        said = self._run_program(lease, order) if self._keeper is None else self._keeper(order)
+        if said != "ready":
+            Locks(self._client).drop_unused(lease)
+            raise _not_started(said)
+
+    @staticmethod
+    def _run_program(lease: str, order: Dict[str, Any]) -> str:
+        """Start the keeper as a program; return what it says."""
         # The keeper outlives this task: it gets nothing of ours, so that whoever reads our output sees its end.
         environ = {name: value for name, value in os.environ.items() if not name.startswith(("BATON_", "RS_"))}
         try:
@@ -75,13 +86,12 @@ class RunLease:
                 cwd="/", env=environ, start_new_session=True,
             )  # fmt: skip
         except OSError as error:
-            raise _not_started((error.strerror or "").lower()) from None
+            return (error.strerror or "").lower()
         said = _said(process, json.dumps(order).encode() + b"\n")
         if said != "ready":
             process.kill()
             process.wait()
-            Locks(self._client).drop_unused(lease)
-            raise _not_started(said)
+        return said
 
 
 def _said(process: subprocess.Popen[bytes], order: bytes) -> str:

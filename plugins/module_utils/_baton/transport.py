@@ -87,25 +87,25 @@ class Failure:
 
 
 class Transport:
-    """A requests session with a cluster. ``notice`` is told one line each time all nodes failed and we try again."""
+    """A requests session with a cluster. ``notice`` is told one line each time all nodes failed and we try again.
 
-    def __init__(self, connection: Connection, user_agent: str, notice: Optional[Callable[[str], None]] = None) -> None:
+    ``session``: what sends in its place; it has headers, verify, request and close.
+    """
+
+    def __init__(
+        self, connection: Connection, user_agent: str, notice: Optional[Callable[[str], None]] = None, session: Any = None
+    ) -> None:
         if REQUESTS_ERROR is not None:
             raise ClientError("usage", REQUESTS_ERROR)
         self.connection = connection
         self._notice = notice
         self._good: Optional[str] = None
         self._clock = ServerClock()
-        self._session = requests.Session()
-        self._session.trust_env = False
+        self._session: Any = _session() if session is None else session
         self._session.verify = connection.ca or True
         self._session.headers.update({"User-Agent": user_agent, "Accept": "application/json", "Accept-Encoding": "identity"})
         if connection.token:
             self._session.headers["Authorization"] = f"Bearer {connection.token}"
-        adapter = HTTPAdapter()
-        adapter.init_poolmanager(4, 4, socket_options=_keepalive())
-        for scheme in ("https://", "http://"):
-            self._session.mount(scheme, adapter)
 
     def close(self) -> None:
         self._session.close()
@@ -265,6 +265,15 @@ def _gave_up(failures: Sequence[Failure], unknown: bool, waited: float) -> Clien
     kind = "unavailable" if unknown else "connection"
     lead = "no answer" if any(failure.sent for failure in failures) else "no connection"
     return ClientError(kind, f"{lead}{after}: {_reasons(failures)}{tail}", outcome=outcome, retriable=bool(waited))
+
+
+def _session() -> Any:
+    session, adapter = requests.Session(), HTTPAdapter()
+    session.trust_env = False
+    adapter.init_poolmanager(4, 4, socket_options=_keepalive())
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, adapter)
+    return session
 
 
 def _keepalive() -> List[Any]:

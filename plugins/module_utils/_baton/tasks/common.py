@@ -26,6 +26,7 @@ CONNECTION: Dict[str, Any] = {
     "ca": {"type": "path"},
     "cluster": {"type": "str"},
     "timeout": {"type": "float"},
+    "run_on": {"type": "str", "choices": ["controller", "host"], "default": "controller"},
 }
 
 FENCING = "token is a number: that is a fencing token, so give it as only_under.token; the option token is for the cluster's"
@@ -36,6 +37,7 @@ class Context:
     """One run of a task. ``host``: a name for this host when the task gives none; ``say`` shows a line of progress.
 
     ``text_for_numbers``: a number that a template gave may have come as its text.
+    ``session``: what sends the requests, if not this machine does; ``keeper`` is RunLease's.
     ``play``: the run of ansible-playbook that the task is part of; None on a host, where nobody knows it.
     """
 
@@ -48,6 +50,8 @@ class Context:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     text_for_numbers: bool = False
     play: Optional[Run] = None
+    session: Any = None
+    keeper: Optional[Callable[[Dict[str, Any]], str]] = None
     _client: Optional[Client] = None
 
     @property
@@ -58,7 +62,7 @@ class Context:
         if self._client is None:
             if str(self.params.get("token") or "").isdigit():
                 raise ClientError("usage", FENCING)
-            self._client = connect(self.params, self.environ)
+            self._client = connect(self.params, self.environ, session=self.session)
         return self._client
 
     @property
@@ -66,7 +70,7 @@ class Context:
         """Return the lease under which the run holds what it takes."""
         if self.play is None:
             raise ClientError("usage", "there is no run of ansible-playbook here that could hold it: give ttl or lease")
-        return RunLease(self.client, self.play)
+        return RunLease(self.client, self.play, self.keeper)
 
     @property
     def owner(self) -> str:
