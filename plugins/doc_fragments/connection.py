@@ -32,7 +32,8 @@ options:
     description:
       - The section of the configuration file that says what no other option does.
       - Without it the one that E(BATON_CLUSTER) names, then the section C(default) is used.
-      - The file is E(BATON_CONFIG), or C(~/.config/baton/config.ini). It may say O(url), O(token), O(token_file), O(ca), O(timeout).
+      - The file is E(BATON_CONFIG), or C(~/.config/baton/config.ini), and on a node C(/etc/baton/config.ini).
+      - It may say O(url), O(token), O(token_file), O(ca), O(timeout).
     type: str
   run_on:
     description:

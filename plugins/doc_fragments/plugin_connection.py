@@ -39,7 +39,7 @@ options:
     description:
       - The section of the configuration file that says what no other option does.
       - Without it the one that E(BATON_CLUSTER) names, then the section C(default) is used.
-      - The file is E(BATON_CONFIG), or C(~/.config/baton/config.ini).
+      - The file is E(BATON_CONFIG), or C(~/.config/baton/config.ini), and on a node C(/etc/baton/config.ini).
     type: str
     vars:
       - name: baton_cluster

@@ -65,13 +65,25 @@ def test_what_keeps_the_daemon_from_starting_may_last(name):
 
 
 def test_nobody_else_reads_secrets(node):
-    for path, mode in (("/etc/baton", 0o710), ("/var/lib/baton", 0o700), ("/etc/baton/ha.token", 0o600), ("/etc/baton/node.key", 0o600)):
+    for path, mode in (("/etc/baton", 0o711), ("/var/lib/baton", 0o700), ("/etc/baton/ha.token", 0o600), ("/etc/baton/node.key", 0o600)):
         file = node.file(path)
         assert (file.user, file.mode) == ("baton", mode), path
     token = node.file("/etc/baton/ha.token").content_string.strip()
     assert token not in node.check_output("ps axww -o args")
     assert token not in node.check_output("journalctl -u batond --no-pager")
     assert token not in node.file("/etc/systemd/system/batond.service.d/20-ha.conf").content_string
+
+
+def test_batonctl_needs_no_options_for_root_and_the_group_of_the_daemon(node):
+    node.run("useradd --groups baton operator; useradd stranger")
+    for user in ("root", "operator"):
+        for verb in ("ha status", "profiles list"):
+            done = node.run(f"env -i PATH=/usr/bin:/bin HOME=/tmp setpriv --reuid={user} --regid={user} --init-groups batonctl {verb}")
+            assert done.rc == 0, (user, verb, done.stderr)
+    done = node.run("env -i PATH=/usr/bin:/bin HOME=/tmp setpriv --reuid=stranger --regid=stranger --init-groups batonctl ha status")
+    assert done.rc != 0 and "be root or in the group that may read it" in done.stderr
+    for path in ("ha.token", "node.key", "admin.token", "config.ini"):
+        assert node.run(f"setpriv --reuid=stranger --regid=stranger --init-groups cat /etc/baton/{path}").rc != 0, path
 
 
 def test_plain_http_and_strangers_are_refused(node):

@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 from .client_error import ClientError, one_line
 
 DEFAULT_TIMEOUT = 30.0
-SETTINGS = ("url", "token", "token_file", "ca", "timeout")
+SETTINGS = ("url", "token", "token_file", "ca", "timeout", "node_token_file")
+SYSTEM = "/etc/baton/config.ini"  # the role's, on a node
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,14 @@ class Connection:
 def connection_from(options: Mapping[str, Any], environ: Mapping[str, str], default_url: str = "") -> Connection:
     """Resolve ``options``: url (text with commas, or a list), token, token_file, ca, timeout, cluster; each may be absent or None.
 
+    as_node, true: what is asked is a node, and may be asked with the nodes' secret, which it knows before it has any data.
+
     Raises ClientError "usage" for what is missing or malformed. An empty token is allowed here: the server says 401.
     """
     layers = _layers(options, environ)
     urls = tuple(base_url(url) for url in _split(_first(layers, "url") or default_url))
+    if _first(layers, "url") is None and not environ.get("BATON_CONFIG") and os.path.exists(SYSTEM) and not os.access(SYSTEM, os.R_OK):
+        raise ClientError("usage", f"can't read the configuration {SYSTEM}: be root or in the group that may read it, or say url")
     if not urls:
         raise ClientError("usage", "no address: set the option url, or BATON_URL")
     ca = _first(layers, "ca")
@@ -44,7 +49,7 @@ def connection_from(options: Mapping[str, Any], environ: Mapping[str, str], defa
         raise ClientError("usage", f"the CA file {ca} does not exist")
     timeout = options.get("timeout") if options.get("timeout") is not None else _first(layers, "timeout")
     seconds = _seconds(DEFAULT_TIMEOUT if timeout is None else timeout)
-    return Connection(urls, _token(layers), None if ca is None else os.path.expanduser(ca), seconds)
+    return Connection(urls, _token(layers, bool(options.get("as_node"))), None if ca is None else os.path.expanduser(ca), seconds)
 
 
 def _layers(options: Mapping[str, Any], environ: Mapping[str, str]) -> List[Mapping[str, Any]]:
@@ -65,10 +70,17 @@ def _first(layers: List[Mapping[str, Any]], name: str) -> Any:
 
 
 def _config(environ: Mapping[str, str]) -> Dict[str, Dict[str, str]]:
-    """Return the sections of BATON_CONFIG, or of baton/config.ini where the user's configuration is."""
-    path, given = environ.get("BATON_CONFIG", ""), bool(environ.get("BATON_CONFIG"))
-    if not given and (environ.get("XDG_CONFIG_HOME") or environ.get("HOME")):
+    """Return the sections of BATON_CONFIG; without it those of baton/config.ini where the user's configuration is, then the node's."""
+    if environ.get("BATON_CONFIG"):
+        return _sections(environ["BATON_CONFIG"], True)
+    path = ""
+    if environ.get("XDG_CONFIG_HOME") or environ.get("HOME"):
         path = os.path.join(environ.get("XDG_CONFIG_HOME") or os.path.join(environ["HOME"], ".config"), "baton", "config.ini")
+    return {**(_sections(SYSTEM, False) if os.access(SYSTEM, os.R_OK) else {}), **_sections(path, False)}
+
+
+def _sections(path: str, given: bool) -> Dict[str, Dict[str, str]]:
+    """Return what a file says; nothing if there is none, and nobody named it."""
     parser = configparser.ConfigParser(interpolation=None)
     try:
         with open(os.path.expanduser(path), encoding="utf-8") as file:
@@ -125,8 +137,10 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _token(layers: List[Mapping[str, Any]]) -> str:
+def _token(layers: List[Mapping[str, Any]], as_node: bool) -> str:
     for layer in layers:
+        if as_node and os.access(layer.get("node_token_file") or "", os.R_OK):
+            return _checked(_read(str(layer["node_token_file"])))
         if layer.get("token"):
             return _checked(str(layer["token"]))
         if layer.get("token_file"):

@@ -42,6 +42,7 @@ class Context:
         if self._client is None:
             taken = ("token", "token_file", "ca", "timeout", "cluster")
             options = {"url": getattr(self.args, "endpoint", None), **{name: getattr(self.args, name, None) for name in taken}}
+            options["as_node"] = getattr(self.args, "group", "") == "ha"
             connection = connection_from(options, self._environ, DEFAULT_URL)
             self._client = Client(connection, "batonctl", self.out.notice if self.out.talks else None)
         return self._client
