@@ -75,8 +75,8 @@ def test_nobody_else_reads_secrets(node):
 
 
 def test_batonctl_needs_no_options_for_root_and_the_group_of_the_daemon(node):
-    node.run("useradd --groups baton operator; useradd stranger")
-    for user in ("root", "operator"):
+    node.run("useradd --groups baton alice; useradd stranger")
+    for user in ("root", "alice"):
         for verb in ("ha status", "profiles list"):
             done = node.run(f"env -i PATH=/usr/bin:/bin HOME=/tmp setpriv --reuid={user} --regid={user} --init-groups batonctl {verb}")
             assert done.rc == 0, (user, verb, done.stderr)
