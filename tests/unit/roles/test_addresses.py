@@ -39,6 +39,29 @@ def test_a_node_listens_for_the_families_that_it_is_asked_by(tmp_path, vip, list
     assert settings(tmp_path, "b", "BATON_LISTEN") == ["[::]:8092"]
 
 
+VIPS = ["192.0.2.10/24", "2001:db8::10/64@eth9"]
+
+
+@pytest.mark.parametrize("vip", [VIPS, ", ".join(VIPS)])
+def test_a_vip_of_several_addresses_and_interfaces(tmp_path, vip):
+    rendered(tmp_path, {"a": V4}, baton_vip=vip)
+    assert settings(tmp_path, "a", "BATON_VIP") == [",".join(VIPS)] and settings(tmp_path, "a", "BATON_INTERFACE") == ["eth0"]
+    assert settings(tmp_path, "a", "BATON_LISTEN") == ["[::]:8092"]
+    preflight(tmp_path, {"a": V4}, check=0, baton_vip=vip)
+
+
+@pytest.mark.parametrize(
+    ("vip", "says"),
+    [
+        (["192.0.2.10/24", "192.0.2.11"], "write each address with its prefix length"),
+        (["192.0.2.10/24", "192.0.2.1/24"], "has this node's own address"),
+        (["192.0.2.10/24", "192.0.2.11/24@eth7"], "there is no interface eth7 here"),
+    ],
+)
+def test_each_address_of_a_vip_is_looked_at(tmp_path, vip, says):
+    assert says in preflight(tmp_path, {"a": V4}, baton_vip=vip)
+
+
 def test_a_host_that_is_away_stays_a_peer_of_the_others(tmp_path):
     stood = "Environment=BATON_PEER=https://192.0.2.1:8092,https://192.0.2.9:8092\nEnvironment=BATON_DCS=etcd:https://192.0.2.9:2379\n"
     known = {"name": "What stood", "ansible.builtin.set_fact": {"baton_settings_before": {"content": "{{ text | b64encode }}"}}}
