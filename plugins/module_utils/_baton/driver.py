@@ -386,5 +386,6 @@ def _remove(marker: str) -> None:
 
 def _exit(why: str, error: Optional[BaseException] = None) -> None:
     LOG.critical("%s: the process ends at once, and systemd kills what it left", why, exc_info=error)
+    systemd.notify("WATCHDOG=trigger")  # or what is left had TimeoutStopSec once more, in a unit of another's making
     logging.shutdown()
     os._exit(KILLED_ITSELF)

@@ -18,7 +18,8 @@ FAILED = "failed"  # a start failed: the order to stop will follow
 CANCELLING = "cancelling"  # a start has to end before the stop can begin
 STOPPING = "stopping"
 MAY_RUN = (STARTING, ACTIVE, FAILED)
-RESERVE = 1.0  # of stop_seconds, at most: for systemd to kill what is left and to clean up
+LEAST_RESERVE, RESERVE = 0.5, 1.0  # of stop_seconds, at least and at most: systemd is up to 0.4 s late, and cleans up
+KILL_AHEAD = 0.3  # seconds before the reserve begins, at most, for what a kill is to achieve
 MOST_MESSAGE = 500
 
 
@@ -98,7 +99,8 @@ class Contract:
 
     @property
     def reserve(self) -> float:
-        return min(RESERVE, self.stop_seconds / 3)
+        """Of the end of ``stop_seconds``, what systemd needs; TimeoutStopSec in the role's unit is the rest."""
+        return min(RESERVE, max(LEAST_RESERVE, self.stop_seconds / 3))
 
     @property
     def due(self) -> Optional[float]:
@@ -116,7 +118,7 @@ class Contract:
 
     @property
     def _kill_at(self) -> float:
-        return self.end - 1.3 * self.reserve
+        return self.end - self.reserve - min(KILL_AHEAD, self.stop_seconds / 10)
 
     # --- what batond says -----------------------------------------------------------------------------------------------
 

@@ -187,8 +187,8 @@ def _checked(values: Dict[str, str], flags: Dict[str, bool], peers: List[str], e
         raise _wrong("watchdog", "needs --vip: it is armed while the VIP is held")
     if not re.match(r"-?[0-9]{1,6}\Z", values["priority"]):
         raise _wrong("priority", f"{values['priority']!r} is not a whole number")
-    if not re.match(r"[0-9]{1,3}(\.[0-9]{1,3})?\Z", values["driver-stop"]) or not 0.5 <= float(values["driver-stop"]) <= 600:
-        raise _wrong("driver-stop", f"{values['driver-stop']!r} is not a number of seconds from 0.5 to 600")
+    if not re.match(r"[0-9]{1,3}(\.[0-9]{1,3})?\Z", values["driver-stop"]) or not 1 <= float(values["driver-stop"]) <= 600:
+        raise _wrong("driver-stop", f"{values['driver-stop']!r} is not a number of seconds from 1 to 600")
     if values["drivers-dir"] and not Path(values["drivers-dir"]).is_dir():
         raise _wrong("drivers-dir", f"there is no directory {values['drivers-dir']}")
     profile(values["timing"])

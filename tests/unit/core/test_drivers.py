@@ -7,7 +7,7 @@ import pytest
 from baton.core import drivers as module
 from baton.core import events as ev
 from baton.core.driver_options import Options, circle, read_options
-from baton.core.drivers import PATIENCE, Drivers
+from baton.core.drivers import LATE, PATIENCE, Drivers
 from baton.core.problem import Problem
 
 STOP = 3.0
@@ -213,14 +213,36 @@ def test_what_an_earlier_process_of_ours_started_is_waited_for_before_the_role_i
     assert script.drivers.at_rest(script.now + 5.5)
 
 
-def test_a_lost_connection_means_stopped_d_seconds_later():
+def test_a_lost_connection_means_stopped_when_systemd_has_certainly_killed_what_is_left():
     script = Script(web=Options())
     script.reign()
     script.done("web")
     script.drivers.gone(script.sessions["web"], script.now)
     script.drivers.revoke(script.now + 2, script.now)
-    assert not script.drivers.at_rest(script.now + STOP - 0.01)
-    assert script.drivers.at_rest(script.now + STOP)
+    assert not script.drivers.at_rest(script.now + STOP + 0.4), "its timers are late by so much"
+    assert script.drivers.at_rest(script.now + STOP + LATE)
+
+
+def test_a_driver_that_dies_in_the_middle_of_a_stop_has_the_time_of_one_that_dies():
+    script = Script(web=Options())
+    script.reign()
+    script.done("web")
+    script.drivers.revoke(script.now + 2, script.now)
+    script.reigns = False
+    assert script.pass_(2) == ["stop web"]
+    script.drivers.gone(script.sessions["web"], script.now)
+    assert not script.drivers.at_rest(script.now + STOP + 0.4)
+    assert script.drivers.at_rest(script.now + STOP + LATE)
+
+
+def test_a_driver_that_comes_back_and_has_nothing_running_is_waited_for_no_longer():
+    script = Script(web=Options())
+    script.reign()
+    script.done("web")
+    script.drivers.gone(script.sessions["web"], script.now)
+    script.drivers.revoke(script.now + 2, script.now)
+    script.connect("web")
+    assert script.drivers.at_rest(script.now), "systemd restarts it when all of its unit has ended"
 
 
 def test_the_lease_reaches_those_that_run_in_steps():

@@ -237,11 +237,12 @@ def test_a_stop_that_hangs_is_killed(begin):
     assert words(process)[-3:] == ["stop begins", "kill", "stop ends"]
 
 
-def test_without_a_kill_that_helps_the_process_ends(begin):
+def test_without_a_kill_that_helps_the_process_ends_and_systemd_kills_the_rest_at_once(begin, systemd):
     program = SLOW.replace("if is_active", "if not is_active and self.epoch")
-    process, connection = begin(program)
+    process, connection = begin(program, NOTIFY_SOCKET=systemd.path)
     assert connection.start()["ok"]
     connection.order(False, seconds=1.5)
+    assert systemd.until(lambda message: message == "WATCHDOG=trigger")
     assert process.wait() == 70
     assert connection.closed() == []
 

@@ -25,6 +25,7 @@ FOREVER = float("inf")
 STEADY = 60.0  # seconds of being active after which failures of long ago are forgotten
 MOST_BACKOFF = 30.0
 STOP_AGAIN = 5.0  # seconds between orders to stop to a driver that can't
+LATE = 0.5  # seconds by which systemd may end later than ``stop_seconds`` what a dead driver has left
 
 
 class Driver:
@@ -192,8 +193,8 @@ class Drivers:
         if driver is None:
             return
         self._sessions.pop(session, None)
-        if driver.may_run:
-            driver.stop_by = now + self.stop_seconds
+        if driver.may_run or driver.phase == STOPPING:  # its process may have died, in the middle of a stop, too
+            driver.stop_by = max(driver.stop_by, now + self.stop_seconds + LATE)
         elif driver.phase == STOPPED:
             driver.stop_by = NEVER
         should = driver.may_run and now < self.until

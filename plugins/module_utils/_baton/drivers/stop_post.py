@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``batond driver-stop-post FILE``, for ExecStopPost: the driver is dead, and so must be what it manages. Then its marker goes.
 
-systemd runs it when nothing of the driver's unit is left alive. Imports little: a successor waits for the marker to go.
+systemd runs it when the driver's process has ended. Imports little: a successor waits for the marker to go.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Sequence, Tuple
 
 from ..adapters import systemd
+from . import leftovers
 
 NOT_LOADED = 5  # exit status of systemctl: there is no such unit
 GIVE_UP = 10.0  # seconds for a systemctl
@@ -26,6 +27,7 @@ def stop_post(path: Path) -> int:
     name = path.name[: -len(".json")] if path.name.endswith(".json") else path.name
     # What it has started stands in the note; FILE may have been changed since, or be gone.
     listed = data.get("units") if data.get("type") == "systemd" else None
+    left = leftovers.end()  # first: a command that is left might start a unit
     units = list(dict.fromkeys([*noted(name), *(str(unit) for unit in (listed if isinstance(listed, list) else ()))]))
     if units:
         systemd.notify(f"EXTEND_TIMEOUT_USEC={int(4 * GIVE_UP * 1e6)}")  # the unit's own limit is for the driver
@@ -34,6 +36,9 @@ def stop_post(path: Path) -> int:
             sys.stderr.write(f"batond driver-stop-post: {', '.join(units)} may still run, so the marker stays: {why}\n")
             return 1
         note(name, [])
+    if left:
+        sys.stderr.write(f"batond driver-stop-post: process {left} outlives SIGKILL, so the marker stays\n")
+        return 1
     return _remove(name)
 
 
