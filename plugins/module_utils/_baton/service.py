@@ -41,6 +41,7 @@ class Service:
         self.vip: Optional[Callable[[], Dict[str, Any]]] = None
         self.vip_trouble: Callable[[], str] = lambda: ""
         self.dcs: Callable[[], bool] = lambda: True
+        self.driver_files: Callable[[], Sequence[str]] = tuple  # what is wrong with them
         self.certificates: Dict[str, float] = {}  # file → when it ends, in unix seconds
 
     @property
@@ -224,7 +225,7 @@ class Service:
 
     def drivers(self) -> List[Dict[str, Any]]:
         """Return the drivers of this node."""
-        return self._node.driving.drivers.status(self._node.config.wall_offset)
+        return self._node.driving.drivers.status(self._clock(), self._node.config.wall_offset)
 
     def scheduled(self) -> Optional[Dict[str, Any]]:
         """Return the switch that is planned, or None."""
@@ -280,7 +281,7 @@ class Service:
             "role": "active" if leading is not None else node.role,
             "serving": node.serving(now),
             "state": self._own_state(),
-            "error": "; ".join(text for text in (self._error(), node.able.error(now)) if text) or None,
+            "error": "; ".join(text for text in self._errors(now) if text) or None,
             "unable": node.able.unable or None,
             "ha_id": node.config.ha_id,
             "cluster_id": state.cluster_id or None,
@@ -304,6 +305,9 @@ class Service:
             "removed": [document.key for document in state.heads.list("removed")],
             "nodes": [self._node_status(name, url, now) for name, url in sorted(node.members().items())],
         }
+
+    def _errors(self, now: float) -> Sequence[Optional[str]]:
+        return (self._error(), self._node.able.error(now), self._node.driving.error(now), *self.driver_files())
 
     def _error(self) -> Optional[str]:
         node = self._node

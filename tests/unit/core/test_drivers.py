@@ -6,7 +6,9 @@ import pytest
 
 from baton.core import drivers as module
 from baton.core import events as ev
-from baton.core.driver_options import Options, circle, read_options
+from baton.core.driver_options import Options, read_options
+from baton.core.driver_order import order
+from baton.core.driver_trouble import troubles
 from baton.core.drivers import LATE, PATIENCE, Drivers
 from baton.core.problem import Problem
 
@@ -108,12 +110,10 @@ def test_those_that_do_not_wait_for_each_other_start_together_in_one_step():
     assert script.done("b") == ["start c"]
 
 
-def test_a_circle_and_an_id_that_is_taken_are_refused():
-    script = Script(a=Options(after=("b",)))
-    assert script.connect("b", Options(after=("c",))) == ""
-    assert "circle" in script.connect("c", Options(before=("b",), after=("a",)))
+def test_an_id_that_is_taken_and_one_that_comes_after_itself_are_refused():
+    script = Script(a=Options())
     assert "connected already" in script.connect("a")
-    assert circle({"x": Options(after=("x",))}) == ["x", "x"]
+    assert "circle: x after x" in script.connect("x", Options(before=("x",)))
 
 
 @pytest.mark.parametrize(
@@ -297,7 +297,7 @@ def test_ignore_says_so_and_goes_on():
     script.done("log")
     script.done("web")
     assert script.pass_(100) == []
-    assert script.drivers.status(0)[0]["state"] == "failed"
+    assert script.drivers.status(script.now, 0)[0]["state"] == "failed"
 
 
 def test_retry_stops_and_starts_again_after_a_while_that_doubles():
@@ -468,15 +468,47 @@ def test_thousands_of_failures_are_no_more_than_the_first():
     assert script.drivers.by_id["web"].retry_at == script.now + module.MOST_BACKOFF
 
 
-def test_files_that_make_a_circle_are_said_and_their_order_is_disregarded():
+CIRCLE = {"a": Options(after=("b",)), "b": Options(after=("a",), before=("web",)), "web": Options(), "db": Options(before=("a",))}
+
+
+@pytest.mark.parametrize("expected", [True, False])
+def test_a_circle_is_said_and_its_order_disregarded_and_nobody_else_stays_down(expected):
     script = Script()
-    script.drivers.expect({"a": Options(after=("b",)), "b": Options(after=("a",)), "c": Options(after=("a",))}, script.now)
-    script.orders()
-    assert ["circle" in note for note in script.notes] == [True]
-    for name in ("a", "b"):
-        script.connect(name)
-    script.orders()
-    assert script.reign() == ["start a", "start b"]
+    if expected:
+        script.drivers.expect(CIRCLE, script.now)
+    notes = []
+    for name, options in CIRCLE.items():
+        assert script.connect(name, options) == ""
+        notes += script.notes
+    assert notes == ["the order of the drivers a, b is a circle, and disregarded among them: correct their after and before"]
+    assert troubles(script.drivers, False, script.now) == notes
+    assert script.reign() == ["start b", "start db"]
+    assert script.done("b") == ["start web"]
+    assert script.done("db") == ["start a"]
+
+
+def test_a_circle_that_is_no_more_is_said_no_longer():
+    script = Script()
+    script.drivers.expect(CIRCLE, script.now)
+    script.drivers.expect({**CIRCLE, "b": Options()}, script.now)
+    assert troubles(script.drivers, False, script.now) == []
+
+
+@pytest.mark.parametrize(
+    "given, before, circles",
+    [
+        ({"x": "x"}, {"x": ()}, [("x",)]),
+        ({"a": "b", "b": "c", "c": "a", "d": "c"}, {"a": (), "b": (), "c": (), "d": ("c",)}, [("a", "b", "c")]),
+        (
+            {"a": "b", "b": "a", "m": "a", "x": "my", "y": "x"},
+            {"a": (), "b": (), "m": ("a",), "x": ("m",), "y": ()},
+            [("a", "b"), ("x", "y")],
+        ),
+        ({"a": "nb", "b": ""}, {"a": ("b",), "b": ()}, []),
+    ],
+)
+def test_an_order_without_its_circles(given, before, circles):
+    assert order({name: Options(after=tuple(others)) for name, others in given.items()}) == (before, circles)
 
 
 def test_one_that_is_connected_knows_its_options_best():
@@ -510,3 +542,91 @@ def test_a_driver_that_went_away_for_good_is_forgotten_once_nothing_of_it_can_ru
     script.drivers.gone(script.sessions["web"], script.now)
     script.pass_(0)
     assert script.phases() == {}
+
+
+# --- what people are told (I12) -------------------------------------------------------------------------------------
+
+
+def said(script, leads=False):
+    return troubles(script.drivers, leads, script.now)
+
+
+def test_a_passive_says_which_driver_is_not_there_before_it_is_needed():
+    script = Script()
+    expected = {"db": Options(pre_active=True), "web": Options(), "log": Options(on_failure="ignore")}
+    script.drivers.expect(expected, script.now)
+    script.pass_(PATIENCE)
+    assert said(script) == [], "they have time to connect"
+    script.pass_(0.125)
+    assert said(script) == [
+        "driver db is not connected: if this node becomes active, the VIP and the API wait for it; see `systemctl status baton-driver@db`",
+        "driver web is not connected: if this node becomes active, its service does not start; see `systemctl status baton-driver@web`",
+    ]
+    assert [driver["message"] for driver in script.drivers.status(script.now, 0)] == ["is not connected", None, "is not connected"]
+    script.connect("db", expected["db"])
+    script.connect("web", expected["web"])
+    assert said(script) == []
+
+
+def test_an_active_says_whom_everybody_waits_for_from_the_first_moment_if_it_was_away_before():
+    script = Script(web=Options(after=("db",), pre_active=True))
+    script.drivers.expect({"db": Options()}, script.now)
+    script.pass_(PATIENCE + 0.125)
+    script.reign()
+    (db,) = said(script, True)
+    assert db == "driver db is not connected; see `systemctl status baton-driver@db`"
+    script.pass_(PATIENCE + 0.125)
+    assert said(script, True)[1] == "the VIP and the API wait for driver web, which starts after db; see `journalctl -u baton-driver@web`"
+    script.connect("db")
+    script.orders()
+    script.done("db")
+    script.done("web")
+    assert said(script, True) == []
+
+
+def test_a_start_that_fails_or_takes_long_is_said_until_it_is_done():
+    script = Script(db=Options(pre_active=True))
+    script.reign()
+    script.pass_(PATIENCE)
+    assert said(script, True) == []
+    script.pass_(0.125)
+    waits = "the VIP and the API wait for driver db, which {}; see `journalctl -u baton-driver@db`"
+    assert said(script, True) == [waits.format("is starting still")]
+    script.done("db", False, "exit 1")
+    assert said(script, True) == [waits.format("did not start: exit 1")]
+    script.done("db")
+    assert script.pass_(1.25) == ["start db"]
+    assert said(script, True) == [waits.format("did not start: exit 1")], "while it is tried again"
+    script.done("db")
+    assert said(script, True) == []
+
+
+def test_while_drivers_of_others_may_run_nobody_is_blamed_for_waiting():
+    script = Script(db=Options(pre_active=True))
+    script.reign(wait=600.0)
+    script.pass_(599)
+    assert said(script, True) == []
+
+
+def test_one_that_does_not_stop_is_said_on_a_passive_until_it_has():
+    script = Script(web=Options())
+    script.sessions["db"] = 2
+    script.drivers.hello(2, "db", Options(), script.now)
+    script.orders()
+    script.done("db", False, "exit 1")
+    (text,) = said(script)
+    assert text.startswith("driver db does not stop (exit 1): if this node becomes active, its service does not start; see `journalctl")
+    assert script.pass_(module.STOP_AGAIN) == ["stop db"] and said(script) == [text]
+    script.done("db")
+    assert said(script) == []
+
+
+def test_a_hand_over_is_no_trouble():
+    script = Script(db=Options(pre_active=True))
+    script.reign()
+    script.done("db")
+    script.pass_(PATIENCE + 1)
+    script.drivers.revoke(script.now + 2, script.now)
+    script.reigns = False
+    assert script.pass_(0.5) == ["stop db"]
+    assert said(script, True) == []

@@ -243,6 +243,24 @@ def test_nothing_is_served_until_the_pre_active_drivers_are_active():
     assert script.of(ev.Lease) and script.of(ev.RoleChanged)
 
 
+def test_a_pre_active_driver_that_is_added_does_not_end_the_service():
+    script = serving()
+    script.give(ev.Tick())
+    script.give(ev.DriversExpected({"db": Options(pre_active=True)}))
+    commit(script)
+    assert script.node.serving(script.now)
+    connect(script, "db", pre_active=True)
+    commit(script)
+    assert script.node.serving(script.now) and script.node.driving.drivers.by_id["db"].phase == "starting"
+
+
+def test_what_a_driver_does_to_the_service_is_said_by_the_node():
+    script = serving()
+    script.give(ev.DriversExpected({"db": Options(pre_active=True)}))
+    assert script.node.driving.error(script.now) == ""
+    assert script.node.driving.error(script.now + 11) == "driver db is not connected; see `systemctl status baton-driver@db`"
+
+
 def test_after_a_lease_that_ended_they_come_first_again():
     script = serving()
     connect(script, "db", pre_active=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Dict, List, Mapping, Tuple
+from typing import Any, Dict, Tuple
 
 from .problem import Problem
 
@@ -82,31 +82,3 @@ def _number(name: str, value: Any, types: Tuple[type, ...], least: float, most: 
 
 def _wrong(detail: str) -> Problem:
     return Problem(422, "bad_driver", detail)
-
-
-def circle(options: Mapping[str, Options]) -> List[str]:
-    """Return drivers of which each is to be started after the next, and the last after the first; [] when there is no such circle."""
-    after: Dict[str, List[str]] = {name: [o for o in item.after if o in options] for name, item in options.items()}
-    for name, item in options.items():
-        for other in item.before:
-            if other in after:
-                after[other].append(name)
-    done: Dict[str, bool] = {}  # False while we are below it
-
-    def walk(name: str, path: List[str]) -> List[str]:
-        if name in path:
-            return [*path[path.index(name) :], name]
-        if done.get(name):
-            return []
-        for other in after[name]:
-            found = walk(other, [*path, name])
-            if found:
-                return found
-        done[name] = True
-        return []
-
-    for name in after:
-        found = walk(name, [])
-        if found:
-            return found
-    return []

@@ -7,10 +7,11 @@ was active before can't run a driver any more (core/driving.py knows when that i
 """
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
-from .driver_options import Options, circle
+from .driver_options import Options
+from .driver_order import circle_text, order
+from .driver_trouble import PATIENCE, trouble_of
 from .events import Command, DriverLease, DriverMarker, DriverOrder, DriverWelcome, DropDriver, Note
 
 NEVER = float("-inf")
@@ -20,7 +21,6 @@ STOPPING = "stopping"
 STOPPED = "stopped"
 STARTING = "starting"
 ACTIVE = "active"
-PATIENCE = 10.0  # seconds that a driver which is expected may take to connect
 FOREVER = float("inf")
 STEADY = 60.0  # seconds of being active after which failures of long ago are forgotten
 MOST_BACKOFF = 30.0
@@ -40,11 +40,13 @@ class Driver:
         self.number = 0  # of the order that waits for its answer, 0 when none does
         self.ordered_at = now
         self.stop_by = NEVER
-        self.missing_since = now
+        self.away_since = now  # not connected
+        self.missing_since = now  # and wanted
         self.asked_for_at = now  # that it is missing was said last
         self.removed = False  # its configuration was
         self.leaving = False  # it has said that it ends: it is not to be started before it connects again
         self.failed = ""  # why it does not run, although it should
+        self.stuck = ""  # why it may run, although it should not
         self.retry_at = NEVER
         self.attempts = 0
         self.bad = self.good = 0
@@ -85,6 +87,7 @@ class Drivers:
         self.until = NEVER  # drivers may run until then
         self.clear_at = NEVER
         self.cleared = True
+        self.began = NEVER
         self.open = True  # the VIP and the API wait for no driver
         self.fail_over: Optional[Tuple[Driver, str]] = None  # the driver for which another node should be active, and why
         self._step = step
@@ -95,6 +98,9 @@ class Drivers:
         self._number = 0
         self._sessions: Dict[int, str] = {}
         self._expected: Set[str] = set()
+        self.circles: List[Tuple[str, ...]] = []  # drivers whose order is disregarded
+        self._before: Dict[str, Tuple[str, ...]] = {}  # who has to be settled before each starts
+        self._after: Dict[str, Tuple[str, ...]] = {}
 
     # --- the reign ------------------------------------------------------------------------------------------------------
 
@@ -103,9 +109,14 @@ class Drivers:
         """From when on the role may be given away, as far as others' drivers are concerned and those of an earlier process."""
         return max(self.clear_at, self._rest_at)
 
+    @property
+    def granted(self) -> bool:
+        """Whether drivers may run, and are to."""
+        return self.until > NEVER and self._ending is None
+
     def begin(self, epoch: int, clear_at: float, rest_at: float, now: float) -> None:
         """A reign begins: nothing may start before ``clear_at``; what an earlier process of ours has started may run until ``rest_at``."""
-        self.epoch, self.clear_at, self.cleared, self._rest_at = epoch, clear_at, False, rest_at
+        self.epoch, self.began, self.clear_at, self.cleared, self._rest_at = epoch, now, clear_at, False, rest_at
         self.open, self.fail_over, self._announced = False, None, NEVER
         for driver in self.by_id.values():
             driver.failed, driver.retry_at, driver.attempts = "", NEVER, 0
@@ -149,23 +160,13 @@ class Drivers:
             if name in self.by_id:
                 self.by_id[name].removed = True
         self._expected = set(expected)
-        for name, options in self._orderly(expected).items():
+        for name, options in expected.items():
             driver = self.by_id.setdefault(name, Driver(name, options, now))
             driver.removed = False
             if driver.session is None:  # one that is connected knows best
                 driver.options = options
+        self._reorder()
         self.advance(now)
-
-    def _orderly(self, expected: Dict[str, Options]) -> Dict[str, Options]:
-        """Leave the order out where it is a circle, so that nobody waits for ever."""
-        others = {driver.id: driver.options for driver in self.by_id.values() if driver.session is not None}
-        found = {**expected, **others}
-        loop = circle(found)
-        while loop:
-            self.out.append(Note("error", f"the order of drivers is a circle, and disregarded: {' after '.join(loop)}"))
-            found.update((name, replace(found[name], after=(), before=())) for name in loop)
-            loop = circle(found)
-        return {name: found[name] for name in expected}
 
     def hello(self, session: int, name: str, options: Options, now: float) -> str:
         """Take a driver that has connected; return why not, or ""."""
@@ -174,14 +175,13 @@ class Drivers:
             return f"a driver {name!r} is connected already; give each an id of its own"
         if known is None and len(self.by_id) >= MOST_DRIVERS:
             return f"there are {MOST_DRIVERS} drivers already"
-        others = {driver.id: driver.options for driver in self.by_id.values() if driver.session is not None}
-        loop = circle({**others, name: options})
-        if name in loop:
-            return f"the order of drivers is a circle: {' after '.join(loop)}"
+        if name in (*options.after, *options.before):
+            return f"the order of drivers is a circle: {name} after {name}"
         driver = self.by_id.setdefault(name, Driver(name, options, now))
         driver.options, driver.session, driver.removed, driver.leaving, driver.failed = options, session, False, False, ""
         driver.retry_at = NEVER if driver.retry_at == FOREVER else driver.retry_at
         self._sessions[session] = name
+        self._reorder()
         self.out.append(DriverWelcome(session))
         self._stop(driver, now + self.stop_seconds, now)
         self.advance(now)
@@ -198,7 +198,8 @@ class Drivers:
         elif driver.phase == STOPPED:
             driver.stop_by = NEVER
         should = driver.may_run and now < self.until
-        driver.session, driver.number, driver.failed, driver.missing_since = None, 0, "", now
+        driver.session, driver.number, driver.failed = None, 0, ""
+        driver.missing_since = driver.away_since = now
         driver.set(MISSING, now)
         if should:
             driver.failures += 1
@@ -225,6 +226,7 @@ class Drivers:
             self._stopped(driver, now)
         else:
             driver.failures += 1
+            driver.stuck = message or "it does not say why"
             self._note("error", driver, f"did not stop: {message}")
         self.advance(now)
 
@@ -276,19 +278,20 @@ class Drivers:
             self._ended, self.until, self._announced, self.open = self.until, NEVER, NEVER, False
             for driver in self.by_id.values():
                 driver.failed, driver.retry_at = "", NEVER  # what matters was said; from now on it should not run
-        granted = self.until > NEVER and self._ending is None
+        granted = self.granted
         for driver in list(self.by_id.values()):
             self._overdue(driver, now)
             if driver.may_run and driver.epoch != self.epoch:
                 self._stop(driver, now + self.stop_seconds, now)
             elif driver.may_run and not granted:
-                if self._in_haste(now) or not any(other.runs(now) for other in self._after(driver)):
+                if self._in_haste(now) or not any(other.runs(now) for other in self.after(driver)):
                     # It stops when it is told to, and when its lease ends: whichever is first.
                     self._stop(driver, min(now, max(self.until, self._ended)) + self.stop_seconds, now)
             elif granted and self.cleared:
                 self._start_if_due(driver, now)
             if driver.phase == MISSING and now >= driver.stop_by and driver.id not in self._expected and (driver.removed or not granted):
                 del self.by_id[driver.id]
+                self._reorder()
         if granted and not self.open:
             self.open = all(driver.settled(now) for driver in self.by_id.values() if driver.options.pre_active)
 
@@ -321,7 +324,7 @@ class Drivers:
     def _start_if_due(self, driver: Driver, now: float) -> None:
         if driver.phase != STOPPED or driver.session is None or driver.leaving or now < driver.retry_at:
             return
-        if not all(other.settled(now) for other in self._before(driver)):
+        if not all(other.settled(now) for other in self.before(driver)):
             return
         driver.set(STARTING, now)
         driver.epoch = self.epoch
@@ -342,19 +345,20 @@ class Drivers:
             self.out.append(DriverOrder(driver.session, self._number, active, self.epoch, deadline))
 
     def _stopped(self, driver: Driver, now: float) -> None:
-        driver.stop_by = NEVER
+        driver.stop_by, driver.stuck = NEVER, ""
         driver.set(STOPPED, now)
         self.out.append(DriverMarker(driver.id, False))
 
     def _drop(self, driver: Driver, why: str, now: float) -> None:
         """Its time is over: by contract nothing of it runs any more."""
         driver.failures += 1
-        driver.message = why
+        driver.message, driver.stuck = why, f"no answer within {self.stop_seconds:g} s"
         self._note("error", driver, why)
         if driver.session is not None:
             self._sessions.pop(driver.session, None)
             self.out.append(DropDriver(driver.session, why))
-        driver.session, driver.number, driver.failed, driver.missing_since = None, 0, "", now
+        driver.session, driver.number, driver.failed = None, 0, ""
+        driver.missing_since = driver.away_since = now
         driver.set(MISSING, now)
 
     def _fail(self, driver: Driver, why: str, now: float) -> None:
@@ -382,16 +386,22 @@ class Drivers:
 
     # --- order and questions ----------------------------------------------------------------------------------------------
 
-    def _before(self, driver: Driver) -> Iterator[Driver]:
-        """Yield those that must be settled before it starts."""
-        for other in self.by_id.values():
-            if other.id in driver.options.after or driver.id in other.options.before:
-                yield other
+    def _reorder(self) -> None:
+        """Take the order that all of them ask for together."""
+        self._before, circles = order({driver.id: driver.options for driver in self.by_id.values()})
+        self._after = {name: tuple(other for other, before in self._before.items() if name in before) for name in self._before}
+        for circle in circles:
+            if circle not in self.circles:
+                self.out.append(Note("error", circle_text(circle)))
+        self.circles = circles
 
-    def _after(self, driver: Driver) -> Iterator[Driver]:
-        for other in self.by_id.values():
-            if driver.id in other.options.after or other.id in driver.options.before:
-                yield other
+    def before(self, driver: Driver) -> Iterator[Driver]:
+        """Yield those that must be settled before it starts."""
+        return (self.by_id[name] for name in self._before[driver.id])
+
+    def after(self, driver: Driver) -> Iterator[Driver]:
+        """Yield those that must have ended before it stops."""
+        return (self.by_id[name] for name in self._after[driver.id])
 
     def _of(self, session: int) -> Optional[Driver]:
         return self.by_id.get(self._sessions.get(session, ""))
@@ -399,7 +409,7 @@ class Drivers:
     def _note(self, level: str, driver: Driver, text: str) -> None:
         self.out.append(Note(level, f"driver {driver.id} {text}"))
 
-    def status(self, wall_offset: float) -> List[Dict[str, Any]]:
+    def status(self, now: float, wall_offset: float) -> List[Dict[str, Any]]:
         """Return what the API shows; ``wall_offset``: wall clock minus the node's clock."""
         return [
             {
@@ -408,7 +418,7 @@ class Drivers:
                 "connected": driver.session is not None,
                 "healthy": driver.healthy,
                 "epoch": driver.epoch or None,
-                "message": driver.failed or driver.message or None,
+                "message": trouble_of(driver, now) or driver.failed or driver.message or None,
                 "failures": driver.failures,
                 "last_change": round(driver.changed_at + wall_offset, 3),
                 "seconds": None if driver.took is None else round(driver.took, 3),

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Tuple
 
 from .documents import Change, Document
+from .driver_trouble import troubles
 from .drivers import Driver, Drivers
 from .events import (
     DriverDone,
@@ -55,6 +56,10 @@ class Driving:
     def take(self, event: Event, now: float) -> None:
         """Take an event of a driver."""
         self._handlers[type(event)](event, now)
+
+    def error(self, now: float) -> str:
+        """Return what drivers do to the service here, or would do to it if this node became active, or ""."""
+        return "; ".join(troubles(self.drivers, self.node.leading is not None, now))
 
     # --- becoming active --------------------------------------------------------------------------------------------------
 
@@ -141,6 +146,8 @@ class Driving:
             state.cleared = leading.epoch.number
             state.store(meta={"cleared": state.cleared})
             self.node.out.append(DriversCleared())
+        if leading.serving(now) and not drivers.pre_active():
+            drivers.open = True  # one that is added from now on is no reason to end the service
         waited_for, leading.pre_active, leading.waits_for = leading.waits_for, drivers.pre_active(), drivers.waited_for(now)
         if waited_for and not leading.waits_for:
             leading.advance(now)
