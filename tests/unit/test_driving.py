@@ -155,6 +155,77 @@ def test_the_api_waits_for_a_pre_active_driver(cluster, drivers, tmp_path):
     assert running(runs) == [second.name]
 
 
+@pytest.fixture
+def watched(tmp_path):
+    """Two nodes that are told which drivers to expect by the files in a directory; none is there yet."""
+    folder = tmp_path / "drivers"
+    folder.mkdir()
+    with Cluster(tmp_path, 2, dcs="local", options=["--driver-stop", STOP, "--drivers-dir", str(folder)]) as cluster:
+        yield cluster, folder / "db.json"
+
+
+def error_of(node):
+    return node.status()["error"] or ""
+
+
+def test_a_pre_active_driver_that_is_not_there_is_said_before_it_is_needed_until_a_person_has_it_forgotten(watched):
+    cluster, file = watched
+    first = cluster.active()
+    second = other(cluster, first)
+    file.write_text(json.dumps({"type": "program", "pre_active": True}))
+    until(lambda: "if this node becomes active, the VIP and the API wait for it" in error_of(second), "the passive says it")
+    until(lambda: "driver db is not connected" in error_of(first), "and the active")
+    assert not second.probe("/health") and "baton_trouble 1" in requests.get(second.url + "/metrics", timeout=10).text
+    file.unlink()
+    until(lambda: "db.json is gone: driver db is still expected" in error_of(second), "a file that is gone is not one that was removed")
+    second.kill()
+    second.start()
+    assert "db.json is gone: driver db is still expected" in error_of(second), "also after a restart"
+    file.write_text('{"type": "prog')
+    until(lambda: "what it said before of driver db counts" in error_of(second), "nor is half of one")
+    file.unlink()
+    second.process.send_signal(signal.SIGHUP)
+    until(lambda: not error_of(second), "now it was removed")
+    assert second.call("GET", "/system/drivers").json() == [] and "driver db" in error_of(first)
+
+
+def test_the_api_waits_for_a_pre_active_driver_whose_file_is_away_for_a_moment(watched, tmp_path):
+    cluster, file = watched
+    first = cluster.active()
+    second = other(cluster, first)
+    file.write_text(json.dumps({"type": "program", "pre_active": True}))
+    until(lambda: second.call("GET", "/system/drivers").json(), "it is expected")
+    file.parent.rename(file.parent.with_name("elsewhere"))
+    until(lambda: "still expected: db" in error_of(second), "the directory is missed")
+    cluster.call(first, "POST", "/system/switch", json={})
+    until(lambda: _refused(second, cluster), "it leads, but does not serve")
+    it = Driver(second, tmp_path, name="db", pre_active=True).start()
+    try:
+        until(lambda: second.probe("/active"), "serves")
+        assert running(tmp_path / "service.log") == [second.name]
+    finally:
+        it.stop()
+
+
+def test_drivers_whose_order_is_a_circle_run_and_it_is_said(watched, tmp_path):
+    cluster, file = watched
+    first = cluster.active()
+    made = []
+    for name, after in (("a", "b"), ("b", "a"), ("web", "b")):
+        options = {"type": "script", "start": "true", "stop": "true", "after": [after]}
+        file.with_name(f"{name}.json").write_text(json.dumps(options))
+    circle = "the order of the drivers a, b is a circle, and disregarded among them"
+    until(lambda: circle in error_of(first), "it is said")
+    try:
+        for name, after in (("web", "b"), ("b", "a"), ("a", "b")):
+            made.append(Driver(first, tmp_path, name=name, start="true", stop="true", after=[after]).start())
+        until(lambda: all(driver.state() == "active" for driver in made), "all run")
+        assert circle in error_of(first) and first.log.read_text().count(circle) == 1
+    finally:
+        for driver in made:
+            driver.stop()
+
+
 def _refused(node, cluster):
     answer = cluster.call(node, "POST", "/profiles", json={"Name": "p"})
     return answer.json()["detail"] if answer.status_code == 503 and "drivers" in answer.text else None

@@ -22,7 +22,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Awaitable, Callable, Dict, List, Optional, Sequence, Set
+from typing import Any, Awaitable, Callable, Collection, Dict, List, Optional, Sequence, Set
 
 from . import settings as settings_module
 from .adapters import guard, owner, systemd
@@ -30,8 +30,9 @@ from .adapters.aio import AIOHTTP_ERROR, aiohttp, unhandled
 from .adapters.certificates import Certificates, Files
 from .adapters.data_lock import claim
 from .adapters.dcs import LocalStore, ManualStore, RecordStore
+from .adapters.driver_files import DriverFiles
 from .adapters.driver_links import PATH as DRIVER_PATH
-from .adapters.driver_links import DriverLinks, expected
+from .adapters.driver_links import DriverLinks
 from .adapters.durable import make_directory, write_durably
 from .adapters.etcd import EtcdStore
 from .adapters.etcd_gateway import Options as EtcdOptions
@@ -51,7 +52,6 @@ from .adapters.sqlite import DataDirectory, Writer, distrust, load, write_snapsh
 from .core import access
 from .core import events as ev
 from .core.config import NodeConfig
-from .core.driver_options import Options as DriverOptions
 from .core.node import Node
 from .core.problem import Problem
 from .core.vip import two_holders_bound
@@ -65,6 +65,8 @@ SWITCH_SECONDS = 0.0005  # a writer whose fsync has ended must not wait 5 ms for
 GARBAGE_THRESHOLD = 20_000  # new objects before a look for garbage: there is little, and most of what a request makes is gone by then
 EXPIRY_DAYS = 21  # before a certificate's end from which on the journal says so every day
 STOP_SECONDS = 5.0  # for handing over when told to end
+LOOK_FOR_DRIVERS = 2.0  # seconds between looks at the files of drivers
+GONE_SECONDS = 1.0  # for which a file is gone after SIGHUP that was removed: an editor's moment is shorter
 LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
@@ -105,17 +107,19 @@ class Daemon:
         self.links = Links(
             settings.node_id, self.process, tokens, tls, self.tell, self.resolver
         )  # fmt: skip
-        self.drivers = DriverLinks(settings.run_dir, settings.node_id, settings.driver_stop, self._from_driver)
+        self.drivers = DriverLinks(settings.run_dir, settings.node_id, settings.driver_stop, self.tell)
+        self.driver_files = DriverFiles(settings.drivers_dir, settings.data_dir / "drivers.json")
+        self.files_thread = ThreadPoolExecutor(1, "baton-drivers")  # one look at a time
         self.guard = self._guard()
         self.service = Service(self.node, self.tell, boottime)
         self.service.dcs = lambda: self.store.reachable
         if self.guard is not None:
             self.service.vip, self.service.vip_trouble = self.guard.status, self.guard.trouble
+        self.service.driver_files = lambda: self.driver_files.troubles
         self.stopping = asyncio.Event()
         self.exit_code = 0
         self._flush_due = False
         self._copying: Set[str] = set()
-        self._expected: Dict[str, DriverOptions] = {}
         self._commands: Dict[type, Callable[[Any], None]] = {
             ev.Store: self._write, ev.Checkpoint: self._write, ev.Send: self._send, ev.SendBack: self._send_back, ev.Connect: self._connect,
             ev.Disconnect: lambda c: self.links.disconnect(c.node), ev.Renounce: self._renounce, ev.ReadRecord: self._read_record,
@@ -462,14 +466,23 @@ class Daemon:
             running, s.timing.lease + s.driver_stop,
         )  # fmt: skip
 
-    def _from_driver(self, event: ev.Event) -> None:
-        if isinstance(event, ev.DriverHello):
-            self._expect_drivers()  # what is configured may have changed
-        self.tell(event)
+    async def _look_for_drivers(self) -> None:
+        """Notice which drivers are configured, and when a file of theirs is gone or damaged."""
+        while self.settings.drivers_dir is not None:
+            await asyncio.sleep(LOOK_FOR_DRIVERS)
+            await self._look_for_drivers_once()
 
-    def _expect_drivers(self) -> None:
-        self._expected = expected(self.settings.drivers_dir, self._expected)
-        self.tell(ev.DriversExpected(self._expected))
+    async def _look_for_drivers_once(self, forget: Collection[str] = ()) -> None:
+        if await self.loop.run_in_executor(self.files_thread, self.driver_files.look, forget):
+            self.tell(ev.DriversExpected(self.driver_files.drivers))
+
+    async def _forget_drivers(self) -> None:
+        """A person said that what stands in the directory now is what is meant: forget those whose file is gone, and not for a moment."""
+        await self._look_for_drivers_once()
+        gone = tuple(self.driver_files.gone)
+        if gone:
+            await asyncio.sleep(GONE_SECONDS)
+            await self._look_for_drivers_once(gone)
 
     async def _drop_vip(self, client: GuardClient) -> None:
         await client.drop()
@@ -491,10 +504,11 @@ class Daemon:
         return None if s.insecure else make(Files(s.tls_cert, s.tls_key, s.tls_ca, s.tls_crl))
 
     def _reload(self) -> None:
-        """SIGHUP: use the certificates and the secret that stand in the files now, for every connection from here on.
+        """SIGHUP: use the certificates and the secret that stand in the files now, for every connection from here on, and the drivers.
 
         No write is disturbed.
         """
+        self.loop.create_task(self._forget_drivers())
         try:
             tokens = settings_module.ha_tokens(self.settings, _make_secret)
             revoked = self.certificates.reload()
@@ -507,7 +521,6 @@ class Daemon:
             self._keep_notice()
         LOG.info("certificates and secret reloaded")
         self._look_at_certificates()
-        self._expect_drivers()
         if revoked:
             LOG.info("the list of revoked certificates has changed: every link is made anew")
             self.loop.create_task(self.links.renew())
@@ -548,7 +561,8 @@ class Daemon:
             await self.drivers.start()
         except OSError as error:
             raise Problem(400, "bad_setting", f"--run-dir (BATON_RUN_DIR): can't use {self.settings.run_dir}: {error.strerror}") from None
-        self._expect_drivers()
+        self.driver_files.look()
+        self.tell(ev.DriversExpected(self.driver_files.drivers))
         await self.store.start(lambda version, record: self.tell(ev.RecordRead(version, record, watched=True)))
 
         async def snapshot(request: Any) -> Any:
@@ -570,7 +584,7 @@ class Daemon:
                 self.links.connect(url)
         tasks = [self.loop.create_task(self._tick()), self.loop.create_task(self._admin_token())]
         tasks += [self.loop.create_task(self._watchdog()), self.loop.create_task(self._collect_contents())]
-        tasks.append(self.loop.create_task(self._watch_certificates()))
+        tasks += [self.loop.create_task(self._watch_certificates()), self.loop.create_task(self._look_for_drivers())]
         systemd.notify("READY=1")
         await self.stopping.wait()
         systemd.notify("STOPPING=1")

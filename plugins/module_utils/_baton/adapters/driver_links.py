@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Callable, Deque, Dict, Optional
 
 from ..core import events as ev
-from ..core.driver_options import NAMES, Options, read_name, read_options
+from ..core.driver_options import Options, read_name, read_options
 from ..core.problem import Problem
 from .aio import aiohttp, web
 from .durable import write_durably
@@ -212,28 +212,6 @@ class DriverLinks:
             del self._sessions[session.number]
             session.refuse("its marker can't be made; the journal of batond says why")
             asyncio.get_running_loop().call_soon(self._tell, ev.DriverGone(session.number))
-
-
-def expected(directory: Optional[Path], before: Dict[str, Options]) -> Dict[str, Options]:
-    """Return the drivers that are configured in ``directory``, a JSON file each; for what can't be read, what was expected ``before``."""
-    found: Dict[str, Options] = {}
-    try:
-        paths = sorted(directory.glob("*.json")) if directory is not None else []
-    except OSError as error:
-        LOG.warning("can't look for drivers in %s: %s", directory, error.strerror)
-        return before
-    for path in paths:
-        try:
-            given = json.loads(path.read_text())
-            if not isinstance(given, dict):
-                raise ValueError("not an object")
-            options = read_options({name: value for name, value in given.items() if name in NAMES})
-            found[read_name(given.get("id", path.stem))] = options
-        except (OSError, ValueError, Problem) as error:
-            LOG.warning("the driver in %s can't be read: %s", path, error.detail if isinstance(error, Problem) else error)
-            if path.stem in before:
-                found[path.stem] = before[path.stem]
-    return found
 
 
 def _is_local(request: Any) -> bool:
