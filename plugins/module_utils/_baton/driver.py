@@ -44,7 +44,8 @@ class Driver:
     """What your service is. ``id`` and options: see docs/driver-protocol.md. ValueError when one is wrong.
 
     ``epoch`` is the fencing token of the reign. ``deadline`` (seconds of CLOCK_BOOTTIME): until when what is going on may go on,
-    the start and the running service, or the stop before ``kill`` is called. ``node`` is the name of this node.
+    the start and the running service, or the stop before ``kill`` is called. ``node`` is the name of this node. ``ending``: the process
+    was told to end, and does when its stop returns, with all that goes on in the background.
     """
 
     check_every = 2.0  # seconds between checks, while active; 0: none
@@ -60,6 +61,7 @@ class Driver:
         self.epoch = 0
         self.deadline = 0.0
         self.node = ""
+        self.ending = False
 
     async def trigger(self, is_active: bool) -> Optional[str]:
         """Start or stop the service; return when that is done, perhaps with a message. Any exception means that it failed.
@@ -265,7 +267,7 @@ class _Session:
     def _do(self, actions: List[contract.Action]) -> None:
         """Carry out, and let everybody see how things are now."""
         now, c = boottime(), self.contract
-        self.driver.epoch, self.driver.deadline = c.epoch, c.until
+        self.driver.epoch, self.driver.deadline, self.driver.ending = c.epoch, c.until, c.ending
         for action in actions:
             if isinstance(action, contract.Trigger):
                 LOG.info("starting, epoch %d" if action.active else "stopping: %s", c.epoch if action.active else c.reason)

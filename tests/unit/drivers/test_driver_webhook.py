@@ -5,7 +5,7 @@
 import threading
 
 import pytest
-from fake_batond import wait_for
+from fake_batond import boottime, wait_for
 
 from support.scripted_server import Answer, ScriptedServer
 
@@ -24,7 +24,9 @@ def test_it_is_told_of_each_change(begin, tmp_path):
             "token_file": str(tmp_path / "token"),
         }
         process, connection = begin(file)
-        assert connection.start(epoch=7)["message"] == "the webhook answered 204"
+        assert connection.start(epoch=7)["message"] == "the webhook is called"
+        process.says("the webhook answered 204")
+        wait_for(lambda: len(server.requests) == 2, "the second call")
         assert [(body["id"], body["node"], body["active"], body["epoch"]) for body in bodies(server)] == [
             ("it", "n1", False, 0),
             ("it", "n1", True, 7),
@@ -33,26 +35,28 @@ def test_it_is_told_of_each_change(begin, tmp_path):
         assert (request.method, request.path) == ("POST", "/hook?key=secret-key")
         assert (request.headers["Authorization"], request.headers["X-Site"]) == ("Bearer secret-token", "a")
         assert request.json["at"] > 1_700_000_000
-    assert connection.stop()["message"].startswith("the webhook was not reached: ")
+    assert connection.stop()["ok"]
+    process.says("the webhook was not reached: ")
     assert "secret" not in process.log
 
 
 def test_a_hook_that_fails_is_only_a_message_and_is_tried_again(begin):
     with ScriptedServer(Answer(204), Answer(503), Answer(204)) as server:
         process, connection = begin({"type": "webhook", "url": server.url})
-        answer = connection.start()
-        assert (answer["ok"], answer["message"]) == (True, "the webhook answered 503; it is tried again")
+        wait_for(lambda: len(server.requests) == 1, "the call of the first stop")
+        assert connection.start()["ok"]
         wait_for(lambda: len(server.requests) == 3, "another attempt")
-        process.says("the webhook was called after all")
+        process.says("the webhook answered 503")
         assert [body["active"] for body in bodies(server)] == [False, True, True]
 
 
 def test_what_is_past_is_not_told_again(begin):
     with ScriptedServer(Answer(204), Answer(503), Answer(204)) as server:
         _process, connection = begin({"type": "webhook", "url": server.url})
-        connection.start()
-        connection.stop()
-        connection.start(epoch=2)
+        for number, order in enumerate((connection.start, connection.stop, lambda: connection.start(epoch=2)), 1):
+            wait_for(lambda number=number: len(server.requests) == number, "the call before")
+            order()
+        wait_for(lambda: len(server.requests) == 4, "the last call")
         assert [(body["active"], body["epoch"]) for body in bodies(server)[1:]] == [(True, 1), (False, 1), (True, 2)]
 
 
@@ -75,7 +79,56 @@ def test_a_hook_that_is_not_there(required, begin):
     assert "secret" not in process.log
 
 
-def test_a_hook_that_hangs_does_not_keep_a_stop_waiting(begin):
+@pytest.fixture
+def hanging():
+    """A hook that answers when told to."""
+    release = threading.Event()
+
+    def hang(_request):
+        release.wait(20)
+        return Answer(204)
+
+    with ScriptedServer(*[hang] * 9) as server:
+        server.release = release.set
+        yield server
+        release.set()
+
+
+def test_nothing_waits_for_a_hook_that_hangs(begin, hanging):
+    process, connection = begin({"type": "webhook", "url": hanging.url, "timeout": 60})
+    assert connection.start()["ok"] and connection.stop(seconds=2)["ok"] and connection.start(epoch=2)["ok"]
+    assert "answered" not in process.log, "the orders were carried out before"
+    wait_for(lambda: bodies(hanging) and bodies(hanging)[-1]["epoch"] == 2, "it is called all the same")
+
+
+def test_a_driver_that_ends_has_its_last_word_but_does_not_wait_for_long(begin, hanging):
+    process, connection = begin({"type": "webhook", "url": hanging.url, "timeout": 60})
+    connection.start()
+    wait_for(lambda: [body["active"] for body in bodies(hanging)] == [False, True], "both calls")
+    assert process.terminate() == 0
+    assert bodies(hanging)[-1]["active"] is False
+
+
+def test_a_required_hook_may_take_longer_than_a_lease(batond, launch):
+    release = threading.Event()
+
+    def slow(_request):
+        release.wait(20)
+        return Answer(204)
+
+    with ScriptedServer(Answer(204), slow) as server:
+        launch({"type": "webhook", "url": server.url, "required": True}, batond.environment)
+        connection = batond.connected()
+        assert connection.stop()["ok"]
+        first_lease = boottime() + 2
+        number = connection.order(True, seconds=2)
+        connection.lease()
+        wait_for(lambda: len(server.requests) == 2 and boottime() > first_lease, "the call, and the end of the lease in which it began")
+        release.set()
+        assert connection.answered(number) == {"type": "done", "number": number, "ok": True, "message": "the webhook answered 204"}
+
+
+def test_a_required_hook_that_hangs_does_not_keep_a_stop_for_longer_than_there_is_time(begin):
     release = threading.Event()
 
     def hang(_request):
@@ -83,7 +136,7 @@ def test_a_hook_that_hangs_does_not_keep_a_stop_waiting(begin):
         return Answer(204)
 
     with ScriptedServer(Answer(204), Answer(204), hang) as server:
-        process, connection = begin({"type": "webhook", "url": server.url, "timeout": 60})
+        process, connection = begin({"type": "webhook", "url": server.url, "timeout": 60, "required": True})
         connection.start()
         assert connection.stop(seconds=2)["ok"]
         release.set()

@@ -18,37 +18,47 @@ from .config import Config
 
 LOG = logging.getLogger("baton.driver")
 AGAIN = (1.0, 2.0, 4.0, 8.0)  # seconds
+LAST_WORD = 0.5  # seconds that a driver which ends waits for an answer that nobody needs
 
 
 class WebhookDriver(BuiltIn):
-    """Only with ``required`` does a hook that fails fail the start; it never fails a stop, or the service would be killed for it."""
+    """Only with ``required`` does an order wait for the answer, and a hook that fails fail the start; it never fails a stop.
+
+    A start may wait for as long as ``timeout`` says: it is cancelled when the lease ends, which is renewed meanwhile.
+    """
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        self._again: Optional["asyncio.Task[None]"] = None
+        self._telling: Optional["asyncio.Task[None]"] = None
 
     async def trigger(self, is_active: bool) -> Optional[str]:
-        if self._again is not None:
-            self._again.cancel()  # it is about a state of the past
+        if self._telling is not None:
+            self._telling.cancel()  # it is about a state of the past
         members = self.config.members
         body = {"id": self.id, "node": self.node, "active": is_active, "epoch": self.epoch, "at": int(time.time())}
+        if not members["required"]:
+            self._telling = asyncio.get_running_loop().create_task(self._tell(body))
+            if self.ending:
+                await asyncio.wait([self._telling], timeout=min(LAST_WORD, max(0.0, self.remaining())))
+            return "the webhook is called"
+        if is_active:
+            return await self._call(body, members["timeout"])
         try:
             return await self._call(body, max(0.1, min(members["timeout"], self.remaining() - 0.2)))
         except Failed as failed:
-            if members["required"] and is_active:
-                raise
-            self._again = asyncio.get_running_loop().create_task(self._repeat(body))
+            self._telling = asyncio.get_running_loop().create_task(self._tell(body, failed))
             return f"{failed}; it is tried again"
 
-    async def _repeat(self, body: Dict[str, Any]) -> None:
-        why: object = ""
-        for pause in AGAIN:
+    async def _tell(self, body: Dict[str, Any], why: object = None) -> None:
+        """Call until it is answered well, a few times; ``why``: it was called in vain already."""
+        for pause in AGAIN if why else (0.0, *AGAIN):
             await asyncio.sleep(pause)
             try:
-                LOG.info("the webhook was called after all: %s", await self._call(body, self.config.members["timeout"]))
+                LOG.info("%s", await self._call(body, self.config.members["timeout"]))
                 return
             except Failed as failed:
                 why = failed
+                LOG.warning("%s", failed)
         LOG.error("the webhook is not called again: %s", why)
 
     async def _call(self, body: Dict[str, Any], timeout: float) -> str:
