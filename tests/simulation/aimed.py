@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import itertools
 import random
+import tempfile
+from pathlib import Path
 
 from baton.core import events as ev
 from baton.core.documents import Change
+from baton.core.driver_options import Options
 from baton.core.events import Outcome
 from baton.core.messages import Ack, Append
 from baton.core.twins import NOT_YET
@@ -28,8 +31,8 @@ def aimed(schedule):
 class Scene:
     """A cluster that is up, and a client whose every acknowledged write is looked for at the end."""
 
-    def __init__(self, seed, nodes=2, shared=True, start=None, trouble=None, drivers=False, **config):
-        """``start``: how many of the nodes are started, None for all."""
+    def __init__(self, seed, nodes=2, shared=True, start=None, trouble=None, drivers=False, calm=False, **config):
+        """``start``: how many of the nodes are started, None for all. ``calm``: drivers have no troubles of their own."""
         self.dice = random.Random(f"aimed {seed}")
         number = seed * 5 + 2 * drivers  # see has_drivers
         self.world = World(number, nodes, shared, trouble or Trouble(), **config)
@@ -39,6 +42,8 @@ class Scene:
         self.hosts = [self.world.hosts[f"n{number}"] for number in range(1, nodes + 1)]
         for host in self.hosts:
             host.rate = 1 + self.dice.uniform(-0.05, 0.05)
+            if calm:
+                host.drivers.troubles = 0.0
         first = self.hosts[0]
         first.start()
         if not shared:
@@ -67,6 +72,10 @@ class Scene:
 
         self.expect(joined, f"{[host.name for host in hosts]} are not in sync")
         self.run(0.5)  # and know it
+
+    def quiet(self, host):
+        """Wait until ``host`` changes nothing in the record, so that it takes an order."""
+        self.expect(lambda: host.node.leading is not None and host.node.leading.swap is None, f"{host.name} comes to no end")
 
     def alone(self, host, most=25):
         self.expect(lambda: host.node.record.in_sync == (host.node.me,), f"{host.name} is not alone in sync", most)
@@ -899,6 +908,91 @@ def drivers_that_a_passive_knows_of_but_not_that_it_is_committed(seed):
     scene.world.drops = untold
     n1.start()
     scene.run(14)
+
+
+@aimed
+def a_driver_that_dies_before_or_in_a_hand_over(seed):
+    """What it leaves is killed late, within the reserve that batond keeps; its process comes back after that."""
+    scene = Scene(seed, 2, drivers=True, calm=True)
+    n1, n2 = scene.hosts
+    services = n1.drivers.services.values()
+    scene.expect(lambda: all(service.running and service.active_in > 0 for service in services), "its drivers do not start")
+    service = scene.dice.choice(list(services))
+    before = scene.dice.random() < 0.5
+    if before:
+        n1.drivers.cut(service)
+        scene.run(scene.dice.uniform(0, 0.5))
+    scene.quiet(n1)
+    answers = scene.order(n1, "switch", node="n2")
+    if not before:
+        scene.expect(lambda: service.stopping, "it is not told to stop", 10)
+        scene.run(scene.dice.uniform(0, 0.3))
+        if service.stopping and service.session is not None:
+            n1.drivers.cut(service)
+    scene.expect(lambda: answers, "the switch does not end")
+    scene.expect(lambda: n2.drivers.services[service.name].running, "it does not run on n2")
+
+
+def _damage(scene, host, name):
+    """Take a driver's file, or all of them, away, or leave half of one."""
+    folder = host.drivers.folder
+    what = scene.dice.choice(("away", "half", "folder", "never right"))
+    if what == "away":
+        (folder / "drivers" / f"{name}.json").unlink()
+    elif what == "folder":
+        (folder / "drivers").rename(folder / "elsewhere")
+    else:
+        host.drivers.write_file(name, 0.5)
+    if what == "never right":
+        (folder / "kept.json").unlink()
+
+
+@aimed
+def a_file_that_is_away_when_the_role_comes(seed):
+    """The file of a driver for which the VIP waits is away or half written, perhaps over a restart: the VIP waits all the same."""
+    scene = Scene(seed, 2, drivers=True, calm=True)
+    n1, n2 = scene.hosts
+    with tempfile.TemporaryDirectory() as folder:
+        n2.drivers.keep_files(Path(folder))
+        n2.crash()
+        n2.start()
+        scene.in_sync(n1, n2)
+        db = n2.drivers.services["db"]
+        db.away = True
+        if db.session is not None:
+            n2.drivers.cut(db)
+        _damage(scene, n2, "db")
+        if scene.dice.random() < 0.5 or not (Path(folder) / "kept.json").exists():
+            n2.crash()
+            n2.start()
+            scene.in_sync(n1, n2)
+        else:
+            n2.drivers.look_at_files()
+        scene.run(scene.dice.uniform(0, 1))
+        scene.quiet(n1)
+        scene.ordered(n1, "switch", node="n2")
+        scene.run(12)
+        db.away = False
+        scene.expect(lambda: n2.node.serving(n2.clock()), "n2 does not serve although its driver is there")
+
+
+@aimed
+def drivers_whose_order_is_a_circle(seed):
+    """Each file is right, but together they ask for what can't be: all start, and the service comes."""
+    scene = Scene(seed, 2, drivers=True, calm=True)
+    n1, n2 = scene.hosts
+    services = n2.drivers.services
+    n2.drivers.configured = scene.dice.random() < 0.5
+    n2.crash()
+    services["db"].options = Options(pre_active=True, after=("web",))
+    n2.start()
+    scene.in_sync(n1, n2)
+    scene.run(3)
+    scene.quiet(n1)
+    scene.ordered(n1, "switch", node="n2")
+    epoch = scene.world.store.record.epoch.number
+    scene.expect(lambda: {service.active_in for service in services.values()} == {epoch}, "they wait for each other")
+    scene.expect(lambda: n2.node.serving(n2.clock()), "n2 does not serve")
 
 
 @aimed

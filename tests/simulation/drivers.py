@@ -8,12 +8,17 @@ twice on one, and the VIP is taken only when those that it waits for are active.
 
 from __future__ import annotations
 
+import json
+import logging
 import random
 
+from baton.adapters.driver_files import DriverFiles
 from baton.core import events as ev
 from baton.core.driver_options import Options
 
 STOP = 3.0  # seconds: D
+LATE = 0.4  # seconds by which systemd may kill too late what a dead driver has left
+logging.getLogger("baton.drivers").addHandler(logging.NullHandler())  # what is wrong with files is known here
 
 
 class Service:
@@ -24,16 +29,20 @@ class Service:
         self.session = None
         self.running = False
         self.stopping = False
+        self.away = False  # its process does not come
         self.lease = self.end = 0.0
         self.heard = 0.0  # when the last order arrives
         self.active_in = -1  # the last epoch in which it was active
         self.work = 0  # starts and stops are numbered: one that was overtaken does not end
 
-    def stop(self, end, then):
-        """Stop until ``end`` on this host's clock, or sooner if that was promised; ``then`` is called when nothing runs any more."""
+    def stop(self, end, then, killed=False):
+        """Stop until ``end`` on this host's clock, or sooner if that was promised; ``then`` is called when nothing runs any more.
+
+        ``killed``: what is left of a dead process may outlive the end of a stop that was going on, but never that of the lease.
+        """
         clock = self.drivers.host.clock()
         if self.running:
-            end = min(end, self.lease + STOP, self.end if self.stopping else end)
+            end = min(end, self.lease + STOP, self.end if self.stopping and not killed else end)
         self.work += 1
         work, self.stopping, self.end = self.work, True, end
         # Half of them take all the time that there is.
@@ -60,12 +69,38 @@ class HostDrivers:
             "web": Service(self, "web", Options(after=("db",), on_failure=policy, retries=1, start_seconds=5.0)),
         }
         self.configured = random.Random(f"configured {seed}").random() < 0.5  # else nobody knows of them before they connect
+        self.folder = self.files = None  # with files of its own: where, and what batond knows of them
         self.sessions = 0
         self.troubles = random.Random(f"driver troubles {seed}").choice((0.0, 0.02, 0.2))
         self._look()
 
     def after(self, seconds, action):
         self.host.world.after(seconds, action)
+
+    # --- files ---
+
+    def keep_files(self, folder):
+        """From the next start on, batond reads from files which drivers to expect."""
+        self.configured, self.folder = True, folder
+        (folder / "drivers").mkdir(parents=True)
+        for name in self.services:
+            self.write_file(name)
+
+    def write_file(self, name, share=1.0):
+        text = json.dumps({"type": "program", **self.services[name].options.to_json()})
+        (self.folder / "drivers" / f"{name}.json").write_text(text[: int(len(text) * share)])
+
+    def expected(self):
+        """Return the drivers that a batond expects which has just started."""
+        if self.folder is None:
+            return {service.name: service.options for service in self.services.values()}
+        self.files = DriverFiles(self.folder / "drivers", self.folder / "kept.json")
+        self.files.look()
+        return self.files.drivers
+
+    def look_at_files(self):
+        if self.host.node is not None and self.files.look():
+            self.host.give(ev.DriversExpected(self.files.drivers))
 
     # --- the daemon comes and goes ---
 
@@ -80,7 +115,7 @@ class HostDrivers:
         def come():
             if self.host.life != life or self.host.node is None or service.session is not None:
                 return
-            if service.stopping or service.running:
+            if service.stopping or service.running or service.away:
                 self.after(0.1, come)
                 return
             self.sessions += 1
@@ -165,7 +200,7 @@ class HostDrivers:
     def drop(self, command):
         for service in self.services.values():
             if service.session == command.session:
-                self._cut(service)
+                self.cut(service)
 
     def mark(self, command):
         (self.markers.add if command.running else self.markers.discard)(command.driver)
@@ -185,7 +220,7 @@ class HostDrivers:
             if service.running and not service.stopping and clock >= service.lease:
                 self._lease_ended(service)
             elif service.session is not None and self.dice.random() < self.troubles / 40:
-                self._cut(service)
+                self.cut(service)
         self.after(0.05, self._look)
 
     def _lease_ended(self, service):
@@ -199,9 +234,9 @@ class HostDrivers:
 
         service.stop(service.lease + STOP, then)
 
-    def _cut(self, service):
+    def cut(self, service):
         """The driver's process died, or its connection broke: its unit stops what is left, and it comes again."""
         session, service.session = service.session, None
-        service.stop(self.host.clock() + STOP, lambda: None)
+        service.stop(self.host.clock() + STOP + LATE, lambda: None, killed=True)
         self.host.give(ev.DriverGone(session))
         self._connect(service)

@@ -22,6 +22,7 @@ importlib.import_module("conftest")  # makes the package ``baton`` importable
 
 importlib.import_module("simulation.aimed_vip")
 
+from baton.adapters import driver_files  # noqa: E402
 from baton.core import (  # noqa: E402
     able,
     client_leases,
@@ -48,6 +49,7 @@ from baton.core import (  # noqa: E402
     swaps,
     twins,
 )
+from baton.core.driver_options import Options  # noqa: E402
 from simulation.aimed import SCHEDULES  # noqa: E402
 from simulation.schedule import Schedule  # noqa: E402
 from simulation.world import has_drivers  # noqa: E402
@@ -484,6 +486,64 @@ def a_driver_is_started_before_it_has_stopped():
         original(self, driver, now)
 
     return replaced(drivers.Drivers, "_start_if_due", start_if_due)
+
+
+@seen_in("a_driver_that_dies_before_or_in_a_hand_over")
+def systemd_is_believed_to_kill_in_time():
+    return replaced(drivers, "LATE", 0.0)
+
+
+@seen_in("a_driver_that_dies_before_or_in_a_hand_over")
+def a_driver_that_dies_in_a_stop_has_the_time_of_that_stop():
+    original = drivers.Drivers.gone
+
+    def gone(self, session, now):
+        driver = self._of(session)
+        stop_by = driver.stop_by if driver is not None and driver.phase == drivers.STOPPING else None
+        original(self, session, now)
+        if stop_by is not None:
+            driver.stop_by = stop_by
+
+    return replaced(drivers.Drivers, "gone", gone)
+
+
+class _Everybody:
+    def __contains__(self, name):
+        return True
+
+
+@seen_in("a_file_that_is_away_when_the_role_comes")
+def a_file_that_is_gone_was_removed():
+    original = driver_files.DriverFiles.look
+    return replaced(driver_files.DriverFiles, "look", lambda self, forget=(): original(self, _Everybody()))
+
+
+@seen_in("a_file_that_is_away_when_the_role_comes")
+def what_files_said_is_forgotten_over_a_restart():
+    return replaced(driver_files.DriverFiles, "_read_kept", lambda self: {})
+
+
+@seen_in("a_file_that_is_away_when_the_role_comes")
+def half_a_file_says_that_nobody_waits():
+    original = driver_files._read
+
+    def read(path):
+        try:
+            return original(path)
+        except driver_files._Unreadable as error:
+            error.guess = Options()
+            raise
+
+    return replaced(driver_files, "_read", read)
+
+
+@seen_in("drivers_whose_order_is_a_circle")
+def a_circle_counts_as_an_order():
+    def order(options):
+        before = {name: tuple(other for other in item.after if other in options) for name, item in options.items()}
+        return before, []
+
+    return replaced(drivers, "order", order)
 
 
 @seen_in("drivers_that_a_passive_knows_of_but_not_that_it_is_committed")

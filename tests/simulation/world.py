@@ -191,7 +191,7 @@ class Host:
             self.give(ev.VipHealth(self.unable))
         if self.drivers is not None:
             if self.drivers.configured:
-                self.give(ev.DriversExpected({service.name: service.options for service in self.drivers.services.values()}))
+                self.give(ev.DriversExpected(self.drivers.expected()))
             self.drivers.connect()
         for other in world.hosts.values():
             if other is not self:
