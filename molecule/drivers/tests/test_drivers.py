@@ -218,6 +218,31 @@ def test_a_killed_driver_takes_its_service_with_it_and_starts_it_again(active, s
     assert batonctl(active, "ha status")["epoch"] == epoch, "nobody had to take over for it"
 
 
+def test_a_killed_driver_whose_service_ignores_sigterm_is_no_reason_to_run_it_twice(active, settled, watch):
+    other, began = other_than(active), boottime()
+    kill = "systemctl kill -s KILL --kill-whom=main baton-driver@singleton"
+    host_of(active).check_output(f"{kill} && {SETTINGS} batonctl ha switch --to {other}")
+    assert settled() == other
+    assert not [line for line in script_log() if line[0] >= began and line[1] == active], "nobody ran its stop: systemd killed it"
+    (started, where), *_more = starts_after(began)
+    assert where == other and watch.last_seen("singleton-work", active) < started
+
+
+def test_a_driver_that_is_killed_while_it_stops_leaves_nothing_behind(active, settled):
+    node = host_of(active)
+    pid = node.check_output("pgrep -x singleton-work")
+    # A stop that hangs, so that there is a moment in which to kill it.
+    node.check_output("cp /usr/local/bin/singleton /root/singleton && printf '#!/bin/sh\\nsleep 60\\n' >/usr/local/bin/singleton")
+    try:
+        node.check_output("systemctl stop --no-block baton-driver@singleton && sleep 0.3")
+        node.check_output("systemctl kill -s KILL --kill-whom=main baton-driver@singleton")
+        # In the very moment in which the marker goes nothing of it may run.
+        node.check_output(f"while test -e /run/baton/running/singleton; do :; done; ! test -e /proc/{pid}/exe")
+    finally:
+        node.check_output("cp /root/singleton /usr/local/bin/singleton && systemctl start baton-driver@singleton")
+    assert settled() == active
+
+
 @pytest.fixture
 def break_nginx():
     """Return a function that makes nginx end on a node and not start again; all is well after the test."""
