@@ -254,6 +254,24 @@ def test_a_pre_active_driver_that_is_added_does_not_end_the_service():
     assert script.node.serving(script.now) and script.node.driving.drivers.by_id["db"].phase == "starting"
 
 
+def test_nobody_takes_over_for_a_driver_that_is_being_installed_but_for_one_that_was_there():
+    script = serving()
+    script.give(ev.DriversExpected({"web": Options(on_failure="fail_over")}))
+
+    def wait():
+        for _tick in range(100):
+            script.now += 0.25
+            script.give(ev.Tick())
+            commit(script)
+
+    wait()
+    assert script.node.leading.handover is None and "driver web is not connected" in script.node.driving.error(script.now)
+    connect(script, on_failure="fail_over")
+    script.give(ev.DriverGone(1))
+    wait()
+    assert script.node.leading is None or script.node.leading.handover is not None
+
+
 def test_what_a_driver_does_to_the_service_is_said_by_the_node():
     script = serving()
     script.give(ev.DriversExpected({"db": Options(pre_active=True)}))

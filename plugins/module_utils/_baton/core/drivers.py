@@ -154,14 +154,20 @@ class Drivers:
 
     # --- what drivers say -----------------------------------------------------------------------------------------------
 
-    def expect(self, expected: Dict[str, Options], now: float) -> None:
-        """Take the drivers that are configured on this node, connected or not."""
+    def expect(self, expected: Dict[str, Options], now: float, reigns: bool = False) -> None:
+        """Take the drivers that are configured on this node, connected or not.
+
+        One that is new while the node ``reigns`` is being installed: until it has connected no other node should take over for it.
+        """
         for name in self._expected - set(expected):
             if name in self.by_id:
                 self.by_id[name].removed = True
         self._expected = set(expected)
         for name, options in expected.items():
-            driver = self.by_id.setdefault(name, Driver(name, options, now))
+            if name not in self.by_id:
+                self.by_id[name] = Driver(name, options, now)
+                self.by_id[name].asked_for_at = FOREVER if reigns else now
+            driver = self.by_id[name]
             driver.removed = False
             if driver.session is None:  # one that is connected knows best
                 driver.options = options
@@ -180,6 +186,7 @@ class Drivers:
         driver = self.by_id.setdefault(name, Driver(name, options, now))
         driver.options, driver.session, driver.removed, driver.leaving, driver.failed = options, session, False, False, ""
         driver.retry_at = NEVER if driver.retry_at == FOREVER else driver.retry_at
+        driver.asked_for_at = now if driver.asked_for_at == FOREVER else driver.asked_for_at
         self._sessions[session] = name
         self._reorder()
         self.out.append(DriverWelcome(session))

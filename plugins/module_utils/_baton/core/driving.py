@@ -210,4 +210,4 @@ class Driving:
         self.drivers.health(event.session, event.ok, event.message, now)
 
     def _expected(self, event: DriversExpected, now: float) -> None:
-        self.drivers.expect(event.drivers, now)
+        self.drivers.expect(event.drivers, now, self.node.leading is not None and self.node.leading.started)
