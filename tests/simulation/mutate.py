@@ -78,7 +78,7 @@ SEEN = {
     "drivers_wait_for_the_grace_only": 32,
     "the_role_is_given_away_while_drivers_run": 67,
     "the_role_is_given_away_before_the_last_but_one_has_stopped": 147,
-    "any_notice_says_that_drivers_have_stopped": 122,
+    "any_notice_says_that_drivers_have_stopped": 132,
     "drivers_start_before_others_know_that_there_are_any": 587,
     "the_vip_does_not_wait_for_drivers": 12,
 }
