@@ -234,10 +234,10 @@ def test_a_driver_that_is_killed_while_it_stops_leaves_nothing_behind(active, se
     # A stop that hangs, so that there is a moment in which to kill it.
     node.check_output("cp /usr/local/bin/singleton /root/singleton && printf '#!/bin/sh\\nsleep 60\\n' >/usr/local/bin/singleton")
     try:
-        node.check_output("systemctl stop --no-block baton-driver@singleton && sleep 0.3")
-        node.check_output("systemctl kill -s KILL --kill-whom=main baton-driver@singleton")
+        stop = "systemctl stop --no-block baton-driver@singleton; until pgrep -fx 'sleep 60' >/dev/null; do :; done"
+        kill = "systemctl kill -s KILL --kill-whom=main baton-driver@singleton"
         # In the very moment in which the marker goes nothing of it may run.
-        node.check_output(f"while test -e /run/baton/running/singleton; do :; done; ! test -e /proc/{pid}/exe")
+        node.check_output(f"{stop}; {kill} && while test -e /run/baton/running/singleton; do :; done; ! test -e /proc/{pid}/exe")
     finally:
         node.check_output("cp /root/singleton /usr/local/bin/singleton && systemctl start baton-driver@singleton")
     assert settled() == active
