@@ -112,6 +112,9 @@ class Node:
         until(lambda: self.probe("/metrics"), f"{self.name} answers")
         return self.call("GET", "/system/ha").json()
 
+    def metrics(self):
+        return requests.get(f"{self.url}/metrics", timeout=10).text
+
     def said(self, text):
         return text in self.log.read_text()
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A real etcd of one or more members on loopback (or wherever the launcher puts them)."""
 
+import base64
 import os
 import shutil
 import signal
@@ -18,6 +19,10 @@ def require_etcd():
     """Raise RuntimeError unless etcd is installed; tests that need it fail, they do not skip."""
     if shutil.which("etcd") is None:
         raise RuntimeError("etcd is missing; `make system` installs it")
+
+
+def _encoded(text):
+    return base64.b64encode(text.encode()).decode()
 
 
 class Etcd:
@@ -77,6 +82,41 @@ class Etcd:
             more.update(cert=tuple(map(str, self.tls[:2])), verify=str(self.tls[2]))
         return requests.post(self.urls[number] + path, json=body, timeout=3, **more)
 
+    def fill(self):
+        """Write until the quota (``--quota-backend-bytes``) is used up: etcd raises NOSPACE and takes no write any more."""
+        value = base64.b64encode(bytes(900_000)).decode()
+        for number in range(20):
+            key = base64.b64encode(b"/other/%d" % number).decode()
+            if "exceeded" in self.post("/v3/kv/put", {"key": key, "value": value}).text:
+                return
+        raise RuntimeError("etcd takes everything: has it a quota?")
+
+    def make_room(self):
+        """Do what the words about NOSPACE say: remove, compact, defragment, disarm."""
+        gone = self.post("/v3/kv/deleterange", {"key": _encoded("/other/"), "range_end": _encoded("/other0")}).json()
+        self.post("/v3/kv/compaction", {"revision": gone["header"]["revision"], "physical": True})
+        self.post("/v3/maintenance/defragment", {})
+        for alarm in self.post("/v3/maintenance/alarm", {"action": "GET"}).json().get("alarms", []):
+            self.post("/v3/maintenance/alarm", {"action": "DEACTIVATE", "memberID": alarm["memberID"], "alarm": alarm["alarm"]})
+
+    def log_in_user(self, user, password):
+        """Make root, and a user who may change the records; from here on nobody else may do anything."""
+        self.post("/v3/auth/role/add", {"name": user})
+        self.grant(user, "READWRITE")
+        self.post("/v3/auth/user/add", {"name": user, "password": password})
+        self.post("/v3/auth/user/grant", {"user": user, "role": user})
+        self.log_in("root", password)
+
+    def grant(self, role, may, **more):
+        """Let ``role`` READ or READWRITE the records of all clusters."""
+        permission = {"permType": may, "key": _encoded("/baton/"), "range_end": _encoded("/baton0")}
+        self.post("/v3/auth/role/grant", {"name": role, "perm": permission}, **more)
+
+    def token(self, user, password):
+        """Return the headers with which that user asks."""
+        answer = self.post("/v3/auth/authenticate", {"name": user, "password": password}).json()
+        return {"headers": {"Authorization": answer["token"]}}
+
     def log_in(self, user, password):
         """Make the one user, who may do all; from here on nobody else may do anything."""
         self.post("/v3/auth/role/add", {"name": user})
@@ -94,6 +134,10 @@ class Etcd:
     def revision(self):
         """Return the number of the last write."""
         return int(self.post("/v3/kv/range", {"key": "YQ=="}).json()["header"]["revision"])
+
+    def proposals(self):
+        """Return how many proposals its log has, those that change nothing among them."""
+        return int(self.post("/v3/maintenance/status", {}).json()["raftIndex"])
 
     def leader(self):
         """Return the number of the member that leads."""

@@ -29,7 +29,7 @@ from .adapters import guard, owner, systemd
 from .adapters.aio import AIOHTTP_ERROR, aiohttp, unhandled
 from .adapters.certificates import Certificates, Files
 from .adapters.data_lock import claim
-from .adapters.dcs import LocalStore, ManualStore, RecordStore
+from .adapters.dcs import LocalStore, ManualStore, RecordStore, WontTake
 from .adapters.driver_files import DriverFiles
 from .adapters.driver_links import PATH as DRIVER_PATH
 from .adapters.driver_links import DriverLinks
@@ -177,7 +177,12 @@ class Daemon:
         password = Path(s.etcd_password_file).read_text().strip() if s.etcd_password_file else ""
         key = f"{s.etcd_prefix.rstrip('/')}/{s.ha_id}/record"
         options = EtcdOptions(tuple(argument.split(",")), key, s.etcd_user, password)
-        return EtcdStore(options, tls, self.resolver)
+        return EtcdStore(options, tls, self.resolver, self._etcd_ends if secure else dict)
+
+    def _etcd_ends(self) -> Dict[str, float]:
+        """Return when the certificates that we use for etcd end, by file."""
+        used = (self.settings.etcd_cert, self.settings.etcd_ca)
+        return {name: end for name, end in self.certificates.expiries().items() if name in used}
 
     def _config(self) -> NodeConfig:
         s = self.settings
@@ -281,14 +286,14 @@ class Daemon:
         what: str,
         work: Awaitable[Any],
         then: Callable[[Any], None],
-        failed: Callable[[], None] = lambda: None,
+        failed: Callable[[BaseException], None] = lambda _error: None,
     ) -> None:
         async def do() -> None:
             try:
                 found = await work
             except (OSError, ValueError) as error:
                 self._store_failed(what, str(error))
-                failed()
+                failed(error)
             else:
                 self._store_failed(what, "")
                 then(found)
@@ -308,8 +313,11 @@ class Daemon:
         def answer(done: Optional[bool], version: int = -1) -> None:
             self.tell(ev.SwapAnswer(nonce, done, version))
 
+        def failed(error: BaseException) -> None:
+            self.tell(ev.SwapAnswer(nonce, None, refused=str(error) if isinstance(error, WontTake) else ""))
+
         swapping = self.store.swap(command.expected, command.version, command.record)
-        self._on_store("written", swapping, lambda found: answer(*found), lambda: answer(None))
+        self._on_store("written", swapping, lambda found: answer(*found), failed)
 
     def _store_failed(self, what: str, why: str) -> None:
         """Say once what is wrong, since it is soon tried again; and when that is over (why: "")."""
@@ -563,7 +571,10 @@ class Daemon:
             raise Problem(400, "bad_setting", f"--run-dir (BATON_RUN_DIR): can't use {self.settings.run_dir}: {error.strerror}") from None
         self.driver_files.look()
         self.tell(ev.DriversExpected(self.driver_files.drivers))
-        await self.store.start(lambda version, record: self.tell(ev.RecordRead(version, record, watched=True)))
+        await self.store.start(
+            lambda version, record: self.tell(ev.RecordRead(version, record, watched=True)),
+            lambda health: self.tell(ev.DcsHealth(*health)),
+        )
 
         async def snapshot(request: Any) -> Any:
             return await serve(request, self.links, self.node)

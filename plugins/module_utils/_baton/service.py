@@ -295,6 +295,8 @@ class Service:
             "min_in_sync": record.min_in_sync,
             "paused": record.paused,
             "dcs_reachable": self.dcs(),
+            "dcs_writable": node.dcs.writable,
+            "dcs_trouble": node.dcs.trouble or None,
             "certificates": {Path(name).name: end for name, end in self.certificates.items()},
             "scheduled_switch": self.scheduled(),
             "seq": state.log.end.seq,
@@ -307,7 +309,8 @@ class Service:
         }
 
     def _errors(self, now: float) -> Sequence[Optional[str]]:
-        return (self._error(), self._node.able.error(now), self._node.driving.error(now), *self.driver_files())
+        node = self._node
+        return (self._error(), node.able.error(now), node.dcs.trouble, node.driving.error(now), *self.driver_files())
 
     def _error(self) -> Optional[str]:
         node = self._node

@@ -13,10 +13,11 @@ import time
 
 import pytest
 
-from baton.adapters.dcs import LocalStore, ManualStore
+from baton.adapters import dcs
+from baton.adapters.dcs import Health, LocalStore, ManualStore
 from baton.core.log import Epoch
 from baton.core.record import Member, Record
-from support.cluster import Cluster, until
+from support.cluster import Cluster, eventually, until
 from support.disk import full_at
 
 TABLE = "CREATE TABLE record (id INTEGER PRIMARY KEY, version INTEGER, body TEXT)"
@@ -250,3 +251,24 @@ def test_a_node_with_a_damaged_copy_says_so_once_and_does_not_start_with_it(tmp_
         assert node.process.wait(20) == 2
         lines = node.log.read_text()[said:].splitlines()
         assert len(lines) == 1 and lines[0].startswith(f"batond: {path} is damaged"), lines
+
+
+@pytest.mark.parametrize("kind", [LocalStore, ManualStore])
+def test_a_full_disk_is_seen_before_a_change_is_needed_and_so_is_its_end(kind, tmp_path, monkeypatch):
+    monkeypatch.setattr(dcs, "FIRST_SECONDS", 0)
+    monkeypatch.setattr(dcs, "PROVE_SECONDS", 0.02)
+
+    async def work():
+        store, told = kind(tmp_path / "record"), []
+        await store.start(lambda version, record: None, told.append)
+        await eventually(lambda: told == [Health(True)], "it is proven to take changes")
+        before = sorted(tmp_path.iterdir())
+        with full_at(10):
+            await eventually(lambda: len(told) == 2, "the full disk is seen")
+        assert told[1].writable is False
+        assert told[1].trouble.startswith(f"the cluster record {tmp_path / 'record'} can't be changed (File too large): nobody can")
+        await eventually(lambda: told[2:] == [Health(True)], "its end is seen")
+        assert sorted(tmp_path.iterdir()) == before, "a proof leaves nothing"
+        await store.stop()
+
+    asyncio.run(work())

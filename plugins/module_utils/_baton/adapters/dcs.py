@@ -14,13 +14,31 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Callable, Iterator, Optional, Protocol, Tuple
+from typing import Any, Callable, Iterator, NamedTuple, Optional, Protocol, Tuple
 
 from ..core.record import Record
-from .durable import make_directory, sync_directory, write_durably
+from .durable import make_directory, prove_room, sync_directory, write_durably
 
 PATIENCE = 0.1  # seconds for each lock of ``local``: a call needs two or three, within 300 ms
+FIRST_SECONDS = 1.0  # a node that starts has other things to read
+PROVE_SECONDS = 10.0
+NO_ROOM = "the cluster record {} can't be changed ({}): nobody can become active or come to be in sync until that file system takes it"
 TABLE = "CREATE TABLE IF NOT EXISTS record (id INTEGER PRIMARY KEY, version INTEGER, body TEXT)"
+
+
+class Health(NamedTuple):
+    """Whether a store would take a swap (None: not known), and what needs a person, in one line, or ""."""
+
+    writable: Optional[bool] = None
+    trouble: str = ""
+
+
+Changed = Callable[[int, Optional[Record]], None]
+Told = Callable[[Health], None]
+
+
+class WontTake(ConnectionError):
+    """The store refuses a swap, and would refuse it again: nothing was changed. The text says why, and what to do."""
 
 
 class RecordStore(Protocol):
@@ -32,8 +50,8 @@ class RecordStore(Protocol):
     def reachable(self) -> bool:
         """Whether the store has answered lately."""
 
-    async def start(self, changed: Callable[[int, Optional[Record]], None]) -> None:
-        """Begin; where the store can be watched, ``changed`` is told (version, record)."""
+    async def start(self, changed: Changed, health: Told = lambda _health: None) -> None:
+        """Begin; where the store can be watched, ``changed`` is told (version, record); ``health`` is told of each change of that."""
 
     async def stop(self) -> None:
         """End all that ``start`` began."""
@@ -42,7 +60,7 @@ class RecordStore(Protocol):
         """Return (version, record), or (-1, None) where there is none. Linearizable."""
 
     async def swap(self, expected: int, version: int, record: Record) -> Tuple[bool, int]:
-        """Compare-and-swap by version; return whether it happened and the version that stands now."""
+        """Compare-and-swap by version; return whether it happened and the version that stands now. May raise WontTake."""
 
     async def adopt(self, version: int, record: Record) -> None:
         """``manual``: keep a copy that a peer sent, if it is newer."""
@@ -54,14 +72,34 @@ class RecordStore(Protocol):
 class _OnDisk:
     """Runs a store's blocking calls in one thread. ``reachable``: the last one went well."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: Path) -> None:
         self.reachable = True
+        self._path = path
         self._thread = ThreadPoolExecutor(1, "baton-record")
+        self._proving: Optional["asyncio.Task[None]"] = None
 
-    async def start(self, changed: Callable[[int, Optional[Record]], None]) -> None:
+    async def start(self, changed: Changed, health: Told = lambda _health: None) -> None:
         """A file is not watched: nodes tell each other."""
+        self._proving = asyncio.get_running_loop().create_task(self._keep_proving(health))
+
+    async def _keep_proving(self, told: Told) -> None:
+        """Ask the file system now and then whether it would take the record: one that is full or read-only is seen in time."""
+        known, loop = Health(), asyncio.get_running_loop()
+        await asyncio.sleep(FIRST_SECONDS)
+        while True:
+            try:
+                await loop.run_in_executor(None, prove_room, self._path.parent)  # a swap need not wait for it
+                found = Health(True)
+            except OSError as error:
+                found = Health(False, NO_ROOM.format(self._path, error.strerror or error))
+            if found != known:
+                known = found
+                told(found)
+            await asyncio.sleep(PROVE_SECONDS)
 
     async def stop(self) -> None:
+        if self._proving is not None:
+            self._proving.cancel()
         self._thread.submit(self._close)
         self._thread.shutdown(wait=False)
 
@@ -119,8 +157,7 @@ class LocalStore(_OnDisk):
     shared = True
 
     def __init__(self, path: Path) -> None:
-        super().__init__()
-        self._path = path
+        super().__init__(path)
         self._name = f"the record file {path}"
         self._connection: Optional[sqlite3.Connection] = None
         self._opened: Optional[os.stat_result] = None
@@ -226,8 +263,7 @@ class ManualStore(_OnDisk):
     shared = False
 
     def __init__(self, path: Path) -> None:
-        super().__init__()
-        self._path = path
+        super().__init__(path)
         self._read()
 
     def _read(self) -> Tuple[int, Optional[Record]]:

@@ -5,12 +5,16 @@
 Decides nothing. After an OSError what was there before is still there, unless only the directory
 could not be fsynced: then a power cut may leave either.
 """
+
 from __future__ import annotations
 
 import errno
 import os
+import tempfile
 from contextlib import suppress
 from pathlib import Path
+
+ROOM = 1 << 16  # bytes: more than any small file of ours
 
 
 def write_all(handle: int, data: bytes) -> None:
@@ -43,6 +47,12 @@ def write_durably(path: Path, text: str, mode: int = 0o600) -> None:
             error.filename = str(path)
         raise
     sync_directory(path.parent)
+
+
+def prove_room(directory: Path) -> None:
+    """Raise OSError unless a small file could be written in ``directory`` now; it leaves nothing."""
+    with tempfile.TemporaryFile(dir=directory) as file:
+        os.posix_fallocate(file.fileno(), 0, ROOM)
 
 
 def sync_directory(path: Path) -> None:

@@ -5,7 +5,8 @@
 Decides nothing, and writes nothing but swaps: no lease, no heartbeat, so that one etcd serves
 thousands of clusters. A watch tells of a change at once; a read every ``LOOK_SECONDS`` in which
 nothing else was answered proves that etcd is there, and tells what no watch would: that the key is
-gone, or that a backup was restored. See etcd_gateway.py for calls and etcd_watch.py for the watch.
+gone, or that a backup was restored. See etcd_gateway.py for calls, etcd_watch.py for the watch, and
+etcd_health.py for what proves that a swap would be taken.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ import base64
 import json
 import logging
 import ssl
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from ..core.record import Record
 from .aio import aiohttp, within
-from .etcd_gateway import Gateway, Options, understood
+from .dcs import Changed, Told, WontTake
+from .etcd_gateway import Gateway, Options, Refused, revision, understood
+from .etcd_health import Ends, Prover
 from .etcd_watch import Watch
 from .resolver import Resolver
 
@@ -31,8 +34,7 @@ BACKOFF = 0.5  # seconds before a watch that failed is made anew, doubled each t
 MOST_BACKOFF = 5.0
 LASTED = 5.0  # seconds after which the end of a watch is no failure: proxies do that
 BLIND = 3  # failures in a row before the journal says that etcd can't be watched
-
-Changed = Callable[[int, Optional[Record]], None]
+NEVER = {"target": "VERSION", "result": "LESS", "version": "0"}  # how often the key was changed
 
 
 class EtcdStore:
@@ -45,9 +47,14 @@ class EtcdStore:
         options: Options,
         tls: Optional[ssl.SSLContext],
         resolver: Resolver,
+        own_ends: Ends = dict,
     ) -> None:
+        """``own_ends`` returns when our certificates for etcd end: file → unix seconds."""
         self._key = _encoded(options.key)
         self._gateway = Gateway(options, tls, resolver)
+        self._known = ""  # the record as it would be written, once it was read
+        self._told_health: Told = lambda _health: None
+        self._prover = Prover(self._gateway, options, own_ends, self._proof, lambda found: self._told_health(found))
         self._loop = asyncio.get_running_loop()
         self._tasks: List["asyncio.Task[None]"] = []
         self._look = asyncio.Event()
@@ -60,13 +67,15 @@ class EtcdStore:
         """Whether etcd has answered lately; False until it has for the first time."""
         return self._gateway.reachable
 
-    async def start(self, changed: Changed) -> None:
+    async def start(self, changed: Changed, health: Told = lambda _health: None) -> None:
         """Begin to watch: ``changed`` gets (version, record) now and then, and at every change.
 
         The version may be an older one: then etcd was restored from a backup.
         """
+        self._told_health = health
         await self._gateway.start()
-        for work in (self._keep_looking(changed), self._keep_watching(changed)):
+        looking = self._keep_looking(changed), self._keep_watching(changed), self._prover.run()
+        for work in looking:
             self._tasks.append(self._loop.create_task(work))
 
     async def stop(self) -> None:
@@ -79,28 +88,36 @@ class EtcdStore:
         body = {"key": self._key}
         found = await self._gateway.call("/v3/kv/range", body, _range, repeat=True)
         self._seen = found[0]
+        self._known = _written(found[1]) if found[1] is not None else ""
         return found
 
     async def swap(self, expected: int, version: int, record: Record) -> Tuple[bool, int]:
-        value = json.dumps(record.to_json(), separators=(",", ":"))
-        compare = {
-            "key": self._key,
-            "target": "MOD",
-            "result": "EQUAL",
-            "mod_revision": str(max(expected, 0)),
-        }
-        body = {
-            "compare": [compare],
-            "success": [{"request_put": {"key": self._key, "value": _encoded(value)}}],
-            "failure": [{"request_range": {"key": self._key}}],
-        }
+        standing = {"target": "MOD", "result": "EQUAL", "mod_revision": str(max(expected, 0))}
+        body = self._put_if(standing, _written(record))
+        body["failure"] = [{"request_range": {"key": self._key}}]
+        words = self._prover.words
         try:
-            found = await self._gateway.call("/v3/kv/txn", body, _swapped, repeat=False)
+            found = await self._gateway.call("/v3/kv/txn", body, _swapped, repeat=False, refuses=words)
+        except Refused as error:
+            why = words(error) or str(error)
+            self._prover.answered(why)
+            raise WontTake(why) from None
         except ConnectionError:
             self._look.set()  # one endpoint has failed: see what the others say
             raise
+        self._prover.answered("")
         self._seen = found[1]
         return found
+
+    def _put_if(self, compared: Dict[str, str], value: str) -> Dict[str, Any]:
+        return {
+            "compare": [{"key": self._key, **compared}],
+            "success": [{"request_put": {"key": self._key, "value": _encoded(value)}}],
+        }
+
+    def _proof(self) -> Dict[str, Any]:
+        """Return a swap as we would send it, which can't happen: so nothing is written."""
+        return self._put_if(NEVER, self._known)
 
     async def adopt(self, version: int, record: Record) -> None:
         """A shared store is read, not told."""
@@ -118,6 +135,7 @@ class EtcdStore:
                 pause = APART_SECONDS
             except ConnectionError:  # which the gateway has told the journal
                 pause = RETRY_SECONDS
+            self._prover.tell()
             await asyncio.sleep(pause)
             await self._until_due()
 
@@ -154,6 +172,8 @@ class EtcdStore:
         """Watch until that ends; return why it did, "" when it is merely time for a new one."""
         try:
             await watch.open()
+            if watch.certificate_end is not None:
+                self._prover.shown(watch.endpoint, watch.certificate_end)
             self._look.set()  # what changed before is not told by this watch
             while True:
                 result = await watch.next()
@@ -201,20 +221,20 @@ def _encoded(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-def _revision(answer: Dict[str, Any]) -> int:
-    """Return the store's revision, which every answer of etcd has, and nobody else's."""
-    return int(answer["header"]["revision"])
+def _written(record: Record) -> str:
+    """Return a record as the key holds it."""
+    return json.dumps(record.to_json(), separators=(",", ":"))
 
 
 def _range(answer: Dict[str, Any]) -> Tuple[int, Optional[Record]]:
-    _revision(answer)
+    revision(answer)
     return _record_of(answer.get("kvs", []))
 
 
 def _swapped(answer: Dict[str, Any]) -> Tuple[bool, int]:
-    revision = _revision(answer)
+    now = revision(answer)
     if answer.get("succeeded"):
-        return True, revision
+        return True, now
     return False, _record_of(answer["responses"][0]["response_range"].get("kvs", []))[0]
 
 

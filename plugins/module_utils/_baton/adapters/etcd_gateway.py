@@ -67,6 +67,7 @@ class Gateway:
         self._endpoints: List[str] = list(options.endpoints)
         self._session: Any = None
         self._token = ""
+        self._logging_in = asyncio.Lock()  # checking a password costs etcd a lot: once for all calls
         self._said: Optional[bool] = None
         self.answered = float("-inf")
 
@@ -105,11 +106,12 @@ class Gateway:
         body: Dict[str, Any],
         read: Callable[[Dict[str, Any]], Found],
         repeat: bool,
+        refuses: Callable[["Refused"], object] = lambda _error: False,
     ) -> Found:
         """Ask one endpoint after the other; return what ``read`` makes of the first good answer.
 
-        Without ``repeat`` only those that certainly did not get the request are passed over.
-        Raises Unreachable.
+        Without ``repeat``, for a write, only those that certainly did not get the request are passed
+        over. Raises Unreachable; and Refused for what ``refuses`` takes for the answer of all.
         """
         began = self._loop.time()
         failures: List[str] = []
@@ -117,19 +119,32 @@ class Gateway:
             try:
                 found = understood(read, await self._ask(endpoint, path, body))
             except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
+                if isinstance(error, Refused) and refuses(error):
+                    self._heard()
+                    raise
                 failures.append(f"{endpoint}: {_short(error)}")
                 self.demote(endpoint)
                 never_sent = isinstance(error, (aiohttp.ClientConnectorError, Refused))
                 if not repeat and not never_sent:
                     raise Unreachable("; ".join(failures)) from None  # the others may well answer
             else:
-                self.answered = self._loop.time()
-                self._say(True, "")
+                self._heard()
                 return found
         why = "; ".join(failures)
         if self.answered < began:  # else another call was answered while this one waited
             self._say(False, why)
         raise Unreachable(why)
+
+    async def peek(self, path: str, body: Dict[str, Any], read: Callable[[Dict[str, Any]], Found]) -> Found:
+        """Ask the first endpoint alone what does not tell whether etcd can be reached.
+
+        Raises Refused, aiohttp.ClientError, asyncio.TimeoutError, OSError or ValueError.
+        """
+        return understood(read, await self._ask(self.first, path, body))
+
+    def _heard(self) -> None:
+        self.answered = self._loop.time()
+        self._say(True, "")
 
     def _say(self, reachable: bool, why: str) -> None:
         said, self._said = self._said, reachable
@@ -155,12 +170,13 @@ class Gateway:
 
     async def token(self, endpoint: str) -> str:
         """Return the user's token, a new one if there is none; "" where there is no user."""
-        if self._options.user and not self._token:
-            body = {"name": self._options.user, "password": self._options.password}
-            path = "/v3/auth/authenticate"
-            answer = await self._post(endpoint, path, body, "", PASSWORD_SECONDS)
-            self._token = understood(lambda found: str(found["token"]), answer)
-        return self._token
+        async with self._logging_in:
+            if self._options.user and not self._token:
+                body = {"name": self._options.user, "password": self._options.password}
+                path = "/v3/auth/authenticate"
+                answer = await self._post(endpoint, path, body, "", PASSWORD_SECONDS)
+                self._token = understood(lambda found: str(found["token"]), answer)
+            return self._token
 
     def refused(self, token: str) -> None:
         """Etcd does not take this token: the next one to need a token gets a new one."""
@@ -229,6 +245,11 @@ def understood(read: Callable[[Dict[str, Any]], Found], answer: Dict[str, Any]) 
         return read(answer)
     except (LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
         raise ValueError(f"it says {str(answer)[:MOST_TEXT]}: is that etcd?") from None
+
+
+def revision(answer: Dict[str, Any]) -> int:
+    """Return the store's revision, which every answer of etcd has, and nobody else's."""
+    return int(answer["header"]["revision"])
 
 
 def _short(error: BaseException) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections import deque
 from typing import Any, Deque, Dict, Optional
 
@@ -31,11 +32,15 @@ MOST_RESULTS = 256  # of one watch: a record changes when nodes come and go
 
 
 class Watch:
-    """``created``: etcd has said that it watches. Close it in the end."""
+    """``created``: etcd has said that it watches. Close it in the end.
+
+    ``certificate_end``: when the certificate that it shows ends, in unix seconds; None without TLS.
+    """
 
     def __init__(self, gateway: Gateway, key: str) -> None:
         self.endpoint = gateway.first
         self.created = False
+        self.certificate_end: Optional[float] = None
         self._gateway = gateway
         self._key = key
         self._response: Any = None
@@ -66,6 +71,7 @@ class Watch:
         self._response = await self._gateway.send(self.endpoint, "/v3/watch", body, token, timeout)
         if self._response.status != 200:
             answer_of(self._response.status, await bounded(self._response))
+        self.certificate_end = _certificate_end(self._response.connection)
         first = await self.next()
         if first is None or not first.get("created"):
             raise ValueError("it does not say that it watches: is that etcd?")
@@ -106,6 +112,12 @@ class Watch:
     def close(self) -> None:
         if self._response is not None:
             self._response.close()
+
+
+def _certificate_end(connection: Any) -> Optional[float]:
+    transport = getattr(connection, "transport", None)
+    shown = transport.get_extra_info("peercert") if transport is not None else None
+    return float(ssl.cert_time_to_seconds(shown["notAfter"])) if shown else None
 
 
 def _result(line: bytes) -> Dict[str, Any]:

@@ -80,11 +80,23 @@ class RecordRead:
 
 @dataclass(frozen=True)
 class SwapAnswer:
-    """The reply to a Swap: True, False, or None when it is unknown whether it happened."""
+    """The reply to a Swap: True, False, or None when it is unknown whether it happened.
+
+    ``refused``: why the store does not take it, in words for a person; this copy of it did not happen.
+    """
 
     nonce: str
     done: Optional[bool]
     version: int = -1
+    refused: str = ""
+
+
+@dataclass(frozen=True)
+class DcsHealth:
+    """Whether the store would take a swap (None: not known), and what needs a person, in one line, or ""."""
+
+    writable: Optional[bool]
+    trouble: str = ""
 
 
 @dataclass(frozen=True)
@@ -260,9 +272,9 @@ class DriversExpected:
 
 
 Event = Union[
-    Started, Tick, Flush, RecordRead, SwapAnswer, Received, LinkUp, LinkDown, Stored, SnapshotFetched, SnapshotInstalled,
-    TwinSeen, BlobStored, BlobUnavailable, ReleaseNotice, Released, Submit, KeepAlive, Operator, DriverHello, DriverGone,
-    DriverDone, DriverStopped, DriverHealth, DriversExpected, VipHealth,
+    Started, Tick, Flush, RecordRead, SwapAnswer, DcsHealth, Received, LinkUp, LinkDown, Stored, SnapshotFetched,
+    SnapshotInstalled, TwinSeen, BlobStored, BlobUnavailable, ReleaseNotice, Released, Submit, KeepAlive, Operator, DriverHello,
+    DriverGone, DriverDone, DriverStopped, DriverHealth, DriversExpected, VipHealth,
 ]  # fmt: skip
 
 

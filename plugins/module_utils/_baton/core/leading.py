@@ -379,6 +379,9 @@ class Leading:
     def settled(self, settled: Settled, now: float) -> None:
         """A swap has ended: take the new record, or step down."""
         self.swap = None
+        if settled.refused:
+            self._call_off(settled.refused)
+            return
         if not settled.done:
             self.over = "the cluster record was changed by another node"
             return
@@ -431,12 +434,20 @@ class Leading:
         gone = bool(handover.to) and self.record.member(handover.to) is None
         settled = self.swap is None or self.in_doubt  # a swap of before the store was rolled back comes to no end
         if settled and (gone or handover.overdue(now, self.config.driver_stop)):
-            handover.abort(self.state.out, f"{handover.to} left the in-sync set" if gone else "it took too long")
+            self._call_off(f"{handover.to} left the in-sync set" if gone else "it took too long")
+        else:
+            self._give_away(now)
+
+    def _call_off(self, why: str) -> None:
+        """Go on being active: the switch or the pause that a person ordered comes to nothing."""
+        if self.handover is not None:
+            self.handover.abort(self.state.out, why)
             self.state.note("warning", "switch aborted: this node goes on being active")
             self.handover = None
             self._announced = NEVER
-        else:
-            self._give_away(now)
+        if self._pausing:
+            self.state.out.append(Reply(self._pausing, not_applied("store_refuses", why)))
+            self._pausing = 0
 
     def pause(self, order: int, paused: bool, now: float) -> None:
         """Stop or allow promotions that nobody ordered."""

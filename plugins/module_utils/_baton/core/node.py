@@ -12,6 +12,7 @@ from typing import Any, Callable, Dict, List, Optional, Set
 
 from .able import Able
 from .config import Names, NodeConfig, next_version
+from .dcs_health import Dcs
 from .documents import Change
 from .doubt import Doubt
 from .driving import Driving
@@ -23,6 +24,7 @@ from .events import (
     Changed,
     Command,
     Connect,
+    DcsHealth,
     Disconnect,
     DriverDone,
     DriverGone,
@@ -122,6 +124,7 @@ class Node:
         self._trying = False  # the record is being read again before a promotion by itself
         self._prepared = False  # the network is being asked who has the VIP, since we may soon want it
         self._free = False  # it follows one who has given the VIP up
+        self._noted_before = False  # when the promotion began, another one was noted that is not known to have failed
         self._noting: Optional[int] = None  # the store that makes ``noted`` durable before the swap is sent (M3)
         self._pending_promotion: Optional[Swap] = None
         self._read_once = False  # the record, by this process: what the one before knew of it begins nothing
@@ -132,10 +135,12 @@ class Node:
         self._hello_at = self._read_at = NEVER
         self._trouble_noted = ""
         self.doubt = Doubt(config, self.state)
+        self.dcs = Dcs(self.state)
         self._in_sync_noted = ""
         self._handlers: Dict[type, Callable[[Event, float], None]] = {
             Started: self._started, Tick: self._tick, Flush: self._flush, RecordRead: self._record_read,
-            SwapAnswer: self._swap_answer, Received: self._received, LinkUp: self._link_up, LinkDown: self._link_down,
+            SwapAnswer: self._swap_answer, DcsHealth: self._dcs_health, Received: self._received, LinkUp: self._link_up,
+            LinkDown: self._link_down,
             Stored: self._stored, SnapshotFetched: self._snapshot_fetched, SnapshotInstalled: self._snapshot_installed,
             TwinSeen: self._twin_seen, BlobStored: self._blob_stored, VipHealth: self.able.take,
             BlobUnavailable: self._blob_unavailable,
@@ -227,21 +232,28 @@ class Node:
     def _swap_answer(self, event: Event, now: float) -> None:
         swap = self.leading.swap if self.leading is not None and self.leading.swap is not None else self.swap
         if isinstance(event, SwapAnswer) and swap is not None:
-            commands, settled = swap.answer(event.nonce, event.done, event.version)
+            commands, settled = swap.answer(event.nonce, event.done, event.version, event.refused)
             self.out.extend(commands)
             if settled is not None:
                 self._settle(settled, now)
 
+    def _dcs_health(self, event: Event, now: float) -> None:
+        if isinstance(event, DcsHealth):
+            self.dcs.take(event)
+
     def _settle(self, settled: Settled, now: float) -> None:
         if self.leading is not None and self.leading.swap is not None:
             self.leading.settled(settled, now)
-            if not settled.done:
+            if not settled.done and not settled.refused:
                 self.observe(settled.version, settled.record, now)
             self.hello_all(False, now)
             return
         self.swap = None
         if settled.purpose in ("promote", "start", "create"):
             self.orders.promotion_settled(settled)
+        if settled.refused:
+            self._promotion_refused(settled.refused, now)
+            return
         if not settled.done:
             self.election.restart(now)
             self._become_passive(now)
@@ -256,6 +268,15 @@ class Node:
         else:
             self._become_passive(now)
             self.hello_all(True, now)
+
+    def _promotion_refused(self, why: str, now: float) -> None:
+        """No copy of our swap can come to anything any more: go on following, so that the active is not kept from serving."""
+        self.state.note("error", f"not active: {why}")
+        if not self._noted_before:  # else one of an earlier life may come to something
+            self.state.noted = -1
+            self.state.store(meta={"noted": -1})
+        self.election.restart(now)
+        self._become_passive(now)
 
     def _clear_note(self) -> None:
         if self.state.noted >= 0 and self.state.version != self.state.noted:
@@ -428,6 +449,7 @@ class Node:
         self._free = vacant or self.election.released(self.record)
         self.driving.promoting(vacant, max(heard, self._heard(), self.election.since))
         self._set_role("taking", now)
+        self._noted_before = self.state.noted >= 0
         self.state.noted = max(self.state.version, 0)  # also where a person goes on from a store without a record
         self._pending_promotion = Swap(self.state.version, next_version(self.state.version, self.record, record), record)
         self._noting = self.state.store(meta={"noted": self.state.noted})
@@ -909,7 +931,7 @@ class Node:
             return False
         if self.role != "passive" or self.swap is not None or self._noting is not None or self.installing:
             return False
-        if self.trouble or self.doubt.stands or not self.in_sync() or not self.state.reaches_floor(record):
+        if self.trouble or self.dcs.refuses or self.doubt.stands or not self.in_sync() or not self.state.reaches_floor(record):
             return False
         if self.twins.doubted(now):
             return False  # we hear nothing of the active because another process follows it under our name

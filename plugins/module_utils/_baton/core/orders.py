@@ -71,6 +71,7 @@ class Orders:
             raise refused("cluster_exists", f"cluster {others[0]} exists on a node that this one knows; it will join that")
         if node.role != "unjoined" or node.swap is not None:
             raise refused("not_ready", f"{node.config.node} is {node.role}; a cluster is created on an unjoined node")
+        node.dcs.check()
         self._promotion = _Asked(order.id, now)
         node.create(order.text or node.names.nonce(), now)
 
@@ -82,7 +83,9 @@ class Orders:
             if not order.force or not node.leading.in_doubt:
                 node.out.append(Reply(order.id, self._active_now()))
                 return
+            node.dcs.check()
             node.step_down("it is to begin anew from a store that was rolled back", now)
+        node.dcs.check()
         rolled_back = order.force and node.believe_store()
         record = node.record
         if not record.cluster_id or node.trouble and not order.force:
@@ -168,6 +171,8 @@ class Orders:
             if asked.lost:
                 answer["may_be_lost"] = asked.lost
             self.node.out.append(Reply(asked.id, answer))
+        elif settled.refused:
+            self.node.out.append(Reply(asked.id, refused("store_refuses", f"{settled.refused}; nothing was changed")))
         else:
             problem = refused("record_changed", "another node changed the cluster record first; look at the status")
             self.node.out.append(Reply(asked.id, problem))
@@ -190,6 +195,7 @@ class Orders:
             self.node.out.append(Reply(order.id, {"active": self.node.record.active or None}))
             return
         self._can_hand_over()
+        self.node.dcs.check()
         if len(leading.record.in_sync) < 2 and not order.force:
             raise refused("nobody_in_sync", "no passive is in sync, so nobody could take over; --force stops serving all the same")
         self._check_drivers(now)
@@ -213,6 +219,7 @@ class Orders:
         """
         leading = self._leading()
         self._can_hand_over()
+        self.node.dcs.check()
         to = node or self._best(leading)
         self._check_candidate(to, leading, unable)
         self._check_drivers(now)
@@ -288,6 +295,7 @@ class Orders:
             self.node.out.append(Reply(order.id, {"paused": paused}))
             return
         self._can_hand_over()
+        self.node.dcs.check()
         leading.pause(order.id, paused, now)
 
     def _can_hand_over(self) -> None:

@@ -14,17 +14,22 @@ from .events import Command, ReadRecord, Swap
 from .record import Record
 
 REPEAT_AFTER = 0.3  # seconds; the DCS client gives up after as long
+CALLED_OFF = ("switch", "vacate", "pause", "promote")  # when the store refuses; others are tried until it takes them
 
 
 @dataclass(frozen=True)
 class Settled:
-    """How a swap ended. When it failed, ``record`` and ``version`` are what stands there instead, as far as known."""
+    """How a swap ended. When it failed, ``record`` and ``version`` are what stands there instead, as far as known.
+
+    ``refused``: why the store took it from nobody; nothing has changed, and nothing will.
+    """
 
     done: bool
     purpose: str
     node: str
     version: int
     record: Optional[Record]
+    refused: str = ""
 
 
 class PendingSwap:
@@ -36,15 +41,20 @@ class PendingSwap:
         self.swap = swap
         self.sent_at = now
         self._refused = False
+        self._copies = 1  # that were sent
+        self._not_taken = 0  # of which the store has said that it did not take them
 
     @property
     def record(self) -> Record:
         return self.swap.record
 
-    def answer(self, nonce: str, done: Optional[bool], version: int) -> Tuple[List[Command], Optional[Settled]]:
+    def answer(self, nonce: str, done: Optional[bool], version: int, refused: str = "") -> Tuple[List[Command], Optional[Settled]]:
         """Take a reply. Unknown or refused means: read first, since an earlier copy of this swap may have been the one."""
         if nonce != self.record.nonce:
             return [], None
+        self._not_taken += bool(refused)
+        if self._not_taken == self._copies and self.purpose in CALLED_OFF:
+            return [], Settled(False, self.purpose, self.node, -1, None, refused)
         if done:
             return [], Settled(True, self.purpose, self.node, version, self.record)
         self._refused = self._refused or done is False
@@ -63,4 +73,5 @@ class PendingSwap:
         if now - self.sent_at < REPEAT_AFTER:
             return []
         self.sent_at = now
+        self._copies += 1
         return [self.swap, ReadRecord()]

@@ -106,6 +106,9 @@ class System:
         lines += ["# HELP baton_duplicate_node Two processes call themselves this node.", "# TYPE baton_duplicate_node gauge"]
         for name, places in status["duplicates"].items():
             lines.append(f'baton_duplicate_node{{node="{_label(name)}",where="{_label(places)}"}} 1')
+        if status["dcs_writable"] is not None:
+            lines += ["# HELP baton_dcs_writable Whether the store would take a change of the record.", "# TYPE baton_dcs_writable gauge"]
+            lines.append(f"baton_dcs_writable {int(status['dcs_writable'])}")
         lines += _driver_lines(self._backend.drivers())
         lines.append("# HELP baton_certificate_expiry_timestamp_seconds When a certificate ends, in unix seconds.")
         lines.append("# TYPE baton_certificate_expiry_timestamp_seconds gauge")
