@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Awaitable, Callable, Collection, Dict, List, Optional, Sequence, Set
 
 from . import settings as settings_module
-from .adapters import guard, owner, systemd
+from .adapters import guard, owner, store_kind, systemd
 from .adapters.aio import AIOHTTP_ERROR, aiohttp, unhandled
 from .adapters.certificates import Certificates, Files
 from .adapters.data_lock import claim
@@ -102,6 +102,8 @@ class Daemon:
         incarnation = self._incarnation()
         self.directory.tidy()  # a snapshot that a crash cut short
         self.node = self._load(incarnation)
+        store_kind.check(settings.data_dir, settings.dcs[0], self.node.state.known)
+        self._note_store_kind()
         self.writer: Optional[Writer] = self._writer(incarnation)
         tls = self._tls(self.certificates.client)
         self.links = Links(
@@ -162,6 +164,10 @@ class Daemon:
                 "they are damaged and other nodes are in sync, empty the directory, and this node copies them from the active",
             ) from None  # fmt: skip
 
+    def _note_store_kind(self) -> None:
+        if self.node.state.cluster_id:
+            store_kind.note(self.settings.data_dir, self.settings.dcs[0])
+
     def _record_store(self) -> RecordStore:
         s = self.settings
         kind, argument = s.dcs
@@ -169,7 +175,7 @@ class Daemon:
             if kind == "local":
                 return LocalStore(Path(argument))
             if kind == "manual":
-                return ManualStore(s.data_dir / "record.json")
+                return ManualStore(s.data_dir / store_kind.RECORD)
         except OSError as error:
             raise Problem(500, "record", str(error)) from None
         secure = argument.startswith("https")
@@ -498,6 +504,7 @@ class Daemon:
 
     def _role_changed(self, command: ev.RoleChanged) -> None:
         systemd.notify(f"STATUS={command.role}; active: {command.active or 'nobody'}")
+        self._note_store_kind()
         if command.role == "active":
             self._keep_notice()
         self.service.role_changed()
@@ -681,6 +688,7 @@ async def _serve(argv: Sequence[str]) -> int:
     chosen = settings_module.read(argv, os.environ)
     claim(chosen.data_dir)  # before its first byte is touched, and until this process ends
     DataDirectory(chosen.data_dir).check_format()
+    store_kind.check(chosen.data_dir, chosen.dcs[0])
     return await Daemon(chosen, settings_module.ha_tokens(chosen, _make_secret)).run()
 
 

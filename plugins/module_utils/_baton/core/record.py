@@ -20,6 +20,9 @@ class Member(NamedTuple):
     incarnation: str
 
 
+FIRST_MANUAL = 1 << 32  # the least version of a record that travels with the data; no store of its own counts as far
+
+
 @dataclass(frozen=True)
 class Record:
     """``active`` is "" after an operator made the active passive without a successor; ``holder`` then is who gave up.
@@ -129,7 +132,7 @@ def _more(member: Dict[str, Any]) -> Dict[str, Any]:
 
 def manual_version(epoch: Epoch, count: int) -> int:
     """Return the version of a record that travels with the data: a newer epoch outweighs any number of swaps."""
-    return epoch.number * (1 << 32) + count
+    return epoch.number * FIRST_MANUAL + count
 
 
 NO_RECORD = Record("", NO_EPOCH, "", ())
