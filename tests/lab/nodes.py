@@ -13,7 +13,7 @@ from pathlib import Path
 from netns import wait_for
 
 from support.certificates import Authority
-from support.etcd import require_etcd
+from support.etcd import Api, require_etcd
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "the-secret-of-the-nodes"
@@ -131,19 +131,47 @@ def stop(process):
         process.wait()
 
 
+class Said:
+    """What curl had for an answer."""
+
+    def __init__(self, text):
+        self.text = text
+
+    def json(self):
+        return json.loads(self.text)
+
+
+class FarEtcd(Api):
+    """The etcd on that host, asked by curl."""
+
+    def __init__(self, host, process, url):
+        self.host, self.process, self.url = host, process, url
+
+    def post(self, path, body):
+        command = ["ip", "netns", "exec", self.host.namespace, "curl", "-s", "-m", "5", "-d", "@-", self.url + path]
+        return Said(subprocess.run(command, input=json.dumps(body), capture_output=True, text=True, check=False).stdout)
+
+
 @contextmanager
 def etcd_on(network, folder):
-    """One etcd on a host of its own; yields the options that make nodes use it."""
+    """One etcd on a host of its own; yields its process and the options that make nodes use it."""
+    with far_etcd(network, folder) as (etcd, options):
+        yield etcd.process, options
+
+
+@contextmanager
+def far_etcd(network, folder, *more):
+    """The same with ``more`` options of etcd's; yields the FarEtcd in place of the process."""
     require_etcd()
     host = network.host("etcd", ["192.0.2.50/24"])
     url, peer = "http://192.0.2.50:2379", "http://127.0.0.1:2380"
     process = host.popen(
         "etcd", "--name", "e", "--data-dir", str(folder / "etcd"), "--listen-client-urls", "http://0.0.0.0:2379",
         "--advertise-client-urls", url, "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
-        "--initial-cluster", f"e={peer}", "--log-level", "error", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        "--initial-cluster", f"e={peer}", "--log-level", "error", *more, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        yield process, ["--dcs", f"etcd:{url}", "--etcd-plain"]
+        yield FarEtcd(host, process, url), ["--dcs", f"etcd:{url}", "--etcd-plain"]
     finally:
         stop(process)
 

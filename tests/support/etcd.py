@@ -25,7 +25,46 @@ def _encoded(text):
     return base64.b64encode(text.encode()).decode()
 
 
-class Etcd:
+class Api:
+    """What tests ask of an etcd, wherever it is: ``post(path, body, **more)`` returns its answer as requests does."""
+
+    def fill(self):
+        """Write until the quota (``--quota-backend-bytes``) is used up: etcd raises NOSPACE and takes no write any more."""
+        value = base64.b64encode(bytes(900_000)).decode()
+        for number in range(20):
+            key = base64.b64encode(b"/other/%d" % number).decode()
+            if "exceeded" in self.post("/v3/kv/put", {"key": key, "value": value}).text:
+                return
+        raise RuntimeError("etcd takes everything: has it a quota?")
+
+    def make_room(self):
+        """Do what the words about NOSPACE say: remove, compact, defragment, disarm."""
+        gone = self.post("/v3/kv/deleterange", {"key": _encoded("/other/"), "range_end": _encoded("/other0")}).json()
+        self.post("/v3/kv/compaction", {"revision": gone["header"]["revision"], "physical": True})
+        self.post("/v3/maintenance/defragment", {})
+        for alarm in self.post("/v3/maintenance/alarm", {"action": "GET"}).json().get("alarms", []):
+            self.post("/v3/maintenance/alarm", {"action": "DEACTIVATE", "memberID": alarm["memberID"], "alarm": alarm["alarm"]})
+
+    def log_in_user(self, user, password):
+        """Make root, and a user who may change the records; from here on nobody else may do anything."""
+        self.post("/v3/auth/role/add", {"name": user})
+        self.grant(user, "READWRITE")
+        self.post("/v3/auth/user/add", {"name": user, "password": password})
+        self.post("/v3/auth/user/grant", {"user": user, "role": user})
+        self.log_in("root", password)
+
+    def grant(self, role, may, **more):
+        """Let ``role`` READ or READWRITE the records of all clusters."""
+        permission = {"permType": may, "key": _encoded("/baton/"), "range_end": _encoded("/baton0")}
+        self.post("/v3/auth/role/grant", {"name": role, "perm": permission}, **more)
+
+    def token(self, user, password):
+        """Return the headers with which that user asks."""
+        answer = self.post("/v3/auth/authenticate", {"name": user, "password": password}).json()
+        return {"headers": {"Authorization": answer["token"]}}
+
+
+class Etcd(Api):
     """Use as a context manager. ``members`` are processes; ``urls`` their client URLs."""
 
     def __init__(self, folder, size=1, tls=None, options=()):
@@ -81,41 +120,6 @@ class Etcd:
         if self.tls:
             more.update(cert=tuple(map(str, self.tls[:2])), verify=str(self.tls[2]))
         return requests.post(self.urls[number] + path, json=body, timeout=3, **more)
-
-    def fill(self):
-        """Write until the quota (``--quota-backend-bytes``) is used up: etcd raises NOSPACE and takes no write any more."""
-        value = base64.b64encode(bytes(900_000)).decode()
-        for number in range(20):
-            key = base64.b64encode(b"/other/%d" % number).decode()
-            if "exceeded" in self.post("/v3/kv/put", {"key": key, "value": value}).text:
-                return
-        raise RuntimeError("etcd takes everything: has it a quota?")
-
-    def make_room(self):
-        """Do what the words about NOSPACE say: remove, compact, defragment, disarm."""
-        gone = self.post("/v3/kv/deleterange", {"key": _encoded("/other/"), "range_end": _encoded("/other0")}).json()
-        self.post("/v3/kv/compaction", {"revision": gone["header"]["revision"], "physical": True})
-        self.post("/v3/maintenance/defragment", {})
-        for alarm in self.post("/v3/maintenance/alarm", {"action": "GET"}).json().get("alarms", []):
-            self.post("/v3/maintenance/alarm", {"action": "DEACTIVATE", "memberID": alarm["memberID"], "alarm": alarm["alarm"]})
-
-    def log_in_user(self, user, password):
-        """Make root, and a user who may change the records; from here on nobody else may do anything."""
-        self.post("/v3/auth/role/add", {"name": user})
-        self.grant(user, "READWRITE")
-        self.post("/v3/auth/user/add", {"name": user, "password": password})
-        self.post("/v3/auth/user/grant", {"user": user, "role": user})
-        self.log_in("root", password)
-
-    def grant(self, role, may, **more):
-        """Let ``role`` READ or READWRITE the records of all clusters."""
-        permission = {"permType": may, "key": _encoded("/baton/"), "range_end": _encoded("/baton0")}
-        self.post("/v3/auth/role/grant", {"name": role, "perm": permission}, **more)
-
-    def token(self, user, password):
-        """Return the headers with which that user asks."""
-        answer = self.post("/v3/auth/authenticate", {"name": user, "password": password}).json()
-        return {"headers": {"Authorization": answer["token"]}}
 
     def log_in(self, user, password):
         """Make the one user, who may do all; from here on nobody else may do anything."""

@@ -1,0 +1,56 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A pair with a VIP whose etcd is full: both say so, nothing that works is given up, and room is all that a failover then needs."""
+
+import signal
+
+import pytest
+from netns import wait_for
+from nodes import cluster_of, far_etcd
+
+SPACE = "etcd is out of space (alarm NOSPACE) and refuses every write"
+SOON = 40
+
+
+@pytest.fixture
+def pair(network, tmp_path):
+    """n1, which is active, n2, and their etcd, which is full; both have said so."""
+    with far_etcd(network, tmp_path, "--quota-backend-bytes", "4000000") as (etcd, options):
+        with cluster_of(network, tmp_path, 2, options) as nodes:
+            etcd.fill()
+            for node in nodes:
+                wait_for(lambda node=node: SPACE in (node.status().get("error") or ""), f"{node.name} says it", SOON)
+            yield (*nodes, etcd)
+
+
+def logs(*nodes):
+    return lambda: "\n".join(f"--- {node.name}\n{node.log.read_text()}" for node in nodes)
+
+
+def test_the_vip_stays_where_it_is_whatever_is_ordered(pair):
+    n1, n2, _etcd = pair
+    for node, order, body in ((n1, "switch", {}), (n1, "passive", {"force": True}), (n2, "active", {"force": True})):
+        status, said = node.curl("POST", f"/api/v3/system/{order}", body)
+        assert status == 409 and SPACE in said and "nothing was changed" in said, said
+    assert n1.ok("/active") and n1.holds() and not n2.holds()
+
+
+def test_an_active_that_was_frozen_serves_again_since_nobody_began_in_vain(pair):
+    n1, n2, _etcd = pair
+    n1.process.send_signal(signal.SIGSTOP)
+    wait_for(lambda: not n1.holds(), logs(n1, n2), 10)
+    wait_for(lambda: n2.status().get("state") == "Connecting", logs(n1, n2), 10)  # after a grace of silence
+    n1.process.send_signal(signal.SIGCONT)
+    wait_for(lambda: n1.ok("/active") and n1.holds(), logs(n1, n2), 20)
+    assert n2.status()["role"] == "passive" and n1.status()["epoch"]["number"] == 1
+
+
+def test_a_dead_active_is_followed_as_soon_as_there_is_room(pair):
+    n1, n2, etcd = pair
+    n1.process.kill()
+    n1.process.wait()
+    wait_for(lambda: "has released the active role" in n2.log.read_text(), logs(n1, n2), 10)
+    assert n2.status()["role"] == "passive" and not n2.holds()
+    etcd.make_room()
+    wait_for(lambda: n2.ok("/active") and n2.holds(), logs(n1, n2), SOON)
+    assert n2.status()["error"] is None and "the store of the cluster record takes changes again" in n2.log.read_text()
