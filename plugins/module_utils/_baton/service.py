@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the HTTP API asks of the node: futures for answers, subscriptions for changes, and the status in one dictionary.
+"""What the HTTP API asks of the node: futures for answers, subscriptions for changes, and who may be answered.
 
 Adapter between requests and the core; it keeps no state of its own but who waits for what.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from .adapters.files import BlobInfo
@@ -20,6 +19,7 @@ from .core.log import Log
 from .core.node import Node
 from .core.problem import Problem
 from .core.submissions import TOO_FEW, not_applied, unknown
+from .status import scheduled_switch, status_of
 
 Callback = Callable[[str, Optional[Document]], None]
 
@@ -229,8 +229,7 @@ class Service:
 
     def scheduled(self) -> Optional[Dict[str, Any]]:
         """Return the switch that is planned, or None."""
-        document = self._node.state.heads.committed("system", "switch")
-        return document.value if document is not None else None
+        return scheduled_switch(self._node)
 
     def history(self) -> List[Dict[str, Any]]:
         """Return who was active, since when and why, oldest first."""
@@ -273,91 +272,5 @@ class Service:
 
     def status(self) -> Dict[str, Any]:
         """Return the HA state as this node sees it (see the API's /system/ha)."""
-        node, record, now = self._node, self._node.record, self._clock()
-        leading = node.leading
-        state = node.state
-        return {
-            "node": node.config.node,
-            "role": "active" if leading is not None else node.role,
-            "serving": node.serving(now),
-            "state": self._own_state(),
-            "error": "; ".join(text for text in self._errors(now) if text) or None,
-            "unable": node.able.unable or None,
-            "ha_id": node.config.ha_id,
-            "cluster_id": state.cluster_id or None,
-            "version": node.config.version,
-            "system": node.config.system,
-            "epoch": {"number": record.epoch.number, "id": record.epoch.id},
-            "active": record.active or None,
-            "active_url": record.active_url or None,
-            "in_sync": sorted(record.nodes()),
-            "mode": record.mode,
-            "min_in_sync": record.min_in_sync,
-            "paused": record.paused,
-            "dcs_reachable": self.dcs(),
-            "dcs_writable": node.dcs.writable,
-            "dcs_trouble": node.dcs.trouble or None,
-            "certificates": {Path(name).name: end for name, end in self.certificates.items()},
-            "scheduled_switch": self.scheduled(),
-            "seq": state.log.end.seq,
-            "commit": state.commit,
-            "lease_remaining": max(0.0, round(leading.lease - now, 3)) if leading is not None else None,
-            "vip": self.vip() if self.vip is not None else None,
-            "duplicates": node.twins.known(now),
-            "removed": [document.key for document in state.heads.list("removed")],
-            "nodes": [self._node_status(name, url, now) for name, url in sorted(node.members().items())],
-        }
-
-    def _errors(self, now: float) -> Sequence[Optional[str]]:
-        node = self._node
-        return (self._error(), node.able.error(now), node.dcs.trouble, node.driving.error(now), *self.driver_files())
-
-    def _error(self) -> Optional[str]:
-        node = self._node
-        said = (node.trouble, node.twins.error(self._clock()), self.vip_trouble())
-        if any(said):
-            return "; ".join(text for text in said if text)
-        if node.leading is not None:
-            return node.leading.error(self._clock()) or None
-        if node.role == "starting" and node.record.active == node.config.node and node.unheard():
-            names = ", ".join(node.unheard())
-            return f"waiting for {names}, since one of them may have been forced meanwhile; `batonctl ha active --force` goes on without"
-        return node.following.refused or None
-
-    def _own_state(self) -> str:
-        node = self._node
-        if node.leading is not None:
-            return "Up"
-        if node.trouble or node.following.refused:
-            return "Refused"
-        if self._clock() - node.following.heard > node.config.timing.grace:
-            return "Connecting"
-        return "In-Sync" if node.in_sync() else "Syncing"
-
-    def _node_status(self, name: str, url: str, now: float) -> Dict[str, Any]:
-        node, record = self._node, self._node.record
-        in_sync = name in record.nodes()
-        hello = node.peers.get(name)
-        unable = node.able.why_not(name)
-        status: Dict[str, Any] = {"id": name, "url": url, "in_sync": in_sync, "electable": node.able.electable(name)}
-        status.update(able=not unable, unable=unable or None)
-        if name == node.config.node:
-            status.update(state=self._own_state(), seq=node.state.log.end.seq, version=node.config.version)
-        elif name == record.active:
-            status.update(state="Up", seq=None, version=hello.version if hello else None)
-        else:
-            status.update(self._follower_status(name, in_sync, now))
-        return status
-
-    def _follower_status(self, name: str, in_sync: bool, now: float) -> Dict[str, Any]:
-        leading = self._node.leading
-        hello = self._node.peers.get(name)
-        version = hello.version if hello else None
-        follower = leading.followers.by_node.get(name) if leading is not None else None
-        if leading is None:
-            return {"state": "In-Sync" if in_sync else "Connecting", "seq": None, "version": version}
-        if leading is None or follower is None or now - follower.heard > self._node.config.timing.grace:
-            return {"state": "Connecting", "seq": None, "version": version}
-        answers = leading.followers.answers(follower, now)
-        state = "Refused" if follower.refused else "In-Sync" if in_sync and answers else "Syncing"
-        return {"state": state, "seq": max(follower.matched, 0), "version": version}
+        vip = self.vip() if self.vip is not None else None
+        return status_of(self._node, self._clock(), vip, self.dcs(), self.certificates, (self.vip_trouble(), *self.driver_files()))
