@@ -78,6 +78,32 @@ node:
       returned: success
       type: list
       elements: str
+    paused:
+      description: Whether nobody becomes active by itself until the pause is ended.
+      returned: success
+      type: bool
+    paused_by:
+      description: Who paused, for people; V(none) while there is no pause, or where it is not known.
+      returned: success
+      type: str
+    paused_at:
+      description: Since when, in unix seconds.
+      returned: success
+      type: int
+    dcs:
+      description: The store of the cluster record, V(local), V(manual) or V(etcd). With V(manual) no node takes over by itself.
+      returned: success
+      type: str
+    dcs_reachable:
+      description: Whether the store answered the last time.
+      returned: success
+      type: bool
+    dcs_last_contact:
+      description:
+        - For how many seconds the store has not answered; V(none) before it has.
+        - A file (V(local), V(manual)) is asked only when there is a reason to.
+      returned: success
+      type: float
     vip:
       description:
         - Address, interface and whether this node holds it; all C(addresses), if there are several.
@@ -85,10 +111,37 @@ node:
       returned: success
       type: dict
     nodes:
-      description: What is known of every node.
+      description: What is known of every node. Ask the active to know how far the others are behind.
       returned: success
       type: list
       elements: dict
+      contains:
+        id:
+          description: Its name.
+          returned: success
+          type: str
+        state:
+          description: One of V(Up), V(Connecting), V(Syncing), V(In-Sync), V(Refused), V(Unreachable).
+          returned: success
+          type: str
+        in_sync:
+          description: Whether the cluster record counts it as in sync.
+          returned: success
+          type: bool
+        electable:
+          description: Whether it may take over, that is, it is in sync, reachable, and not set never to be active.
+          returned: success
+          type: bool
+        lag:
+          description:
+            - What it lacks of the active's log as C(entries), C(bytes) and C(seconds) (the age of the oldest of them).
+            - V(none) where the node that answers does not know; only the active does.
+          returned: success
+          type: dict
+        last_contact:
+          description: For how many seconds nothing was heard of it; V(none) of the node that answers, and where it is not known.
+          returned: success
+          type: float
   sample: {"node": "n1", "role": "active", "serving": true, "state": "Up", "active": "n1", "in_sync": ["n1", "n2"]}
 """
 

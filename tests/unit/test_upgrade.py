@@ -181,3 +181,14 @@ def test_who_was_elected_by_the_old_version_is_told_so_when_it_asks_again(mixed)
     again = mixed.call(mixed.n1, "POST", "/profiles/p/elect", **asked).json()
     assert again == {**first, "Run": None} and first["Elected"]
     assert mixed.call(mixed.n1, "POST", "/barriers/p/break", **broken).json()["Changed"]
+
+
+def test_who_paused_is_forgotten_but_never_wrong_after_a_reign_of_the_old_version(mixed):
+    assert mixed.call(mixed.n1, "POST", "/system/pause", json={"by": "alice"}).ok
+    assert mixed.n1.status()["paused_by"].startswith("alice, with token")
+    switch(mixed, mixed.n2)
+    for paused in (False, True):
+        assert mixed.call(mixed.n2, "POST", "/system/pause", json={"paused": paused}).ok
+    switch(mixed, mixed.n1)
+    status = mixed.n1.status()
+    assert (status["paused"], status["paused_by"], status["paused_at"]) == (True, None, None)

@@ -291,13 +291,13 @@ class Client:
 
     # --- the cluster --------------------------------------------------------------------------------------------------
 
-    def ha_status(self) -> Dict[str, Any]:
-        """Return the state as the first node that answers sees it."""
-        return dict(self.request("GET", "/system/ha").body)
+    def ha_status(self, total: Optional[float] = None) -> Dict[str, Any]:
+        """Return the state as the first node that answers sees it. ``total``: seconds for all attempts."""
+        return dict(self.request("GET", "/system/ha", total=total or self.connection.timeout).body)
 
-    def cluster_status(self) -> Dict[str, Any]:
+    def cluster_status(self, total: Optional[float] = None) -> Dict[str, Any]:
         """Return the state as the active sees it, or as another node does when the active does not answer."""
-        seen = self.ha_status()
+        seen = self.ha_status(total)
         url = seen.get("active_url")
         if seen.get("role") == "active" or not url:
             return seen
@@ -339,9 +339,9 @@ class Client:
         """Call a scheduled switch off."""
         self.request("DELETE", "/system/switch", want=False)
 
-    def pause(self, paused: bool) -> Dict[str, Any]:
-        """Stop promotions that nobody ordered, or allow them again."""
-        return dict(self.post("/system/pause", {"paused": paused}).body)
+    def pause(self, paused: bool, by: str = "") -> Dict[str, Any]:
+        """Stop promotions that nobody ordered, or allow them again; ``by``: who wants it, for people."""
+        return dict(self.post("/system/pause", {"paused": paused, "by": by}).body)
 
     def history(self) -> List[Dict[str, Any]]:
         """Return who was active, since when and why, oldest first."""

@@ -57,6 +57,7 @@ from .core.problem import Problem
 from .core.vip import two_holders_bound
 from .service import Service
 from .settings import Settings
+from .status import Store
 from .stop_post import GUARDED, REIGN
 from .version import VERSION
 
@@ -114,7 +115,7 @@ class Daemon:
         self.files_thread = ThreadPoolExecutor(1, "baton-drivers")  # one look at a time
         self.guard = self._guard()
         self.service = Service(self.node, self.tell, boottime)
-        self.service.dcs = lambda: self.store.reachable
+        self.service.dcs = lambda: Store(settings.dcs[0], self.store.reachable, self.store.last_contact)
         if self.guard is not None:
             self.service.vip, self.service.vip_trouble = self.guard.status, self.guard.trouble
         self.service.driver_files = lambda: self.driver_files.troubles

@@ -19,7 +19,7 @@ from .core.log import Log
 from .core.node import Node
 from .core.problem import Problem
 from .core.submissions import TOO_FEW, not_applied, unknown
-from .status import scheduled_switch, status_of
+from .status import Store, scheduled_switch, status_of
 
 Callback = Callable[[str, Optional[Document]], None]
 
@@ -40,7 +40,7 @@ class Service:
         self._serving_waiters: List["asyncio.Future[None]"] = []
         self.vip: Optional[Callable[[], Dict[str, Any]]] = None
         self.vip_trouble: Callable[[], str] = lambda: ""
-        self.dcs: Callable[[], bool] = lambda: True
+        self.dcs: Callable[[], Store] = lambda: Store("", True, None)
         self.driver_files: Callable[[], Sequence[str]] = tuple  # what is wrong with them
         self.certificates: Dict[str, float] = {}  # file → when it ends, in unix seconds
 
@@ -219,9 +219,10 @@ class Service:
         self._check_leading()
         await self.order("unschedule")
 
-    async def pause(self, paused: bool) -> Dict[str, Any]:
+    async def pause(self, paused: bool, by: str = "") -> Dict[str, Any]:
+        """Stop promotions that nobody ordered, or allow them again; ``by``: who wants it, for people."""
         self._check_leading()
-        return await self.order("pause" if paused else "resume")
+        return await self.order("pause" if paused else "resume", text=by)
 
     def drivers(self) -> List[Dict[str, Any]]:
         """Return the drivers of this node."""

@@ -1,19 +1,32 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The HA state of a cluster as one node sees it, in one dictionary (the API's /system/ha). Reads the node, changes nothing."""
+"""The HA state of a cluster as one node sees it, in one dictionary (the API's /system/ha). Reads the node, changes nothing.
+
+Times are in seconds: ``last_contact`` and ``dcs_last_contact`` for how long nothing was heard.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional, Sequence
+from typing import Any, Dict, Mapping, NamedTuple, Optional, Sequence
 
+from .core.followers import NEVER, Follower
 from .core.node import Node
 
 Status = Dict[str, Any]
+UNREACHABLE = "Unreachable"
+
+
+class Store(NamedTuple):
+    """The store of the cluster record: ``local``, ``manual`` or ``etcd``; ``last_contact``: seconds since it answered, or None."""
+
+    kind: str
+    reachable: bool
+    last_contact: Optional[float]
 
 
 def status_of(
-    node: Node, now: float, vip: Optional[Dict[str, Any]], dcs_reachable: bool, certificates: Mapping[str, float], troubles: Sequence[str]
+    node: Node, now: float, vip: Optional[Status], store: Store, certificates: Mapping[str, float], troubles: Sequence[str]
 ) -> Status:
     """Return the HA state. ``vip``: what the guard says of it. ``troubles``: what is wrong outside of the node, "" for nothing.
 
@@ -38,9 +51,13 @@ def status_of(
         "mode": record.mode,
         "min_in_sync": record.min_in_sync,
         "paused": record.paused,
-        "dcs_reachable": dcs_reachable,
+        "paused_by": record.paused_by or None,
+        "paused_at": record.paused_at or None,
+        "dcs": store.kind,
+        "dcs_reachable": store.reachable,
         "dcs_writable": node.dcs.writable,
         "dcs_trouble": node.dcs.trouble or None,
+        "dcs_last_contact": None if store.last_contact is None else round(store.last_contact, 3),
         "certificates": {Path(name).name: end for name, end in certificates.items()},
         "scheduled_switch": scheduled_switch(node),
         "seq": state.log.end.seq,
@@ -85,30 +102,66 @@ def own_state(node: Node, now: float) -> str:
 
 
 def _node_status(node: Node, name: str, url: str, now: float) -> Status:
-    record = node.record
-    in_sync = name in record.nodes()
-    hello = node.peers.get(name)
+    mine, hello = name == node.config.node, node.peers.get(name)
+    in_sync, state = name in node.record.nodes(), own_state(node, now) if mine else _peer_state(node, name, now)
     unable = node.able.why_not(name)
-    status: Status = {"id": name, "url": url, "in_sync": in_sync, "electable": node.able.electable(name)}
-    status.update(able=not unable, unable=unable or None)
-    if name == node.config.node:
-        status.update(state=own_state(node, now), seq=node.state.log.end.seq, version=node.config.version)
-    elif name == record.active:
-        status.update(state="Up", seq=None, version=hello.version if hello else None)
-    else:
-        status.update(_follower_status(node, name, in_sync, now))
-    return status
+    version = node.config.version if mine else hello.version if hello else None
+    follower = _follower(node, name)
+    seq = node.state.log.end.seq if mine else max(follower.matched, 0) if follower is not None else None
+    return {
+        "id": name,
+        "url": url,
+        "in_sync": in_sync,
+        "electable": node.able.electable(name) and state != UNREACHABLE,
+        "able": not unable,
+        "unable": unable or None,
+        "state": state,
+        "seq": seq,
+        "version": version,
+        "lag": _lag(node, follower, now) if follower is not None else None,
+        "last_contact": None if mine else _last_contact(node, name, now),
+    }
 
 
-def _follower_status(node: Node, name: str, in_sync: bool, now: float) -> Status:
-    leading = node.leading
-    hello = node.peers.get(name)
-    version = hello.version if hello else None
-    follower = leading.followers.by_node.get(name) if leading is not None else None
+def _follower(node: Node, name: str) -> Optional[Follower]:
+    return node.leading.followers.by_node.get(name) if node.leading is not None else None
+
+
+def _peer_state(node: Node, name: str, now: float) -> str:
+    """Return the state of another node, as far as it is known here: a passive listens to nobody but the active."""
+    leading, timing, linked = node.leading, node.config.timing, name in node.links
+    silent = now - node.contact.get(name, NEVER)
+    if leading is None and name == node.record.active:
+        return "Up" if linked and silent <= timing.silence else UNREACHABLE
     if leading is None:
-        return {"state": "In-Sync" if in_sync else "Connecting", "seq": None, "version": version}
-    if follower is None or now - follower.heard > node.config.timing.grace:
-        return {"state": "Connecting", "seq": None, "version": version}
-    answers = leading.followers.answers(follower, now)
-    state = "Refused" if follower.refused else "In-Sync" if in_sync and answers else "Syncing"
-    return {"state": state, "seq": max(follower.matched, 0), "version": version}
+        known = "In-Sync" if name in node.record.nodes() else "Connecting"
+        return known if linked else UNREACHABLE
+    if silent > (timing.grace if linked else timing.silence):
+        return UNREACHABLE
+    follower = _follower(node, name)
+    if name in node.refused or (follower is not None and follower.refused):
+        return "Refused"
+    if follower is None:
+        return "Connecting"
+    return "In-Sync" if name in node.record.nodes() and leading.followers.answers(follower, now) else "Syncing"
+
+
+def _last_contact(node: Node, name: str, now: float) -> Optional[float]:
+    """Return for how many seconds nothing was heard of another node; None where that is not known."""
+    quiet = node.leading is None and name != node.record.active and name in node.links
+    if quiet or name not in node.contact:
+        return None
+    return round(max(0.0, now - node.contact[name]), 3)
+
+
+def _lag(node: Node, follower: Follower, now: float) -> Optional[Status]:
+    """Return what a node lacks of the active's log: entries, bytes, and the age in seconds of the oldest of them.
+
+    Of what the log has forgotten bytes and seconds are not known: they are then those of what it still has.
+    """
+    log, matched = node.state.log, follower.matched
+    if matched < 0:
+        return None
+    oldest = log.get(max(matched, log.start.seq) + 1)
+    seconds = 0.0 if oldest is None else max(0.0, node.state.clock.read(now) - oldest.at) / 1000
+    return {"entries": max(0, log.end.seq - matched), "bytes": log.size(matched, log.end.seq), "seconds": round(seconds, 3)}

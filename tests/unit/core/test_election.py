@@ -8,6 +8,7 @@ from test_node import LEASE, Script, record
 from baton.core import events as ev
 from baton.core.log import ORIGIN, Epoch
 from baton.core.messages import Append, Hello
+from baton.core.record import Record
 from baton.core.timing import PROFILES
 
 GRACE, STAGGER = PROFILES["balanced"].grace, PROFILES["balanced"].stagger
@@ -237,3 +238,10 @@ class TestOrders:
         pair.give(ev.Operator(8, "switch", "n2", at=pair.now + 9))
         pair.give(ev.Operator(9, "unschedule"))
         assert pair.node.state.heads.speculative("system", "switch") is None
+
+
+def test_who_paused_ends_with_the_pause_though_an_older_version_passes_it_on():
+    passed_on = {**Record("c", Epoch(3, "e"), "n1", ()).to_json(), "paused": False, "paused_by": "alice", "paused_at": 7}
+    assert (Record.from_json(passed_on).paused_by, Record.from_json(passed_on).paused_at) == ("", 0)
+    stands = Record.from_json({**passed_on, "paused": True})
+    assert (stands.paused_by, stands.paused_at) == ("alice", 7) and stands.to_json()["paused_by"] == "alice"

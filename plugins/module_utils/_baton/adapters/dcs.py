@@ -11,6 +11,7 @@ import asyncio
 import json
 import os
 import sqlite3
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -50,6 +51,10 @@ class RecordStore(Protocol):
     def reachable(self) -> bool:
         """Whether the store has answered lately."""
 
+    @property
+    def last_contact(self) -> Optional[float]:
+        """For how many seconds the store has not answered, None before it has. A file is asked when there is a reason to."""
+
     async def start(self, changed: Changed, health: Told = lambda _health: None) -> None:
         """Begin; where the store can be watched, ``changed`` is told (version, record); ``health`` is told of each change of that."""
 
@@ -75,8 +80,13 @@ class _OnDisk:
     def __init__(self, path: Path) -> None:
         self.reachable = True
         self._path = path
+        self._answered: Optional[float] = None
         self._thread = ThreadPoolExecutor(1, "baton-record")
         self._proving: Optional["asyncio.Task[None]"] = None
+
+    @property
+    def last_contact(self) -> Optional[float]:
+        return None if self._answered is None else time.monotonic() - self._answered
 
     async def start(self, changed: Changed, health: Told = lambda _health: None) -> None:
         """A file is not watched: nodes tell each other."""
@@ -89,7 +99,7 @@ class _OnDisk:
         while True:
             try:
                 await loop.run_in_executor(None, prove_room, self._path.parent)  # a swap need not wait for it
-                found = Health(True)
+                found, self._answered = Health(True), time.monotonic()
             except OSError as error:
                 found = Health(False, NO_ROOM.format(self._path, error.strerror or error))
             if found != known:
@@ -110,6 +120,7 @@ class _OnDisk:
             self.reachable = False
             raise
         self.reachable = True
+        self._answered = time.monotonic()
         return found
 
     async def read(self) -> Tuple[int, Optional[Record]]:

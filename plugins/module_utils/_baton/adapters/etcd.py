@@ -67,6 +67,12 @@ class EtcdStore:
         """Whether etcd has answered lately; False until it has for the first time."""
         return self._gateway.reachable
 
+    @property
+    def last_contact(self) -> Optional[float]:
+        """For how many seconds etcd has not answered; None before it has."""
+        answered = self._gateway.answered
+        return None if answered == float("-inf") else self._loop.time() - answered
+
     async def start(self, changed: Changed, health: Told = lambda _health: None) -> None:
         """Begin to watch: ``changed`` gets (version, record) now and then, and at every change.
 

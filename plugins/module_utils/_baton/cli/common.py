@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import argparse
+import getpass
 import json
+import os
+import platform
 import sys
 from typing import Any, Callable, Dict, Mapping, Optional
 
@@ -15,7 +18,7 @@ from .output import Output
 DEFAULT_URL = "https://127.0.0.1:8092"
 IDENTITY = {"profiles": "Name", "machines": "Uuid", "params": "Name"}
 KEYS = {"profiles": "NAME", "machines": "UUID", "params": "NAME"}
-Verb = Callable[["Context"], None]
+Verb = Callable[["Context"], Optional[int]]  # returns the exit status, None for 0
 
 
 class Parser(argparse.ArgumentParser):
@@ -88,6 +91,15 @@ def add_global_options(parser: argparse.ArgumentParser, at_root: bool) -> None:
     group.add_argument("-o", "--output", choices=("table", "json"), default=default, help="for people, or for scripts")
     group.add_argument("--timeout", type=seconds, metavar="SECONDS", default=default, help="of a request with retries (30)")
     group.add_argument("-r", "--ref", metavar="REF", default=default, help="only if this stands there now (set, remove, update)")
+
+
+def who_we_are() -> str:
+    """Return who runs this command, for people: user@host, behind sudo the user who called it."""
+    try:
+        user = os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):  # no such user here
+        user = f"uid {os.getuid()}"
+    return f"{user}@{platform.node()}"[:100]
 
 
 def seconds(text: str) -> float:

@@ -6,18 +6,16 @@ from __future__ import annotations
 import argparse
 import time
 from datetime import datetime
-from typing import Any, Dict
+from typing import Any
 
-from .common import Context, add_group, add_verb
-from .output import RED
-
-Status = Dict[str, Any]
-EXPIRY_DAYS = 21
+from . import ha_status
+from .common import Context, add_group, add_verb, who_we_are
+from .health import date_of, pause_outcome, resume_outcome, sentence
 
 
 def add(groups: Any) -> None:
     verbs = add_group(groups, "ha", "see and move the active role")
-    add_verb(verbs, "status", show_status, "show who is active, who holds the VIP, and who is in sync")
+    ha_status.add(verbs)
     add_verb(verbs, "peers", show_peers, "list the nodes with their addresses, log ends and versions")
     switch = add_verb(verbs, "switch", switch_active, "move the active role in good order; nothing is lost")
     switch.add_argument("--to", metavar="NODE", help="the new active (the best-caught-up passive)")
@@ -39,58 +37,6 @@ def add(groups: Any) -> None:
     create.add_argument("--cluster-id", required=True, metavar="ID", help="made once for all hosts")
 
 
-def sentence(status: Status) -> str:
-    """Say in a line who is active and who holds the VIP."""
-    active, epoch = status.get("active"), (status.get("epoch") or {}).get("number")
-    if not status.get("cluster_id"):
-        return f"{status.get('node')} belongs to no cluster yet."
-    seen = "" if status.get("role") == "active" else f", as {status.get('node')} sees it (the active does not answer)"
-    if not active:
-        return f"No node is active (epoch {epoch}){seen}."
-    text = f"{active} is active in epoch {epoch}"
-    if not seen and not status.get("serving"):
-        text += ", but does not serve at this moment"
-    vip = status.get("vip")
-    if vip:
-        held = "holds" if vip.get("held") else "does not hold"
-        text += f" and {held} the VIP {vip.get('address')} on {vip.get('interface')}"
-    return f"{text}{seen}."
-
-
-def show_status(context: Context) -> None:
-    status = context.client.cluster_status()
-    out = context.out
-    if out.as_json:
-        out.json(status)
-        return
-    out.line(sentence(status))
-    if status.get("paused"):
-        out.line("Paused: nobody becomes active by itself until `batonctl ha resume`.")
-    if not status.get("dcs_reachable", True):
-        out.line("The store of the cluster record does not answer: until it does, nobody can take over.")
-    for name, end in sorted((status.get("certificates") or {}).items()):
-        if end - time.time() < EXPIRY_DAYS * 86400:
-            out.line(f"The certificate {name} of {status.get('node')} ends on {date_of(end)}: run the playbook baton.ha.renew.")
-    planned = status.get("scheduled_switch")
-    if planned:
-        out.line(f"A switch to {planned['To'] or 'the best passive'} is scheduled for {date_of(planned['At'])}.")
-    if status.get("error"):
-        out.table(["TROUBLE"], [[out.paint(str(status["error"]), RED)]], "")
-    rows = [
-        [
-            node["id"],
-            "active" if node["id"] == status.get("active") else "passive",
-            out.state(str(node.get("state") or "-")),
-            node.get("in_sync"),
-            node.get("electable"),
-            node.get("url"),
-        ]
-        for node in status.get("nodes") or []
-    ]
-    out.line()
-    out.table(["NODE", "ROLE", "STATE", "IN SYNC", "ELECTABLE", "URL"], rows, "No node is known.")
-
-
 def show_peers(context: Context) -> None:
     nodes = context.client.cluster_status().get("nodes") or []
     if context.out.as_json:
@@ -98,10 +44,6 @@ def show_peers(context: Context) -> None:
         return
     rows = [[n["id"], n.get("url"), context.out.state(str(n.get("state") or "-")), n.get("seq"), n.get("version")] for n in nodes]
     context.out.table(["NODE", "URL", "STATE", "LOG END", "VERSION"], rows, "No node is known.")
-
-
-def date_of(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds).astimezone().isoformat(" ", "seconds")
 
 
 def moment(text: str) -> float:
@@ -115,11 +57,13 @@ def moment(text: str) -> float:
 
 
 def pause(context: Context) -> None:
-    context.out.done(context.client.pause(True), "Paused: nobody becomes active by itself until `batonctl ha resume`.")
+    answer = context.client.pause(True, who_we_are())
+    context.out.done(answer, pause_outcome(context.client.cluster_status()))
 
 
 def resume(context: Context) -> None:
-    context.out.done(context.client.pause(False), "Resumed: a passive takes over by itself when the active fails.")
+    answer = context.client.pause(False)
+    context.out.done(answer, resume_outcome(context.client.cluster_status()))
 
 
 def show_history(context: Context) -> None:

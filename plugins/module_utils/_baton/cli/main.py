@@ -19,7 +19,7 @@ from .output import Output
 
 EPILOG = (
     "The environment configures it too: BATON_URL, BATON_TOKEN, BATON_TOKEN_FILE, BATON_CA (also RS_ENDPOINT, RS_TOKEN). "
-    "Exit status: 0 done, 1 the answer was no (conflict, refused, not found), 2 wrong usage, 3 no usable answer."
+    "Exit status: 0 done, 1 the answer was no (conflict, refused, not found), 2 wrong usage, 3 no usable answer; `ha status` has its own."
 )
 
 
@@ -64,9 +64,9 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         if args.ref is not None and not args.takes_ref:
             raise ClientError("usage", "-r has no meaning here: it goes with set, remove and update")
         context = Context(args, os.environ, out)
-        args.run(context)
+        status = args.run(context)
         sys.stdout.flush()
-        return 0
+        return status or 0
     except ClientError as error:
         out.error(error.message)
         return error.exit_status

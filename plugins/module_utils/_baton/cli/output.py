@@ -10,7 +10,7 @@ import unicodedata
 from typing import Any, Iterable, Mapping, Optional, Sequence, TextIO
 
 BOLD, DIM, RED, GREEN, YELLOW = "1", "2", "31", "32", "33"
-_COLOURS = {"Up": GREEN, "In-Sync": GREEN, "Syncing": YELLOW, "Connecting": YELLOW, "Refused": RED}
+_COLOURS = {"Up": GREEN, "In-Sync": GREEN, "Syncing": YELLOW, "Connecting": YELLOW, "Refused": RED, "Unreachable": RED}
 _ESCAPE = re.compile("\x1b\\[[0-9;]*m")
 MOST_CELL = 60
 
@@ -28,6 +28,7 @@ class Output:
         self._err = stderr
         self._prog = prog
         self._colour = stdout.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+        self._screen = stdout.isatty() and environ.get("TERM") != "dumb"
         self.talks = stderr.isatty()
 
     def error(self, message: str) -> None:
@@ -54,6 +55,11 @@ class Output:
 
     def line(self, text: str = "") -> None:
         self._out.write(clean(text) + "\n")
+
+    def redraw(self) -> None:
+        """Begin a screen anew; no-op where the output is no screen."""
+        if self._screen:
+            self._out.write("\x1b[H\x1b[2J")
 
     def value(self, value: Any) -> None:
         """Show a JSON value: a string without quotes to people, everything else as JSON."""

@@ -449,10 +449,15 @@ class Leading:
             self.state.out.append(Reply(self._pausing, not_applied("store_refuses", why)))
             self._pausing = 0
 
-    def pause(self, order: int, paused: bool, now: float) -> None:
-        """Stop or allow promotions that nobody ordered."""
+    def pause(self, order: int, by: str, at: int, now: float) -> None:
+        """Stop promotions that nobody ordered; ``by`` and ``at`` (unix seconds) are for people."""
         self._pausing = order
-        self.change_record("pause", "", replace(self.record, paused=paused), now)
+        self.change_record("pause", "", replace(self.record, paused=True, paused_by=by, paused_at=at), now)
+
+    def resume(self, order: int, now: float) -> None:
+        """Allow promotions that nobody ordered."""
+        self._pausing = order
+        self.change_record("pause", "", replace(self.record, paused=False, paused_by="", paused_at=0), now)
 
     # --- handing over --------------------------------------------------------------------------------------------------
 

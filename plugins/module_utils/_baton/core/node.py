@@ -116,6 +116,7 @@ class Node:
         self.swap: Optional[PendingSwap] = None  # of a node that is not active: create, start, promote, grant
         self.links: Set[str] = set()
         self.peers: Dict[str, Hello] = {}
+        self.contact: Dict[str, float] = {}  # node → when it was last known to be there, by what it said or by its link
         self.refused: Dict[str, str] = {}
         self.orders = Orders(self)
         self.election = Election(config)
@@ -571,12 +572,15 @@ class Node:
     def _link_up(self, event: Event, now: float) -> None:
         if isinstance(event, LinkUp):
             self.links.add(event.node)
+            self.contact[event.node] = now
             self.out.append(Send(event.node, self._hello(True, event.node, now)))
 
     def _link_down(self, event: Event, now: float) -> None:
         if isinstance(event, LinkDown):
             self.links.discard(event.node)
             self.twins.link_down(event.node)
+            if self.leading is None:
+                self.contact[event.node] = now  # passives say little to each other, but a link ends soon after its node
             if removed(self.state, event.node):
                 self.out.append(Disconnect(event.node))
 
@@ -584,6 +588,7 @@ class Node:
         if not isinstance(event, Received):
             return
         node, message = event.node, event.message
+        self.contact[node] = now
         if isinstance(message, Hello):
             self._on_hello(node, message, now)
         elif isinstance(message, Append):

@@ -296,7 +296,10 @@ class Orders:
             return
         self._can_hand_over()
         self.node.dcs.check()
-        leading.pause(order.id, paused, now)
+        if paused:
+            leading.pause(order.id, order.text, int(self.node.wall(now)), now)
+        else:
+            leading.resume(order.id, now)
 
     def _can_hand_over(self) -> None:
         leading = self.node.leading

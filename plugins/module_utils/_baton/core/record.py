@@ -29,8 +29,9 @@ class Record:
 
     ``floor``: a committed seq below which nobody is promoted, written in ``floor_epoch`` (NO_EPOCH: not known).
     ``forced``: the number of the last epoch that began with a force (0: none), ``forced_id`` its id; entries of older
-    epochs are then never discarded without a person's word. ``paused``: nobody is promoted by itself. ``reason``: why
-    this epoch began. ``extra`` and ``member_extra``: what a newer version wrote, passed on unchanged.
+    epochs are then never discarded without a person's word. ``paused``: nobody is promoted by itself; ``paused_by``
+    (a text for people, "" where it is not known) and ``paused_at`` (unix seconds) go with it. ``reason``: why this
+    epoch began. ``extra`` and ``member_extra``: what a newer version wrote, passed on unchanged.
     """
 
     cluster_id: str
@@ -48,6 +49,8 @@ class Record:
     reason: str = ""
     floor_epoch: Epoch = NO_EPOCH
     forced_id: str = ""
+    paused_by: str = ""
+    paused_at: int = 0
     extra: Mapping[str, Any] = field(default_factory=dict)
     member_extra: Mapping[Member, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -94,6 +97,8 @@ class Record:
             "reason": self.reason,
             "floor_epoch": list(self.floor_epoch),
             "forced_id": self.forced_id,
+            "paused_by": self.paused_by,
+            "paused_at": self.paused_at,
         }
 
     @classmethod
@@ -101,6 +106,8 @@ class Record:
         """Read a record; raise ValueError, TypeError or KeyError when it is not one."""
         members = {Member(str(m["node"]), str(m["incarnation"])): m for m in data["in_sync"]}
         known = cls.__dataclass_fields__.keys() - {"extra", "member_extra"}
+        # A version that does not know who paused passes it on, over the end of the pause, too.
+        paused = bool(data.get("paused", False))
         return cls(
             cluster_id=str(data["cluster_id"]),
             epoch=_epoch(data["epoch"]),
@@ -113,10 +120,12 @@ class Record:
             holder=str(data.get("holder", "")),
             active_url=str(data.get("active_url", "")),
             forced=int(data.get("forced", 0)),
-            paused=bool(data.get("paused", False)),
+            paused=paused,
             reason=str(data.get("reason", "")),
             floor_epoch=_epoch(data.get("floor_epoch", NO_EPOCH)),
             forced_id=str(data.get("forced_id", "")),
+            paused_by=str(data.get("paused_by", "")) if paused else "",
+            paused_at=int(data.get("paused_at", 0)) if paused else 0,
             extra={name: value for name, value in data.items() if name not in known},
             member_extra={m: more for m, raw in members.items() if (more := _more(raw))},
         )

@@ -56,7 +56,7 @@ class Api:
             "files": self._files,
         }
         self._tokens = Tokens(backend, is_ha_token)
-        self._system = System(backend, version)
+        self._system = System(backend, version, self._tokens.who)
 
     async def handle(self, request: Any) -> Any:
         """Answer any request; whatever goes wrong is a problem document.

@@ -24,8 +24,10 @@ ANSWERS: Dict[str, Callable[[Dict[str, Any]], bool]] = {
 class System:
     """Handlers of the cluster's own state and of a person's orders to it."""
 
-    def __init__(self, backend: Backend, version: str) -> None:
+    def __init__(self, backend: Backend, version: str, who: Callable[[Any], str]) -> None:
+        """``who``: says for people whose request it is."""
         self._backend = backend
+        self._who = who
         self._version = version
 
     async def handle(self, request: Any, rest: Sequence[str]) -> Any:
@@ -57,7 +59,8 @@ class System:
         if what == "passive":
             return messages.respond(await self._backend.become_passive(force))
         if what == "pause":
-            return messages.respond(await self._backend.pause(_flag(body, "paused", True)))
+            by = ", ".join(text for text in (_text(body, "by"), self._who(request)) if text)
+            return messages.respond(await self._backend.pause(_flag(body, "paused", True), by))
         if what == "switch":
             at = _time(body, "at")
             answer = await self._backend.switch(_text(body, "to"), _text(body, "reason"), at)
@@ -103,6 +106,7 @@ class System:
         lines += ["# HELP baton_member_in_sync Whether a node is in the in-sync set.", "# TYPE baton_member_in_sync gauge"]
         for node in status["nodes"]:
             lines.append(f'baton_member_in_sync{{node="{node["id"]}"}} {int(node["in_sync"])}')
+        lines += _lag_lines(status["nodes"])
         lines += ["# HELP baton_duplicate_node Two processes call themselves this node.", "# TYPE baton_duplicate_node gauge"]
         for name, places in status["duplicates"].items():
             lines.append(f'baton_duplicate_node{{node="{_label(name)}",where="{_label(places)}"}} 1')
@@ -132,6 +136,22 @@ def _gauges(status: Dict[str, Any], vip: Dict[str, Any]) -> Any:
         ("vip_able", "Whether the VIP would work on this node.", int(status["unable"] is None)),
         ("trouble", "Whether something needs a person.", int(status["error"] is not None)),
     )
+
+
+def _lag_lines(nodes: List[Dict[str, Any]]) -> List[str]:
+    """Return how far each node is behind, and for how long it was not heard, as far as that is known here."""
+    known = [(node["id"], {**(node["lag"] or {}), "contact": node["last_contact"]}) for node in nodes]
+    metrics = (
+        ("member_lag_entries", "Entries of the active's log that a node lacks.", "entries"),
+        ("member_lag_bytes", "Bytes of the active's log that a node lacks.", "bytes"),
+        ("member_lag_seconds", "Age of the oldest entry that a node lacks.", "seconds"),
+        ("member_last_contact_seconds", "For how long nothing was heard of a node.", "contact"),
+    )
+    lines: List[str] = []
+    for name, text, key in metrics:
+        lines += [f"# HELP baton_{name} {text}", f"# TYPE baton_{name} gauge"]
+        lines += [f'baton_{name}{{node="{node}"}} {values[key]}' for node, values in known if values.get(key) is not None]
+    return lines
 
 
 def _driver_lines(drivers: List[Dict[str, Any]]) -> List[str]:

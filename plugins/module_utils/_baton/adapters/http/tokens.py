@@ -46,6 +46,15 @@ class Tokens:
             return NODE
         raise Problem(401, "bad_token", "this token is unknown, expired or revoked")
 
+    def who(self, request: Any) -> str:
+        """Return for people whose request this is, as far as its token tells."""
+        token = request.headers.get("Authorization", "").partition(" ")[2].strip()
+        document = self._backend.heads().committed("tokens", access.token_id(token))
+        if document is None:
+            return "with the nodes' secret"
+        description = document.value.get("Description") or ""
+        return f"with token {document.key}" + (f" ({description})" if description else "")
+
     async def handle(self, request: Any, rest: Sequence[str]) -> Any:
         """Serve /tokens[/{id}]."""
         if rest:
