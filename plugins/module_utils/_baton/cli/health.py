@@ -63,7 +63,7 @@ def sentence(status: Status) -> str:
     active, epoch, teller = status.get("active"), (status.get("epoch") or {}).get("number"), status.get("node")
     if not status.get("cluster_id"):
         return f"{teller} belongs to no cluster yet."
-    seen = f", as {teller} sees it" if _indirect(status) else ""
+    seen = f", as {teller} sees it (the active does not answer)" if _indirect(status) else ""
     if not active:
         return f"No node is active (epoch {epoch}){seen}."
     if seen and not _is_active(status):
@@ -71,7 +71,7 @@ def sentence(status: Status) -> str:
     text = f"{active} is active in epoch {epoch}"
     if not seen and not status.get("serving"):
         text += ", but does not serve at this moment"
-    return f"{text}{_vip(status)}{seen and seen + ' (the active does not answer)'}."
+    return f"{text}{_vip(status)}{seen}."
 
 
 def _silence(status: Status, active: str) -> str:
