@@ -85,6 +85,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def parse(self, inventory, loader, path, cache=True):
         super().parse(inventory, loader, path, cache)
         config = self._read_config_data(path)
+        unknown = sorted(set(config) - set(self.get_options()))
+        if unknown:
+            there = ", ".join(sorted(self.get_options()))
+            raise AnsibleParserError(f"Unsupported options for (baton.ha.machines) inventory: {', '.join(unknown)}. There are: {there}")
         for name in OPTIONS:
             if name in config:
                 self.set_option(name, self.templar.template(config[name]))

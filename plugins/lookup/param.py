@@ -76,6 +76,10 @@ class LookupModule(LookupBase):
         known = variables or {}
         # ansible-core before 2.19 hands variables over as they are written
         self.set_options(var_options={name: self._templar.template(known[name]) for name in VARIABLES if name in known}, direct=kwargs)
+        unknown = sorted(set(kwargs) - set(self.get_options()))
+        if unknown:
+            there = ", ".join(name for name in sorted(self.get_options()) if not name.startswith("_"))
+            raise AnsibleLookupError(f"Unsupported options for (baton.ha.param) lookup: {', '.join(unknown)}. There are: {there}")
         try:
             with client_of(self, kwargs) as client:
                 kind, key = self._owner(client)

@@ -122,13 +122,13 @@ why:
   sample: the disk is full
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks import barrier as task
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks.common import answer
+from ansible_collections.baton.ha.plugins.module_utils._options import TaskModule
 
 
 def main():
-    module = AnsibleModule(
+    module = TaskModule(
         argument_spec=task.SPEC,
         mutually_exclusive=task.MUTUALLY_EXCLUSIVE,
         required_if=task.REQUIRED_IF,

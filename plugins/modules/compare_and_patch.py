@@ -179,13 +179,13 @@ revision:
   sample: "3.42"
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks import compare_and_patch as task
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks.common import answer
+from ansible_collections.baton.ha.plugins.module_utils._options import TaskModule
 
 
 def main():
-    module = AnsibleModule(
+    module = TaskModule(
         argument_spec=task.SPEC,
         mutually_exclusive=task.MUTUALLY_EXCLUSIVE,
         required_one_of=task.REQUIRED_ONE_OF,

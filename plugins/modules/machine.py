@@ -95,13 +95,13 @@ revision:
   sample: "1.42"
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks import machine as task
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks.common import answer
+from ansible_collections.baton.ha.plugins.module_utils._options import TaskModule
 
 
 def main():
-    module = AnsibleModule(
+    module = TaskModule(
         argument_spec=task.SPEC,
         supports_check_mode=True,
     )

@@ -145,13 +145,13 @@ node:
   sample: {"node": "n1", "role": "active", "serving": true, "state": "Up", "active": "n1", "in_sync": ["n1", "n2"]}
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks import node_info as task
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks.common import answer
+from ansible_collections.baton.ha.plugins.module_utils._options import TaskModule
 
 
 def main():
-    module = AnsibleModule(
+    module = TaskModule(
         argument_spec=task.SPEC,
         supports_check_mode=True,
     )

@@ -42,13 +42,13 @@ profiles:
   sample: [{"Name": "web", "Description": "", "Meta": {}, "Params": {"my/leader": "web-2"}}]
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks import profile_info as task
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks.common import answer
+from ansible_collections.baton.ha.plugins.module_utils._options import TaskModule
 
 
 def main():
-    module = AnsibleModule(
+    module = TaskModule(
         argument_spec=task.SPEC,
         supports_check_mode=True,
     )

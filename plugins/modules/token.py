@@ -89,13 +89,13 @@ token:
   type: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks import token as task
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks.common import answer
+from ansible_collections.baton.ha.plugins.module_utils._options import TaskModule
 
 
 def main():
-    module = AnsibleModule(
+    module = TaskModule(
         argument_spec=task.SPEC,
         supports_check_mode=True,
     )

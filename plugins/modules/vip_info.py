@@ -75,13 +75,13 @@ addresses:
   sample: [{"interface": "eth0", "address": "192.0.2.10", "prefix": 32, "floating": true}]
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baton.ha.plugins.module_utils._baton.client_error import ClientError
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks import vip_info as task
+from ansible_collections.baton.ha.plugins.module_utils._options import TaskModule
 
 
 def main():
-    module = AnsibleModule(argument_spec=task.SPEC, supports_check_mode=True)
+    module = TaskModule(argument_spec=task.SPEC, supports_check_mode=True)
     _status, output, _errors = module.run_command(task.COMMAND, check_rc=True)
     try:
         result = task.evaluate(module.params, output)

@@ -117,13 +117,13 @@ elapsed:
   sample: 1.5
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks import wait_for as task
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks.common import answer
+from ansible_collections.baton.ha.plugins.module_utils._options import TaskModule
 
 
 def main():
-    module = AnsibleModule(
+    module = TaskModule(
         argument_spec=task.SPEC,
         required_if=task.REQUIRED_IF,
         supports_check_mode=True,

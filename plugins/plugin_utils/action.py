@@ -14,12 +14,12 @@ import ssl
 from ansible import constants
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
-from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 from ansible.release import __version__ as ansible_version
 from ansible.utils.display import Display
 from ansible_collections.baton.ha.plugins.module_utils._baton.contender import machine_name, run_of, this_machine
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks.common import Context, perform, text_for_numbers
+from ansible_collections.baton.ha.plugins.module_utils._options import problems
 from ansible_collections.baton.ha.plugins.plugin_utils.far import FarSession
 from ansible_collections.baton.ha.plugins.plugin_utils.far_keeper import start as start_keeper
 
@@ -49,7 +49,8 @@ class BatonAction(ActionBase):
         task_vars = task_vars or {}
         checked = ArgumentSpecValidator(self.SPEC, **self.RULES).validate(self._task.args)
         if checked.error_messages:
-            return {**result, "failed": True, "msg": problems(checked, self._task.action)}
+            name = getattr(self._task, "resolved_action", None) or self._task.action
+            return {**result, "failed": True, "msg": problems(checked.errors.errors, name)}
         environ = {**os.environ, **self._environment()}
         context = Context(
             checked.validated_parameters,
@@ -118,10 +119,3 @@ def this_run():
     """Return the run that this process is, or works for: tasks run in processes that are forked from it."""
     parent = multiprocessing.parent_process()
     return run_of(os.getpid() if parent is None else parent.pid)
-
-
-def problems(checked, action):
-    """Return what is wrong with a task's options, in one line. An unknown one comes first: it may be why another is missing."""
-    unknown = [error.msg for error in checked.errors.errors if isinstance(error, UnsupportedError)]
-    others = [error.msg for error in checked.errors.errors if not isinstance(error, UnsupportedError)]
-    return "; ".join([f"Unsupported parameters for ({action}): {msg}" for msg in unknown] + others)

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import itertools
 import json
 import os
 import platform
+import re
 import sys
-from typing import Any, Callable, Dict, Mapping, Optional
+from typing import Any, Callable, Container, Dict, Iterable, List, Mapping, Optional, Sequence
 
 from ..client import Client, connection_from
 from ..client_error import ClientError
@@ -21,6 +23,15 @@ KEYS = {"profiles": "NAME", "machines": "UUID", "params": "NAME"}
 Verb = Callable[["Context"], Optional[int]]  # returns the exit status, None for 0
 
 
+class Missing(ClientError):
+    """Arguments are missing. ``options``: those that the parser of this verb knows."""
+
+    def __init__(self, message: str, prog: str, options: Iterable[str]) -> None:
+        super().__init__("usage", f"{message}; see {prog} --help")
+        self.prog = prog
+        self.options = options
+
+
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser whose errors are ClientErrors, so that they end in one line like all others."""
 
@@ -28,7 +39,30 @@ class Parser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, **options)  # an abbreviation that works today is ambiguous tomorrow
 
     def error(self, message: str) -> Any:
+        if message.startswith("the following arguments are required"):
+            raise Missing(message, self.prog, self._option_string_actions)
         raise ClientError("usage", f"{message}; see {self.prog} --help")
+
+    def parse(self, argv: Sequence[str]) -> argparse.Namespace:
+        """Return the arguments. An unknown option is named before one that is missing: it may be why."""
+        try:
+            return self.parse_args(argv)
+        except Missing as error:
+            known = {*error.options, *self._option_string_actions}
+            unknown = [word for word in _options_in(argv) if not _known(word, known)]
+            if not unknown:
+                raise
+            raise ClientError("usage", f"unrecognized arguments: {' '.join(unknown)}; see {error.prog} --help") from None
+
+
+def _options_in(argv: Sequence[str]) -> List[str]:
+    """Return what looks like an option, and is no number."""
+    words = itertools.takewhile(lambda word: word != "--", argv)
+    return [word for word in words if word.startswith("-") and word != "-" and not re.match(r"-[0-9.]", word)]
+
+
+def _known(word: str, options: Container[str]) -> bool:
+    return word.partition("=")[0] in options or (not word.startswith("--") and word[:2] in options)
 
 
 class Context:

@@ -57,7 +57,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     out = Output(sys.stdout, sys.stderr, prog == "drpcli", os.environ, prog)
     context: Optional[Context] = None
     try:
-        args = build_parser(prog).parse_args(argv)
+        args = build_parser(prog).parse(sys.argv[1:] if argv is None else argv)
         args.as_drpcli = prog == "drpcli"
         if args.output is not None:
             out.as_json = args.output == "json"

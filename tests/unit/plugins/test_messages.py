@@ -1,0 +1,99 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What tasks say of wrong options, of waiting, and in check mode of what they would do."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from baton.client import Client
+from baton.connection import Connection
+from support.cluster import ROOT, Cluster
+from support.plays import COMMANDS, Runs
+
+MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("*.py"))
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    with Cluster(tmp_path_factory.mktemp("messages"), 1, "local") as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def client(cluster):
+    with Client(Connection((cluster.n1.url,), cluster.token, None)) as client:
+        yield client
+
+
+@pytest.fixture
+def runs(cluster, tmp_path):
+    with Runs(cluster, tmp_path) as runs:
+        yield runs
+
+
+# --- unknown options ------------------------------------------------------------------------------------------------------
+
+KNOWN = {"compare_and_patch": {"name": "x", "patch": [], "only_under": {"lease": "l", "tokem": 1}}}
+
+
+def asked(module):
+    """Yield tasks with an option that there is not, beside a required one that is missing, or a wrong one."""
+    yield {"tokem": "x"}
+    yield {"tokem": "x", "timeout": "soon"} if module != "vip_info" else {"tokem": "x", "interface": ["a"]}
+    yield {"tokem": "x", "state": "nonsense"}
+    if module in KNOWN:
+        yield KNOWN[module]
+
+
+def names_the_unknown_one_first(message):
+    return re.match(r"Unsupported parameters for \(\S+\) module: (only_under\.)?(state, )?tokem\. Supported", message)
+
+
+@pytest.mark.parametrize("options", [[], ["--check"]], ids=["run", "check"])
+def test_action_plugins_name_an_unknown_option_before_a_missing_one(runs, options):
+    tasks = [
+        {f"baton.ha.{module}": arguments, "register": f"r{number}_{index}", "ignore_errors": True}
+        for number, module in enumerate(MODULES)
+        for index, arguments in enumerate(asked(module))
+    ]
+    said = [f"r{number}_{index}" for number, module in enumerate(MODULES) for index, _arguments in enumerate(asked(module))]
+    show = {
+        "ansible.builtin.copy": {
+            "content": f"{{{{ [{', '.join(f'{name}.msg' for name in said)}] | to_json }}}}",
+            "dest": f"{runs.folder}/said",
+        }
+    }
+    runs.run([*tasks, {**show, "check_mode": False}], options=options)
+    messages = json.loads((runs.folder / "said").read_text())
+    assert len(messages) == len(tasks) and all(names_the_unknown_one_first(message) for message in messages), messages
+    assert f"Unsupported parameters for (baton.ha.{MODULES[0]}) module:" in messages[0]
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if module != "once"])
+def test_modules_on_a_host_do_so_too(module):
+    for arguments in asked(module):
+        given = json.dumps({"ANSIBLE_MODULE_ARGS": {**arguments, "_ansible_check_mode": True}})
+        environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "build/collections")}
+        done = subprocess.run(
+            [sys.executable, "-m", f"ansible_collections.baton.ha.plugins.modules.{module}"],
+            input=given, capture_output=True, text=True, env=environ, check=False,
+        )  # fmt: skip
+        assert names_the_unknown_one_first(json.loads(done.stdout)["msg"]), done.stdout
+
+
+def test_the_lookup_and_the_inventory_do_so_too(runs, cluster):
+    task = {"ansible.builtin.debug": {"msg": "{{ lookup('baton.ha.param', 'x', profil='web') }}"}}
+    assert "Unsupported options for (baton.ha.param) lookup: profil. There are: ca, " in " ".join(runs.run([task], check=2).split())
+    listing = Path(runs.folder) / "my.baton.yml"
+    listing.write_text(yaml.safe_dump({"plugin": "baton.ha.machines", "url": [cluster.n1.url], "tokem": "x"}))
+    environ = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_INVENTORY_UNPARSED_FAILED": "true"}
+    command = [COMMANDS / "ansible-inventory", "-i", listing, "--list"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environ, cwd=ROOT, check=False)
+    assert "Unsupported options for (baton.ha.machines) inventory: tokem. There are: " in " ".join(done.stderr.split())
