@@ -6,12 +6,12 @@ Every method raises ClientError and nothing else. Times are in seconds.
 """
 from __future__ import annotations
 
-import time
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from .client import POLL, Client, quoted
 from .client_error import ClientError
 from .locks import Locks, Ttl, own_lease
+from .patience import Patience
 
 MOST_NAMED = 5
 
@@ -39,7 +39,7 @@ class Barriers:
         otherwise, and after ``timeout``, which breaks it for all. Who stops asking for ``ttl`` seconds breaks it, too.
         ``age``: seconds since our run began; one that began after a break is not told of it.
         """
-        end = time.monotonic() + timeout
+        patience = Patience(timeout)
         lease, locks = own_lease("barrier", name, owner), Locks(self._client)
         poll = min(POLL, float(locks.grant(lease, ttl, owner)["Ttl"]) / 3)
         size = {"Owner": owner, "Count": count, "Members": None if members is None else list(members), **_age(age)}
@@ -49,18 +49,18 @@ class Barriers:
             locks.drop_unused(lease, error)
             raise
         while where["Outcome"] == "waits":
-            left = end - time.monotonic()
-            if left <= 0:
-                where = self._give_up(name, size, where, timeout)
+            left = patience.left
+            if not left:
+                where = self._give_up(name, size, where, patience)
                 break
             try:
                 where = self._ask(name, {**size, "Lease": lease, "Generation": where["Generation"]}, min(poll, left), again=True)
                 locks.grant(lease, ttl, owner)
             except ClientError as error:
-                if not error.retriable or time.monotonic() >= end:
+                if not error.retriable or not patience.left:
                     raise
             if progress is not None and where["Outcome"] == "waits":
-                progress(f"barrier {name!r}: {_come(where, size)}; waited {timeout - left + poll:.0f} s of {timeout:g} s")
+                progress(f"barrier {name!r}: {_come(where, size)}; waited {patience.so_far}")
         locks.revoke(lease)
         return _judged(name, where)
 
@@ -69,8 +69,8 @@ class Barriers:
         path, total = f"/barriers/{quoted(name)}/arrive", max(self._client.connection.timeout, wait + 5.0)
         return dict(self._client.post(path, {**body, "Wait": wait}, total=total, attempt=wait + 10.0, keyed=not again).body)
 
-    def _give_up(self, name: str, size: Dict[str, Any], where: Dict[str, Any], timeout: float) -> Dict[str, Any]:
-        why = f"{size['Owner']} waited {timeout:g} s in vain: {_come(where, size)}"
+    def _give_up(self, name: str, size: Dict[str, Any], where: Dict[str, Any], patience: Patience) -> Dict[str, Any]:
+        why = f"{size['Owner']} waited {patience.spent} in vain: {_come(where, size)}"
         self._post(name, "break", {**size, "Why": why[:500], "Generation": where["Generation"]})
         return self._ask(name, {**size, "Generation": where["Generation"]}, 0.0)  # it may have opened at the last moment
 

@@ -17,6 +17,7 @@ from urllib.parse import quote
 from .client_error import ClientError, found_in, short
 from .connection import DEFAULT_TIMEOUT, Connection, connection_from
 from .merging import merge_operations
+from .patience import Patience
 from .transfer import Files
 from .transport import REQUESTS_ERROR, Answer, Call, Transport
 from .version import VERSION
@@ -236,11 +237,11 @@ class Client:
         A change of active in the meantime is waited through.
         """
         path = f"/{kind}" if not name else _document(kind, name) if param is None else _param(kind, name, param)
-        end = time.monotonic() + timeout
+        patience = Patience(timeout)
         if condition == "changed" and revision is None:
             condition, value, revision = self._since_now(path, param is not None)
         while True:
-            left = max(0.0, end - time.monotonic())
+            left = patience.left
             poll = min(POLL + settled, left)
             query = {"wait": condition, "timeout": f"{poll:.3f}", **(more or {})}
             if settled:
@@ -253,12 +254,12 @@ class Client:
                 return self.request("GET", path, query=query, total=poll + 5.0, attempt=poll + 10.0)
             except ClientError as error:
                 if error.status == 408 and poll >= left:
-                    raise _timed_out(error, kind, name, param, condition, value, timeout) from None
-                if error.status != 408 and (not error.retriable or time.monotonic() >= end):
+                    raise _timed_out(error, kind, name, param, condition, value, patience) from None
+                if error.status != 408 and (not error.retriable or not patience.left):
                     raise
                 if progress is not None:
                     stands = found_in(error.problem) if error.status == 408 else error.message
-                    progress(f"{described(kind, name, param)}: {stands}; waited {timeout - left + poll:.0f} s of {timeout:g} s")
+                    progress(f"{described(kind, name, param)}: {stands}; waited {patience.so_far}")
 
     def _since_now(self, path: str, is_param: bool) -> Tuple[str, Any, Optional[str]]:
         try:
@@ -423,8 +424,8 @@ def _param(kind: str, name: str, param: str) -> str:
 
 
 def _timed_out(
-    error: ClientError, kind: str, name: str, param: Optional[str], condition: str, value: Any, timeout: float
+    error: ClientError, kind: str, name: str, param: Optional[str], condition: str, value: Any, patience: Patience
 ) -> ClientError:
     wanted = f"{condition} {short(value)}" if condition in ("equals", "differs", "in", "count") else condition
-    message = f"{described(kind, name, param)}: waited {timeout:g} s in vain for: {wanted}; {found_in(error.problem)}"
+    message = f"{described(kind, name, param)}: waited {patience.spent} in vain for: {wanted}; {found_in(error.problem)}"
     return ClientError("conflict", message, 408, error.problem)

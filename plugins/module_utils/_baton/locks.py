@@ -14,6 +14,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Union
 from .client import POLL, Client, quoted
 from .client_error import ClientError, one_line
 from .contender import since
+from .patience import Patience
 
 Lock = Dict[str, Any]
 Ttl = Union[float, str]
@@ -114,7 +115,7 @@ class Locks:
         instance; None: under the lease that ``keep`` sees to, or ``lease``, or until it is released. Who gives up leaves the line.
         ``shared``: together with others who share it, and beside nobody else.
         """
-        end = time.monotonic() + timeout
+        patience = Patience(timeout)
         own = own_lease("lock", lock, owner) if ttl is not None else None
         if own is not None and ttl is not None:
             keep = partial(self._keep, own, ttl, owner)
@@ -123,9 +124,8 @@ class Locks:
             lease, lasts = keep()
             longest = min(POLL, lasts / 3)
         while True:
-            left = max(0.0, end - time.monotonic())
             try:
-                got = self.try_acquire(lock, owner, lease, slots, min(longest, left), data, shared)
+                got = self.try_acquire(lock, owner, lease, slots, min(longest, patience.left), data, shared)
                 return {**got, "Lease": lease, "Changed": got["Changed"] or waited}
             except ClientError as caught:
                 error, waited = caught, True
@@ -134,12 +134,12 @@ class Locks:
                     if own is not None:
                         self.drop_unused(own, error)
                     raise
-                if time.monotonic() >= end:
+                if not patience.left:
+                    tail = f" (waited {patience.spent})" if timeout else ""
                     self._leave(lock, owner, own)
-                    tail = f" (waited {timeout:g} s)" if timeout else ""
                     raise ClientError(error.kind, error.message + tail, error.status, error.problem) from None
             if progress is not None:
-                progress(f"{error.message}; waited {timeout - left:.0f} s of {timeout:g} s")
+                progress(f"{error.message}; waited {patience.so_far}")
             if keep is not None:
                 lease, _lasts = keep()
 

@@ -15,6 +15,7 @@ from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 from .client import POLL, Client, leased, quoted
 from .client_error import ClientError
 from .locks import Keep, Locks
+from .patience import Patience
 
 Record = Dict[str, Any]
 USUAL_PROFILE = "once"
@@ -74,16 +75,15 @@ class Once:
         Others are waited for for ``timeout``; 0: not at all, and both are None while another does it. ``check`` is called now and
         then and may raise.
         """
-        end = time.monotonic() + timeout
+        patience = Patience(timeout)
         lease, lasts = self._keep()
         while True:
-            left = max(0.0, end - time.monotonic())
             record = self.read()
             if record is not None and settled(record):
                 return record, None
             try:
                 check()
-                got = self._locks.try_acquire(self.lock, self.owner, lease, 1, min(POLL, lasts / 3, left))
+                got = self._locks.try_acquire(self.lock, self.owner, lease, 1, min(POLL, lasts / 3, patience.left))
                 break
             except ClientError as error:
                 if error.code == "locked" and not timeout:
@@ -91,11 +91,12 @@ class Once:
                 if error.code not in ("locked", "out_of_line", "no_lease") and not error.retriable:
                     self._locks.release(self.lock, self.owner)
                     raise
-                if time.monotonic() >= end:
+                if not patience.left:
+                    message = f"{error.message} (waited {patience.spent})"
                     self._locks.release(self.lock, self.owner)
-                    raise ClientError(error.kind, f"{error.message} (waited {timeout:g} s)", error.status, error.problem) from None
+                    raise ClientError(error.kind, message, error.status, error.problem) from None
                 if error.code != "out_of_line":
-                    say(f"{error.message}; waited {timeout - left:.0f} s of {timeout:g} s")
+                    say(f"{error.message}; waited {patience.so_far}")
             lease, lasts = self._keep()
         turn, record = Turn(lease, got["Token"], bool(got["Changed"])), self.read()
         if record is not None and settled(record):  # recorded after we looked and before it was our turn

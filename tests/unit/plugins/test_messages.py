@@ -97,3 +97,28 @@ def test_the_lookup_and_the_inventory_do_so_too(runs, cluster):
     command = [COMMANDS / "ansible-inventory", "-i", listing, "--list"]
     done = subprocess.run(command, capture_output=True, text=True, env=environ, cwd=ROOT, check=False)
     assert "Unsupported options for (baton.ha.machines) inventory: tokem. There are: " in " ".join(done.stderr.split())
+
+
+# --- waiting --------------------------------------------------------------------------------------------------------------
+
+
+def seconds_of(lines):
+    """Return (waited, of) of each line of progress."""
+    return [(int(a), float(b)) for line in lines for a, b in re.findall(r"waited (\d+) s of ([0-9.]+) s", line)]
+
+
+def test_what_is_said_of_waiting_is_no_more_than_was_waited(cluster, client):
+    from baton.barriers import Barriers
+    from baton.client_error import ClientError
+    from baton.locks import Locks
+
+    said = []
+    with pytest.raises(ClientError, match=r"waited 0\.3 s in vain"):
+        Barriers(client).arrive("b", "us", count=2, ttl=60, timeout=0.3, progress=said.append)
+    Locks(client).acquire("held", "them", "60s")
+    with pytest.raises(ClientError, match=r"\(waited 0\.3 s\)"):
+        Locks(client).acquire("held", "us", "1s", timeout=0.3, progress=said.append)
+    with pytest.raises(ClientError, match=r"waited 0\.3 s in vain"):
+        client.wait("profiles", "never", timeout=0.3, progress=said.append)
+    Locks(client).break_lock("held")
+    assert all(waited <= of for waited, of in seconds_of(said)) and any("barrier 'b'" in line for line in said), said

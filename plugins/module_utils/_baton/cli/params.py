@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from typing import Any, Tuple
 
 from ..client import UNSET, described
 from ..client_error import ClientError, short
+from ..patience import Patience
 from . import meta
 from .common import KEYS, Context, add_verb, key_of, seconds, value_of
 from .output import cell, when
@@ -169,18 +169,17 @@ def _wait_field(context: Context) -> None:
     """Wait as drpcli does, whose scripts read the word complete or timeout."""
     args, client, field, text = context.args, context.client, context.args.word, context.args.param
     value, timeout = value_of(text), _field_timeout(args)
-    key, end = key_of(context), time.monotonic() + timeout
+    key, patience = key_of(context), Patience(timeout)
     now = client.get(args.kind, key)
     while not _is(now.body.get(field), text, value):
         try:
-            left = max(0.0, end - time.monotonic())
-            now = client.wait(args.kind, key, condition="changed", revision=now.revision, timeout=left)
+            now = client.wait(args.kind, key, condition="changed", revision=now.revision, timeout=patience.left)
         except ClientError as error:
             if error.status != 408:
                 raise
             context.out.line("timeout")
             found = f"found {short(now.body[field])}" if field in now.body else "it has no such field"
-            message = f"{described(args.kind, key, None)}: waited {timeout:g} s in vain for {field} to be {short(value)}; {found}"
+            message = f"{described(args.kind, key, None)}: waited {patience.spent} in vain for {field} to be {short(value)}; {found}"
             raise ClientError("conflict", message, 408, error.problem) from None
     context.out.line("complete")
 
