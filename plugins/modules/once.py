@@ -72,7 +72,8 @@ notes:
   - It runs as an action plugin only, since it is held by a run of ansible-playbook.
   - A result of a task with C(no_log) is not kept, and one of more than 64 KiB is kept without its text, both with a warning.
   - C(failed_when) and C(changed_when) of the task are about the task on each host, after the outcome was recorded.
-  - In check mode nothing is claimed. Each host that might be the first says that it would do it.
+  - In check mode nothing is claimed. The first host of the run that comes says that it would do it, and the others find what it would
+    have left.
 seealso:
   - module: baton.ha.lock
   - module: baton.ha.leader_election

@@ -61,6 +61,7 @@ class BatonAction(ActionBase):
             environ=environ,
             text_for_numbers=TEXT_FOR_NUMBERS,
             play=this_run(),
+            temporary=constants.DEFAULT_LOCAL_TMP,
         )
         if checked.validated_parameters.get("run_on") == "host":
             context.session = FarSession(self._execute_there, self._python_there(task_vars))

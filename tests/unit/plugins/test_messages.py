@@ -122,3 +122,50 @@ def test_what_is_said_of_waiting_is_no_more_than_was_waited(cluster, client):
         client.wait("profiles", "never", timeout=0.3, progress=said.append)
     Locks(client).break_lock("held")
     assert all(waited <= of for waited, of in seconds_of(said)) and any("barrier 'b'" in line for line in said), said
+
+
+# --- check mode -----------------------------------------------------------------------------------------------------------
+
+HOSTS = ",".join(f"h{number}" for number in range(10)) + ","
+
+
+def count_of(expression):
+    """A task that fails unless so many hosts have it, and only so many; runs once, after all."""
+    found = "ansible_play_hosts | map('extract', hostvars) | list"
+    return {"ansible.builtin.assert": {"that": [expression.replace("ALL", found)]}, "run_once": True, "check_mode": False}
+
+
+def test_in_check_mode_three_seats_have_three_leaders(runs, cluster, client):
+    client.create("profiles", {"Name": "seats", "Params": {"cluster/leaders": ["h0"]}})
+    elect = {"profile": "seats", "seats": 3}
+    tasks = [
+        {"baton.ha.leader_election": elect, "register": "won"},
+        count_of("(ALL | map(attribute='won') | selectattr('is_leader') | list | length) == 3"),
+        count_of("(ALL | map(attribute='won') | selectattr('changed') | list | length) == 2"),
+        {"baton.ha.leader_election": elect, "register": "again"},
+        count_of("(ALL | map(attribute='again') | selectattr('is_leader') | list | length) == 3"),
+        count_of("ALL | map(attribute='again') | selectattr('changed') | list == []"),
+        {"baton.ha.leader_election": {**elect, "state": "resigned"}, "when": "won.is_leader"},
+        {"baton.ha.leader_election": elect, "register": "next"},
+        count_of("(ALL | map(attribute='next') | selectattr('is_leader') | list | length) == 3"),
+    ]
+    runs.run(tasks, inventory=HOSTS, options=["--check"])
+    assert client.get_param("profiles", "seats", "cluster/leaders").body == ["h0"], "nothing was changed"
+    runs.run(tasks[:3], inventory=HOSTS, options=["--check"])  # another run foresees for itself
+
+
+def test_in_check_mode_one_of_all_patches_one_does_it_and_two_hold_the_lock(runs, cluster, client):
+    client.create("profiles", {"Name": "raced", "Params": {"n": 1}})
+    swap = {"name": "raced", "param": "n", "expect": 1, "value": "{{ inventory_hostname }}"}
+    tasks = [
+        {"baton.ha.compare_and_patch": swap, "register": "swap"},
+        count_of("(ALL | map(attribute='swap') | selectattr('won') | list | length) == 1"),
+        {"baton.ha.once": {"name": "foreseen", "module": "ansible.builtin.command", "args": {"cmd": "true"}}, "register": "once"},
+        count_of("(ALL | map(attribute='once') | selectattr('mine') | list | length) == 1"),
+        {"baton.ha.once": {"name": "several", "state": "begun"}, "register": "begun"},
+        count_of("(ALL | map(attribute='begun') | selectattr('mine') | list | length) == 1"),
+        {"baton.ha.lock": {"name": "two", "slots": 2, "wait": False}, "register": "lock"},
+        count_of("(ALL | map(attribute='lock') | selectattr('held') | list | length) == 2"),
+    ]
+    runs.run(tasks, inventory=HOSTS, options=["--check"])
+    assert client.get_param("profiles", "raced", "n").body == 1 and cluster.call(cluster.n1, "GET", "/locks").json() == []

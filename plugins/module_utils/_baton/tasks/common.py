@@ -15,6 +15,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional
 from ..client import REQUESTS_ERROR, Client, connect
 from ..client_error import ClientError
 from ..contender import Run, this_machine
+from ..foreseen import Foreseen
 from ..run_lease import RunLease
 
 Result = Dict[str, Any]
@@ -39,6 +40,7 @@ class Context:
     ``text_for_numbers``: a number that a template gave may have come as its text.
     ``session``: what sends the requests, if not this machine does; ``keeper`` is RunLease's.
     ``play``: the run of ansible-playbook that the task is part of; None on a host, where nobody knows it.
+    ``temporary``: the run's directory for what its tasks in check mode foresee, None where there is none.
     """
 
     params: Mapping[str, Any]
@@ -50,6 +52,7 @@ class Context:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     text_for_numbers: bool = False
     play: Optional[Run] = None
+    temporary: Optional[str] = None
     session: Any = None
     keeper: Optional[Callable[[Dict[str, Any]], str]] = None
     _client: Optional[Client] = None
@@ -64,6 +67,11 @@ class Context:
                 raise ClientError("usage", FENCING)
             self._client = connect(self.params, self.environ, session=self.session)
         return self._client
+
+    @property
+    def foreseen(self) -> Foreseen:
+        """Return what other tasks of the run would have changed by now, in check mode."""
+        return Foreseen(self.temporary, ",".join(sorted(self.client.connection.urls)))
 
     @property
     def run_lease(self) -> RunLease:

@@ -48,6 +48,9 @@ LOST = ("test_failed", "path_missing", "exists")  # what a server says to who ca
 NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?\Z|true\Z|false\Z", re.ASCII)
 
 
+Seen = Dict[str, Any]  # target → {real: what stood there, after: what would stand there}, each in a list, [] where nothing did
+
+
 class Item(NamedTuple):
     """One change that is asked for: ``patch``, or ``value`` for a param that is ``expect`` (``unset``: that is not set)."""
 
@@ -80,11 +83,19 @@ class Item(NamedTuple):
 
 
 def run(context: Context) -> Result:
+    if not context.check:
+        return _run(context)
+    with context.foreseen.of("documents") as seen:
+        return _run(context, seen)
+
+
+def _run(context: Context, seen: Optional[Seen] = None) -> Result:
+    """``seen``: check mode, and what other tasks of the run would have changed by now."""
     if context.params["batch"] is None:
-        return _run_one(context, _item(context, context.params))
+        return _run_one(context, _item(context, context.params), seen)
     if context.params["lease"] is not None:
         raise ClientError("usage", "lease ties one param; it has no meaning with batch")
-    return _run_batch(context, [_item(context, item) for item in context.params["batch"]])
+    return _run_batch(context, [_item(context, item) for item in context.params["batch"]], seen)
 
 
 def _item(context: Context, params: Mapping[str, Any]) -> Item:
@@ -102,16 +113,19 @@ def _item(context: Context, params: Mapping[str, Any]) -> Item:
 # --- one ----------------------------------------------------------------------------------------------------------------
 
 
-def _run_one(context: Context, item: Item) -> Result:
-    if item.patch is None and not context.check:
+def _run_one(context: Context, item: Item, seen: Optional[Seen]) -> Result:
+    if item.patch is None and seen is None:
         return _swap(context, item)
-    before = _read(context, item)
+    before = _stands(context, item, seen)
     item = _typed(context, item, before) or item
     if item.patch is None and equal(before, item.value):
         return _result(before, before, False, True)
     after = _predict(item, before)
-    if context.check:
-        return _lost(context, item, before, after) if isinstance(after, ClientError) else _result(before, after, True, True)
+    if seen is not None:
+        if isinstance(after, ClientError):
+            return _lost(context, item, before, after)
+        _note(context, item, seen, after)
+        return _result(before, after, not equal(before, after), True)
     try:
         revision = _send(context, item)
     except ClientError as error:
@@ -169,6 +183,26 @@ def _read(context: Context, item: Item) -> Any:
         return MISSING
 
 
+def _stands(context: Context, item: Item, seen: Optional[Seen]) -> Any:
+    """Return what stands there, in check mode after what was foreseen, unless it was really changed since then."""
+    real, foreseen = _read(context, item), (seen or {}).get(_target(item))
+    if foreseen is None or not equal(foreseen["real"], _listed(real)):
+        return real
+    return foreseen["after"][0] if foreseen["after"] else MISSING
+
+
+def _note(context: Context, item: Item, seen: Seen, after: Any) -> None:
+    seen[_target(item)] = {"real": _listed(_read(context, item)), "after": _listed(after)}
+
+
+def _listed(value: Any) -> List[Any]:
+    return [] if value is MISSING else [value]
+
+
+def _target(item: Item) -> str:
+    return json.dumps([item.kind, item.name, item.param])
+
+
 def _found(context: Context, item: Item, error: ClientError) -> Any:
     """Return what was in the way."""
     if "found" not in error.problem:
@@ -179,12 +213,15 @@ def _found(context: Context, item: Item, error: ClientError) -> Any:
 # --- several ------------------------------------------------------------------------------------------------------------
 
 
-def _run_batch(context: Context, items: List[Item]) -> Result:
+def _run_batch(context: Context, items: List[Item], seen: Optional[Seen] = None) -> Result:
     """All of them or none; the answer says which one was in the way."""
-    items, before, after = _predict_all(context, items)
+    items, before, after = _predict_all(context, items, seen)
     lost = next((index for index, value in enumerate(after) if isinstance(value, ClientError)), None)
-    if context.check and lost is not None:
+    if seen is not None and lost is not None:
         return {**_lost(context, items[lost], before[lost], after[lost]), "lost": lost}
+    if seen is not None:
+        for item, value in zip(items, after):
+            _note(context, item, seen, value)
     if not context.check:
         try:
             context.client.batch([item.change for item in items], _under(context.params))
@@ -204,14 +241,14 @@ def _run_batch(context: Context, items: List[Item]) -> Result:
     return {**shown, "lost": None}
 
 
-def _predict_all(context: Context, items: List[Item]) -> Tuple[List[Item], List[Any], List[Any]]:
+def _predict_all(context: Context, items: List[Item], seen: Optional[Seen]) -> Tuple[List[Item], List[Any], List[Any]]:
     """Return the items, and what each finds and leaves; of several that change one thing, the later find what the earlier left."""
     stands: Dict[Any, Any] = {}
     typed, before, after = [], [], []
     for item in items:
         target = (item.kind, item.name, item.param)
         if target not in stands:
-            stands[target] = _read(context, item)
+            stands[target] = _stands(context, item, seen)
         typed.append(_typed(context, item, stands[target]) or item)
         before.append(stands[target])
         after.append(_predict(typed[-1], before[-1]))

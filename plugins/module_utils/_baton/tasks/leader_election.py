@@ -45,7 +45,9 @@ def run(context: Context) -> Result:
     label = context.play.label if context.play is not None else None
     seats = Seats(context.client, params["profile"], param, params["seats"], params["vacant"], label)
     before = _sitting(seats) if context.check or context.diff or not params["eligible"] else None
-    if before is not None and (context.check or (params["state"] == "elected" and not params["eligible"])):
+    if before is not None and context.check:
+        return _foresee(context, seats, candidate, before)
+    if before is not None and params["state"] == "elected" and not params["eligible"]:
         return _look(context, seats, candidate, before)
     if params["state"] == "resigned":
         answer = seats.resign(candidate)
@@ -72,18 +74,33 @@ def _sitting(seats: Seats) -> List[Any]:
 
 
 def _look(context: Context, seats: Seats, candidate: Any, before: List[Any]) -> Result:
-    """Change nothing: say what would happen, or, for who can't be elected, wait until all seats are taken."""
-    params = context.params
-    has = any(same(seat, candidate) for seat in before)
-    after = before
-    if params["state"] == "resigned":
-        after = [seat for seat in before if not same(seat, candidate)]
-    elif params["eligible"] and not has and len(before) < (seats.seats or 1):
-        after = [*before, candidate]
-    elif not params["eligible"] and params["wait"] and not context.check:
+    """Who can't be elected changes nothing, and waits until all seats are taken."""
+    if context.params["wait"]:
         _wait_for_leaders(context, seats)
-        before = after = _sitting(seats)
+        before = _sitting(seats)
+    return {**_result(seats, candidate, before, before, False, {}), "won": False}
+
+
+def _foresee(context: Context, seats: Seats, candidate: Any, stands: List[Any]) -> Result:
+    """Check mode: say what would happen after all that the hosts of this run would have done before."""
+    params = context.params
+    with context.foreseen.of(f"seats {seats.profile} {seats.param}") as seen:
+        won, gone = seen.setdefault("won", []), seen.setdefault("gone", [])
+        stay = [seat for seat in stands if not _among(gone, seat)]
+        before = after = stay + [seat for seat in won if not _among(stay, seat)]
+        if params["state"] == "resigned":
+            after = [seat for seat in before if not same(seat, candidate)]
+            seen["won"] = [seat for seat in won if not same(seat, candidate)]
+            gone.append(candidate)
+        elif params["eligible"] and not _among(before, candidate) and len(before) < (seats.seats or 1):
+            after = [*before, candidate]
+            won.append(candidate)
+            seen["gone"] = [seat for seat in gone if not same(seat, candidate)]
     return {**_result(seats, candidate, before, after, len(before) != len(after), {}), "won": len(before) < len(after)}
+
+
+def _among(sitting: Sequence[Any], candidate: Any) -> bool:
+    return any(same(seat, candidate) for seat in sitting)
 
 
 def _wait_for_leaders(context: Context, seats: Seats) -> None:

@@ -76,7 +76,7 @@ def _one(context: Context, name: str, machine: str) -> Result:
     locks = Locks(context.client)
     before = locks.show(name) if context.check or context.diff else None
     if context.check and before is not None:
-        return _predicted(params, before)
+        return _foresee(context, params, name, before)
     if params["state"] == "released":
         left = locks.release(name, params["owner"])
         after = _owners(left) if left is not None else _owners(locks.show(name)["Holders"])
@@ -97,6 +97,19 @@ def _held_for(context: Context) -> Tuple[Optional[str], Optional[Keep]]:
     if params["ttl"] is None and context.play is not None and context.play.started is not None:
         return None, context.run_lease.ensure
     return params["ttl"] or NO_RUN, None
+
+
+def _foresee(context: Context, params: Mapping[str, Any], name: str, before: Dict[str, Any]) -> Result:
+    """Who does not wait finds the lock as the hosts of this run that came before would have left it; who waits would have its turn."""
+    with context.foreseen.of(f"lock {name}") as seen:
+        others = [entry for entry in seen.get("held", ()) if entry["Owner"] != params["owner"]]
+        if others and not params["wait"]:
+            stand = [entry["Owner"] for entry in before["Holders"]]
+            more = [entry for entry in others if entry["Owner"] not in stand]
+            before = {**before, "Holders": [*before["Holders"], *more], "Slots": before["Slots"] or params["slots"]}
+        result = _predicted(params, before)
+        seen["held"] = [*others, {"Owner": params["owner"], "Shared": params["shared"]}] if result["held"] else others
+    return result
 
 
 def _predicted(params: Mapping[str, Any], before: Dict[str, Any]) -> Result:

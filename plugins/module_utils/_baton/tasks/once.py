@@ -38,8 +38,7 @@ def run(context: Context, work: Optional[Work] = None, hidden: bool = False, fai
     params = context.params
     once = Once(context.client, params["profile"], params["name"], context.owner, context.run_lease.ensure)
     if params["state"] == "absent":
-        there = once.read() is not None
-        return {**_result(None), "changed": there and (context.check or once.forget()), "state": "absent"}
+        return {**_result(None), "changed": _forget(context, once), "state": "absent"}
     if context.check:
         return _predicted(context, once, work)
     if params["state"] in ("done", "failed"):
@@ -47,6 +46,14 @@ def run(context: Context, work: Optional[Work] = None, hidden: bool = False, fai
     if params["state"] == "awaited":
         return _await(context, once, failed)
     return _begin(context, once, work, hidden)
+
+
+def _forget(context: Context, once: Once) -> bool:
+    """Return whether there was an outcome."""
+    if not context.check:
+        return once.read() is not None and once.forget()
+    with context.foreseen.of(f"once {once.profile} {once.name}") as seen:
+        return bool(once.read() or seen.pop("record", None))
 
 
 def _begin(context: Context, once: Once, work: Optional[Work], hidden: bool) -> Result:
@@ -154,19 +161,39 @@ def _told(context: Context, record: Optional[Record]) -> Result:
 
 
 def _predicted(context: Context, once: Once, work: Optional[Work]) -> Result:
-    """Say what would happen. Who would be the first nobody knows: each host that might be says that it would do it."""
-    record, holder, state = once.read(), once.holder(), context.params["state"]
+    """Say what would happen. The first host of the run that comes would do it; the others find what it would have left."""
+    with context.foreseen.of(f"once {once.profile} {once.name}") as seen:
+        return _foresee(context, once, work, seen)
+
+
+def _foresee(context: Context, once: Once, work: Optional[Work], seen: Dict[str, Any]) -> Result:
+    """``seen``: holder and record, as the tasks of this run before would have left them."""
+    record, state = once.read() or seen.get("record"), context.params["state"]
+    holder = once.holder() or seen.get("holder")
     mine = holder is not None and holder["Owner"] == once.owner
+    us = {"Owner": once.owner, "At": int(time.time())}
     if state in ("done", "failed"):
-        return {**_result(record), "changed": record is None or record["State"] != state, "mine": mine}
+        changed = record is None or record["State"] != state
+        if changed and mine:
+            failure = "" if state == "done" else context.params["why"] or "it failed"
+            seen.update(holder=None, record=_would_be(us, state, context.params["result"], failure))
+        return {**_result(record), "changed": changed, "mine": mine}
     if record is not None and not _again(context, record, record):
         return _told(context, record) if state != "begun" else _result(record)
     if state == "awaited" or (holder is not None and not mine):
-        return _result(None)
+        return {**_result(None), **({} if holder is None else {"by": holder["Owner"], "at": holder["At"]})}
     if work is None:
+        seen["holder"] = us
         return {**_result(None), "changed": not mine, "mine": True}
     done = work()
+    failed = done.get("failed", done.get("rc") not in (None, 0, "0"))
+    seen["record"] = _would_be(us, "failed" if failed else "done", kept(plain(done))[0], _why(done) if failed else "")
     return {**done, **_result(None), "changed": bool(done.get("changed")), "mine": True, "result": plain(done)}
+
+
+def _would_be(us: Dict[str, Any], state: str, result: Any, why: str) -> Record:
+    """Return the outcome that would be recorded."""
+    return {"State": state, "Result": result, "Why": why, "By": us["Owner"], "At": us["At"], "Token": 0}
 
 
 def _result(record: Optional[Record]) -> Result:
