@@ -240,6 +240,8 @@ def test_told_to_stop_the_active_hands_over_first(tmp_path):
         (["--dcs", "etcd3"], "neither etcd:URL[,URL...], local:PATH nor manual"),
         (["--timing", "slow"], "choose one of balanced, fast"),
         (["--vip", "192.0.2.1/24"], "--interface (BATON_INTERFACE): is missing"),
+        (["RS_STATIC_IP=eth0"], "RS_STATIC_IP: 'eth0' is not an address such as 192.0.2.11: correct it, or leave it out"),
+        (["RS_STATIC_IP=192.0.2.300"], "is not an address"),
         ([], ""),
     ],
 )
@@ -250,8 +252,9 @@ def test_wrong_settings_are_one_line(tmp_path, options, text):
     from support.cluster import ROOT
 
     base = ["--node-id", "n1", "--data-dir", str(tmp_path), "--listen", f"127.0.0.1:{free_port()}"] if text and options else []
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "build/batond.pyz"), *base, *options], capture_output=True, text=True, timeout=20, env={}, check=False
-    )
+    environ = dict(option.split("=") for option in options if option.startswith("RS_"))
+    options = [option for option in options if not option.startswith("RS_")] + (["--dcs", "manual", "--insecure"] if environ else [])
+    command = [sys.executable, str(ROOT / "build/batond.pyz"), *base, *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20, env=environ, check=False)
     assert done.returncode == 2
     assert text in done.stderr and len(done.stderr.strip().splitlines()) == 1 and "Traceback" not in done.stderr

@@ -45,7 +45,7 @@ from .adapters.notice import PATH as NOTICE_PATH
 from .adapters.notice import Notice
 from .adapters.peers import PATH as LINK_PATH
 from .adapters.peers import Links
-from .adapters.resolver import Resolver
+from .adapters.resolver import Resolver, reason
 from .adapters.snapshots import PATH as SNAPSHOT_PATH
 from .adapters.snapshots import fetch, serve, snapshot_fetched
 from .adapters.sqlite import DataDirectory, Writer, distrust, load, write_snapshot
@@ -156,13 +156,16 @@ class Daemon:
         return incarnation
 
     def _load(self, incarnation: str) -> Node:
-        """Start from the disk; Problem when it is full or damaged."""
+        """Start from the disk; Problem when it is full, damaged, or holds what only a newer version knows."""
         try:
             return Node(self._config(), load(self.directory.database(incarnation), incarnation))
-        except (sqlite3.Error, ValueError, LookupError, TypeError) as error:
+        except (sqlite3.Error, ValueError, LookupError, TypeError, Problem) as error:
+            if isinstance(error, Problem) and error.code == "data_directory":
+                raise
             raise Problem(
-                500, "data_directory", f"the data in {self.settings.data_dir} can't be used ({error}): if the disk is full, make room; if "
-                "they are damaged and other nodes are in sync, empty the directory, and this node copies them from the active",
+                500, "data_directory", f"the data in {self.settings.data_dir} can't be used by this version, {VERSION} ({error}): if "
+                "a newer one has run here, start that one again; if the disk is full, make room; only if they are damaged and other "
+                "nodes are in sync, empty the directory, and this node copies them from the active",
             ) from None  # fmt: skip
 
     def _note_store_kind(self) -> None:
@@ -206,7 +209,7 @@ class Daemon:
         s = self.settings
         if not s.vip:
             return None
-        static = [os.environ["RS_STATIC_IP"]] if os.environ.get("RS_STATIC_IP") else []
+        static = [s.static_ip] if s.static_ip else []
         timing = s.timing
         patience = two_holders_bound(timing.lease, timing.grace, timing.valid, timing.rate_error)
         options = guard.Options(s.vip, s.interface, int(timing.valid), patience, static, s.watchdog)
@@ -372,7 +375,7 @@ class Daemon:
             LOG.info("the snapshot of %s is here: %d documents at entry %d", node, len(documents), header["position"][1])
             self.tell(fetched)
         except (OSError, ValueError, LookupError, TypeError, sqlite3.Error, aiohttp.ClientError, asyncio.TimeoutError) as error:
-            LOG.warning("no snapshot from %s: %s", node, error)
+            LOG.warning("no snapshot from %s: %s", node, reason(error))
             await self.loop.run_in_executor(self.copy_thread, self.directory.tidy)
             self._copying.discard("snapshot")
 
@@ -414,7 +417,7 @@ class Daemon:
                 try:
                     await self.links.fetch_blob(source, sha256, self.blobs)
                 except (OSError, ValueError, aiohttp.ClientError, asyncio.TimeoutError) as error:
-                    LOG.warning("can't copy file content %s yet: %s", sha256[:12], error)
+                    LOG.warning("can't copy file content %s yet: %s", sha256[:12], reason(error))
                     self.tell(ev.BlobUnavailable(sha256))
                     await asyncio.sleep(1)
                     if sha256 not in self.node.following.awaited():

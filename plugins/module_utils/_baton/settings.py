@@ -63,6 +63,7 @@ class Settings:
     run_dir: Path
     drivers_dir: Optional[Path]
     driver_stop: float
+    static_ip: str = ""  # our own address, which the VIP must not be; "" where it is not said
 
     @property
     def timing(self) -> Timing:
@@ -168,7 +169,7 @@ def _checked(values: Dict[str, str], flags: Dict[str, bool], peers: List[str], e
     if not NAME.match(values["node-id"]):
         raise _wrong("node-id", f"{values['node-id']!r} is not a name of letters, digits, '_', '.' and '-' (at most 63)")
     host, port = _address(values["listen"])
-    static = environ.get("RS_STATIC_IP", "")
+    static = _static(environ.get("RS_STATIC_IP", ""))
     scheme = "http" if flags["insecure"] else "https"
     reach = static or host
     advertise = values["advertise"] or f"{scheme}://{'[' + reach + ']' if ':' in reach else reach}:{port}"
@@ -198,7 +199,7 @@ def _checked(values: Dict[str, str], flags: Dict[str, bool], peers: List[str], e
         dcs=(kind, argument), insecure=flags["insecure"], tls_cert=values["tls-cert"], tls_key=values["tls-key"],
         tls_ca=values["tls-ca"], tls_crl=values["tls-crl"], ha_id=values["ha-id"], ha_token=environ.get("RS_HA_TOKEN", ""),
         ha_token_file=values["ha-token-file"], peers=peers, passive=flags["passive"], vip=values["vip"],
-        interface=values["interface"], watchdog=values["watchdog"], timing_name=values["timing"], mode=values["mode"],
+        interface=values["interface"], static_ip=static, watchdog=values["watchdog"], timing_name=values["timing"], mode=values["mode"],
         min_in_sync=int(values["min-in-sync"]), discard=flags["discard-foreign-data"],
         no_failover=flags["no-failover"], priority=int(values["priority"]), etcd_prefix=values["etcd-prefix"],
         etcd_ca=values["etcd-ca"], etcd_cert=values["etcd-cert"], etcd_key=values["etcd-key"], etcd_user=values["etcd-user"],
@@ -216,6 +217,15 @@ def _check_vip(vip: str, interface: str) -> None:
         return
     if any(not address.interface for address in parse_vips(vip, interface)):
         raise _wrong("interface", "is missing: on which interface does the VIP belong?")
+
+
+def _static(text: str) -> str:
+    """Return the node's own address, "" where it is not said."""
+    try:
+        return str(ipaddress.ip_interface(text.strip()).ip) if text.strip() else ""
+    except ValueError:
+        why = f"{text!r} is not an address such as 192.0.2.11: correct it, or leave it out"
+        raise Problem(400, "bad_setting", f"RS_STATIC_IP: {why}") from None
 
 
 def _endpoints(text: str, plain: bool) -> List[str]:

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The data directory: a process killed while a snapshot replaces the data leaves the old or the new, and no litter."""
 
+import json
 import os
 import signal
 import sqlite3
@@ -140,7 +141,7 @@ def test_a_lost_current_is_for_a_person(tmp_path):
         node.start().until("/active")
 
 
-@pytest.mark.parametrize("how", ["no database", "a hole in the log", "not JSON"])
+@pytest.mark.parametrize("how", ["no database", "a hole in the log", "not JSON", "of a newer version"])
 def test_damaged_data_are_for_a_person_in_one_line(tmp_path, how):
     with Cluster(tmp_path, 1, "local") as cluster:
         node = cluster.n1
@@ -153,12 +154,15 @@ def test_damaged_data_are_for_a_person_in_one_line(tmp_path, how):
             with sqlite3.connect(database) as connection:
                 last = "SELECT max(seq) FROM log"
                 hole, rubbish = f"DELETE FROM log WHERE seq = ({last}) - 1", f"UPDATE log SET text = '{{' WHERE seq = ({last})"
-                connection.execute(hole if how == "a hole in the log" else rubbish)
+                newer = {"effects": [{"kind": "nodes", "key": "n1", "ops": [{"op": "add-to", "path": "/Url", "value": 1}]}]}
+                unknown = f"UPDATE log SET text = '{json.dumps(newer)}' WHERE seq = ({last})"
+                connection.execute({"a hole in the log": hole, "not JSON": rubbish, "of a newer version": unknown}[how])
         said = len(node.log.read_text())
         node.start()
         assert node.process.wait(20) == 2
         lines = node.log.read_text()[said:].splitlines()
         assert len(lines) == 1 and "can't be used" in lines[0] and "empty the directory" in lines[0], lines
+        assert lines[0].index("if a newer one has run here, start that one again") < lines[0].index("empty the directory")
 
 
 def test_what_a_failed_flush_left_is_written_again(directory):

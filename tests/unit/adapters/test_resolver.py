@@ -9,6 +9,7 @@ import ssl
 import threading
 import time
 
+import aiohttp
 import pytest
 from aiohttp import web
 
@@ -16,7 +17,7 @@ from baton.adapters import resolver as module
 from baton.adapters.etcd import EtcdStore
 from baton.adapters.etcd_gateway import Options
 from baton.adapters.peers import PATH, Links
-from baton.adapters.resolver import Resolver, Unresolved, host_of
+from baton.adapters.resolver import Resolver, Unresolved, host_of, reason
 from baton.core.events import LinkUp
 from support.certificates import Authority
 from support.cluster import eventually
@@ -286,3 +287,29 @@ def test_links_find_their_peers_while_dns_is_out(caplog):
             await runner.cleanup()
 
     run(dns, work)
+
+
+def test_why_a_request_over_tls_failed_is_told_without_python_objects(tmp_path):
+    Authority(tmp_path / "ours")
+    ours = ssl.create_default_context(cafile=str(tmp_path / "ours/ca.pem"))
+    _ca, _file, _cert, cert, _key, key = map(str, Authority(tmp_path / "theirs").issue("n2", "127.0.0.1"))
+    theirs = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    theirs.load_cert_chain(cert, key)
+
+    async def why(port):
+        async with aiohttp.ClientSession() as session:
+            with pytest.raises(aiohttp.ClientError) as caught:
+                await session.get(f"https://127.0.0.1:{port}/", ssl=ours)
+            return reason(caught.value)
+
+    async def work(_names):
+        server = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0, ssl=theirs)
+        port = server.sockets[0].getsockname()[1]
+        untrusted = await why(port)
+        server.close()
+        await server.wait_closed()
+        assert "certificate verify failed" in untrusted and "object at" not in untrusted and "ssl:" not in untrusted
+        refused = await why(port)
+        assert "Connect call failed" in refused and "object at" not in refused
+
+    run(Dns(), work)

@@ -169,3 +169,15 @@ def test_in_check_mode_one_of_all_patches_one_does_it_and_two_hold_the_lock(runs
     ]
     runs.run(tasks, inventory=HOSTS, options=["--check"])
     assert client.get_param("profiles", "raced", "n").body == 1 and cluster.call(cluster.n1, "GET", "/locks").json() == []
+
+
+# --- tokens ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [[], ["--check"]], ids=["run", "check"])
+def test_there_is_no_token_for_a_profile_that_does_not_exist(runs, cluster, options):
+    before = cluster.call(cluster.n1, "GET", "/tokens").json()
+    assert "there is no profile 'nope'" in runs.run([{"baton.ha.token": {"profile": "nope"}}], options=options, check=2)
+    made = cluster.call(cluster.n1, "POST", "/tokens", json={"Scope": {"kind": "profile", "name": "nope"}})
+    assert made.status_code == 404 and made.json()["detail"].startswith("there is no profile 'nope': make it")
+    assert cluster.call(cluster.n1, "GET", "/tokens").json() == before

@@ -76,7 +76,7 @@ def reason(error: BaseException) -> str:
 
     What aiohttp says of a connection that failed has the name again, and an object's address.
     """
-    cause = getattr(error, "os_error", error)
+    cause = getattr(error, "certificate_error", None) or getattr(error, "os_error", error)
     return str(getattr(cause, "strerror", None) or cause) or type(error).__name__
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from . import patch
 from .patch import MISSING, Operation, Patch, Path
@@ -115,6 +115,13 @@ def effect_to_json(effect: Effect) -> Dict[str, Any]:
 
 def effect_from_json(raw: Dict[str, Any]) -> Effect:
     return Effect(raw["kind"], raw["key"], raw.get("ops"), raw.get("value"), bool(raw.get("delete")))
+
+
+def check_effects(raw: Sequence[Dict[str, Any]]) -> None:
+    """Raise Problem, KeyError or TypeError for what this version could not apply: a newer one may have written it."""
+    for effect in map(effect_from_json, raw):
+        if effect.ops is not None:
+            patch.parse_patch(effect.ops)
 
 
 def apply_effect(old: Optional[Document], effect: Effect, revision: str) -> Optional[Document]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
 from .config import NodeConfig
-from .documents import Document, Effect, effect_from_json
+from .documents import Document, Effect, check_effects, effect_from_json
 from .events import Changed, Checkpoint, Command, Note, Saved, Store
 from .heads import Changes, Heads
 from .log import NO_EPOCH, Entry, Epoch, Log, Position
@@ -59,6 +59,8 @@ class State:
         boot, offset = saved.log_offset
         self._offset: Optional[int] = offset if boot and boot == self.config.boot else None
         self._apply_quietly(min(saved.commit, self.log.end.seq))
+        for entry in self.log.after(self.commit):
+            check_effects(entry.body.get("effects", ()))  # now, and not when it commits
 
     def _apply_quietly(self, seq: int) -> None:
         if seq > self.commit:

@@ -34,6 +34,8 @@ def run(context: Context) -> Result:
     if now is not None and now["Scope"] == scope and _lasts(now, params["refresh_before"]):
         return _result(False, now["Id"], now["Expires"], scope, now, now)
     if context.check:
+        if params["profile"]:
+            context.client.get("profiles", params["profile"])  # without it there would be no token
         return _result(True, None, None, scope, now, {"Scope": scope})
     made = context.client.create_token(scope, params["ttl"], params["description"])
     shown = _result(True, made["Id"], made["Expires"], scope, now, {"Id": made["Id"], "Scope": scope})

@@ -69,19 +69,23 @@ class Tokens:
         body = await messages.read_object(request)
         scope = access.check_scope(body.get("Scope"))
         if scope["kind"] == "profile":
-            check_name("profiles", scope["name"])
+            self._check_profile(scope["name"])
         ttl = access.parse_ttl(str(body["Ttl"])) if body.get("Ttl") is not None else None
         return await self._make(scope, ttl, str(body.get("Description", ""))[:200])
 
     async def for_profile(self, request: Any, name: str) -> Any:
         """Serve POST /profiles/{name}/token?ttl=."""
         allow(request, "POST")
+        self._check_profile(name)
+        ttl = access.parse_ttl(request.query.get("ttl", "7200"))
+        return await self._make({"kind": "profile", "name": name}, ttl, "")
+
+    def _check_profile(self, name: str) -> None:
+        """Raise Problem 404 where there is no such profile: a token for it would be for whoever makes it later."""
         check_name("profiles", name)
         self._backend.check_serving()
         if self._backend.heads().committed("profiles", name) is None:
-            raise Problem(404, "not_found", f"there is no profile {name!r}")
-        ttl = access.parse_ttl(request.query.get("ttl", "7200"))
-        return await self._make({"kind": "profile", "name": name}, ttl, "")
+            raise Problem(404, "not_found", f"there is no profile {name!r}: make it, then a token for it")
 
     async def _make(self, scope: access.Scope, ttl: Optional[int], description: str) -> Any:
         token = fresh_token()
