@@ -7,7 +7,7 @@ import json
 import pytest
 
 from support.cluster import Cluster, until
-from support.plays import Runs, kill, said
+from support.plays import Runs, environ_of, kill, said
 
 HOSTS = "a1,a2,a3,a4,"
 OTHERS = "b1,b2,b3,b4,"
@@ -190,3 +190,23 @@ def test_module_defaults_and_an_action_plugin_of_the_module_are_used(runs, tmp_p
     template = {"name": "plugin", "module": "ansible.builtin.template", "args": {"src": f"{tmp_path}/in.j2"}}
     runs.run([{"baton.ha.once": template}], module_defaults={"ansible.builtin.template": {"dest": f"{tmp_path}/out"}})
     assert (tmp_path / "out").read_text() == "web-1"
+
+
+@pytest.mark.parametrize("profile", ["once", "team"])
+def test_a_token_for_the_profile_is_enough_even_where_that_is_gone(tmp_path, profile):
+    with Cluster(tmp_path, 1, "local") as cluster, Runs(cluster, tmp_path) as runs:
+        cluster.call(cluster.n1, "PUT", f"/profiles/{profile}", json={"Name": profile})
+        token = cluster.call(cluster.n1, "POST", f"/profiles/{profile}/token").json()["Token"]
+        cluster.call(cluster.n1, "DELETE", f"/profiles/{profile}")
+        (tmp_path / "token").write_text(token)
+        environ = environ_of(cluster, tmp_path, BATON_TOKEN_FILE=str(tmp_path / "token"))
+        several = [
+            once("several", state="begun", profile=profile),
+            once("several", state="done", profile=profile, when="once.mine"),
+            once("several", state="awaited", profile=profile),
+        ]
+        tasks = [once("fresh/1", f"echo did | tee -a {tmp_path}/did", profile=profile), expect("once.result.stdout == 'did\\n'")]
+        plays = [runs.begin([*tasks, *several], inventory=hosts, environ=environ) for hosts in (HOSTS, OTHERS)]
+        for play in plays:
+            said(play)
+        assert (tmp_path / "did").read_text().split() == ["did"]
