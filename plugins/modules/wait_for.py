@@ -24,7 +24,9 @@ options:
     choices: [profiles, machines, params]
     default: profiles
   name:
-    description: Name of the profile or param, or C(Uuid) of the machine. Without it their number is waited for.
+    description:
+      - Name of the profile or param. A machine is named by its UUID, or as C(Name:) and its name; one that is not there yet is waited for.
+      - Without it their number is waited for.
     type: str
   param:
     description: A param of the profile or machine. Without it the condition is on the whole document.

@@ -12,6 +12,7 @@ from .client import POLL, Client, quoted
 from .client_error import ClientError
 from .locks import Locks, Ttl, own_lease
 from .patience import Patience
+from .progress import Progress
 
 MOST_NAMED = 5
 
@@ -40,6 +41,7 @@ class Barriers:
         ``age``: seconds since our run began; one that began after a break is not told of it.
         """
         patience = Patience(timeout)
+        told = Progress(progress, patience)
         lease, locks = own_lease("barrier", name, owner), Locks(self._client)
         poll = min(POLL, float(locks.grant(lease, ttl, owner)["Ttl"]) / 3)
         size = {"Owner": owner, "Count": count, "Members": None if members is None else list(members), **_age(age)}
@@ -59,8 +61,8 @@ class Barriers:
             except ClientError as error:
                 if not error.retriable or not patience.left:
                     raise
-            if progress is not None and where["Outcome"] == "waits":
-                progress(f"barrier {name!r}: {_come(where, size)}; waited {patience.so_far}")
+            if where["Outcome"] == "waits":
+                told.tell(f"barrier {name!r}: {_come(where, size)}")
         locks.revoke(lease)
         return _judged(name, where)
 

@@ -18,6 +18,7 @@ from .client_error import ClientError, found_in, short
 from .connection import DEFAULT_TIMEOUT, Connection, connection_from
 from .merging import merge_operations
 from .patience import Patience
+from .progress import Progress
 from .transfer import Files
 from .transport import REQUESTS_ERROR, Answer, Call, Transport
 from .version import VERSION
@@ -238,6 +239,7 @@ class Client:
         """
         path = f"/{kind}" if not name else _document(kind, name) if param is None else _param(kind, name, param)
         patience = Patience(timeout)
+        told = Progress(progress, patience)
         if condition == "changed" and revision is None:
             condition, value, revision = self._since_now(path, param is not None)
         while True:
@@ -257,9 +259,8 @@ class Client:
                     raise _timed_out(error, kind, name, param, condition, value, patience) from None
                 if error.status != 408 and (not error.retriable or not patience.left):
                     raise
-                if progress is not None:
-                    stands = found_in(error.problem) if error.status == 408 else error.message
-                    progress(f"{described(kind, name, param)}: {stands}; waited {patience.so_far}")
+                stands = found_in(error.problem) if error.status == 408 else error.message
+                told.tell(f"{described(kind, name, param)}: {stands}")
 
     def _since_now(self, path: str, is_param: bool) -> Tuple[str, Any, Optional[str]]:
         try:

@@ -15,6 +15,7 @@ from .client import POLL, Client, quoted
 from .client_error import ClientError, one_line
 from .contender import since
 from .patience import Patience
+from .progress import Progress
 
 Lock = Dict[str, Any]
 Ttl = Union[float, str]
@@ -116,6 +117,7 @@ class Locks:
         ``shared``: together with others who share it, and beside nobody else.
         """
         patience = Patience(timeout)
+        told = Progress(progress, patience)
         own = own_lease("lock", lock, owner) if ttl is not None else None
         if own is not None and ttl is not None:
             keep = partial(self._keep, own, ttl, owner)
@@ -138,8 +140,7 @@ class Locks:
                     tail = f" (waited {patience.spent})" if timeout else ""
                     self._leave(lock, owner, own)
                     raise ClientError(error.kind, error.message + tail, error.status, error.problem) from None
-            if progress is not None:
-                progress(f"{error.message}; waited {patience.so_far}")
+            told.tell(error.message)
             if keep is not None:
                 lease, _lasts = keep()
 

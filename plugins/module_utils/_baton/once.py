@@ -16,6 +16,7 @@ from .client import POLL, Client, leased, quoted
 from .client_error import ClientError
 from .locks import Keep, Locks
 from .patience import Patience
+from .progress import Progress
 
 Record = Dict[str, Any]
 USUAL_PROFILE = "once"
@@ -76,6 +77,7 @@ class Once:
         then and may raise.
         """
         patience = Patience(timeout)
+        told = Progress(say, patience)
         lease, lasts = self._keep()
         while True:
             record = self.read()
@@ -96,7 +98,7 @@ class Once:
                     self._locks.release(self.lock, self.owner)
                     raise ClientError(error.kind, message, error.status, error.problem) from None
                 if error.code != "out_of_line":
-                    say(f"{error.message}; waited {patience.so_far}")
+                    told.tell(error.message)
             lease, lasts = self._keep()
         turn, record = Turn(lease, got["Token"], bool(got["Changed"])), self.read()
         if record is not None and settled(record):  # recorded after we looked and before it was our turn

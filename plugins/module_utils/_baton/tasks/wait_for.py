@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Dict
+from typing import Any, Dict, Mapping, Optional, Tuple
 
 from ..client_error import ClientError, short
 from .common import Context, Result, spec
@@ -36,11 +36,7 @@ def run(context: Context) -> Result:
     limit = 0.0 if context.check else params["wait_timeout"]
     escaped = None
     try:
-        answer = context.client.wait(
-            params["kind"], params["name"] or "", params["param"], params["condition"], params["value"], timeout=limit,
-            more=query, progress=context.say, settled=0.0 if context.check else params["stable_for"],
-        )  # fmt: skip
-        value, revision = answer.body, answer.revision
+        value, revision = _wait(context, query, limit)
     except ClientError as error:
         if error.code == "escaped":
             escaped = error.problem.get("escape")
@@ -51,6 +47,43 @@ def run(context: Context) -> Result:
             raise ClientError("conflict", message, error.status, error.problem) from None
         value = revision = None
     return {"changed": False, "value": value, "revision": revision, "escaped": escaped, "elapsed": round(time.monotonic() - began, 3)}
+
+
+def _wait(context: Context, query: Mapping[str, str], limit: float) -> Tuple[Any, Optional[str]]:
+    """Return what stands there as soon as the condition holds, and the revision.
+
+    A machine that is given by its name is waited for, too, where there is none of that name yet.
+    """
+    client, params, end = context.client, context.params, time.monotonic() + limit
+    kind, name, condition = params["kind"], params["name"] or "", params["condition"]
+    try:
+        key = client.key_of(kind, name)
+    except ClientError as error:
+        if error.kind != "not_found":
+            raise
+        if condition == "absent":
+            return None, None
+        key = _when_named(context, query, limit, error.message)
+        condition = "exists" if condition == "changed" else condition  # it has appeared since the task began
+        limit = max(0.0, end - time.monotonic())
+    answer = client.wait(
+        kind, key, params["param"], condition, params["value"], timeout=limit, more=query, progress=context.say,
+        settled=0.0 if context.check else params["stable_for"],
+    )  # fmt: skip
+    return answer.body, answer.revision
+
+
+def _when_named(context: Context, query: Mapping[str, str], limit: float, nobody: str) -> str:
+    """Return the key of a machine as soon as there is one of the name. ``nobody``: what is said if there is none in time."""
+    client, kind, name = context.client, context.params["kind"], context.params["name"]
+    more = {"Name": name[5:], **{option: value for option, value in query.items() if option != "path"}}
+    try:
+        client.wait(kind, "", None, "count", 1, timeout=limit, more=more, progress=context.say)
+    except ClientError as error:
+        if error.status != 408:
+            raise
+        raise ClientError("conflict", f"{nobody} (waited {limit:g} s)", 408, error.problem) from None
+    return client.key_of(kind, name)
 
 
 def _check(params: Any) -> None:
