@@ -44,6 +44,15 @@ def test_two_runs_with_hosts_in_common_take_turns_to_their_end(runs, tmp_path, w
     assert sorted(order) == ["1"] * 6 + ["2"] * 8 and order in (sorted(order), sorted(order, reverse=True))
 
 
+def test_a_run_for_some_tags_keeps_others_away_too(cluster, runs):
+    task = {**runs.gate("tagged"), "tags": ["update"]}
+    play = runs.begin([task], inventory="a,b,", roles=[{"role": "baton.ha.exclusive"}], options=["--tags", "update"])
+    runs.reached("tagged")
+    assert holds(cluster, "exclusive/host/a", "exclusive/host/b")
+    runs.open("tagged")
+    said(play)
+
+
 def test_who_waits_is_told_who_works_there_and_comes_when_that_run_is_killed(cluster, runs, tmp_path):
     first = runs.begin([runs.gate("inside")], inventory="a,b,", roles=[{"role": "baton.ha.exclusive"}])
     runs.reached("inside")
