@@ -49,7 +49,9 @@ options:
       - If it has this value already the task is won and changes nothing.
     type: raw
   patch:
-    description: Operations as in RFC 6902. Use C(test) operations for what must hold.
+    description:
+      - Operations as in RFC 6902. Use C(test) operations for what must hold.
+      - Without any, a path that is not there is an error, and not a race that was lost.
     type: list
     elements: dict
   batch:
@@ -86,17 +88,17 @@ options:
     description: A lease that O(param) is tied to; it is unset when the lease ends, unless another value stands there by then.
     type: str
   only_under:
-    description: Change nothing unless this lease holds a lock or seat with this fencing token at that moment.
+    description:
+      - Change nothing unless this lease holds a lock or seat with this fencing token at that moment. It needs both.
+      - In check mode, where a lock that is not held yet has no token, it is not looked at.
     type: dict
     suboptions:
       lease:
         description: Id of the lease.
         type: str
-        required: true
       token:
-        description: The fencing token, as M(baton.ha.lock) or M(baton.ha.leader_election) returned it.
-        type: int
-        required: true
+        description: The fencing token, as M(baton.ha.lock) or M(baton.ha.leader_election) returned it - a number.
+        type: raw
   on_conflict:
     description: Whether a lost race is a result with RV(won=false), or a failed task.
     type: str
@@ -113,7 +115,7 @@ EXAMPLES = r"""
   baton.ha.compare_and_patch:
     name: web
     param: web/migrated-by
-    expect: nobody
+    expect_unset: true
     value: "{{ inventory_hostname }}"
   register: claim
 

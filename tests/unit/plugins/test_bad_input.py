@@ -72,6 +72,9 @@ TABLE = [
     ("compare_and_patch", {"kind": "machines", "name": "Name:twin", "patch": []}, "2 machines are named 'twin'; give a Uuid"),
     ("compare_and_patch", {"kind": "machines", "name": "Name:nobody", "patch": []}, "no machine is named 'nobody'"),
     ("compare_and_patch", {"name": "web", "expect": 1, "value": 2}, "name it with param"),
+    ("compare_and_patch", {"name": None, "param": "n", "expect": 1, "value": 2}, "name is empty: say which of the profiles to change"),
+    ("compare_and_patch", {"kind": "machines", "name": "", "patch": []}, "name is empty: say which of the machines to change"),
+    ("compare_and_patch", {"batch": [{"name": "", "param": "n", "expect": 1, "value": 2}]}, "name is empty: say which of the profiles"),
     (
         "compare_and_patch",
         {"name": "web", "param": "n", "expect": 5, "value": 6, "on_conflict": "fail"},
@@ -90,6 +93,19 @@ TABLE = [
         {"name": "web", "patch": [], "only_under": {"lease": "theirs", "token": 1}},
         "does not hold anything with token 1",
     ),
+    (
+        "compare_and_patch",
+        {"name": "web", "patch": [], "only_under": {"lease": "theirs", "token": None}},
+        "only_under has no token: give both, as the task that took the lock returned them",
+    ),
+    ("compare_and_patch", {"name": "web", "patch": [], "only_under": {"lease": "theirs", "token": "x"}}, "only_under.token is not a number"),
+    (
+        "compare_and_patch",
+        {"name": "web", "patch": [{"op": "replace", "path": "/Params/typo", "value": 1}]},
+        "without a test operation nothing is compared, so this is no lost race",
+    ),
+    ("compare_and_patch", {"name": "web", "param": "typo", "patch": [{"op": "remove", "path": ""}]}, "op add sets what is not there"),
+    ("compare_and_patch", {"batch": [{"name": "web", "param": "n", "patch": [{"op": "remove", "path": "/x"}]}]}, "is no lost race"),
     ("compare_and_patch", {"batch": [{"name": "web"}]}, "patch, value found in batch"),
     ("compare_and_patch", {"batch": [{"name": "web", "expect": 1, "value": 2}]}, "name it with param"),
     ("compare_and_patch", {"batch": [{"name": "web", "param": "n", "value": 2}]}, "patch, expect, expect_unset found in batch"),
@@ -133,6 +149,8 @@ TABLE = [
     ("wait_for", {"name": "web", "filter": {"a": 1}}, "no meaning with name"),
     ("wait_for", {"name": "web", "stable_for": 1000}, "at most 240 seconds"),
     ("wait_for", {"kind": "machines", "name": "u1", "escape": "x"}, "escape is a param of a profile"),
+    ("wait_for", {"kind": "machines", "name": "Name:twin"}, "2 machines are named 'twin'; give a Uuid"),
+    ("wait_for", {"kind": "machines", "name": "Name:nobody", "wait_timeout": 0.1}, "no machine is named 'nobody' (waited 0.1 s)"),
     # --- tokens ---
     ("token", {"profile": "web", "ttl": "soon"}, "'soon' is not a time"),
     ("token", {"profile": "a b"}, "can't name a profile"),

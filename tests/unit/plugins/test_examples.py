@@ -22,7 +22,7 @@ MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("*.py"))
 PAGES = ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
 HOSTS = ["web-1", "web-2", "web-3"]
 PARAMS = {
-    "web": {"web/migrated-by": "nobody", "web/generation": 1, "app/version": "2.1"},
+    "web": {"web/generation": 1, "app/version": "2.1"},
     "blue": {"workers": 3},
     "green": {"workers": 2},
     "db": {"state": "ready"},
@@ -53,7 +53,7 @@ def play(cluster, folder, plays, *options):
     groups = {"web": dict.fromkeys(HOSTS), "gluster": dict.fromkeys(HOSTS), "baton": {"n1": None}}
     (folder / "inventory.yml").write_text(json.dumps({"all": {"children": {name: {"hosts": hosts} for name, hosts in groups.items()}}}))
     book, diary = folder / "play.yml", folder / "diary"
-    controllers, room = (2, {}) if excludes(plays) else (1, {})
+    controllers, room = (2, {}) if excludes(plays) and "--check" not in options else (1, {})
     if controllers == 2:
         plays, room = watched([{**item, "hosts_of_one_run": groups[item["hosts"]]} for item in plays], diary)
     book.write_text(yaml.safe_dump([{k: v for k, v in item.items() if k != "hosts_of_one_run"} for item in plays], sort_keys=False))
@@ -84,6 +84,8 @@ def test_the_examples_of_a_module(cluster, tmp_path, module):
         cluster.call(cluster.n1, "DELETE", "/profiles/kube")
     strategy = "ansible.builtin.free" if module == "lock" else "linear"  # as its documentation says
     play(cluster, tmp_path, [{"hosts": "web", "gather_facts": False, "strategy": strategy, "tasks": examples}])
+    if module == "compare_and_patch":
+        assert cluster.call(cluster.n1, "GET", "/profiles/web/params/web/migrated-by").json() in HOSTS, "somebody has claimed the migration"
 
 
 def plays_of(page):
@@ -96,10 +98,18 @@ def plays_of(page):
 
 @pytest.mark.parametrize("page", [page for page in PAGES if list(plays_of(page))])
 def test_the_plays_of_a_page(cluster, tmp_path, page):
+    play_page(cluster, tmp_path, page)
+
+
+def test_the_plays_that_coordinate_in_check_mode(cluster, tmp_path):
+    play_page(cluster, tmp_path, "docs/coordination.md", "--check")
+
+
+def play_page(cluster, folder, page, *options):
     for plays in plays_of(page):
         for item in plays:
             item.setdefault("gather_facts", False)
             item.pop("module_defaults", None)  # the cluster is that of the test
         # What the role for drivers installs belongs on hosts of their own, where molecule installs it.
         installs = any(role.get("role") == "baton.ha.driver" for item in plays for role in item.get("roles", ()))
-        play(cluster, tmp_path, plays, *(["--check"] if installs else []))
+        play(cluster, folder, plays, *(["--check"] if installs else options))

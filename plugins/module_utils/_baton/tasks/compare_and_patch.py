@@ -24,8 +24,9 @@ WHAT: Dict[str, Any] = {
     "patch": {"type": "list", "elements": "dict"},
 }
 FENCE: Dict[str, Any] = {
-    "lease": {"type": "str", "required": True},
-    "token": {"type": "int", "required": True, "no_log": False},  # a number that only grows, no secret
+    # Neither is required, and the number may be none, or the text of none: in check mode a lock returns no token.
+    "lease": {"type": "str"},
+    "token": {"type": "raw", "no_log": False},  # a number that only grows, no secret
 }
 EITHER = [("patch", "expect"), ("patch", "expect_unset"), ("patch", "value"), ("expect", "expect_unset")]
 ITEM: Dict[str, Any] = {
@@ -45,6 +46,7 @@ SPEC = spec(
 MUTUALLY_EXCLUSIVE = EITHER + [("batch", name) for name in ("name", "patch", "value", "expect", "expect_unset")]
 REQUIRED_ONE_OF = [("patch", "value", "batch"), ("patch", "expect", "expect_unset", "batch"), ("name", "batch")]
 LOST = ("test_failed", "path_missing", "exists")  # what a server says to who came too late
+NO_RACE = "; without a test operation nothing is compared, so this is no lost race: op add sets what is not there"
 NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?\Z|true\Z|false\Z", re.ASCII)
 
 
@@ -99,6 +101,8 @@ def _run(context: Context, seen: Optional[Seen] = None) -> Result:
 
 
 def _item(context: Context, params: Mapping[str, Any]) -> Item:
+    if not params["name"]:  # an expression may have come to nothing
+        raise ClientError("usage", f"name is empty: say which of the {params['kind']} to change")
     if params["patch"] is None and not params["param"]:
         raise ClientError("usage", "expect and value compare one param: name it with param, or give patch")
     if params["expect_unset"] is False:
@@ -123,6 +127,7 @@ def _run_one(context: Context, item: Item, seen: Optional[Seen]) -> Result:
     after = _predict(item, before)
     if seen is not None:
         if isinstance(after, ClientError):
+            _check_race(item, after)
             return _lost(context, item, before, after)
         _note(context, item, seen, after)
         return _result(before, after, not equal(before, after), True)
@@ -131,6 +136,7 @@ def _run_one(context: Context, item: Item, seen: Optional[Seen]) -> Result:
     except ClientError as error:
         if error.code not in LOST:
             raise
+        _check_race(item, error)
         return _lost(context, item, before, error)
     if isinstance(after, ClientError):  # what stood there changed between the look and the patch
         after = _read(context, item)
@@ -164,10 +170,24 @@ def _send(context: Context, item: Item) -> Any:
     return client.patch(item.kind, item.name, item.operations, want=False, under=under).revision
 
 
+def _check_race(item: Item, error: ClientError) -> None:
+    """Raise ClientError for a patch that can't be applied, if it compares nothing: then nobody was quicker, it is wrong."""
+    compares = item.patch is None or any(operation.get("op") == "test" for operation in item.patch)
+    if error.code == "path_missing" and not compares:
+        raise ClientError("usage", error.message + NO_RACE, error.status, error.problem)
+
+
 def _under(params: Mapping[str, Any]) -> Dict[str, str]:
     """Return the headers with which a change depends on leases."""
-    fence = params["only_under"] or {}
-    return leased(params["lease"], fence.get("lease"), fence.get("token"))
+    fence = params["only_under"]
+    if fence is None:
+        return leased(params["lease"])
+    missing = [name for name in ("lease", "token") if fence.get(name) in (None, "")]
+    if missing:
+        raise ClientError("usage", f"only_under has no {' and no '.join(missing)}: give both, as the task that took the lock returned them")
+    if re.fullmatch("[0-9]+", f"{fence['token']}", re.ASCII) is None:
+        raise ClientError("usage", "only_under.token is not a number: give the token that the task that took the lock returned")
+    return leased(params["lease"], fence["lease"], int(fence["token"]))
 
 
 def _read(context: Context, item: Item) -> Any:
@@ -218,6 +238,7 @@ def _run_batch(context: Context, items: List[Item], seen: Optional[Seen] = None)
     items, before, after = _predict_all(context, items, seen)
     lost = next((index for index, value in enumerate(after) if isinstance(value, ClientError)), None)
     if seen is not None and lost is not None:
+        _check_race(items[lost], after[lost])
         return {**_lost(context, items[lost], before[lost], after[lost]), "lost": lost}
     if seen is not None:
         for item, value in zip(items, after):
@@ -229,6 +250,7 @@ def _run_batch(context: Context, items: List[Item], seen: Optional[Seen] = None)
             if error.code not in LOST:
                 raise
             number = int(error.problem.get("change", 0))
+            _check_race(items[number], error)
             found = before[number] if error.code == "path_missing" else _found(context, items[number], error)
             typed = _typed(context, items[number], found)
             if typed is not None:
