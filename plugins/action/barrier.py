@@ -4,15 +4,9 @@
 
 from __future__ import annotations
 
-from ansible.context import CLIARGS
-from ansible.utils.display import Display
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks import barrier as task
 from ansible_collections.baton.ha.plugins.plugin_utils.action import BatonAction
-
-FEW_FORKS = (
-    "{hosts} hosts may wait for each other here, but no more than {forks} run at once (forks): those that wait keep the others from "
-    "coming. Use at least as many forks as hosts that wait."
-)
+from ansible_collections.baton.ha.plugins.plugin_utils.waiting import warn_of_meeting
 
 
 class ActionModule(BatonAction):
@@ -29,8 +23,6 @@ class ActionModule(BatonAction):
     def perform(self, context):
         if not context.params["owner"] and self._name in (context.params["members"] or ()):
             context.params = {**context.params, "owner": self._name}
-        waits = context.params["state"] == "arrived" and not context.check and not self._task.run_once
-        forks = CLIARGS.get("forks")
-        if waits and forks and forks < self._hosts:
-            Display().warning(FEW_FORKS.format(forks=forks, hosts=self._hosts))
+        if context.params["state"] == "arrived" and not context.check and not self._task.run_once:
+            warn_of_meeting(context.play, f"barrier {context.params['name']!r}", self._hosts)
         return task.run(context)

@@ -4,14 +4,9 @@
 
 from __future__ import annotations
 
-from ansible.utils.display import Display
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks import lock as task
 from ansible_collections.baton.ha.plugins.plugin_utils.action import BatonAction
-
-LINEAR = (
-    "this play's strategy is linear: no host goes on before all have ended this task, so hosts that wait for each other's lock do so "
-    "until wait_timeout. Use strategy: free, or serial."
-)
+from ansible_collections.baton.ha.plugins.plugin_utils.waiting import names_host, warn_of_turns
 
 
 class ActionModule(BatonAction):
@@ -22,12 +17,13 @@ class ActionModule(BatonAction):
 
     def run(self, tmp=None, task_vars=None):
         self._hosts = len((task_vars or {}).get("ansible_play_batch", ()))
+        self._name = (task_vars or {}).get("inventory_hostname", "")
         return super().run(tmp, task_vars)
 
     def perform(self, context):
         options = context.params
         waits = options["state"] == "acquired" and options["wait"] and not context.check and not self._task.run_once
         contends = waits and options["each"] is None and not options["shared"]
-        if contends and self._hosts > (options["slots"] or 1) and self._strategy() == "linear":
-            Display().warning(LINEAR)
+        if contends and not names_host(options["name"], self._name):
+            warn_of_turns(context.play, f"lock {options['name']!r}", self._strategy(), self._hosts, options["slots"] or 1)
         return task.run(context)

@@ -8,6 +8,7 @@ from ansible.executor import module_common
 from ansible_collections.baton.ha.plugins.module_utils._baton.client_error import ClientError
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks import once as task
 from ansible_collections.baton.ha.plugins.plugin_utils.action import BatonAction, machine_of, this_run
+from ansible_collections.baton.ha.plugins.plugin_utils.waiting import warn_of_turns
 
 NOT_ONE = ("import_playbook", "import_role", "import_tasks", "include_role", "include_tasks", "meta", "add_host", "group_by")
 FREE_FORM = ("command", "shell", "raw", "script")
@@ -26,6 +27,9 @@ class ActionModule(BatonAction):
 
     def perform(self, context):
         hidden, name = bool(self._task.no_log), context.params["module"]
+        if context.params["state"] == "awaited" and not context.check and self._strategy() == "free":
+            hosts = len(self._vars.get("ansible_play_batch", ()))
+            warn_of_turns(context.play, f"the end of {context.params['name']!r}", "free", hosts, 1)
         work = self._work(name, context.params["args"]) if name else None
         return task.run(context, work, hidden, self._failed())
 

@@ -76,6 +76,13 @@ options:
     description: How long to wait, in seconds. Then the task fails, names who holds the lock, and leaves the line.
     type: float
     default: 300.0
+notes:
+  - Hosts of one play that wait for each other's lock need the strategy C(ansible.builtin.host_pinned), or C(serial). With C(linear) the one
+    that has the lock can't go on before the others have ended the task in which they wait; with C(free) those that wait take the forks
+    that it needs.
+  - A lock may be lost in the middle of a run - its lease is revoked, its controller is cut off for longer than the lease, or somebody
+    breaks it. Releasing it, or acquiring it again, then gives a warning if this run had acquired it; acquiring it again also says
+    C(changed=true). C(only_under) of M(baton.ha.compare_and_patch) refuses to write once it is lost.
 seealso:
   - module: baton.ha.leader_election
 author:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import select
+import shutil
 import signal
 import sys
 import time
@@ -59,7 +60,8 @@ class Process:
 def keep(order: Dict[str, Any], client: Optional[Client] = None, answer: Optional[Callable[[str], None]] = None) -> None:
     """Keep a lease until the run has ended, or the lease is gone.
 
-    ``order``: urls, token, ca, lease; pid and started of the run; lock and mutex, the files that run_lease.py looks at.
+    ``order``: urls, token, ca, lease; pid and started of the run; lock and mutex, the files that run_lease.py looks at; notes, the
+    directory that run_notes.py writes to.
     ``client``: asks the cluster, if not by urls, token and ca. ``answer`` takes "ready", if not standard output.
     """
     for number in (signal.SIGHUP, signal.SIGINT):
@@ -122,6 +124,7 @@ def _end(client: Client, order: Dict[str, Any]) -> None:
         Locks(client).revoke(order["lease"])
     except ClientError:
         pass  # it ends by itself
+    shutil.rmtree(order["notes"], ignore_errors=True)
     for name in ("lock", "mutex"):
         try:
             os.unlink(order[name])

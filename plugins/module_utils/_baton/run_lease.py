@@ -20,6 +20,7 @@ from .client_error import ClientError, one_line
 from .contender import Run, started_at
 from .locks import Locks
 from .process_lock import exclusive, private_directory, try_exclusive
+from .run_notes import notes_of
 
 TTL = 20.0  # seconds that it lasts without its keeper; four signs of life
 PATIENCE = 30.0  # seconds for a keeper to say that it is ready
@@ -68,7 +69,7 @@ class RunLease:
         order = {
             "urls": connection.urls, "token": connection.token, "ca": connection.ca, "lease": lease, "pid": self._run.pid,
             "started": self._run.started, "lock": f"{path}.keeper", "mutex": f"{path}.mutex",
-            "path": [entry for entry in sys.path if os.path.isabs(entry)],
+            "notes": notes_of(self._run), "path": [entry for entry in sys.path if os.path.isabs(entry)],
         }  # fmt: skip
         said = self._run_program(lease, order) if self._keeper is None else self._keeper(order)
         if said != "ready":

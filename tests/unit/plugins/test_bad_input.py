@@ -98,7 +98,11 @@ TABLE = [
         {"name": "web", "patch": [], "only_under": {"lease": "theirs", "token": None}},
         "only_under has no token: give both, as the task that took the lock returned them",
     ),
-    ("compare_and_patch", {"name": "web", "patch": [], "only_under": {"lease": "theirs", "token": "x"}}, "only_under.token is not a number"),
+    (
+        "compare_and_patch",
+        {"name": "web", "patch": [], "only_under": {"lease": "theirs", "token": "x"}},
+        "only_under.token is not a number",
+    ),
     (
         "compare_and_patch",
         {"name": "web", "patch": [{"op": "replace", "path": "/Params/typo", "value": 1}]},

@@ -65,7 +65,7 @@ def test_a_lock_under_two_controllers_at_once(cluster, tmp_path):
 
 
 def test_fifty_hosts_two_at_a_time_under_two_controllers(cluster, tmp_path):
-    """The playbook baton.ha.throttled around tasks that count who is inside."""
+    """The playbook baton.ha.throttled around tasks that count who is inside; more hosts wait than there are forks."""
     room = tmp_path / "room"
     room.mkdir()
     inside, seen = f"{room}/{{{{ inventory_hostname }}}}", f"{tmp_path}/seen"
@@ -82,7 +82,7 @@ def test_fifty_hosts_two_at_a_time_under_two_controllers(cluster, tmp_path):
         inventory = ",".join(f"{name}-{number}" for number in range(25)) + ","
         values = json.dumps({"baton_tasks": str(tmp_path / "update.yml"), "ansible_python_interpreter": sys.executable})
         book = ROOT / "playbooks/throttled.yml"
-        done.append(ansible("ansible-playbook", "-i", inventory, "-f", 25, book, "-e", values, environ=connection))
+        done.append(ansible("ansible-playbook", "-i", inventory, "-f", 5, book, "-e", values, environ=connection))
 
     controllers = [threading.Thread(target=play, args=(name,)) for name in ("one", "two")]
     for controller in controllers:
@@ -94,16 +94,6 @@ def test_fifty_hosts_two_at_a_time_under_two_controllers(cluster, tmp_path):
     counts = [int(line) for line in (tmp_path / "seen").read_text().split()]
     assert len(counts) == 100 and set(counts) == {1, 2}, counts
     assert cluster.call(cluster.n1, "GET", "/locks").json() == []
-
-
-@pytest.mark.parametrize("strategy", ["linear", "free"])
-def test_hosts_that_would_wait_for_each_other_for_ever_are_warned(cluster, tmp_path, strategy):
-    lock = {"url": cluster.n1.url, "token_file": str(cluster.n1.data / "admin.token"), "name": strategy, "wait_timeout": 0.1}
-    play = {"hosts": "all", "gather_facts": False, "strategy": strategy, "tasks": [{"baton.ha.lock": lock}]}
-    (tmp_path / "play.yml").write_text(json.dumps([play]))
-    done = ansible("ansible-playbook", "-i", "a,b,", tmp_path / "play.yml")
-    assert done.returncode == 2 and f"lock '{strategy}' is held by" in done.stdout
-    assert ("strategy is linear" in " ".join(done.stderr.split())) == (strategy == "linear")
 
 
 @pytest.mark.parametrize(

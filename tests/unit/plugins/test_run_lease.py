@@ -169,3 +169,41 @@ def test_a_lock_with_a_time_of_its_own_outlives_its_run(cluster, runs):
     assert holders(cluster, "timed") == ["web-1"]
     for lease in leases(cluster):
         cluster.call(cluster.n1, "DELETE", f"/leases/{lease}")
+
+
+def test_a_lock_that_was_lost_meanwhile_is_told_when_it_is_released_or_taken_again(cluster, runs, tmp_path):
+    release = {"baton.ha.lock": {"name": "one", "state": "released"}}
+    tasks = [take("one"), take("two"), take("three"), runs.gate("lost"), release, release, take("two")]
+    never = [{"baton.ha.lock": {"name": name, "state": "released"}} for name in ("three", "never")]
+    play = runs.begin([*tasks, runs.gate("three"), *never])
+    runs.reached("lost")
+    lease = leases(cluster)[0]
+    assert cluster.call(cluster.n1, "DELETE", f"/leases/{lease}").status_code == 204
+    cluster.call(cluster.n1, "POST", "/locks/one/acquire", json={"Owner": "another"})
+    runs.open("lost")
+    runs.reached("three")
+    runs.open("three")
+    words = " ".join(said(play).split())
+    assert words.count("has lost lock 'one' meanwhile") == 1 and "another has it now" in words
+    assert words.count("has lost lock 'two' meanwhile") == 1 and "it was taken anew" in words
+    assert words.count("has lost lock 'three' meanwhile") == 1 and "nobody has it now" in words
+    assert "'never'" not in words
+    cluster.call(cluster.n1, "DELETE", "/locks/one")
+    until(lambda: not list((tmp_path / f"baton-{os.geteuid()}").iterdir()), "the run has left nothing behind")
+
+
+def test_who_releases_what_it_has_is_told_nothing_and_a_killed_keeper_s_files_go_with_the_next_run(cluster, runs, tmp_path):
+    tasks = [take("kept"), take("kept"), {"baton.ha.lock": {"name": "kept", "state": "released"}}]
+    play = runs.begin([*tasks, runs.gate("end")])
+    runs.reached("end")
+    lease = leases(cluster)[0]
+    for keeper in keepers(lease):
+        os.kill(keeper, signal.SIGKILL)
+    until(lambda: not keepers(lease), "it is gone")
+    runs.open("end")
+    assert "has lost" not in said(play)
+    cluster.call(cluster.n1, "DELETE", f"/leases/{lease}")
+    folder = tmp_path / f"baton-{os.geteuid()}"
+    assert list(folder.iterdir()), "nobody has tidied up"
+    runs.run([take("kept")])
+    until(lambda: not list(folder.iterdir()), "now somebody has")

@@ -9,7 +9,8 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from ..client_error import ClientError
 from ..contender import machine_name, this_machine
-from ..locks import Keep, Locks
+from ..locks import MOST_NAMED, Keep, Locks
+from ..run_notes import RunNotes
 from .common import Context, Result, spec
 
 SPEC = spec(
@@ -26,6 +27,10 @@ SPEC = spec(
     wait_timeout={"type": "float", "default": 300.0},
 )
 MUTUALLY_EXCLUSIVE = [("slots", "shared")]
+LOST = (
+    "{owner} has lost lock {lock!r} meanwhile: its lease ended, or somebody broke the lock. What it protects may not have been protected; "
+    "{now}"
+)
 NO_RUN = "10m"  # how long a lock is held where nobody can see the run end: on a host
 
 
@@ -44,7 +49,7 @@ def _each(context: Context) -> Result:
             found[thing] = _one(replace(context, params={**params, "wait_timeout": left}), f"{params['name']}/{thing}", thing)
         except ClientError:
             if params["state"] == "acquired":
-                _give_back(locks, [(f"{params['name']}/{name}", got["owner"]) for name, got in found.items() if got["changed"]])
+                _give_back(context, locks, [(f"{params['name']}/{name}", got["owner"]) for name, got in found.items() if got["changed"]])
             raise
     results = list(found.values())
     whole: Result = {
@@ -63,8 +68,9 @@ def _each(context: Context) -> Result:
     return whole
 
 
-def _give_back(locks: Locks, taken: List[Tuple[str, str]]) -> None:
+def _give_back(context: Context, locks: Locks, taken: List[Tuple[str, str]]) -> None:
     for name, owner in taken:
+        _noted(context, name, owner, None)
         try:
             locks.release(name, owner)
         except ClientError:
@@ -80,13 +86,31 @@ def _one(context: Context, name: str, machine: str) -> Result:
     if params["state"] == "released":
         left = locks.release(name, params["owner"])
         after = _owners(left) if left is not None else _owners(locks.show(name)["Holders"])
+        if _noted(context, name, params["owner"], None) is not None and left is None:
+            holders = f"{', '.join(after[:MOST_NAMED])} has it now" if after else "nobody has it now"
+            context.warnings.append(LOST.format(lock=name, owner=params["owner"], now=holders))
         return _result(params, before, after, {}, False, left is not None)
     wait = params["wait_timeout"] if params["wait"] else 0.0
     ttl, keep = _held_for(context)
     got = locks.acquire(
         name, params["owner"], ttl, params["slots"], wait, params["data"], params["lease"], context.say, keep, params["shared"]
     )
+    if _noted(context, name, params["owner"], got["Token"]) not in (None, got["Token"]):
+        context.warnings.append(LOST.format(lock=name, owner=params["owner"], now="it was taken anew"))
     return _result(params, before, _owners(got["Holders"]), got, True, got["Changed"])
+
+
+def _noted(context: Context, lock: str, owner: str, token: Optional[int]) -> Optional[int]:
+    """Note with which fencing token an owner has a lock in this run, None: no more; return what was noted before."""
+    if context.play is None:
+        return None
+    notes, name = RunNotes(context.play), ("lock", *sorted(context.client.connection.urls), lock, owner)
+    before = notes.read(*name)
+    if token is not None:
+        notes.write(str(token), *name)
+    elif before is not None:
+        notes.drop(*name)
+    return int(before) if before is not None and before.isdecimal() else None
 
 
 def _held_for(context: Context) -> Tuple[Optional[str], Optional[Keep]]:
