@@ -16,6 +16,8 @@ description:
   - One that fails says so with O(state=broken), in C(rescue) or C(always), and releases the others at once with its reason, those too that are
     yet to come. A host that waits in vain, or stops waiting without a word, breaks the barrier as well.
   - All hosts that wait here are busy, so C(forks) must be at least as many as wait under one controller.
+  - A barrier knows hosts and not runs. Two runs of one play at once come to the same barrier and disturb each other; let the role
+    C(baton.ha.exclusive) keep them apart, or give each a name of its own.
 extends_documentation_fragment:
   - baton.ha.connection
   - baton.ha.attributes
@@ -55,7 +57,7 @@ options:
     choices: [fail, continue]
     default: fail
   ttl:
-    description: A host that waits and has not been heard of for so long breaks the barrier.
+    description: A host that waits and has not been heard of for so long breaks the barrier; at most V(24h).
     type: str
     default: 60s
   wait_timeout:

@@ -14,7 +14,8 @@ description:
   - Run it on all candidates at once, with any C(forks), C(serial) or strategy, under one controller or several.
   - Exactly one host is elected, or exactly O(seats), and it stays elected until it resigns, or until its lease ends.
   - The seat is a param of a shared profile; the profile is made if it does not exist.
-  - Running it again changes nothing and tells who leads, also in later runs. For work that is to be done once use M(baton.ha.once).
+  - Running it again changes nothing and tells who leads, also in later runs. What only the leader does is done in each of them, and in
+    two runs at once by both. For work that is to be done once use M(baton.ha.once).
   - A host that leads and is not among those of a play does in it nothing of what only the leader does; the task warns of that.
   - Each host has to stand for itself. With C(run_once) one would stand for all, so that is refused where there are several.
 extends_documentation_fragment:
@@ -56,7 +57,7 @@ options:
     default: true
   ttl:
     description:
-      - How long the seat is kept after the last task that elected this host, such as V(10m).
+      - How long the seat is kept after the last task that elected this host, such as V(10m); at most V(24h).
       - Without it, and without O(lease), it is kept until this host resigns.
     type: str
   lease:

@@ -32,7 +32,7 @@ options:
     type: str
     default: 10m
   owner:
-    description: A text that says whose it is. Another owner can't take the lease over.
+    description: A text that says whose it is. Another owner can't take the lease over, but end it with O(state=absent).
     type: str
     default: ""
 seealso:

@@ -17,14 +17,18 @@ description:
     nobody for longer than 20 seconds.
   - For that the first task of a run that takes a lock starts a small process on the controller, which keeps the lease C(run-ID) alive
     while ansible-playbook lives, and ends it then. It keeps its files in a private directory in E(XDG_RUNTIME_DIR), or E(TMPDIR).
-  - Acquiring a lock that this owner holds already renews it and changes nothing else.
+  - Acquiring a lock that this owner holds already renews it and changes nothing else. If O(ttl) or O(lease) say something else than before,
+    the lock is held under that from then on, with the same token. That is a change, and what was returned as RV(lease) before is no more.
 extends_documentation_fragment:
   - baton.ha.connection
   - baton.ha.attributes
   - baton.ha.attributes.changing
 options:
   name:
-    description: Name of the lock. It may hold slashes.
+    description:
+      - Name of the lock - parts of letters, digits and C(_ . : @ -), with slashes between them. A part begins with a letter, a digit or C(_)
+        and has at most 127 characters.
+      - A host's name that has others can't be part of it as it is; O(each) takes any.
     type: str
     required: true
   each:
@@ -32,7 +36,8 @@ options:
       - Instead of one lock, one for each of these, named O(name)C(/THING), such as the hosts of the play. Their default owner is not
         this host, but each thing in this run, so that one task with C(run_once) takes them for the whole play.
       - They are taken in one order, whatever order they are given in, so that no two tasks wait for each other crosswise; all or none.
-      - A host such as V(localhost), which every machine has, stands for the controller's own name.
+      - A host such as V(localhost), which every machine has, stands for the controller's own name. One that no lock can be named after, such
+        as V(Switch 1), gives its letters and some digits, C(Switch-1@3f2a9c1b).
     type: list
     elements: str
   state:
@@ -56,7 +61,7 @@ options:
     default: false
   ttl:
     description:
-      - How long the lock is kept without being renewed, such as V(90s), V(10m) or V(2h), also when the run has ended. Choose it longer
+      - How long the lock is kept without being renewed, such as V(90s), V(10m) or V(2h), at most V(24h), also when the run has ended. Choose it longer
         than the longest task under it; each task that acquires the lock again begins the time anew.
       - V(0) keeps it until it is released, whatever happens.
       - Without it, and without O(lease), the lock lives as long as the run. Where the module itself runs instead of its action plugin,

@@ -21,7 +21,8 @@ description:
     with O(state=awaited).
   - Who does it holds a lock for as long as its run of ansible-playbook lives. When that ends without an outcome, or the host can't be
     reached, the next one who waits does it. It may then be done a second time, from where the first one left it.
-  - The outcome stays until it is forgotten with O(state=absent). Put what it is for into the name, such as a version.
+  - The outcome stays until it is forgotten with O(state=absent), a failure too, such as that of a module with a wrong option. Put what
+    it is for into the name, such as a version.
 extends_documentation_fragment:
   - baton.ha.connection
   - baton.ha.attributes
@@ -62,6 +63,7 @@ options:
     description:
       - Whether a failure that stood already when this task began is tried again, once in a run. Otherwise this task fails with it.
       - A failure that happens while this task waits is its result in any case.
+      - With C(until) and C(retries) of the task the host that failed tries it again in the same run.
     type: bool
     default: false
   wait_timeout:
@@ -72,6 +74,8 @@ notes:
   - It runs as an action plugin only, since it is held by a run of ansible-playbook.
   - A result of a task with C(no_log) is not kept, and one of more than 64 KiB is kept without its text, both with a warning.
   - C(failed_when) and C(changed_when) of the task are about the task on each host, after the outcome was recorded.
+  - Facts that the module returns, such as those of M(ansible.builtin.set_fact), are set on the host that does it only. The others get
+    what RV(result) has, which is no facts.
   - In check mode nothing is claimed. The first host of the run that comes says that it would do it, and the others find what it would
     have left.
 seealso:

@@ -134,9 +134,9 @@ def test_a_change_of_active_takes_nothing_from_anybody(cluster, call):
 @pytest.mark.parametrize(
     ("path", "body", "status", "says"),
     [
-        ("/leases", {"Ttl": 0}, 422, "Ttl is a time from 1 s"),
+        ("/leases", {"Ttl": 0}, 422, "is not a time from 1s to 24h"),
         ("/leases", {"Ttl": "never"}, 400, "not a time"),
-        ("/leases", {}, 422, "Ttl is a time"),
+        ("/leases", {}, 422, "is not a time from 1s to 24h"),
         ("/leases", {"Id": 7, "Ttl": 5}, 422, "Id is a string"),
         ("/leases", {"Id": "a b", "Ttl": 5}, 400, "can't name a lease"),
         ("/leases", [], 422, "must be a JSON object"),

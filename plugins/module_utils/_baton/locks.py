@@ -68,7 +68,7 @@ class Locks:
 
     def drop_unused(self, lease: str, why: Optional[ClientError] = None) -> None:
         """End a lease that nothing is tied to: what it was made for was refused. Where nobody answers, it ends by itself."""
-        if why is not None and (why.status is None or why.retriable):
+        if why is not None and why.kind != "usage" and (why.status is None or why.retriable):
             return
         try:
             if not self.lease(lease)["Ties"]:

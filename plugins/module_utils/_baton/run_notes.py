@@ -42,14 +42,6 @@ class RunNotes:
         except (OSError, ClientError):
             pass
 
-    def drop(self, *name: str) -> bool:
-        """Remove a note; return whether there was one."""
-        try:
-            os.unlink(self._path(name))
-        except (OSError, ClientError):
-            return False
-        return True
-
     def is_first(self, *name: str) -> bool:
         """Note that it was asked for; return whether it is for the first time in this run, or nobody knows."""
         try:

@@ -222,6 +222,13 @@ def test_a_message_says_what_differs(desk, more, says):
     assert caught.value.detail == f"barrier 'b' waits for 3 by name while somebody waits, and {says}"
 
 
+def test_who_names_members_where_others_count_is_told_to_count(desk):
+    desk.arrive("a", count=2)
+    with pytest.raises(Problem) as caught:
+        desk.arrive("b", members=["a", "b"])
+    assert caught.value.detail.endswith("and 'b' for 2 by name: give that count instead of members")
+
+
 def test_who_came_in_a_run_that_is_gone_is_not_waited_with(desk):
     for owner in "ab":
         desk.arrive(owner, count=4, age=5)

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One run at a time: the role baton.ha.exclusive in plays that two controllers run at once, and locks for several things."""
 
+import json
 import os
 
 import pytest
@@ -50,6 +51,18 @@ def test_a_run_for_some_tags_keeps_others_away_too(cluster, runs):
     runs.reached("tagged")
     assert holds(cluster, "exclusive/host/a", "exclusive/host/b")
     runs.open("tagged")
+    said(play)
+
+
+def test_hosts_of_any_name_are_kept_from_others(cluster, runs, tmp_path):
+    inventory = tmp_path / "hosts.json"
+    inventory.write_text(json.dumps({"all": {"hosts": dict.fromkeys(["größe", "Switch 1", "::1", "x" * 130, "web-1"])}}))
+    play = runs.begin([runs.gate("any")], inventory=str(inventory), roles=[{"role": "baton.ha.exclusive"}])
+    runs.reached("any")
+    assert len([lock for lock in cluster.call(cluster.n1, "GET", "/locks").json() if lock["Holders"]]) == 5
+    late = runs.run([], inventory="Switch 1,", roles=["baton.ha.exclusive"], options=["-e", "baton_exclusive_wait_timeout=0.1"], check=2)
+    assert "is held by Switch 1, run " in late
+    runs.open("any")
     said(play)
 
 

@@ -80,6 +80,7 @@ def test_a_failure_is_everybody_s_failure_until_somebody_chooses_to_try_again(ru
     fails = f"echo did >> {tmp_path}/did; [ -e {tmp_path}/well ] || {{ echo the disk is full >&2; exit 1; }}"
     output = runs.run([once("fails", fails)], inventory=HOSTS, check=2)
     assert output.count("tried 'fails' at ") >= 3 and "the disk is full" in output
+    assert output.count("that stands until it is tried again (retry: true) or forgotten (state: absent)") >= 4
     assert "tried 'fails' at" in runs.run([once("fails", fails)], inventory=OTHERS, check=2), "it stands in later runs"
     assert len((tmp_path / "did").read_text().split()) == 1
     runs.run([once("fails", fails, retry=True)], inventory=OTHERS, check=2, options=["-f", 1])

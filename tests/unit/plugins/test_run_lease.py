@@ -207,3 +207,29 @@ def test_who_releases_what_it_has_is_told_nothing_and_a_killed_keeper_s_files_go
     assert list(folder.iterdir()), "nobody has tidied up"
     runs.run([take("kept")])
     until(lambda: not list(folder.iterdir()), "now somebody has")
+
+
+def test_a_release_that_releases_nothing_says_why_if_it_is_a_mistake(cluster, runs):
+    def release(name, **options):
+        return {"baton.ha.lock": {"name": name, "state": "released", **options}}
+
+    for name in ("theirs", "asked"):
+        cluster.call(cluster.n1, "POST", f"/locks/{name}/acquire", json={"Owner": "another"})
+    in_vain = {**take("asked", wait=False), "ignore_errors": True}
+    each = [{"baton.ha.lock": {"name": "many", "each": ["a", "b"]}}, release("many"), release("many", each=["a", "b"])]
+    usual = [in_vain, release("asked"), take("mine"), release("mine"), release("mine")]
+    words = " ".join(runs.run([release("theirs"), *each, *usual]).split())
+    assert "lock 'theirs' is held by another, and web-1, run " in words and "has not asked for it: nothing was released" in words
+    assert words.count("nothing was released") == 2 and "lock 'many' was taken for each of several things: nothing was released" in words
+    assert "has lost lock" not in words
+    for name in ("theirs", "asked"):
+        cluster.call(cluster.n1, "DELETE", f"/locks/{name}")
+
+
+def test_a_lock_that_is_taken_again_without_its_time_leaves_no_lease_behind(cluster, runs):
+    moved = {"ansible.builtin.assert": {"that": ["turn is changed", "turn.lease is match('run-')"]}}
+    play = runs.begin([take("moved", ttl="1h"), take("moved"), moved, runs.gate("moved"), take("moved")])
+    runs.reached("moved")
+    assert [lease.partition("-")[0] for lease in leases(cluster)] == ["run"]
+    runs.open("moved")
+    said(play)

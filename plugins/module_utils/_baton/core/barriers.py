@@ -104,7 +104,7 @@ def _difference(barrier: Value, ask: Value) -> str:
     if wanted is None:
         return f"{ask['Owner']!r} for {ask['Count']}: give the same count"
     if has is None:
-        return f"{ask['Owner']!r} for {len(wanted)} by name: give a count, too"
+        return f"{ask['Owner']!r} for {len(wanted)} by name: give that count instead of members"
     more, fewer = _few([name for name in wanted if name not in set(has)]), _few([name for name in has if name not in set(wanted)])
     parts = [f"{verb} {names}" for verb, names in (("also for", more), ("not for", fewer)) if names]
     return f"{ask['Owner']!r} {' but '.join(parts)}: give the same members"

@@ -84,6 +84,7 @@ def is_tied(tie: Value, lookup: Lookup) -> bool:
 
 def release(change: Change, lookup: Lookup, _moment: Moment) -> List[Change]:
     """body: Owner, Token (None: whichever). Only the owner's own entry goes; who waits longest gets the slot."""
+    check_id("lock", change.key, slashes=True)
     document, owner = lookup("locks", change.key), change.body["Owner"]
     entry = _entry(document, owner)
     if document is None or entry is None:

@@ -3,13 +3,16 @@
 """Hold a lock, or one of its slots, or one lock for each of several things: fair, for as long as the run, with a fencing token."""
 from __future__ import annotations
 
+import hashlib
+import re
 import time
 from dataclasses import replace
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from ..client_error import ClientError
-from ..contender import machine_name, this_machine
-from ..locks import MOST_NAMED, Keep, Locks
+from ..contender import MOST_MACHINE, machine_name, this_machine
+from ..core.documents import valid_name
+from ..locks import MOST_NAMED, Keep, Locks, own_lease
 from ..run_notes import RunNotes
 from .common import Context, Result, spec
 
@@ -31,6 +34,7 @@ LOST = (
     "{owner} has lost lock {lock!r} meanwhile: its lease ended, or somebody broke the lock. What it protects may not have been protected; "
     "{now}"
 )
+ASKED, RELEASED, EACH = "asked", "released", "each"  # notes
 NO_RUN = "10m"  # how long a lock is held where nobody can see the run end: on a host
 
 
@@ -46,11 +50,13 @@ def _each(context: Context) -> Result:
     for thing in things:
         left = max(0.0, end - time.monotonic())
         try:
-            found[thing] = _one(replace(context, params={**params, "wait_timeout": left}), f"{params['name']}/{thing}", thing)
+            found[thing] = _one(replace(context, params={**params, "wait_timeout": left}), _lock_of(params, thing), thing)
         except ClientError:
             if params["state"] == "acquired":
-                _give_back(context, locks, [(f"{params['name']}/{name}", got["owner"]) for name, got in found.items() if got["changed"]])
+                _give_back(context, locks, [(_lock_of(params, name), got["owner"]) for name, got in found.items() if got["changed"]])
             raise
+    if params["state"] == "acquired":
+        _note(context, params["name"], "", EACH)
     results = list(found.values())
     whole: Result = {
         "changed": any(result["changed"] for result in results),
@@ -63,14 +69,26 @@ def _each(context: Context) -> Result:
         "holders": sorted({holder for result in results for holder in result["holders"]}),
     }
     if results and "diff" in results[0]:
-        sides = {side: {f"{params['name']}/{t}": result["diff"][side] for t, result in found.items()} for side in ("before", "after")}
+        sides = {side: {_lock_of(params, t): result["diff"][side] for t, result in found.items()} for side in ("before", "after")}
         whole["diff"] = sides
     return whole
 
 
+def _lock_of(params: Mapping[str, Any], thing: str) -> str:
+    return f"{params['name']}/{in_a_name(thing)}"
+
+
+def in_a_name(thing: str) -> str:
+    """Return a thing, such as a host, as the part of a lock's name: as it is if it may be one, else its letters and some digits."""
+    if valid_name(thing, slashes=True):
+        return thing
+    letters = re.sub(r"[^A-Za-z0-9_.:@-]", "-", thing).lstrip(".:@-")[:MOST_MACHINE] or "x"
+    return f"{letters}@{hashlib.sha256(thing.encode()).hexdigest()[:8]}"
+
+
 def _give_back(context: Context, locks: Locks, taken: List[Tuple[str, str]]) -> None:
     for name, owner in taken:
-        _noted(context, name, owner, None)
+        _note(context, name, owner, RELEASED)
         try:
             locks.release(name, owner)
         except ClientError:
@@ -82,35 +100,48 @@ def _one(context: Context, name: str, machine: str) -> Result:
     locks = Locks(context.client)
     before = locks.show(name) if context.check or context.diff else None
     if context.check and before is not None:
-        return _foresee(context, params, name, before)
+        return {**_foresee(context, params, name, before), "lease": _lease_of(context, name, params["owner"])}
     if params["state"] == "released":
         left = locks.release(name, params["owner"])
         after = _owners(left) if left is not None else _owners(locks.show(name)["Holders"])
-        if _noted(context, name, params["owner"], None) is not None and left is None:
-            holders = f"{', '.join(after[:MOST_NAMED])} has it now" if after else "nobody has it now"
-            context.warnings.append(LOST.format(lock=name, owner=params["owner"], now=holders))
+        noted = _note(context, name, params["owner"], RELEASED)
+        if left is None:
+            _warn_of_release(context, name, params["owner"], noted, after)
         return _result(params, before, after, {}, False, left is not None)
     wait = params["wait_timeout"] if params["wait"] else 0.0
     ttl, keep = _held_for(context)
+    _note(context, name, params["owner"], ASKED)
     got = locks.acquire(
         name, params["owner"], ttl, params["slots"], wait, params["data"], params["lease"], context.say, keep, params["shared"]
     )
-    if _noted(context, name, params["owner"], got["Token"]) not in (None, got["Token"]):
+    token = _note(context, name, params["owner"], f"{got['Token']}")
+    if token.isdecimal() and int(token) != got["Token"]:
         context.warnings.append(LOST.format(lock=name, owner=params["owner"], now="it was taken anew"))
+    elif token.isdecimal() and got["Changed"] and got["Lease"] != own_lease("lock", name, params["owner"]):
+        locks.drop_unused(own_lease("lock", name, params["owner"]))  # the one under which we had it before now
     return _result(params, before, _owners(got["Holders"]), got, True, got["Changed"])
 
 
-def _noted(context: Context, lock: str, owner: str, token: Optional[int]) -> Optional[int]:
-    """Note with which fencing token an owner has a lock in this run, None: no more; return what was noted before."""
+def _note(context: Context, lock: str, owner: str, what: Optional[str] = None) -> str:
+    """Note what this run has of a lock: its fencing token, ASKED, RELEASED or EACH; return what was noted before, "" for nothing."""
     if context.play is None:
-        return None
+        return ""
     notes, name = RunNotes(context.play), ("lock", *sorted(context.client.connection.urls), lock, owner)
-    before = notes.read(*name)
-    if token is not None:
-        notes.write(str(token), *name)
-    elif before is not None:
-        notes.drop(*name)
-    return int(before) if before is not None and before.isdecimal() else None
+    before = notes.read(*name) or ""
+    if what not in (None, before) and not (what == ASKED and before.isdecimal()):
+        notes.write(str(what), *name)
+    return before
+
+
+def _warn_of_release(context: Context, lock: str, owner: str, noted: str, holders: List[str]) -> None:
+    """Nothing was released. Say so if that is not what anybody would expect of the run."""
+    by = ", ".join(holders[:MOST_NAMED])
+    if noted.isdecimal():
+        context.warnings.append(LOST.format(lock=lock, owner=owner, now=f"{by} has it now" if by else "nobody has it now"))
+    elif context.params["each"] is None and _note(context, lock, "") == EACH:
+        context.warnings.append(f"lock {lock!r} was taken for each of several things: nothing was released; give the same each here, too")
+    elif not noted and by and context.play is not None:
+        context.warnings.append(f"lock {lock!r} is held by {by}, and {owner} has not asked for it: nothing was released; give the owner")
 
 
 def _held_for(context: Context) -> Tuple[Optional[str], Optional[Keep]]:
@@ -134,6 +165,16 @@ def _foresee(context: Context, params: Mapping[str, Any], name: str, before: Dic
         result = _predicted(params, before)
         seen["held"] = [*others, {"Owner": params["owner"], "Shared": params["shared"]}] if result["held"] else others
     return result
+
+
+def _lease_of(context: Context, lock: str, owner: str) -> Optional[str]:
+    """Return the lease under which the lock would be held."""
+    if context.params["state"] == "released" or context.params["lease"]:
+        return context.params["lease"] if context.params["state"] == "acquired" else None
+    ttl, keep = _held_for(context)
+    if keep is not None and context.play is not None:
+        return f"run-{context.play.id}"
+    return own_lease("lock", lock, owner) if ttl is not None else None
 
 
 def _predicted(params: Mapping[str, Any], before: Dict[str, Any]) -> Result:

@@ -27,6 +27,7 @@ SPEC = spec(
 )
 MUTUALLY_EXCLUSIVE = [("module", "state")]
 REQUIRED_ONE_OF = [("module", "state")]
+STANDS = "; that stands until it is tried again (retry: true) or forgotten (state: absent)"
 CUT = "the result is too large to be kept (64 KiB): the others get it without its text"
 HIDDEN = "the result is not kept, since the task has no_log"
 OF_THE_HOST = ("ansible_facts", "diff", "warnings", "deprecations")
@@ -93,7 +94,7 @@ def _do(context: Context, once: Once, turn: Turn, work: Work, hidden: bool) -> R
     record = _record(context, once, turn, result, hidden or bool(result.get("_ansible_no_log")), why)
     told = {**_result(record), "changed": bool(result.get("changed")), "mine": True, "result": plain(result)}
     told.update({name: result[name] for name in OF_THE_HOST if name in result})
-    return told if why is None else {**told, "failed": True, "msg": why}
+    return told if why is None else {**told, "failed": True, "msg": why + STANDS}
 
 
 def _why(result: Result) -> str:
@@ -156,7 +157,8 @@ def _told(context: Context, record: Optional[Record]) -> Result:
     result = _result(record)
     if record is not None and record["State"] == "failed":
         at = since(record["At"], time.time())
-        return {**result, "failed": True, "msg": f"{record['By']} tried {context.params['name']!r} at {at} and failed: {record['Why']}"}
+        tried = f"{record['By']} tried {context.params['name']!r} at {at} and failed: {record['Why']}"
+        return {**result, "failed": True, "msg": tried + STANDS}
     return result
 
 

@@ -19,9 +19,15 @@ MOST_DATA = 4096
 
 
 def ttl(value: Any) -> float:
-    seconds = float(access.parse_ttl(value)) if isinstance(value, str) else value
+    """Return the seconds of a lease."""
+    status = 422
+    try:
+        seconds = access.parse_ttl(value) if isinstance(value, str) else value
+    except Problem as problem:  # its own words are about tokens, which last for longer
+        seconds, status = None, problem.status
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not LEAST_TTL <= seconds <= MOST_TTL:
-        raise Problem(422, "bad_ttl", f"Ttl is a time from {LEAST_TTL:g} s to {MOST_TTL:g} s, such as 30 or \"10m\"")
+        shown, most = "null" if value is None else repr(value)[:40], f"{MOST_TTL / 3600:g}h"
+        raise Problem(status, "bad_ttl", f"ttl {shown} is not a time from {LEAST_TTL:g}s to {most}, such as 30, 90s, 10m or 2h")
     return float(seconds)
 
 
