@@ -537,6 +537,11 @@ def test_a_configuration_file_has_what_nothing_else_says(tmp_path):
         assert says in failing(connection_from, options, {**environ, **more}).message
     config.write_text("[default]\nurl = https://a\ntokn = x\n")
     assert "section default: 'tokn' is not one of url, token" in failing(connection_from, {}, environ).message
+    config.write_text("[default]\nurl = https://127.0.0.1:1\n[other]\ntokn = x\n")
+    assert connection_from({}, environ).urls == ("https://127.0.0.1:1",), "what nobody uses is in nobody's way"
+    away = {"HOME": str(tmp_path / "nowhere"), "BATON_CLUSTER": "staging"}
+    says = f"the configuration {tmp_path}/nowhere/.config/baton/config.ini has no section 'staging'; it is not there"
+    assert says in failing(connection_from, {}, away).message
     config.write_text("url = https://a\n")
     assert "can't read the configuration" in failing(connection_from, {}, environ).message
 

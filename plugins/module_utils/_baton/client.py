@@ -38,8 +38,16 @@ def connect(options: Mapping[str, Any], environ: Mapping[str, str], default_url:
 def quoted(name: str) -> str:
     """Return a name as part of a path; ClientError "usage" for one that would mean another path."""
     if any(part in ("", ".", "..") for part in name.split("/")) or not name.isprintable():
-        raise ClientError("usage", f"{name!r} is not a name")
+        how = "it is printable, and has no empty part, . or .. between slashes"
+        raise ClientError("usage", f"{name!r} is not a name: {how}" if name else f"a name is empty: {how}")
     return quote(name, safe="/:@")
+
+
+def quoted_key(kind: str, name: str) -> str:
+    """Return the name of a document as part of a path; that of a profile or machine has no slash."""
+    if kind in ("profiles", "machines") and "/" in name:
+        raise ClientError("usage", f"{name!r} can't name a {kind[:-1]}: its name has no slash")
+    return quoted(name)
 
 
 class Client:
@@ -75,7 +83,8 @@ class Client:
             try:
                 data = json.dumps(body, separators=(",", ":"), allow_nan=False).encode("utf-8")
             except (TypeError, ValueError, RecursionError) as error:
-                raise ClientError("usage", f"the value is not JSON: {error}") from None
+                hint = ": write a date in quotes" if "date" in f"{error}".lower() else ""
+                raise ClientError("usage", f"the value is not JSON: {error}{hint}") from None
             sent["Content-Type"] = "application/json-patch+json" if method == "PATCH" else "application/json"
             open_body = partial(bytes, data)
         if method not in ("GET", "HEAD"):
@@ -417,11 +426,11 @@ def described(kind: str, name: str, param: Optional[str]) -> str:
 
 
 def _document(kind: str, name: str) -> str:
-    return f"/{kind}/{quoted(name)}"
+    return f"/{kind}/{quoted_key(kind, name)}"
 
 
 def _param(kind: str, name: str, param: str) -> str:
-    return f"/{kind}/{quoted(name)}/params/{quoted(param)}"
+    return f"/{kind}/{quoted_key(kind, name)}/params/{quoted(param)}"
 
 
 def _timed_out(

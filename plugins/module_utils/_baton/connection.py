@@ -18,6 +18,7 @@ from .client_error import ClientError, one_line
 
 DEFAULT_TIMEOUT = 30.0
 SETTINGS = ("url", "token", "token_file", "ca", "timeout", "node_token_file")
+Sections = Dict[str, Tuple[str, Dict[str, str]]]  # by name: the file that has it, and what it says
 SYSTEM = "/etc/baton/config.ini"  # the role's, on a node
 
 
@@ -56,30 +57,36 @@ def _layers(options: Mapping[str, Any], environ: Mapping[str, str]) -> List[Mapp
     """Return the sources of settings, the first of which wins."""
     own = {name: environ.get(f"BATON_{name.upper()}") for name in ("url", "token", "token_file", "ca")}
     other = {"url": environ.get("RS_ENDPOINT"), "token": environ.get("RS_TOKEN")}
-    config, named, usual = _config(environ), options.get("cluster"), environ.get("BATON_CLUSTER")
+    named, usual = options.get("cluster"), environ.get("BATON_CLUSTER")
+    path = environ.get("BATON_CONFIG") or _of_the_user(environ)
+    config = _config(path, bool(environ.get("BATON_CONFIG")))
     found: List[Mapping[str, Any]] = [options]
-    found += [_section(config, str(named))] if named else []
+    found += [_section(config, str(named), path)] if named else []
     found.append(own)
-    found += [_section(config, usual)] if usual else []
+    found += [_section(config, usual, path)] if usual else []
     found.append(other)
-    return [*found, config.get("default", {})]
+    return [*found, *([_section(config, "default", path)] if "default" in config else [])]
 
 
 def _first(layers: List[Mapping[str, Any]], name: str) -> Any:
     return next((layer[name] for layer in layers if layer.get(name)), None)
 
 
-def _config(environ: Mapping[str, str]) -> Dict[str, Dict[str, str]]:
-    """Return the sections of BATON_CONFIG; without it those of baton/config.ini where the user's configuration is, then the node's."""
-    if environ.get("BATON_CONFIG"):
-        return _sections(environ["BATON_CONFIG"], True)
-    path = ""
-    if environ.get("XDG_CONFIG_HOME") or environ.get("HOME"):
-        path = os.path.join(environ.get("XDG_CONFIG_HOME") or os.path.join(environ["HOME"], ".config"), "baton", "config.ini")
+def _of_the_user(environ: Mapping[str, str]) -> str:
+    """Return baton/config.ini where the user's configuration is; "" where nobody knows."""
+    if not (environ.get("XDG_CONFIG_HOME") or environ.get("HOME")):
+        return ""
+    return os.path.join(environ.get("XDG_CONFIG_HOME") or os.path.join(environ["HOME"], ".config"), "baton", "config.ini")
+
+
+def _config(path: str, given: bool) -> Sections:
+    """Return the sections of the file that was ``given``; without one those of the user's, then the node's."""
+    if given:
+        return _sections(path, True)
     return {**(_sections(SYSTEM, False) if os.access(SYSTEM, os.R_OK) else {}), **_sections(path, False)}
 
 
-def _sections(path: str, given: bool) -> Dict[str, Dict[str, str]]:
+def _sections(path: str, given: bool) -> Sections:
     """Return what a file says; nothing if there is none, and nobody named it."""
     parser = configparser.ConfigParser(interpolation=None)
     try:
@@ -90,18 +97,19 @@ def _sections(path: str, given: bool) -> Dict[str, Dict[str, str]]:
             return {}
         why = (error.strerror or "").lower() if isinstance(error, OSError) else one_line(str(error))
         raise ClientError("usage", f"can't read the configuration {path}: {why}") from None
-    sections = {name: dict(parser[name]) for name in parser.sections()}
-    for name, section in sections.items():
-        unknown = sorted(set(section) - set(SETTINGS))
-        if unknown:
-            raise ClientError("usage", f"{path}, section {name}: {unknown[0]!r} is not one of {', '.join(SETTINGS)}")
-    return sections
+    return {name: (path, dict(parser[name])) for name in parser.sections()}
 
 
-def _section(config: Mapping[str, Dict[str, str]], name: str) -> Mapping[str, Any]:
+def _section(config: Sections, name: str, path: str) -> Mapping[str, Any]:
+    """Return a section. Only one that is used is looked at: a mistake in another stops nobody."""
     if name not in config:
-        raise ClientError("usage", f"the configuration has no section {name!r}; it has: {', '.join(sorted(config)) or 'none'}")
-    return config[name]
+        has = f"it has: {', '.join(sorted(config))}" if config else "it is not there, or is empty"
+        raise ClientError("usage", f"the configuration {path} has no section {name!r}; {has} (cluster, or BATON_CLUSTER, names it)")
+    where, section = config[name]
+    unknown = sorted(set(section) - set(SETTINGS))
+    if unknown:
+        raise ClientError("usage", f"{where}, section {name}: {unknown[0]!r} is not one of {', '.join(SETTINGS)}")
+    return section
 
 
 def _split(given: Any) -> List[str]:
@@ -151,10 +159,13 @@ def _token(layers: List[Mapping[str, Any]], as_node: bool) -> str:
 def _read(path: str) -> str:
     try:
         with open(os.path.expanduser(path), encoding="utf-8") as file:
-            return file.read(10_000).strip().partition("\n")[0].strip()  # the nodes' secret has two lines while it is renewed
+            token = file.read(10_000).strip().partition("\n")[0].strip()  # the nodes' secret has two lines while it is renewed
     except (OSError, UnicodeDecodeError) as error:
         why = (error.strerror or "").lower() if isinstance(error, OSError) else "it is not text"
         raise ClientError("usage", f"can't read the token file {path}: {why}") from None
+    if not token:
+        raise ClientError("usage", f"the token file {path} is empty")
+    return token
 
 
 def _checked(token: str) -> str:

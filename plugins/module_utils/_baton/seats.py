@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Dict, Optional
 
-from .client import Client, quoted
+from .client import Client, quoted_key
 from .client_error import ClientError
 from .locks import Locks, Ttl, own_lease
 
@@ -69,4 +69,4 @@ class Seats:
         body = {"Param": self.param, "Candidate": candidate, "Seats": self.seats, "Vacant": self.vacant, "Lease": lease}
         if self.run is not None:
             body["Run"] = self.run
-        return dict(self.client.post(f"/profiles/{quoted(self.profile)}/{action}", body).body)
+        return dict(self.client.post(f"/profiles/{quoted_key('profiles', self.profile)}/{action}", body).body)

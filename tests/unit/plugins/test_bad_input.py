@@ -3,6 +3,7 @@
 """The table of what goes wrong: each ends in one line that says what to do, shows no secret, and leaves everything as it was."""
 
 import os
+from datetime import date
 
 import pytest
 
@@ -50,7 +51,7 @@ TABLE = [
     ("profile", {"name": "web", "parms": {}}, "parms. Supported parameters include"),
     ("profile", {"name": "web", "params": "x"}, "'params' is of type"),
     ("profile", {"name": "a b"}, "'a b' is not a name", "can't name a profile"),
-    ("profile", {"name": "../tokens"}, "is not a name"),
+    ("profile", {"name": "../tokens"}, "can't name a profile"),
     ("profile", {"name": "web", "params": {"a b": 1}}, "'a b' can't name a param"),
     ("machine", {"name": "twin", "icon": "x"}, "2 machines are named 'twin'; give uuid"),
     ("machine", {"name": "new", "uuid": "a b"}, "can't name a machine"),
@@ -125,7 +126,9 @@ TABLE = [
     # --- elections ---
     ("leader_election", {"profile": "web", "candidate": "none"}, "candidate and vacant are the same value"),
     ("leader_election", {"profile": "web", "param": "n", "seats": 2}, "holds one value, not a list of leaders"),
-    ("leader_election", {"profile": "web", "seats": 0}, "Seats is a whole number from 1"),
+    ("leader_election", {"profile": "web", "seats": 0}, "seats is a whole number from 1"),
+    ("leader_election", {"profile": "x/y/z"}, "'x/y/z' can't name a profile: its name has no slash"),
+    ("leader_election", {"profile": "web", "param": ""}, "param is empty: name a param, or leave the option out"),
     ("leader_election", {"profile": "web", "param": "list", "seats": 1, "lease": "gone"}, "there is no lease 'gone'"),
     ("leader_election", {"profile": "web", "param": "n", "seats": 2, "ttl": "1h"}, "holds one value, not a list of leaders"),
     ("leader_election", {"profile": "web", "ttl": "1h", "lease": "theirs"}, "mutually exclusive"),
@@ -138,16 +141,29 @@ TABLE = [
     ("lock", {"name": "held", "ttl": "0.1s"}, "is not a time"),
     ("lease", {"id": "theirs"}, "exists already, with another owner"),
     ("lease", {"id": "a/b"}, "can't name a lease"),
-    ("lease", {"id": "new", "ttl": "2d"}, "Ttl is a time from 1 s to 86400 s"),
+    ("lease", {"id": "new", "ttl": "2d"}, "ttl '2d' is not a time from 1s to 24h, such as 30, 90s, 10m or 2h"),
+    ("lease", {"id": "new", "ttl": "5x"}, "ttl '5x' is not a time from 1s to 24h, such as 30, 90s, 10m or 2h"),
+    ("lock", {"name": "migrate 2.1", "state": "released"}, "'migrate 2.1' can't name a lock"),
     # --- barriers and waits ---
     ("barrier", {"name": "b"}, "any of the following are missing: count, members"),
     ("barrier", {"name": "b", "count": 2, "members": ["a"]}, "mutually exclusive"),
-    ("barrier", {"name": "b", "count": 0}, "Count is a whole number from 1"),
+    ("barrier", {"name": "b", "count": 0}, "count is a whole number from 1"),
+    ("barrier", {"name": "b", "count": 2, "wait_timeout": -1}, "wait_timeout is a number of seconds from 0, not -1"),
+    ("barrier", {"name": "b/", "count": 2}, "'b/' is not a name: it is printable, and has no empty part, . or .. between slashes"),
+    ("barrier", {"name": "", "count": 2}, "a name is empty"),
+    ("lock", {"name": "a//b", "ttl": "10m"}, "'a//b' is not a name"),
+    ("lock", {"name": "free", "slots": 0}, "slots is a whole number from 1"),
+    ("lock", {"name": "held", "wait_timeout": "nan"}, "wait_timeout is a number of seconds from 0, not nan"),
     ("barrier", {"name": "b", "members": ["a", "a"]}, "different owners"),
     ("barrier", {"name": "b", "members": ["a", "b"]}, "is not among those for whom barrier 'b' waits"),
     ("wait_for", {"name": "web", "param": "never", "wait_timeout": 0.1}, "waited 0.1 s in vain for: exists; nothing is set"),
     ("wait_for", {"name": "web", "condition": "equals"}, "value"),
-    ("wait_for", {"name": "web", "condition": "in", "value": 1}, "a JSON list"),
+    ("wait_for", {"name": "web", "condition": "in", "value": 1}, "condition in needs value, <a JSON list>"),
+    ("wait_for", {"name": "web", "param": ""}, "param is empty: name a param, or leave the option out"),
+    ("wait_for", {"name": "web", "stable_for": "nan"}, "stable_for is a number of seconds, from 0 to at most 240 seconds"),
+    ("wait_for", {"name": "none-yet", "param": "n", "wait_timeout": 0.1}, "nothing is set: there is no profile 'none-yet'"),
+    ("compare_and_patch", {"name": "web", "param": "n", "expect": 1, "value": date(2026, 1, 2)}, "write a date in quotes"),
+    ("compare_and_patch", {"batch": []}, "batch is a list"),
     ("wait_for", {"name": "web", "path": "x"}, "path is a JSON pointer"),
     ("wait_for", {"condition": "exists"}, "name which of the profiles"),
     ("wait_for", {"name": "web", "filter": {"a": 1}}, "no meaning with name"),
@@ -202,3 +218,24 @@ def test_check_mode_writes_nothing(cluster):
         result = run(cluster, module, check=True, **options)
         assert not result.get("failed") and result["changed"] == (module not in ("barrier", "wait_for")), (module, result)
     assert everything(cluster) == before
+
+
+def test_a_token_file_with_nothing_in_it_is_named(cluster, tmp_path):
+    (tmp_path / "token").write_text("\n")
+    result = run(cluster, "profile_info", token=None, token_file=str(tmp_path / "token"))
+    assert result["msg"] == f"the token file {tmp_path}/token is empty"
+
+
+def test_check_mode_says_under_which_lease_something_would_be(cluster):
+    lease = run(cluster, "lease", check=True, id="new", ttl="10m")["lease"]
+    assert (lease["Id"], lease["Ttl"], lease["Ties"]) == ("new", 600, [])
+    assert run(cluster, "lock", check=True, name="new", lease="theirs")["lease"] == "theirs"
+    lock = {"name": "new", "ttl": "10m", "owner": "me"}
+    assert run(cluster, "lock", check=True, **lock)["lease"] == run(cluster, "lock", **lock)["lease"]
+    run(cluster, "lock", state="released", **lock)
+
+
+def test_a_patch_that_compares_nothing_fails_in_check_mode_as_it_would_really(cluster):
+    patch = {"name": "web", "patch": [{"op": "remove", "path": "/Params/typo"}]}
+    for options in (patch, {"batch": [patch]}):
+        assert "is no lost race" in run(cluster, "compare_and_patch", check=True, **options)["msg"]

@@ -10,6 +10,7 @@ import pytest
 from test_modules import ansible
 
 from support.cluster import Cluster
+from support.plays import Runs
 
 HOSTS = [f"h{number}" for number in range(1, 7)]
 
@@ -114,3 +115,17 @@ def test_hosts_without_their_leader_are_told_once_that_nobody_does_its_work(run)
     told = "h1 leads since "
     assert said.count(told) == 1 and "is none of the hosts of this play: what only the leader does is done by nobody here" in said
     assert told not in run("absent", baton_leader_ttl="") and run.did() == ["h1", "h1"]
+
+
+def test_a_wrong_vip_that_is_ignored_makes_nobody_lead(cluster, tmp_path):
+    vip = {"import_role": {"name": "baton.ha.leader", "tasks_from": "vip"}, "vars": {"baton_leader_vip": "nonsense"}, "ignore_errors": True}
+    with Runs(cluster, tmp_path) as runs:
+        runs.run([vip, {"ansible.builtin.assert": {"that": "not baton_is_leader"}}])
+
+
+def test_one_leader_where_a_list_of_them_stands_is_told_to_say_seats(cluster, tmp_path):
+    elect = {"profile": "listed", "param": "leaders"}
+    with Runs(cluster, tmp_path) as runs:
+        output = runs.run([{"baton.ha.leader_election": {**elect, "seats": 2}}, {"baton.ha.leader_election": elect}])
+    assert "param 'leaders' holds a list of leaders, as an election with seats leaves it: give seats here, too" in " ".join(output.split())
+    assert "let " not in output and "none of the hosts of this play" not in output

@@ -30,6 +30,12 @@ CONNECTION: Dict[str, Any] = {
     "run_on": {"type": "str", "choices": ["controller", "host"], "default": "controller"},
 }
 
+# What messages of the API begin with, and the options by which a task says the same.
+OPTIONS = {
+    "Changes is": "batch is", "Count is": "count is", "Data is": "data is", "Members is": "members is", "Owner is": "owner is",
+    "Seats is": "seats is", "Slots is": "slots is", "wait=in needs value=": "condition in needs value, ",
+}  # fmt: skip
+OF_THE_API = re.compile("|".join(rf"\A{re.escape(words)}" for words in OPTIONS))
 FENCING = "token is a number: that is a fencing token, so give it as only_under.token; the option token is for the cluster's"
 
 
@@ -102,14 +108,25 @@ def spec(**options: Any) -> Dict[str, Any]:
 def perform(run: Callable[[Context], Result], context: Context) -> Result:
     """Run a task; a ClientError becomes a failed result in one line."""
     try:
+        _check(context.params)
         result = run(context)
     except ClientError as error:
+        error.message = OF_THE_API.sub(lambda found: OPTIONS[found.group()], error.message)
         result = {"failed": True, "changed": False, **error.result()}
     finally:
         context.close()
     if context.warnings:
         result["warnings"] = [*result.get("warnings", ()), *context.warnings]
     return result
+
+
+def _check(params: Mapping[str, Any]) -> None:
+    """Raise ClientError for values that no task can do anything with, whichever it is."""
+    if params.get("param") == "":
+        raise ClientError("usage", "param is empty: name a param, or leave the option out")
+    seconds = params.get("wait_timeout")
+    if seconds is not None and not 0 <= seconds < 1e9:
+        raise ClientError("usage", f"wait_timeout is a number of seconds from 0, not {seconds:g}")
 
 
 def text_for_numbers(version: str) -> bool:

@@ -33,6 +33,7 @@ NOBODY_HERE = (
     "{leader} leads{since}, and is none of the hosts of this play: what only the leader does is done by nobody here. For work that is "
     "to be done once use baton.ha.once. For a leader among these hosts let {leader} resign (candidate, state: resigned), or give a ttl"
 )
+A_LIST = "param {param!r} holds a list of leaders, as an election with seats leaves it: give seats here, too, or another param"
 ONE, MANY = "my/leader", "cluster/leaders"
 
 
@@ -138,6 +139,8 @@ def _shown(seats: Seats, sitting: List[Any]) -> Any:
 def nobody_here(context: Context, result: Result, hosts: Sequence[str]) -> Optional[str]:
     """Return a warning if all who lead are certainly none of ``hosts``, the machines of the play. Of some candidates nobody can know."""
     candidate, sitting = result["candidate"], result["leaders"]
+    if context.params["seats"] is None and sitting and isinstance(sitting[0], list) and not isinstance(candidate, list):
+        return A_LIST.format(param=context.params["param"] or ONE)
     if context.params["state"] != "elected" or result["is_leader"] or not sitting:
         return None
     name = next((k for k, v in candidate.items() if v in hosts), None) if isinstance(candidate, dict) else None

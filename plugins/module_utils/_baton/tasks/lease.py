@@ -6,6 +6,8 @@ from __future__ import annotations
 from typing import Any, Dict, Optional
 
 from ..client_error import ClientError
+from ..core.access import parse_ttl
+from ..core.problem import Problem
 from ..locks import Locks
 from .common import Context, Result, spec
 
@@ -26,11 +28,20 @@ def run(context: Context) -> Result:
             changed = locks.revoke(params["id"])
         return _result(changed, now, None)
     after = now
-    if not context.check:
+    if context.check:
+        after = now or {"Id": params["id"], "Ttl": _seconds(params["ttl"]), "Owner": params["owner"], "Ties": [], "Left": None}
+    else:
         locks.grant(params["id"], params["ttl"], params["owner"])
         after = _find(locks, params["id"])
     changed = now is None or (after is not None and after["Ttl"] != now["Ttl"])
     return _result(changed, now, after)
+
+
+def _seconds(ttl: str) -> Optional[float]:
+    try:
+        return float(parse_ttl(ttl))
+    except Problem:
+        return None  # the server says what is wrong with it
 
 
 def _find(locks: Locks, lease: str) -> Optional[Dict[str, Any]]:

@@ -40,8 +40,10 @@ def run(context: Context) -> Result:
     except ClientError as error:
         if error.code == "escaped":
             escaped = error.problem.get("escape")
-        elif error.status != 408 or not context.check:
+        elif error.status != 408:
             raise
+        elif not context.check:
+            raise ClientError(error.kind, error.message + _missing(context), 408, error.problem) from None
         if escaped is not None and not any(type(escaped) is type(go) and escaped == go for go in CONTINUE):
             message = f"{params['escape']} is {short(escaped)}: somebody told everybody who waits to fail"
             raise ClientError("conflict", message, error.status, error.problem) from None
@@ -86,9 +88,21 @@ def _when_named(context: Context, query: Mapping[str, str], limit: float, nobody
     return client.key_of(kind, name)
 
 
+def _missing(context: Context) -> str:
+    """Say so if what was waited for in vain can't have come, since its document is not there."""
+    kind, name = context.params["kind"], context.params["name"]
+    if not name or name.startswith("Name:") or not context.params["param"]:
+        return ""
+    try:
+        context.client.get(kind, name)
+    except ClientError as error:
+        return f": there is no {kind[:-1]} {name!r}" if error.kind == "not_found" else ""
+    return ""
+
+
 def _check(params: Any) -> None:
-    if params["stable_for"] > MOST_STABLE:
-        raise ClientError("usage", f"stable_for is at most {MOST_STABLE:g} seconds")
+    if not 0 <= params["stable_for"] <= MOST_STABLE:
+        raise ClientError("usage", f"stable_for is a number of seconds, from 0 to at most {MOST_STABLE:g} seconds")
     if not params["name"] and (params["condition"] != "count" or params["param"] or params["path"]):
         raise ClientError("usage", f"name which of the {params['kind']} to wait for; without a name wait for their number (count)")
     if params["name"] and params["filter"]:
