@@ -60,7 +60,6 @@ MOST_AIMED = 200
 SEEN = {
     "m1_unknown_swap_is_failure": 428,
     "m2_continues_its_epoch": 114,
-    "m3_acknowledges_while_it_promotes": 122,
     "m4_a_closed_link_is_a_release": 34,
     "m4_a_notice_of_any_epoch_counts": 81,
     "lease_counts_from_the_answer": 354,
@@ -149,6 +148,7 @@ def m2_continues_its_epoch():
     return replaced(node.Node, "start_epoch", start_epoch)
 
 
+@seen_in("a_promotion_that_lands_after_a_restart")
 def m3_acknowledges_while_it_promotes():
     original = following.Following.append
 
