@@ -222,13 +222,14 @@ def test_a_flood_of_claims_neither_takes_the_vip_nor_delays_its_end(network):
         flood.kill()
 
 
-# --- a guard that is frozen alone -----------------------------------------------------------------------------------
+# --- a guard that is frozen or dead -----------------------------------------------------------------------------------
 
 
-def test_beside_a_frozen_guard_batond_itself_removes_the_vip_at_its_deadline(network):
+@pytest.mark.parametrize("number", [signal.SIGSTOP, signal.SIGKILL])
+def test_without_a_guard_that_works_batond_itself_removes_the_vip_at_its_deadline(network, number):
     host, _client = pair(network)
     daemon = Daemon(host, valid=60).take()
-    daemon.send(signal.SIGSTOP, daemon.guard)
+    daemon.send(number, daemon.guard)
     daemon.order("release")
     wait_until(boottime() + LEASE + MARGIN)
     assert not daemon.present()

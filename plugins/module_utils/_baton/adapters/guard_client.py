@@ -223,11 +223,14 @@ class GuardClient:
 
     def _on_overdue(self) -> None:
         self._overdue = None
-        if self.held:
+        guarded = self.running and self._ready is None
+        if guarded and not self.held:
+            return
+        if guarded:
             LOG.error("the VIP's guard does not remove it in time: it is killed")
             self._signal_kill()
-            with contextlib.suppress(OSError):
-                remove_now(self._options.address, self._options.interface, self._checked)
+        with contextlib.suppress(OSError):  # beside a guard that died, too, and its successor that is not there yet
+            remove_now(self._options.address, self._options.interface, self._checked)
 
     async def drop(self) -> None:
         """Give the VIP up; returns when the kernel shows it nowhere on this host, or has dropped it for certain."""
