@@ -26,8 +26,8 @@ extends_documentation_fragment:
 options:
   name:
     description:
-      - Name of the lock - parts of letters, digits and C(_ . : @ -), with slashes between them. A part begins with a letter, a digit or C(_)
-        and has at most 127 characters.
+      - Name of the lock - parts of letters, digits, C(_), C(.), C(:), C(@) and C(-), with slashes between them. A part begins with a letter, a digit
+        or C(_) and has at most 127 characters.
       - A host's name that has others can't be part of it as it is; O(each) takes any.
     type: str
     required: true

@@ -20,7 +20,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from ..core.record import Record
 from .aio import aiohttp, within
-from .dcs import Changed, Told, WontTake
+from .dcs import Changed, Health, Told, WontTake
 from .etcd_gateway import Gateway, Options, Refused, revision, understood
 from .etcd_health import Ends, Prover
 from .etcd_watch import Watch
@@ -54,13 +54,16 @@ class EtcdStore:
         self._gateway = Gateway(options, tls, resolver)
         self._known = ""  # the record as it would be written, once it was read
         self._told_health: Told = lambda _health: None
-        self._prover = Prover(self._gateway, options, own_ends, self._proof, lambda found: self._told_health(found))
+        self._prover = Prover(self._gateway, options, own_ends, self._proof, self._tell_health)
         self._loop = asyncio.get_running_loop()
         self._tasks: List["asyncio.Task[None]"] = []
         self._look = asyncio.Event()
         self._seen = -1  # the version that was seen last
         self._told = False  # the present watch has told of a change
         self._blind = False
+
+    def _tell_health(self, found: Health) -> None:
+        self._told_health(found)
 
     @property
     def reachable(self) -> bool:

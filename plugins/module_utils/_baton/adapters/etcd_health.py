@@ -26,7 +26,6 @@ ASK_SECONDS = 10.0
 PROVE_SECONDS = 300.0  # where looks show all that a proof is likely to
 SPREAD = 0.2  # of each pause, up or down
 
-UNANSWERED = (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError)
 Ends = Callable[[], Mapping[str, float]]
 
 
@@ -84,7 +83,7 @@ class Prover:
         """See the alarms; that one is over is to be proven."""
         try:
             alarm = await self._gateway.peek("/v3/maintenance/status", {}, etcd_words.alarms)
-        except UNANSWERED:
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError):
             self._proven = None
             return
         if self._alarm and not alarm:
@@ -101,7 +100,7 @@ class Prover:
     async def _prove(self) -> None:
         try:
             await self._gateway.peek("/v3/kv/txn", self._swap_body(), revision)
-        except UNANSWERED as error:
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
             refusal = self.words(error) if isinstance(error, Refused) else None
             if refusal is None:  # what passes, such as no leader, says nothing of what it will take
                 self._proven = None
