@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`batonctl ha status` against real clusters in which something is wrong, and `--watch`."""
 
+import functools
 import json
 import os
 import signal
@@ -112,7 +113,9 @@ def watching(programs, folder, environ, *arguments):
     out = folder / "out"
     with open(out, "wb") as file:
         command = [sys.executable, str(programs / "batonctl.pyz"), *arguments, "ha", "status", "--watch", "0.1"]
-        process = subprocess.Popen(command, env=environ, stdout=file, stderr=subprocess.PIPE, text=True)
+        # Who runs the tests in the background has Ctrl-C ignored, and that would be inherited.
+        heard = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        process = subprocess.Popen(command, env=environ, stdout=file, stderr=subprocess.PIPE, text=True, preexec_fn=heard)
 
     def interrupt():
         process.send_signal(signal.SIGINT)

@@ -24,6 +24,7 @@ def test_it_is_told_of_each_change(begin, tmp_path):
             "token_file": str(tmp_path / "token"),
         }
         process, connection = begin(file)
+        wait_for(lambda: len(server.requests) == 1, "the call of the first stop")
         assert connection.start(epoch=7)["message"] == "the webhook is called"
         process.says("the webhook answered 204")
         wait_for(lambda: len(server.requests) == 2, "the second call")
@@ -103,6 +104,7 @@ def test_nothing_waits_for_a_hook_that_hangs(begin, hanging):
 
 def test_a_driver_that_ends_has_its_last_word_but_does_not_wait_for_long(begin, hanging):
     process, connection = begin({"type": "webhook", "url": hanging.url, "timeout": 60})
+    wait_for(lambda: bodies(hanging), "the call of the first stop")
     connection.start()
     wait_for(lambda: [body["active"] for body in bodies(hanging)] == [False, True], "both calls")
     assert process.terminate() == 0

@@ -105,7 +105,7 @@ def test_a_token_in_environment_is_not_shown(cluster, play):
 
 def test_an_option_that_does_not_exist_is_named_first(play):
     done = play([{"baton.ha.lease": {"name": "x", "ttl": "5s"}}])
-    first, then = r"msg\W+Unsupported parameters for \(baton.ha.lease\): name\.", "missing required arguments: id"
+    first, then = r"msg\W+Unsupported parameters for \(baton.ha.lease\) module: name\.", "missing required arguments: id"
     assert done.returncode == 2 and re.search(f"{first} .*{then}", done.stdout)
 
 
