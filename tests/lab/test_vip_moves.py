@@ -61,9 +61,11 @@ def test_the_role_leaves_a_node_whose_interface_is_dead(cluster, fault, said):
     fault(cluster, first)
     wait_for(lambda: cluster.holder() not in (None, first), cluster.log, 15)
     wait_for(cluster.answers, cluster.log, 15)
-    assert said in status(first)["error"] and first.curl("GET", "/health")[0] == 503
+    wait_for(lambda: said in status(first)["error"], cluster.log, 10)
+    assert first.curl("GET", "/health")[0] == 503
     moved = cluster.holder()
-    assert said in json.loads(moved.curl("GET", "/api/v3/system/history")[1])[-1]["Reason"]
+    reason = json.loads(moved.curl("GET", "/api/v3/system/history")[1])[-1]["Reason"]
+    assert "handed over by n1: the VIP's interface svc" in reason, "one that is deleted is switched off first"
     assert moved.ok("/active") and status(moved)["epoch"]["number"] == 2, "it moved once, and by a hand-over"
 
 
