@@ -29,7 +29,7 @@ from typing import Callable, Deque, Dict, List, Optional, Sequence
 
 from ..core import vip
 from ..core.vip_address import parse_vips
-from .netlink import AddressEvent, Link, LinkEvent, Monitor, Netlink
+from .netlink import Link, LinkEvent, Monitor, Netlink
 from .vip_places import Place, problems
 from .watchdog import Watchdog
 
@@ -192,20 +192,18 @@ class Guard:
             self._look_at_health()
             self._feed(vip.Uncertain())
             return
+        seen: Dict[vip.Seen, None] = {}  # what was seen a hundred times is worth one look
         for event in events:
-            if isinstance(event, AddressEvent):
-                self._on_address(event)
-            else:
-                for place in self._places:
+            for place in self._places:
+                if isinstance(event, LinkEvent):
                     if place.concerns(event):
                         self._on_link(place, event)
+                elif event.address.ip == place.ip:
+                    seen[vip.Seen(event.present, place.is_own(event.address))] = None
+        for one in seen:
+            self._feed(one)
         if events:
             self._look_at_health()
-
-    def _on_address(self, event: AddressEvent) -> None:
-        for place in self._places:
-            if event.address.ip == place.ip:
-                self._feed(vip.Seen(event.present, place.is_own(event.address)))
 
     def _on_link(self, place: Place, event: LinkEvent) -> None:
         old = place.link

@@ -28,6 +28,7 @@ IFF_UP, IFF_LOWER_UP = 0x1, 0x10000
 ARPHRD_ETHER = 1
 FOREVER = 0xFFFFFFFF
 BUFFER = 1 << 17
+BUDGET = 64  # datagrams of events that are read at once
 ROUNDS = 3  # of removing an address that another program adds again
 
 _HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
@@ -216,9 +217,12 @@ class Monitor:
         self._socket.close()
 
     def read(self) -> Optional[List[Union[AddressEvent, LinkEvent]]]:
-        """Return the events that wait, oldest first, or None when the kernel had to drop some."""
+        """Return events that wait, oldest first, or None when the kernel had to drop some.
+
+        A host may bring more than anybody can read: after ``BUDGET`` datagrams ``fileno`` stays readable.
+        """
         events: List[Union[AddressEvent, LinkEvent]] = []
-        while True:
+        for _datagram in range(BUDGET):
             try:
                 data = self._socket.recv(BUFFER)
             except BlockingIOError:
@@ -234,6 +238,7 @@ class Monitor:
                         events.append(AddressEvent(kind == RTM_NEWADDR, address))
                 elif kind in (RTM_NEWLINK, RTM_DELLINK) and body[0] == socket.AF_UNSPEC:  # others tell of bridge ports
                     events.append(LinkEvent(kind == RTM_NEWLINK, _parse_link(body)))
+        return events
 
 
 def _family(ip: bytes) -> int:
