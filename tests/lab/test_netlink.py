@@ -10,7 +10,7 @@ from typing import Any, Callable, List
 import pytest
 from netns import Host, Network, wait_for
 
-from baton.adapters import arp
+from baton.adapters import arp, netlink
 from baton.adapters.arp import Wire
 from baton.adapters.netlink import AddressEvent, LinkEvent, Monitor, Netlink
 from baton.adapters.vip_places import host_addresses, remove_now
@@ -201,10 +201,11 @@ def test_a_frame_that_claims_another_address_is_none_of_ours() -> None:
 def test_remove_now_takes_only_what_a_guard_left(network: Network) -> None:
     host = network.host("one", ["192.0.2.1/24"])
     with host.entered():
-        assert not remove_now("192.0.2.10/24", "eth0") and not remove_now("192.0.2.10/24", "eth9")
+        assert remove_now("192.0.2.10/24", "eth0") == remove_now("192.0.2.10/24", "eth9") == []
         host.ip("address", "add", "192.0.2.10/32", "dev", "eth0", "valid_lft", "30", "preferred_lft", "30")
-        assert remove_now("192.0.2.10/24", "eth0")
-        assert not remove_now("192.0.2.1/24", "eth0"), "a VIP that was set to the node's own address"
+        assert remove_now("192.0.2.10/24", "eth0") == []
+        assert "192.0.2.10/32" not in host.addresses()
+        assert remove_now("192.0.2.1/24", "eth0") == ["192.0.2.1/24"], "a VIP that was set to the node's own address"
         addresses = host_addresses()
     assert [address for address in host.addresses() if "." in address] == ["192.0.2.1/24"]
     assert [address.cidr for address in addresses["eth0"] if "." in address.cidr] == ["192.0.2.1/24"]
@@ -218,8 +219,8 @@ def test_remove_now_takes_every_twin_of_a_vip_that_is_known_to_be_none_of_the_ho
     host.ip("address", "add", "192.0.2.10/24", "dev", "eth0")
     host.ip("address", "add", "192.0.2.10/28", "dev", "spare")
     with host.entered():
-        assert not remove_now("192.0.2.10/24", "eth0")
-        assert remove_now("192.0.2.10/24", "eth0", ours=True)
+        assert sorted(remove_now("192.0.2.10/24", "eth0")) == ["192.0.2.10/24", "192.0.2.10/28", "192.0.2.10/32"]
+        assert remove_now("192.0.2.10/24", "eth0", ours=True) == []
     assert [address for address in host.addresses() if "." in address] == ["192.0.2.1/24"]
     assert not [address for address in host.addresses("spare") if "." in address]
 
@@ -236,3 +237,14 @@ def test_a_flood_is_not_read_to_its_end(network: Network) -> None:
     assert not select.select([ours], [], [], 0)[0]
     for each in (ours, theirs):
         each.close()
+
+
+def test_a_host_whose_addresses_change_all_the_time_is_not_followed_to_the_end(network: Network) -> None:
+    host = network.host("one")
+    with host.entered():
+        monitor = Monitor()
+    lines = "address add 192.0.2.10/24 dev eth0\naddress delete 192.0.2.10/24 dev eth0\n" * 60
+    host.popen("ip", "-batch", "-").communicate(lines)
+    assert 0 < len(monitor.read() or []) <= 2 * netlink.BUDGET and select.select([monitor], [], [], 0)[0]
+    read_until(monitor, lambda e: not select.select([monitor], [], [], 0)[0], "the rest comes with the next turns")
+    monitor.close()

@@ -12,7 +12,10 @@ from pathlib import Path
 
 import pytest
 from netns import boottime, wait_for, wait_until
+from nodes import batond
 from test_vip_guard import LEASE, MARGIN, V4, V6, Daemon, pair
+
+from baton.adapters.notice import Notice
 
 FLOOD = str(Path(__file__).with_name("arp_flood.py"))
 
@@ -233,3 +236,19 @@ def test_without_a_guard_that_works_batond_itself_removes_the_vip_at_its_deadlin
     daemon.order("release")
     wait_until(boottime() + LEASE + MARGIN)
     assert not daemon.present()
+
+
+# --- when nothing of batond is left ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("guarded", [True, False])
+def test_stop_post_tells_nobody_of_a_vip_that_stands_here_still(network, tmp_path, guarded):
+    host, _client = pair(network)
+    host.ip("address", "add", V4, "dev", "eth0")
+    reign = tmp_path / "reign.json"
+    reign.write_text(Notice("n1", (1, "e"), (), "secret").to_text())
+    if guarded:
+        (tmp_path / "guarded").write_text(f"{V4}\n")
+    environ = [f"BATON_VIP={V4}", "BATON_INTERFACE=eth0", f"BATON_DATA_DIR={tmp_path}"]
+    host.run("env", *environ, *batond(), "stop-post")
+    assert reign.exists() is not guarded and (V4 in host.addresses()) is not guarded

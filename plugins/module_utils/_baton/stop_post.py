@@ -46,7 +46,10 @@ def main() -> int:
     interface = os.environ.get("BATON_INTERFACE") or os.environ.get("RS_HA_INTERFACE", "")
     try:
         if address:
-            vip_places.remove_now(address, interface, _guarded(reign.with_name(GUARDED)) == address)
+            left = vip_places.remove_now(address, interface, _guarded(reign.with_name(GUARDED)) == address)
+            if left:
+                _log(f"{', '.join(left)} was here before batond, and stays; nobody is told that the VIP is free")
+                return 0
     except (Problem, OSError) as error:
         _log(f"the VIP {address} can't be removed: {error}; nobody is told that it is free")
         return 1

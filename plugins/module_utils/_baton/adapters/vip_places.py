@@ -97,19 +97,21 @@ class Place:
         return here and address.prefix == len(self.ip) * 8 and not host_address(address).foreign
 
 
-def remove_now(vip: str, interface: str, ours: bool = False) -> bool:
-    """Remove a VIP that a guard may have left behind; True when there was one. ``vip``: as ``parse_vips`` takes it.
+def remove_now(vip: str, interface: str, ours: bool = False) -> List[str]:
+    """Remove a VIP that a guard may have left behind; return what of it stands on this host still. ``vip``: as for ``parse_vips``.
 
-    ``ours``: it is known that the VIP was none of this host's own addresses, so that it is removed whoever added it; else one
-    that no guard added (see core/vip_address.py) is left alone. Returns when nothing is left to remove. Problem, OSError.
+    ``ours``: it is known that the VIP was none of this host's own addresses, so that it is removed whoever added it, and nothing
+    is left; else one that no guard added (see core/vip_address.py) is left alone. Problem, OSError.
     """
-    removed = 0
+    left: List[str] = []
     with Netlink() as netlink:
         for address in parse_vips(vip, interface):
             standing = [found for found in netlink.addresses() if found.ip == address.ip]
             if ours or not any(host_address(found).foreign for found in standing):
-                removed += netlink.remove(address.ip)
-    return removed > 0
+                netlink.remove(address.ip)
+            else:
+                left += [found.cidr for found in standing]
+    return left
 
 
 def host_addresses() -> Dict[str, List[HostAddress]]:
