@@ -46,17 +46,25 @@ def test_who_is_told_to_end_ends_although_the_result_came_at_that_moment():
 
 def test_a_connection_that_is_lost_twice_is_no_news_and_anything_else_is(caplog):
     class Transport:
-        protocol = None
+        def __init__(self, protocol):
+            self.protocol, self.sock = protocol, None
 
         def _call_connection_lost(self):  # as it is in asyncio
-            self.protocol.connection_lost()
+            try:
+                self.protocol.connection_lost()
+            finally:
+                if self.protocol is None:
+                    self.sock.close()
 
     async def main():
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(unhandled)
-        loop.call_soon(Transport()._call_connection_lost)
+        loop.call_soon(Transport(None)._call_connection_lost)
         await asyncio.sleep(0)
         assert not caplog.records
+        loop.call_soon(Transport("one with a fault of its own")._call_connection_lost)
+        await asyncio.sleep(0)
+        assert "AttributeError" in caplog.text
         loop.call_soon(lambda: 1 / 0)
         await asyncio.sleep(0)
         assert "ZeroDivisionError" in caplog.text

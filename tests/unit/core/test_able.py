@@ -228,19 +228,7 @@ def alive(script):
 
 
 def manual():
-    script = Script(shared=False)
-    script.give(ev.Started())
-    script.hello("n2")
-    script.give(ev.RecordRead(5, record()))
-    script.settle(6)
-    script.stored()
-    meet(script, "n2")
-    script.ack("n2")
-    script.give(ev.Flush())
-    script.stored()
-    script.ack("n2")
-    assert script.node.serving(script.now)
-    return script
+    return serving(shared=False)
 
 
 def three(script):

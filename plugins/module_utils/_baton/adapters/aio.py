@@ -21,6 +21,7 @@ except ImportError as error:
 
 __all__ = ["AIOHTTP_ERROR", "aiohttp", "unhandled", "web", "within"]
 
+LOST_TWICE = "'NoneType' object has no attribute 'close'"  # what asyncio fails with
 Found = TypeVar("Found")
 
 
@@ -48,7 +49,7 @@ def unhandled(loop: asyncio.AbstractEventLoop, context: Dict[str, Any]) -> None:
     A connection that is reset after it was closed, with bytes still to be written, is told twice that it is lost (CPython's
     selector_events); the second time finds nothing left to close.
     """
-    if "_call_connection_lost" in str(context.get("handle")) and isinstance(context.get("exception"), AttributeError):
+    if "_call_connection_lost" in str(context.get("handle")) and str(context.get("exception")) == LOST_TWICE:
         logging.getLogger("baton").debug("a connection was lost twice")
         return
     loop.default_exception_handler(context)

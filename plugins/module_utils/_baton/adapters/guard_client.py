@@ -19,7 +19,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from ..core import vip
 from ..core.problem import Problem
-from ..core.vip_address import VirtualAddress, check_vips, parse_vips
+from ..core.vip_address import check_vips, parse_vips
 from .guard import Options, command
 from .notice import Notice
 from .vip_places import host_addresses, remove_now
@@ -45,6 +45,7 @@ class GuardClient:
     def __init__(self, program: Sequence[str], options: Options) -> None:
         self._program = list(program)
         self._options = options
+        self._vips = parse_vips(options.address, options.interface)
         self._process: Optional["subprocess.Popen[bytes]"] = None
         self._socket: Optional[socket.socket] = None
         self._ready: Optional["asyncio.Future[None]"] = None
@@ -91,11 +92,10 @@ class GuardClient:
 
         ``address`` and ``interface`` are those of the first of ``addresses``.
         """
-        addresses = self._addresses()
         return {
-            "address": str(addresses[0].cidr),
-            "interface": addresses[0].interface,
-            "addresses": [{"address": str(each.cidr), "interface": each.interface} for each in addresses],
+            "address": str(self._vips[0].cidr),
+            "interface": self._vips[0].interface,
+            "addresses": [{"address": str(each.cidr), "interface": each.interface} for each in self._vips],
             "held": self.held,
             "state": self._state,
             "conflicts": self._conflicts,
@@ -119,11 +119,8 @@ class GuardClient:
             said.append(self._error)
         return "; ".join(said)
 
-    def _addresses(self) -> List[VirtualAddress]:
-        return parse_vips(self._options.address, self._options.interface)
-
     def _names(self) -> str:
-        return ", ".join(str(each.cidr) for each in self._addresses())
+        return ", ".join(str(each.cidr) for each in self._vips)
 
     async def start(self) -> None:
         """Start the guard and wait until it has looked at the interface; a stale VIP is gone then.
@@ -309,7 +306,7 @@ class GuardClient:
             state, conflicts, announcements = text.split()
             if (state == vip.HELD) != self.held:
                 verb = "is on" if state == vip.HELD else "left"
-                LOG.info("VIP %s %s %s", self._names(), verb, ", ".join(dict.fromkeys(each.interface for each in self._addresses())))
+                LOG.info("VIP %s %s %s", self._names(), verb, ", ".join(dict.fromkeys(each.interface for each in self._vips)))
             self._state, self._conflicts, self._announcements = state, int(conflicts), int(announcements)
             if self.held:
                 self._error = None
