@@ -124,7 +124,8 @@ def test_a_certificate_that_has_ended_is_refused_and_named(cluster):
     second.authority.issue("n2", second.address, VIP, "127.0.0.1", ended=True)
     restarted(second)
     refused(first, second)
-    assert "n2.pem has ended 1 days ago: other nodes refuse it; run the playbook baton.ha.renew" in second.log.read_text()
+    said = "n2.pem has ended 1 days ago: other nodes refuse it; run the playbook baton.ha.renew"
+    wait_for(lambda: said in second.log.read_text(), second.log.read_text)
 
 
 def test_a_certificate_of_another_authority_is_refused(cluster, tmp_path):

@@ -243,7 +243,7 @@ def test_after_a_force_the_tail_of_the_old_active_is_kept_however_short_the_log_
     pair.write(pair.n2, *(f"n2-{number}" for number in range(150)))
     pair.n1.start()
     pair.wait_for(lambda: "nothing was discarded" in (pair.n1.status().get("error") or ""))
-    (tail,) = pair.n1.data.glob("tail-*.jsonl")
+    (tail,) = pair.wait_for(lambda: list(pair.n1.data.glob("tail-*.jsonl")))
     assert all(key in tail.read_text() for key in alone)
     # What it does not know to be committed is not seen, and in the file all the same.
     assert alone[0] in pair.found(pair.n1) and pair.n2.status()["in_sync"] == ["n2"]

@@ -205,7 +205,7 @@ class GuardClient:
         started = time.monotonic()
         if self._unanswered_since is None:
             self._unanswered_since = started
-        elif started - self._unanswered_since > self._options.valid / UNANSWERED:
+        elif started - self._unanswered_since > self._options.valid / UNANSWERED and self._is_mute():
             LOG.error("the VIP's guard has not answered for %.2f s: it is killed", started - self._unanswered_since)
             self._signal_kill()
             return
@@ -220,6 +220,7 @@ class GuardClient:
 
     def _on_overdue(self) -> None:
         self._overdue = None
+        self._on_readable()  # we may have been frozen ourselves, and its word may wait
         guarded = self.running and self._ready is None
         if guarded and not self.held:
             return
@@ -282,6 +283,11 @@ class GuardClient:
         except OSError:
             return False  # full: the guard is frozen, and its deadline stands; closed: _on_readable tells
         return True
+
+    def _is_mute(self) -> bool:
+        """Return whether the guard has said nothing since it was last asked; what waits to be read is read first."""
+        self._on_readable()
+        return self._unanswered_since is not None
 
     def _on_readable(self) -> None:
         while self._socket is not None:
