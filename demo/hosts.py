@@ -186,9 +186,13 @@ def up(name, hosts):
 
 
 def down(name, images):
-    names = run("podman", "ps", "-aq", "--filter", f"name=^baton-{name}-").stdout.split()
-    if names:
-        run("podman", "rm", "-f", "-t", "2", *names)
+    def left():
+        return run("podman", "ps", "-aq", "--filter", f"name=^baton-{name}-").stdout.split()
+
+    if left():
+        run("podman", "rm", "-f", "-t", "2", *left(), check=False)
+    if left():  # podman fails to kill one that ends at that very moment
+        run("podman", "rm", "-f", *left())
     run("podman", "network", "rm", "-f", network_of(name), check=False)
     if images:
         for suite in ("trixie", "bookworm"):

@@ -81,6 +81,10 @@ class BatonAside(Baton):
         self.nodes, self.cables = stack.enter_context(cluster)
         self.hosts = [node.host for node in self.nodes]
 
+    def ready(self):
+        """Also that the active knows of both that they can: one whose cable is back has to keep it for a moment first."""
+        return super().ready() and all(node["able"] for node in self.active().status().get("nodes", ()))
+
     def hurt(self, fault):
         return cut(self.cables[self.active().name], fault)
 

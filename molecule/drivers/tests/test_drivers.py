@@ -143,7 +143,7 @@ def test_secrets_and_sockets_are_for_the_group_alone(active):
         ("/run/baton/running", "baton", "baton-drivers", 0o2770),
         ("/run/baton/driver.sock", "baton", "baton-drivers", 0o660),
         ("/run/baton/driver.secret", "baton", "baton-drivers", 0o640),
-        ("/etc/baton", "baton", "baton-drivers", 0o710),
+        ("/etc/baton", "baton", "baton-drivers", 0o711),
         ("/etc/baton/node.key", "baton", "baton", 0o600),
         ("/etc/baton/drivers", "root", "baton-drivers", 0o750),
         ("/etc/baton/drivers/mail.json", "root", "baton-drivers", 0o640),
