@@ -203,6 +203,7 @@ class Daemon:
             no_failover=s.no_failover, priority=s.priority, wall_offset=time.time() - boottime(),
             host=platform.node(), boot=_boot_id(),
             checkpoint_entries=s.checkpoint_entries, keep_entries=s.keep_entries, driver_stop=s.driver_stop,
+            limits=s.limits,
         )  # fmt: skip
 
     def _guard(self) -> Optional[GuardClient]:

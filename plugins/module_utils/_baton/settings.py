@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from urllib.parse import urlsplit
 
+from .core import limits
+from .core.limits import Limits
 from .core.problem import Problem
 from .core.timing import PROFILES, Timing, profile
 from .core.vip_address import parse_vips
@@ -63,6 +65,7 @@ class Settings:
     run_dir: Path
     drivers_dir: Optional[Path]
     driver_stop: float
+    limits: Limits
     static_ip: str = ""  # our own address, which the VIP must not be; "" where it is not said
 
     @property
@@ -129,6 +132,9 @@ def parser() -> argparse.ArgumentParser:
         result.add_argument(f"--{flag}", action="store_true", help=f"{text} [{known}]")
     peers = "a node to look for the cluster at; repeatable [BATON_PEER, RS_HA_JOIN]"
     result.add_argument("--peer", action="append", metavar="URL", help=peers)
+    sizes = ", ".join(f"{name}={getattr(Limits, name) >> 20}M" for name in limits.NAMES)
+    most = f"how much of something is kept in memory, such as log=128M; repeatable (default {sizes}) [BATON_LIMIT]"
+    result.add_argument("--limit", action="append", metavar="NAME=SIZE", help=most)
     return result
 
 
@@ -155,14 +161,20 @@ def read(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
     if environ.get("RS_HA_ENABLED", "true").lower() not in TRUE:
         values["vip"] = ""
     peers = given["peer"] or _list(environ.get("BATON_PEER", "") or environ.get("RS_HA_JOIN", ""))
-    return _checked(values, flags, peers, environ)
+    try:
+        kept = limits.read(given["limit"] or _list(environ.get("BATON_LIMIT", "")))
+    except ValueError as error:
+        raise _wrong("limit", str(error)) from None
+    return _checked(values, flags, peers, kept, environ)
 
 
 def _list(text: str) -> List[str]:
     return [item.strip() for item in text.split(",") if item.strip()]
 
 
-def _checked(values: Dict[str, str], flags: Dict[str, bool], peers: List[str], environ: Mapping[str, str]) -> Settings:
+def _checked(
+    values: Dict[str, str], flags: Dict[str, bool], peers: List[str], kept: Limits, environ: Mapping[str, str]
+) -> Settings:
     for flag in ("node-id", "data-dir"):
         if not values[flag]:
             raise _wrong(flag, "is required")
@@ -207,6 +219,7 @@ def _checked(values: Dict[str, str], flags: Dict[str, bool], peers: List[str], e
         keep_entries=int(values["keep-entries"]), keep_contents=float(values["keep-contents"]),
         run_dir=Path(values["run-dir"] or Path(values["data-dir"]) / "run"),
         drivers_dir=Path(values["drivers-dir"]) if values["drivers-dir"] else None, driver_stop=float(values["driver-stop"]),
+        limits=kept,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Dict, Mapping, NamedTuple, Optional, Sequence
 
 from .core.followers import NEVER, Follower
+from .core.limits import nearly_full
 from .core.node import Node
 
 Status = Dict[str, Any]
@@ -62,6 +63,7 @@ def status_of(
         "scheduled_switch": scheduled_switch(node),
         "seq": state.log.end.seq,
         "commit": state.commit,
+        "kept": {name: {"used": used, "limit": getattr(node.config.limits, name)} for name, used in state.kept().items()},
         "lease_remaining": max(0.0, round(leading.lease - now, 3)) if leading is not None else None,
         "vip": vip,
         "duplicates": node.twins.known(now),
@@ -78,7 +80,10 @@ def scheduled_switch(node: Node) -> Optional[Dict[str, Any]]:
 
 def _errors(node: Node, now: float) -> Sequence[str]:
     """Return what needs a person, "" where nothing does."""
-    return (node.trouble, node.twins.error(now), _role_error(node, now), node.able.error(now), node.dcs.trouble, node.driving.error(now))
+    full = nearly_full(node.state.kept(), node.config.limits)
+    return (
+        node.trouble, node.twins.error(now), _role_error(node, now), node.able.error(now), node.dcs.trouble, node.driving.error(now), full,
+    )  # fmt: skip
 
 
 def _role_error(node: Node, now: float) -> str:

@@ -204,8 +204,9 @@ def load(database: Path, incarnation: str) -> Saved:
             Document(kind, key, json.loads(value), revision, size)
             for kind, key, revision, size, value in connection.execute("SELECT * FROM documents")
         ]
+        applied = saved.checkpoint.seq  # what stands in the documents is only sent to others
         saved.entries = [
-            Entry.read(seq, Epoch(number, id), at, text)
+            Entry.read(seq, Epoch(number, id), at, text) if seq > applied else Entry(seq, Epoch(number, id), at, text)
             for seq, number, id, at, text in connection.execute(
                 "SELECT seq, number, id, at, text FROM log WHERE seq > ? ORDER BY seq", (saved.log_start.seq,)
             )

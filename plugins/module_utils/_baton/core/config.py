@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .limits import Limits
 from .log import Epoch
 from .record import Record, manual_version
 from .timing import Timing
@@ -37,6 +38,7 @@ class NodeConfig:
     checkpoint_entries: int = 4_096  # applied since the last checkpoint make the next one
     keep_entries: int = 8_192  # stay in the log after a checkpoint, so that a passive that was away needs no snapshot
     most_entries: int = 65_536  # may stay for those who are catching up
+    limits: Limits = Limits()  # and in bytes
     driver_stop: float = 3.0  # seconds that our drivers have to stop (D)
     host: str = ""  # what people call the machine: for messages
     boot: str = ""  # names the boot of the machine in which the node's clock runs; "": unknown

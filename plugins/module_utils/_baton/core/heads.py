@@ -78,6 +78,8 @@ class Heads:
         self._speculative: Dict[Key, Tuple[int, Optional[Document]]] = {}
         self._appended: Deque[Tuple[int, Changes]] = deque()
         self._dirty: Set[Key] = set()
+        self._size = 0  # of the documents on the speculative head
+        self._committed_size = 0
         self.seq = 0  # the last committed entry
 
     # --- reading --------------------------------------------------------------------------------------------------------
@@ -112,13 +114,25 @@ class Heads:
         evaluation.run(changes)
         return evaluation
 
+    @property
+    def size(self) -> int:
+        """Return about how many bytes all documents have as JSON, with what is not committed yet."""
+        return self._size
+
+    def growth(self, effects: Sequence[Effect], after: Lookup) -> int:
+        """Return by how many bytes the documents grow by ``effects``, which leave them as ``after`` shows."""
+        keys = {(effect.kind, effect.key) for effect in effects}
+        return sum(_size_of(after(*key)) - _size_of(self.speculative(*key)) for key in keys)
+
     # --- moving ---------------------------------------------------------------------------------------------------------
 
     def append(self, seq: int, revision: str, effects: Sequence[Effect]) -> None:
         """Move the speculative head over entry ``seq``."""
         changes: Changes = []
         for effect in effects:
-            document = apply_effect(self.speculative(effect.kind, effect.key), effect, revision)
+            old = self.speculative(effect.kind, effect.key)
+            document = apply_effect(old, effect, revision)
+            self._size += _size_of(document) - _size_of(old)
             self._speculative[(effect.kind, effect.key)] = (seq, document)
             changes.append((effect.kind, effect.key, document))
         self._appended.append((seq, changes))
@@ -130,6 +144,7 @@ class Heads:
             entry, changes = self._appended.popleft()
             for kind, key, document in changes:
                 documents = self._committed.setdefault(kind, {})
+                self._committed_size += _size_of(document) - _size_of(documents.get(key))
                 if document is None:
                     documents.pop(key, None)
                 else:
@@ -146,14 +161,21 @@ class Heads:
         """Forget everything above the committed head."""
         self._speculative.clear()
         self._appended.clear()
+        self._size = self._committed_size
 
     def load(self, documents: Iterable[Document], seq: int) -> None:
         """Begin with a snapshot as of entry ``seq``."""
         for document in documents:
             self._committed.setdefault(document.kind, {})[document.key] = document
+            self._committed_size += document.size
+        self._size = self._committed_size
         self.seq = seq
 
     def take_dirty(self) -> Changes:
         """Return what changed since the last call, as committed now (None: deleted)."""
         dirty, self._dirty = self._dirty, set()
         return [(kind, key, self.committed(kind, key)) for kind, key in sorted(dirty)]
+
+
+def _size_of(document: Optional[Document]) -> int:
+    return document.size if document is not None else 0

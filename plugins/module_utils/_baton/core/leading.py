@@ -17,6 +17,7 @@ from .events import KeepAlive, Lease, ReadRecord, Reply, RoleChanged, Send, Subm
 from .followers import NEVER, Follower, Followers
 from .handover import Handover
 from .leases import is_same_owner, no_lease
+from .limits import shown
 from .messages import Ack, BlobHeld, BlobWanted, Hello, Reject
 from .problem import Problem
 from .record import NO_RECORD, Member, Record
@@ -116,6 +117,10 @@ class Leading:
         if self.waits_for:
             names = ", ".join(self.waits_for)
             return not_applied("drivers", f"{self.config.node} is active but waits for its drivers ({names}); see `batonctl drivers`")
+        state = self.state
+        if state.log.size(state.commit, state.log.end.seq) > self.config.limits.log_in_flight:
+            most = shown(self.config.limits.log_in_flight)
+            return not_applied("busy", f"{most} of changes wait for the disks of the in-sync members; try again")
         record = self.record
         if not self.copies_promised():
             copies = f"{len(record.in_sync)} of {record.min_in_sync} in-sync copies"

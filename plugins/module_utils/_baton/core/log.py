@@ -7,6 +7,7 @@ An entry is identified by (epoch, seq), never by seq alone: two actives may have
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, NamedTuple, Optional
 
@@ -31,13 +32,16 @@ ORIGIN = Position(NO_EPOCH, 0)
 
 @dataclass(frozen=True)
 class Entry:
-    """One change. ``text`` is the JSON body, encoded once by the active; ``at`` is the active's wall clock in ms."""
+    """One change. ``text`` is the JSON body, encoded once by the active; ``at`` is the log's time in ms.
+
+    ``parsed`` is the body while it is soon to be looked at; of an old entry the text alone is kept.
+    """
 
     seq: int
     epoch: Epoch
     at: int
     text: str
-    body: Dict[str, Any] = field(compare=False, repr=False)
+    parsed: Optional[Dict[str, Any]] = field(default=None, compare=False, repr=False)
 
     @classmethod
     def make(cls, seq: int, epoch: Epoch, at: int, body: Dict[str, Any]) -> "Entry":
@@ -46,6 +50,10 @@ class Entry:
     @classmethod
     def read(cls, seq: int, epoch: Epoch, at: int, text: str) -> "Entry":
         return cls(seq, epoch, at, text, json.loads(text))
+
+    @property
+    def body(self) -> Dict[str, Any]:
+        return self.parsed if self.parsed is not None else dict(json.loads(self.text))
 
     @property
     def position(self) -> Position:
@@ -59,7 +67,7 @@ class Entry:
     @property
     def blobs(self) -> List[str]:
         """SHA-256 names of the file contents that must be on a disk before this entry is acknowledged there."""
-        return [sha for effect in self.body.get("effects", ()) for sha in blobs_of(effect)]
+        return [sha for effect in self.body.get("effects", ()) for sha in blobs_of(effect)] if '"Sha256"' in self.text else []
 
 
 def blobs_of(effect: Dict[str, Any]) -> List[str]:
@@ -114,6 +122,19 @@ class Log:
         del self._entries[: seq - self.start.seq]
         del self._sizes[: seq - self.start.seq]
         self.start = position
+
+    def forget_bodies(self, seq: int) -> None:
+        """Keep the text alone of entries up to ``seq``."""
+        for index in range(min(seq - self.start.seq, len(self._entries)) - 1, -1, -1):
+            entry = self._entries[index]
+            if entry.parsed is None:
+                return
+            self._entries[index] = Entry(entry.seq, entry.epoch, entry.at, entry.text)
+
+    def newest(self, size: int, through: int) -> int:
+        """Return the seq after which the entries up to ``through`` have ``size`` characters at most."""
+        last = min(max(0, through - self.start.seq), len(self._entries))
+        return self.start.seq + bisect_left(self._sizes, self._sizes[last] - size, 0, last)
 
     def size(self, after: int, through: int) -> int:
         """Return how many characters the entries after ``after`` up to ``through`` have, as far as they are here."""

@@ -13,12 +13,13 @@ from collections import OrderedDict
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from .documents import Document
+from .limits import Limits
 
 KEEP_MS = 690_000  # ten minutes at least, by a log clock that leans, on a node's clock that runs off
-# A flood of keys must not eat the memory: then the oldest go first, earlier than ten minutes.
-MOST = 500_000
 # Documents are kept for the newest replies only; an older replay answers with its revision and what stands there now.
 MOST_WITH_DOCUMENTS = 4_096
+PART_OF_DOCUMENTS = 4  # of the limit
+ROW_BYTES = 400  # of a row in memory, beside its texts
 
 SAID = "said"  # in the place of a kind
 Names = Tuple[Tuple[str, str], ...]
@@ -43,11 +44,14 @@ def seq_of(revision: str) -> int:
 
 
 class Replies:
-    """Key → row, oldest first."""
+    """Key → row, oldest first. A flood of keys must not eat the memory: beyond ``most`` bytes the oldest go, before ten minutes."""
 
-    def __init__(self, rows: Iterable[Row] = ()) -> None:
+    def __init__(self, rows: Iterable[Row] = (), most: int = Limits.replies) -> None:
+        self._most = most
         self._rows: "OrderedDict[str, Row]" = OrderedDict()
+        self._size = 0
         self._documents: "OrderedDict[str, Documents]" = OrderedDict()
+        self._documents_size = 0
         self._unsaved: List[str] = []
         for row in rows:
             self._keep(*row)
@@ -60,6 +64,11 @@ class Replies:
     def __len__(self) -> int:
         return len(self._rows)
 
+    @property
+    def size(self) -> int:
+        """Return about how many bytes they take."""
+        return self._size + self._documents_size
+
     def find(self, key: str) -> Optional[Reply]:
         row = self._rows.get(key)
         if row is None:
@@ -69,7 +78,9 @@ class Replies:
         return Reply(fingerprint, seq_of(revision), revision, self._documents.get(key), said)
 
     def _keep(self, key: str, fingerprint: str, at: int, revision: str, names: Iterable[Sequence[str]]) -> None:
-        self._rows[key] = (key, fingerprint, at, revision, tuple((kind, name) for kind, name in names))
+        old = self._rows.pop(key, None)
+        self._rows[key] = row = (key, fingerprint, at, revision, tuple((kind, name) for kind, name in names))
+        self._size += _size_of(row) - (_size_of(old) if old is not None else 0)
 
     def add(
         self, key: str, fingerprint: str, at: int, revision: str, documents: Documents, said: Optional[Dict[str, Any]] = None
@@ -78,9 +89,11 @@ class Replies:
         names = [(document.kind, document.key) for document in documents if document is not None]
         self._keep(key, fingerprint, at, revision, [*names, (SAID, json.dumps(said))] if said is not None else names)
         self._unsaved.append(key)
+        self._forget_documents(key)
         self._documents[key] = documents
-        if len(self._documents) > MOST_WITH_DOCUMENTS:
-            self._documents.popitem(last=False)
+        self._documents_size += _size_of_all(documents)
+        while len(self._documents) > MOST_WITH_DOCUMENTS or self._documents_size > self._most // PART_OF_DOCUMENTS:
+            self._forget_documents(next(iter(self._documents)))
 
     def drop_after(self, seq: int) -> None:
         """Forget replies whose entries may never commit: those after ``seq``."""
@@ -94,13 +107,16 @@ class Replies:
         """Forget what is ten minutes older than ``newest`` (ms)."""
         while self._rows:
             key, row = next(iter(self._rows.items()))
-            if row[2] >= newest - KEEP_MS and len(self._rows) <= MOST:
+            if row[2] >= newest - KEEP_MS and self._size <= self._most - self._most // PART_OF_DOCUMENTS:
                 return
             self._forget(key)
 
     def _forget(self, key: str) -> None:
-        del self._rows[key]
-        self._documents.pop(key, None)
+        self._size -= _size_of(self._rows.pop(key))
+        self._forget_documents(key)
+
+    def _forget_documents(self, key: str) -> None:
+        self._documents_size -= _size_of_all(self._documents.pop(key, ()))
 
     def take_unsaved(self, seq: int) -> List[Row]:
         """Return rows added since the last call whose entries are at or below ``seq``."""
@@ -111,3 +127,11 @@ class Replies:
     def rows(self, seq: int) -> Sequence[Row]:
         """Return all rows at or below ``seq``, for a snapshot."""
         return [row for row in self._rows.values() if seq_of(row[3]) <= seq]
+
+
+def _size_of(row: Row) -> int:
+    return ROW_BYTES + len(row[0]) + len(row[1]) + sum(len(kind) + len(name) for kind, name in row[4])
+
+
+def _size_of_all(documents: Documents) -> int:
+    return sum(document.size for document in documents if document is not None)

@@ -12,6 +12,7 @@ from .config import NodeConfig
 from .documents import Document, Effect, check_effects, effect_from_json
 from .events import Changed, Checkpoint, Command, Note, Saved, Store
 from .heads import Changes, Heads
+from .limits import nearly_full
 from .log import NO_EPOCH, Entry, Epoch, Log, Position
 from .log_clock import LogClock
 from .record import Record
@@ -32,6 +33,7 @@ class State:
         self.record: Optional[Record] = saved.record
         self.version = saved.record_version if saved.record is not None else -1
         self._store_id = 0
+        self._full = False  # so the journal has been told
         self.needed_after: Optional[int] = None  # others are catching up from this entry
         self.load(saved)
 
@@ -48,7 +50,7 @@ class State:
             self.log.append(entry)
         self.heads = Heads()
         self.heads.load(saved.documents, saved.checkpoint.seq)
-        self.replies = Replies(saved.replies)
+        self.replies = Replies(saved.replies, self.config.limits.replies)
         self.commit = saved.checkpoint.seq
         self._speculated = self.commit
         self._checkpointed = self.commit
@@ -187,7 +189,8 @@ class State:
         self.replies.expire(self.last_at)
         if changed:
             self.out.append(Changed(seq, changed))
-        if seq - self._checkpointed >= self.config.checkpoint_entries:
+        due = self.log.size(self._checkpointed, seq) >= self.config.limits.log_to_checkpoint
+        if due or seq - self._checkpointed >= self.config.checkpoint_entries:
             self._checkpoint(seq)
         return changed
 
@@ -195,15 +198,22 @@ class State:
         at = self.log.position(seq)
         if at is None:
             return
-        keep_from = seq - self.config.keep_entries
+        limits = self.config.limits
+        keep_from = max(seq - self.config.keep_entries, self.log.newest(limits.log_kept, seq))
         if self.needed_after is not None:
-            keep_from = max(seq - self.config.most_entries, min(keep_from, self.needed_after))
+            most = max(seq - self.config.most_entries, self.log.newest(limits.log_for_others, seq))
+            keep_from = max(most, min(keep_from, self.needed_after))
         keep_from = max(self.log.start.seq, keep_from)
         start = self.log.position(keep_from) or self.log.start
         dirty = self.heads.take_dirty()
         rows = self.replies.take_unsaved(seq)
         self.out.append(Checkpoint(at, dirty, rows, self.last_at - KEEP_MS, start, self.last_at))
         self.log.drop_through(start.seq)
+        self.log.forget_bodies(seq)
+        full = nearly_full(self.kept(), limits)
+        if full and not self._full:
+            self.note("warning", full)
+        self._full = bool(full)
         self._checkpointed = seq
 
     def contents(self) -> Set[str]:
@@ -211,6 +221,10 @@ class State:
         named = {document.value["Sha256"] for document in self.heads.list("files")}
         named.update(sha for entry in self.log.after(self.log.start.seq) for sha in entry.blobs)
         return named
+
+    def kept(self) -> Dict[str, int]:
+        """Return about how many bytes each thing takes that config.limits bounds."""
+        return {"documents": self.heads.size, "log": self.log.size(self.log.start.seq, self.log.end.seq), "replies": self.replies.size}
 
     # --- convenience ------------------------------------------------------------------------------------------------
 

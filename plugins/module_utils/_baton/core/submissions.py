@@ -11,9 +11,10 @@ from collections import deque
 from typing import Any, Deque, Dict, NamedTuple, Optional, Sequence, Tuple, Union
 
 from .coordination import answer
-from .documents import KINDS, Change, Document, effect_to_json
+from .documents import KINDS, Change, Document, Effect, Lookup, effect_to_json
 from .events import Outcome, Reply, Submit
 from .leases import Moment, tokens_above
+from .limits import full
 from .log import Entry, Epoch
 from .problem import Problem
 from .replies import Reply as Remembered
@@ -90,6 +91,9 @@ class Submissions:
             self._wait(self.state.log.end.seq, request.id, problem)
             return False
         effects = [effect for effect in evaluation.effects if effect.ops is None or effect.ops]
+        if not self._has_room(effects, evaluation.lookup):
+            self._wait(self.state.log.end.seq, request.id, full("documents", self.state.config.limits, "the documents would be too large"))
+            return False
         said = answer(request.changes, heads.speculative, evaluation.lookup)
         if effects or _is_remembered(request):
             body: Dict[str, Any] = {"effects": [effect_to_json(effect) for effect in effects]}
@@ -104,6 +108,11 @@ class Submissions:
         documents = tuple(heads.speculative(change.kind, change.key) for change in request.changes)
         self._wait(self.state.log.end.seq, request.id, Outcome(documents, said=said), bool(effects))
         return True
+
+    def _has_room(self, effects: Sequence[Effect], after: Lookup) -> bool:
+        """Whether all documents stay within their limit; what makes them smaller is always welcome."""
+        growth = self.state.heads.growth(effects, after)
+        return growth <= 0 or self.state.heads.size + growth <= self.state.config.limits.documents
 
     def refusal(self, request: Submit, problem: Problem) -> Problem:
         """Return the answer to a request that can't be taken now: of a repeated one it is not to be said that it changed nothing."""

@@ -113,6 +113,7 @@ class System:
         if status["dcs_writable"] is not None:
             lines += ["# HELP baton_dcs_writable Whether the store would take a change of the record.", "# TYPE baton_dcs_writable gauge"]
             lines.append(f"baton_dcs_writable {int(status['dcs_writable'])}")
+        lines += _kept_lines(status["kept"])
         lines += _driver_lines(self._backend.drivers())
         lines.append("# HELP baton_certificate_expiry_timestamp_seconds When a certificate ends, in unix seconds.")
         lines.append("# TYPE baton_certificate_expiry_timestamp_seconds gauge")
@@ -151,6 +152,16 @@ def _lag_lines(nodes: List[Dict[str, Any]]) -> List[str]:
     for name, text, key in metrics:
         lines += [f"# HELP baton_{name} {text}", f"# TYPE baton_{name} gauge"]
         lines += [f'baton_{name}{{node="{node}"}} {values[key]}' for node, values in known if values.get(key) is not None]
+    return lines
+
+
+def _kept_lines(kept: Dict[str, Any]) -> List[str]:
+    """Return how much of each thing that is bounded is in memory."""
+    metrics = (("kept_bytes", "How much of something is kept in memory.", "used"), ("kept_limit_bytes", "How much may be.", "limit"))
+    lines: List[str] = []
+    for name, text, key in metrics:
+        lines += [f"# HELP baton_{name} {text}", f"# TYPE baton_{name} gauge"]
+        lines += [f'baton_{name}{{what="{what}"}} {sizes[key]}' for what, sizes in kept.items()]
     return lines
 
 

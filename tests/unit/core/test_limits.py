@@ -1,0 +1,173 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a node keeps in memory is bounded in bytes, whatever the size of one change."""
+
+import pytest
+from test_node import serving
+
+from baton.core import events as ev
+from baton.core import limits
+from baton.core.documents import Change, Document
+from baton.core.limits import Limits
+from baton.core.log import NO_EPOCH, Entry, Epoch, Log
+from baton.core.problem import Problem
+from baton.core.replies import ROW_BYTES, Replies
+
+SMALL = Limits(documents=400_000, log=800_000, replies=40_000)
+
+
+@pytest.fixture
+def script():
+    script = serving(limits=SMALL)
+    script.write(1)
+    commit(script)
+    return script
+
+
+def commit(script):
+    """All that was written is on both disks."""
+    while script.give(ev.Flush()):
+        script.stored()
+    script.ack("n2")
+
+
+def answer(script):
+    (reply,) = script.of(ev.Reply)
+    return reply.result
+
+
+def in_memory(script):
+    log = script.node.state.log
+    return log.size(log.start.seq, log.end.seq)
+
+
+def parsed(script):
+    return sum(entry.parsed is not None for entry in script.node.state.log.after(0))
+
+
+class TestLog:
+    def test_large_changes_make_a_checkpoint_sooner_and_the_log_shorter(self, script):
+        for number in range(2, 60):
+            script.write(number, "x" * 90_000)
+            commit(script)
+            assert in_memory(script) <= SMALL.log_kept + SMALL.log_to_checkpoint + 100_000
+        assert parsed(script) <= 2, "of what is checkpointed the text is enough"
+
+    def test_who_catches_up_keeps_more_of_it_but_not_everything(self, script):
+        script.give(ev.LinkUp("n3"))
+        script.hello("n3", end=script.node.state.applied, applied=script.node.state.applied)
+        for number in range(2, 60):
+            script.write(number, "x" * 90_000)
+            commit(script)
+            assert in_memory(script) <= SMALL.log_for_others + SMALL.log_to_checkpoint + 100_000
+        assert in_memory(script) > SMALL.log_kept + SMALL.log_to_checkpoint
+
+    def test_what_no_passive_acknowledges_is_bounded(self, script):
+        number = 2
+        script.commands = []
+        while not script.of(ev.Reply):
+            script.write(number, "x" * 90_000)
+            number += 1
+        problem = answer(script)
+        assert (problem.status, problem.code, problem.extra["outcome"]) == (503, "busy", "not_applied")
+        assert in_memory(script) <= SMALL.log_in_flight + 200_000
+        commit(script)
+        script.write(number)
+        assert not script.of(ev.Reply), "it is taken again"
+
+    def test_an_old_entry_is_read_again_where_it_is_needed(self):
+        log = Log()
+        effect = {"kind": "files", "key": "f", "value": {"Sha256": "ab"}}
+        for seq in (1, 2, 3):
+            log.append(Entry.make(seq, Epoch(1, "e"), 0, {"effects": [effect]}))
+        log.forget_bodies(2)
+        assert [entry.parsed is None for entry in log.after(0)] == [True, True, False]
+        assert [entry.blobs for entry in log.after(0)] == [["ab"]] * 3
+
+    def test_the_newest_within_a_size(self):
+        log = Log()
+        for seq in range(1, 6):
+            log.append(Entry(seq, NO_EPOCH, 0, "x" * 10))
+        assert [log.newest(size, 5) for size in (0, 9, 10, 25, 50, 1000)] == [5, 5, 4, 3, 0, 0]
+        log.drop_through(2)
+        assert [log.newest(size, 4) for size in (0, 10, 1000)] == [4, 3, 2]
+
+
+class TestDocuments:
+    def put(self, script, number, key, size):
+        script.give(ev.Submit(number, (Change("profiles", key, "put", {"Description": "x" * size}),), script.now))
+
+    def test_beyond_the_limit_a_change_is_refused_and_changes_nothing(self, script):
+        self.put(script, 2, "a", 390_000)
+        commit(script)
+        self.put(script, 3, "b", 20_000)
+        problem = answer(script)
+        assert (problem.status, problem.code, problem.extra["limit"]) == (507, "storage_full", "documents")
+        assert "391 KiB" in problem.detail and "--limit documents" in problem.detail
+        assert script.node.state.heads.speculative("profiles", "b") is None
+
+    def test_what_makes_it_smaller_is_taken(self, script):
+        self.put(script, 2, "a", 390_000)
+        commit(script)
+        self.put(script, 3, "a", 380_000)
+        commit(script)
+        script.give(ev.Submit(4, (Change("profiles", "a", "delete"),), script.now))
+        commit(script)
+        self.put(script, 5, "b", 390_000)
+        commit(script)
+        assert script.node.state.heads.committed("profiles", "b") is not None
+
+    def test_what_is_on_its_way_counts(self, script):
+        self.put(script, 2, "a", 300_000)
+        self.put(script, 3, "b", 200_000)
+        commit(script)
+        assert script.node.state.heads.committed("profiles", "b") is None
+
+    def test_the_size_is_that_of_all_documents_over_every_change(self, script):
+        heads = script.node.state.heads
+        for number, (key, action, body) in enumerate([("a", "put", {}), ("b", "create", {}), ("a", "delete", None)], 2):
+            script.give(ev.Submit(number, (Change("profiles", key, action, body),), script.now))
+        assert heads.size == sum(d.size for kind in ("profiles", "nodes", "history") for d in heads.list_speculative(kind))
+        heads.drop()
+        assert heads.size == sum(document.size for document in heads.all())
+
+    def test_status_says_so_before(self, script):
+        kept = script.node.state.kept()
+        assert limits.nearly_full(kept, SMALL) == ""
+        assert "95% of their 391 KiB" in limits.nearly_full({**kept, "documents": 380_000}, SMALL)
+
+
+class TestReplies:
+    def test_the_oldest_go_first_by_size_the_same_ones_on_every_node(self):
+        replies = Replies(most=40_000)
+        for number in range(200):
+            replies.add(f"key-{number:03}", "f" * 64, 1000, f"1.{number}", ())
+            replies.expire(1000)
+        fits = 30_000 // (ROW_BYTES + 7 + 64)
+        assert len(replies) == fits and replies.find("key-199") is not None and replies.find("key-000") is None
+        assert replies.size <= 40_000
+
+    def test_large_documents_leave_sooner_and_their_replies_stay(self):
+        replies = Replies(most=40_000)
+        for number in range(8):
+            replies.add(f"key-{number}", "f", 1000, f"1.{number}", (Document("profiles", "p", {}, f"1.{number}", 4_000),))
+        assert [replies.find(f"key-{number}").documents is None for number in range(8)] == [True] * 6 + [False] * 2
+        replies.drop_after(-1)
+        assert replies.size == 0
+
+
+@pytest.mark.parametrize(
+    "text, log", [("log=128M", 128 << 20), ("log=64K", 64 << 10), ("log=1G", 1 << 30)]
+)
+def test_a_limit_is_read(text, log):
+    assert limits.read([text]) == Limits(log=log)
+
+
+@pytest.mark.parametrize("text", ["", "log", "log=", "log=5", "log=-1M", "log=1K", "log=0M", "log=٣M", "logs=1M", "log=9999999999G"])
+def test_a_limit_that_is_none_is_refused(text):
+    with pytest.raises(ValueError, match="such as log=128M|is less than 64K"):
+        limits.read([text])
+
+
+def test_a_full_store_names_its_limit():
+    assert isinstance(limits.full("log", SMALL, "too much"), Problem)
