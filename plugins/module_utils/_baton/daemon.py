@@ -30,6 +30,7 @@ from .adapters.aio import AIOHTTP_ERROR, aiohttp, unhandled
 from .adapters.certificates import Certificates, Files
 from .adapters.data_lock import claim
 from .adapters.dcs import LocalStore, ManualStore, RecordStore, WontTake
+from .adapters.disk_reserve import DiskReserve
 from .adapters.driver_files import DriverFiles
 from .adapters.driver_links import PATH as DRIVER_PATH
 from .adapters.driver_links import DriverLinks
@@ -66,6 +67,7 @@ SWITCH_SECONDS = 0.0005  # a writer whose fsync has ended must not wait 5 ms for
 GARBAGE_THRESHOLD = 20_000  # new objects before a look for garbage: there is little, and most of what a request makes is gone by then
 EXPIRY_DAYS = 21  # before a certificate's end from which on the journal says so every day
 STOP_SECONDS = 5.0  # for handing over when told to end
+DISK_SECONDS = 2.0  # between looks at the room on the disk
 LOOK_FOR_DRIVERS = 2.0  # seconds between looks at the files of drivers
 GONE_SECONDS = 1.0  # for which a file is gone after SIGHUP that was removed: an editor's moment is shorter
 LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
@@ -94,9 +96,10 @@ class Daemon:
         self.process = secrets.token_hex(8)
         self.certificates = Certificates()
         self.directory = DataDirectory(settings.data_dir)
+        self.reserve = DiskReserve(settings.data_dir)  # on a full disk it makes the room that all else needs
         self.resolver = Resolver()
         self.store = self._record_store()
-        self.blobs = BlobStore(settings.data_dir / "files", settings.keep_contents)
+        self.blobs = BlobStore(settings.data_dir / "files", settings.keep_contents, self.reserve)
         self._store_tasks: Set["asyncio.Task[None]"] = set()
         self._store_said: Dict[str, str] = {}
         self.copy_thread = ThreadPoolExecutor(2, "baton-copy")
@@ -246,6 +249,20 @@ class Daemon:
             LOG.critical("bug: %s can't be handled; stopping", type(event).__name__, exc_info=True)
             os._exit(1)
 
+    def _tell_room(self) -> None:
+        self.loop.call_soon_threadsafe(self.tell, ev.DiskRoom(self.reserve.low))
+
+    async def _watch_disk(self) -> None:
+        """Others fill the disk, too, and make room on it."""
+        self.reserve.on_change = self._tell_room
+        self._tell_room()
+        while True:
+            await asyncio.sleep(DISK_SECONDS)
+            try:
+                await self.loop.run_in_executor(self.copy_thread, self.reserve.look)
+            except OSError as error:
+                LOG.warning("can't keep room on the disk of %s: %s", self.settings.data_dir, error)
+
     async def _tick(self) -> None:
         period = self.settings.timing.heartbeat / 2
         while True:
@@ -263,7 +280,7 @@ class Daemon:
             LOG.critical("can't write to %s (%s): stopping, since a later write might hide it", self.settings.data_dir, error)
             os._exit(1)
 
-        writer = Writer(self.directory.database(incarnation), stored, failed)
+        writer = Writer(self.directory.database(incarnation), self.reserve, stored, failed)
         writer.start()
         return writer
 
@@ -607,6 +624,7 @@ class Daemon:
                 self.links.connect(url)
         tasks = [self.loop.create_task(self._tick()), self.loop.create_task(self._admin_token())]
         tasks += [self.loop.create_task(self._watchdog()), self.loop.create_task(self._collect_contents())]
+        tasks.append(self.loop.create_task(self._watch_disk()))
         tasks += [self.loop.create_task(self._watch_certificates()), self.loop.create_task(self._look_for_drivers())]
         systemd.notify("READY=1")
         await self.stopping.wait()

@@ -16,6 +16,7 @@ from .core.node import Node
 
 Status = Dict[str, Any]
 UNREACHABLE = "Unreachable"
+DISK_FULL = "the disk with this node's data is full: make room; what is left is for its own writes, and it ends when that is used up"
 
 
 class Store(NamedTuple):
@@ -80,9 +81,9 @@ def scheduled_switch(node: Node) -> Optional[Dict[str, Any]]:
 
 def _errors(node: Node, now: float) -> Sequence[str]:
     """Return what needs a person, "" where nothing does."""
-    full = nearly_full(node.state.kept(), node.config.limits)
     return (
-        node.trouble, node.twins.error(now), _role_error(node, now), node.able.error(now), node.dcs.trouble, node.driving.error(now), full,
+        node.trouble, node.twins.error(now), _role_error(node, now), node.able.error(now), node.dcs.trouble, node.driving.error(now),
+        nearly_full(node.state.kept(), node.config.limits), DISK_FULL if node.state.disk_low else "",
     )  # fmt: skip
 
 

@@ -5,10 +5,14 @@
 Also what a full disk and a power cut leave.
 """
 
+import asyncio
+import threading
 import time
 
 import pytest
 
+from baton.adapters import files
+from baton.adapters.disk_reserve import DiskFull
 from baton.adapters.files import BlobStore
 from support.disk import full_at, steps
 
@@ -75,6 +79,67 @@ def test_what_is_being_received_is_no_content_yet(put):
     assert store.collect(set(), time.monotonic()) == [name]
     incoming.write(b"it")
     assert store.has(incoming.finish().sha256)
+
+
+class Stream:
+    """What aiohttp brings of a request; it may break off."""
+
+    def __init__(self, *parts, error=None):
+        self.parts, self.error = parts, error
+
+    async def iter_chunked(self, _size):
+        for part in self.parts:
+            yield part
+        if self.error is not None:
+            raise self.error
+
+
+def test_nothing_waits_for_the_disk_in_the_loop(tmp_path, monkeypatch):
+    seen = {}
+
+    def watched(module, name):
+        real = getattr(module, name)
+
+        def call(*arguments):
+            seen.setdefault(name, set()).add(threading.current_thread())
+            return real(*arguments)
+
+        monkeypatch.setattr(module, name, call)
+
+    store = BlobStore(tmp_path)
+    for name in ("fsync", "replace", "unlink"):
+        watched(files.os, name)
+    watched(files.Incoming, "write")
+    asyncio.run(store.receive(Stream(b"one ", b"two"), 7))
+    with pytest.raises(ValueError, match="not 0000"):
+        asyncio.run(store.receive(Stream(b"three"), expected="0" * 64))
+    assert {"fsync", "replace", "write"} <= set(seen)
+    assert threading.main_thread() not in set().union(*seen.values())
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError(), asyncio.CancelledError()])
+def test_a_stream_that_breaks_off_leaves_nothing(tmp_path, error):
+    store = BlobStore(tmp_path)
+    with pytest.raises(type(error)):
+        asyncio.run(store.receive(Stream(b"half", error=error)))
+    assert list(store.incoming.iterdir()) == [] and store.names() == []
+
+
+def test_a_content_that_would_eat_the_reserve_is_refused_before_and_while_it_comes(tmp_path):
+    class Reserve:
+        left = 1000
+
+        def take(self, size):
+            if size > self.left:
+                raise DiskFull(28, "full")
+            self.left -= size
+
+    store = BlobStore(tmp_path, reserve=Reserve())
+    with pytest.raises(DiskFull):
+        asyncio.run(store.receive(Stream(b""), 1001))
+    with pytest.raises(DiskFull):
+        asyncio.run(store.receive(Stream(b"x" * 600, b"x" * 600)))
+    assert list(store.incoming.iterdir()) == []
 
 
 @pytest.mark.parametrize("size", [100, 100_000])  # the first is in a buffer until the upload ends

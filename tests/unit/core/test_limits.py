@@ -82,7 +82,7 @@ class TestLog:
             log.append(Entry.make(seq, Epoch(1, "e"), 0, {"effects": [effect]}))
         log.forget_bodies(2)
         assert [entry.parsed is None for entry in log.after(0)] == [True, True, False]
-        assert [entry.blobs for entry in log.after(0)] == [["ab"]] * 3
+        assert [entry.blobs for entry in log.after(0)] == [("ab",)] * 3
 
     def test_the_newest_within_a_size(self):
         log = Log()

@@ -247,14 +247,7 @@ class Links:
         async with self.session.get(address, headers=self.headers, ssl=self.tls, timeout=timeout) as response:
             if response.status != 200:
                 raise ValueError(f"{url or 'the active'} answered {response.status}")
-            incoming = blobs.begin()
-            try:
-                async for data in response.content.iter_chunked(256 << 10):
-                    incoming.write(data)
-            except BaseException:
-                incoming.abort()
-                raise
-            incoming.finish(sha256)
+            await blobs.receive(response.content, response.content_length or 0, sha256)
 
     # --- the other direction --------------------------------------------------------------------------------------------
 

@@ -15,7 +15,9 @@ import re
 import shutil
 import sqlite3
 import threading
+import time
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
@@ -24,9 +26,14 @@ from ..core.events import Checkpoint, Saved, Store
 from ..core.log import ORIGIN, Entry, Epoch, Position
 from ..core.record import Record
 from . import data_format, owner
+from .disk_reserve import DiskReserve
 from .durable import make_directory, sync_directory, write_durably
 
 ROWS_A_STATEMENT = 512
+LOOK_BYTES = 256 << 10  # and more: the disk is looked at before
+LOOK_SECONDS = 0.5
+NEVER = float("-inf")
+FULL = "database or disk is full"  # SQLite says so when a write found no room, before anything was flushed
 SUSPECT = "SUSPECT"  # beside a database: a flush of it failed
 _INCARNATION = re.compile(r"[0-9a-f]{16}\Z", re.ASCII)  # nothing else in the data directory is ever removed
 Job = Union[Store, Checkpoint, None]
@@ -206,7 +213,7 @@ def load(database: Path, incarnation: str) -> Saved:
         ]
         applied = saved.checkpoint.seq  # what stands in the documents is only sent to others
         saved.entries = [
-            Entry.read(seq, Epoch(number, id), at, text) if seq > applied else Entry(seq, Epoch(number, id), at, text)
+            Entry.read(seq, Epoch(number, id), at, text, seq <= applied)
             for seq, number, id, at, text in connection.execute(
                 "SELECT seq, number, id, at, text FROM log WHERE seq > ? ORDER BY seq", (saved.log_start.seq,)
             )
@@ -255,12 +262,31 @@ def _rows(job: Store) -> List[Row]:
     return [(entry.seq, entry.epoch.number, entry.epoch.id, entry.at, entry.text, job.commit) for entry in job.entries]
 
 
+def _size(job: Union[Store, Checkpoint]) -> int:
+    """Return about how many bytes a job writes."""
+    if isinstance(job, Store):
+        return sum(len(entry.text) for entry in job.entries)
+    return sum(document.size for _kind, _key, document in job.documents if document is not None)
+
+
+def _merged(old: Checkpoint, new: Checkpoint) -> Checkpoint:
+    """Return one checkpoint for two, of which the older was not made."""
+    documents = {(kind, key): document for kind, key, document in (*old.documents, *new.documents)}
+    changes = [(kind, key, document) for (kind, key), document in documents.items()]
+    return replace(new, documents=changes, replies=[*old.replies, *new.replies])
+
+
 class Writer(threading.Thread):
     """Carries out Store and Checkpoint in order, as many as wait in one transaction, and tells the last Store's id."""
 
-    def __init__(self, database: Path, stored: Callable[[int], None], failed: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self, database: Path, reserve: DiskReserve, stored: Callable[[int], None], failed: Callable[[BaseException], None]
+    ) -> None:
         super().__init__(name="baton-writer", daemon=True)
         self._connection = _open(database)
+        self._reserve = reserve
+        self._put_off: Optional[Checkpoint] = None  # for want of room: the log on disk has it all the same
+        self._looked = NEVER
         self._jobs: "queue.SimpleQueue[Job]" = queue.SimpleQueue()
         self._stored = stored
         self._failed = failed
@@ -295,7 +321,22 @@ class Writer(threading.Thread):
         return len(work) == len(jobs)
 
     def _write(self, work: Sequence[Union[Store, Checkpoint]]) -> None:
-        """Make a batch durable: plain entries in one statement of their own, anything else in a transaction."""
+        """Make a batch durable; where others have just filled the disk, on the reserve."""
+        work = self._as_far_as_there_is_room(work)
+        try:
+            self._write_once(work)
+        except sqlite3.OperationalError as error:
+            if str(error) != FULL:
+                raise  # a flush that failed, say: see above
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            self._reserve.look(self._reserve.size)
+            self._write_once(work)
+
+    def _write_once(self, work: Sequence[Union[Store, Checkpoint]]) -> None:
+        """Write plain entries in one statement of their own, anything else in a transaction."""
+        if not work:
+            return
         plain = [job for job in work if isinstance(job, Store) and job.plain]
         rows = [row for job in plain for row in _rows(job)]
         if len(plain) == len(work) and len(rows) <= ROWS_A_STATEMENT:
@@ -308,6 +349,24 @@ class Writer(threading.Thread):
             else:
                 self._checkpoint(job)
         self._connection.execute("COMMIT")
+
+    def _as_far_as_there_is_room(self, work: Sequence[Union[Store, Checkpoint]]) -> Sequence[Union[Store, Checkpoint]]:
+        """Return ``work`` without the checkpoints that the disk has no room for: they are made with a later one."""
+        need, now = 2 * sum(map(_size, work)), time.monotonic()
+        if need < LOOK_BYTES and now - self._looked < LOOK_SECONDS and self._put_off is None:
+            return work
+        self._looked = now
+        room = self._reserve.look(need)
+        wanted: List[Union[Store, Checkpoint]] = []
+        for job in work:
+            if not isinstance(job, Checkpoint):
+                wanted.append(job)
+            elif room:
+                wanted.append(job if self._put_off is None else _merged(self._put_off, job))
+                self._put_off = None
+            else:
+                self._put_off = job if self._put_off is None else _merged(self._put_off, job)
+        return wanted
 
     def _store(self, job: Store) -> None:
         if job.truncate_after is not None:

@@ -187,6 +187,13 @@ class VipHealth:
 
 
 @dataclass(frozen=True)
+class DiskRoom:
+    """``low``: what is left on this node's disk is for its own writes."""
+
+    low: bool
+
+
+@dataclass(frozen=True)
 class Submit:
     """A client's change. ``wall`` and ``deadline`` are wall-clock seconds; ``blobs`` are file contents it names."""
 
@@ -275,6 +282,7 @@ Event = Union[
     Started, Tick, Flush, RecordRead, SwapAnswer, DcsHealth, Received, LinkUp, LinkDown, Stored, SnapshotFetched,
     SnapshotInstalled, TwinSeen, BlobStored, BlobUnavailable, ReleaseNotice, Released, Submit, KeepAlive, Operator, DriverHello,
     DriverGone, DriverDone, DriverStopped, DriverHealth, DriversExpected, VipHealth,
+    DiskRoom,
 ]  # fmt: skip
 
 

@@ -25,6 +25,7 @@ from .state import State
 from .submissions import Submissions, not_applied
 from .swaps import REPEAT_AFTER, PendingSwap, Settled
 
+ENDS = frozenset({"check", "delete", "release", "revoke", "expire", "untie", "resign", "break"})  # actions that a full disk takes
 BLOB_PATIENCE = 900.0  # seconds that a file may take to reach the passives
 
 
@@ -127,8 +128,14 @@ class Leading:
             return not_applied("too_few_copies", f"mode strict refuses writes with {copies}; bring a passive back")
         return None
 
+    def _no_room(self, request: Submit) -> Optional[Problem]:
+        """Return why a full disk refuses a request: what makes room, or ends what was begun, is always welcome."""
+        if not self.state.disk_low or all(change.action in ENDS for change in request.changes):
+            return None
+        return Problem(507, "disk_full", f"the disk of {self.config.node} is full: make room, there or by deleting documents and files")
+
     def submit(self, request: Submit, now: float) -> None:
-        problem = self.refusal(now)
+        problem = self.refusal(now) or self._no_room(request)
         if problem is not None:
             self.state.out.append(Reply(request.id, self.submissions.refusal(request, problem)))
         elif request.blobs and not self._blobs_everywhere(request):

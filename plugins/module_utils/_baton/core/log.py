@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from bisect import bisect_left
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 
 class Epoch(NamedTuple):
@@ -42,14 +42,19 @@ class Entry:
     at: int
     text: str
     parsed: Optional[Dict[str, Any]] = field(default=None, compare=False, repr=False)
+    blobs: Sequence[str] = field(default=(), compare=False, repr=False)  # that must be on a disk before this is acknowledged there
 
     @classmethod
     def make(cls, seq: int, epoch: Epoch, at: int, body: Dict[str, Any]) -> "Entry":
-        return cls(seq, epoch, at, json.dumps(body, separators=(",", ":")), body)
+        return cls(seq, epoch, at, json.dumps(body, separators=(",", ":")), body, _blobs(body))
 
     @classmethod
-    def read(cls, seq: int, epoch: Epoch, at: int, text: str) -> "Entry":
-        return cls(seq, epoch, at, text, json.loads(text))
+    def read(cls, seq: int, epoch: Epoch, at: int, text: str, old: bool = False) -> "Entry":
+        """Return an entry from its text; ``old``: it is applied already."""
+        if old and '"Sha256"' not in text:
+            return cls(seq, epoch, at, text)
+        body = json.loads(text)
+        return cls(seq, epoch, at, text, None if old else body, _blobs(body))
 
     @property
     def body(self) -> Dict[str, Any]:
@@ -64,17 +69,11 @@ class Entry:
         """The revision of documents changed here: grows for ever and differs between reigns."""
         return f"{self.epoch.number}.{self.seq}"
 
-    @property
-    def blobs(self) -> List[str]:
-        """SHA-256 names of the file contents that must be on a disk before this entry is acknowledged there."""
-        return [sha for effect in self.body.get("effects", ()) for sha in blobs_of(effect)] if '"Sha256"' in self.text else []
 
-
-def blobs_of(effect: Dict[str, Any]) -> List[str]:
-    value = effect.get("value")
-    if effect.get("kind") == "files" and isinstance(value, dict) and "Sha256" in value:
-        return [value["Sha256"]]
-    return []
+def _blobs(body: Dict[str, Any]) -> Sequence[str]:
+    """Return the SHA-256 names of the file contents that an entry gives a name to."""
+    values = (effect.get("value") for effect in body.get("effects", ()) if effect.get("kind") == "files")
+    return tuple(value["Sha256"] for value in values if isinstance(value, dict) and "Sha256" in value)
 
 
 class Log:
@@ -129,7 +128,7 @@ class Log:
             entry = self._entries[index]
             if entry.parsed is None:
                 return
-            self._entries[index] = Entry(entry.seq, entry.epoch, entry.at, entry.text)
+            self._entries[index] = Entry(entry.seq, entry.epoch, entry.at, entry.text, None, entry.blobs)
 
     def newest(self, size: int, through: int) -> int:
         """Return the seq after which the entries up to ``through`` have ``size`` characters at most."""

@@ -26,6 +26,7 @@ from .events import (
     Connect,
     DcsHealth,
     Disconnect,
+    DiskRoom,
     DriverDone,
     DriverGone,
     DriverHealth,
@@ -148,6 +149,7 @@ class Node:
             ReleaseNotice: self._release_notice, Released: self._released, Submit: self._submit, KeepAlive: self._keep_alive,
             Operator: self._operator, DriverHello: self.driving.take, DriverGone: self.driving.take, DriverDone: self.driving.take,
             DriverStopped: self.driving.take, DriverHealth: self.driving.take, DriversExpected: self.driving.take,
+            DiskRoom: self._disk_room,
         }  # fmt: skip
 
     def handle(self, event: Event, now: float) -> List[Command]:
@@ -871,6 +873,10 @@ class Node:
         if self.leading is not None and self.leading.handover is not None and self.leading.handover.released:
             self.leading.handover.vip_gone = True
             self.leading.released(now, self.driving.drivers.at_rest(now))
+
+    def _disk_room(self, event: Event, _now: float) -> None:
+        if isinstance(event, DiskRoom):
+            self.state.disk_low = event.low
 
     def _submit(self, event: Event, now: float) -> None:
         if not isinstance(event, Submit):

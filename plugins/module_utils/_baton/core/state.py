@@ -33,6 +33,7 @@ class State:
         self.record: Optional[Record] = saved.record
         self.version = saved.record_version if saved.record is not None else -1
         self._store_id = 0
+        self.disk_low = False  # what is left of it is for our own writes
         self._full = False  # so the journal has been told
         self.needed_after: Optional[int] = None  # others are catching up from this entry
         self.load(saved)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import errno
 import re
 from typing import Any, Optional, Sequence, Tuple
 
@@ -12,13 +13,13 @@ from ...core.documents import Change, Document
 from ...core.events import Idempotency
 from ...core.problem import Problem
 from ..aio import web
-from ..files import BlobInfo, BlobStore, is_sha256
+from ..files import CHUNK, BlobInfo, BlobStore, is_sha256
 from . import messages
 from .backend import Backend
 from .documents import READ, allow
 from .leases import submit
 
-CHUNK = 256 << 10
+FULL = (errno.ENOSPC, errno.EDQUOT)
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})\Z", re.ASCII)
 
 
@@ -66,7 +67,7 @@ class Files:
         self._backend.check_serving()
         expected = _expected(request)
         fence, deadline = messages.fence(request), messages.deadline(request)
-        blob = await receive(request.content, self._blobs, expected)
+        blob = await self._receive(request, expected)
         key = _key(request, blob)
         outcome = await self._backend.store_file(path, blob, key, deadline, fence)
         headers = {"ETag": f'"{blob.sha256}"'}
@@ -75,10 +76,21 @@ class Files:
         answer = {"Path": path, "Sha256": blob.sha256, "Size": blob.size}
         return messages.respond(answer, 201 if outcome.said else 200, headers)
 
+    async def _receive(self, request: Any, expected: Optional[str]) -> BlobInfo:
+        """Write the body into the blob store; Problem 422 when it is not the content that was announced, 507 on a full disk."""
+        try:
+            return await self._blobs.receive(request.content, request.content_length or 0, expected)
+        except ValueError as error:
+            raise Problem(422, "digest_differs", f"{error}; nothing was stored") from None
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            raise Problem(507, "disk_full", "there is no room for it on this node's disk; nothing was stored") from None
+
     async def send(self, request: Any, sha256: str) -> Any:
         """Stream a content, or the part that Range asks for."""
         try:
-            source = self._blobs.open(sha256)
+            source = await self._blobs.run(self._blobs.open, sha256)
         except FileNotFoundError:
             raise Problem(404, "no_content", f"this node does not have the content {sha256[:12]} (yet)") from None
         with source:
@@ -96,7 +108,7 @@ class Files:
             await response.prepare(request)
             source.seek(first)
             while count > 0 and request.method != "HEAD":
-                data = source.read(min(CHUNK, count))
+                data = await self._blobs.run(source.read, min(CHUNK, count))
                 if not data:
                     break
                 count -= len(data)
@@ -110,21 +122,6 @@ class Files:
         if not is_sha256(sha256):
             raise Problem(400, "bad_name", "a content is named by its SHA-256 in hexadecimal")
         return await self.send(request, sha256)
-
-
-async def receive(stream: Any, blobs: BlobStore, expected: Optional[str]) -> BlobInfo:
-    """Write a stream into the blob store; Problem 422 when it is not the content that was announced."""
-    incoming = blobs.begin()
-    try:
-        async for data in stream.iter_chunked(CHUNK):
-            incoming.write(data)
-    except BaseException:
-        incoming.abort()
-        raise
-    try:
-        return incoming.finish(expected)
-    except ValueError as error:
-        raise Problem(422, "digest_differs", f"{error}; nothing was stored") from None
 
 
 def _check_path(rest: Sequence[str]) -> str:
