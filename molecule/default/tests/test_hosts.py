@@ -53,6 +53,15 @@ def test_service(node):
     assert "cap_net_admin cap_net_raw" in shown and "cap_sys_admin" not in shown
 
 
+@pytest.mark.parametrize("unit, most", [("batond", 1.8), ("baton-agent", 1.2)])
+def test_units_may_do_no_more_than_they_need(unit, most):
+    host = host_of("m3")
+    done = host.run(f"systemd-analyze security --no-pager --threshold={most * 10:.0f} {unit}.service")
+    assert done.rc == 0, done.stdout
+    shown = host.check_output(f"systemctl show {unit} -p MemoryMax -p TasksMax").splitlines()
+    assert "MemoryMax=infinity" not in shown and "TasksMax=infinity" not in shown
+
+
 @pytest.mark.parametrize("name", ["m1", "m3"])
 def test_what_keeps_the_daemon_from_starting_may_last(name):
     """A certificate that is none, for more starts than systemd's limit allows; Debian 13 and 12."""
