@@ -13,7 +13,7 @@ from baton.core.log import NO_EPOCH, Entry, Epoch, Log
 from baton.core.problem import Problem
 from baton.core.replies import ROW_BYTES, Replies
 
-SMALL = Limits(documents=400_000, log=800_000, replies=40_000)
+SMALL = Limits(documents=400_000, profile=110_000, log=800_000, replies=40_000)
 
 
 @pytest.fixture
@@ -98,28 +98,33 @@ class TestDocuments:
         script.give(ev.Submit(number, (Change("profiles", key, "put", {"Description": "x" * size}),), script.now))
 
     def test_beyond_the_limit_a_change_is_refused_and_changes_nothing(self, script):
-        self.put(script, 2, "a", 390_000)
-        commit(script)
-        self.put(script, 3, "b", 20_000)
+        for number in range(4):
+            self.put(script, 2 + number, f"a{number}", 97_000)
+            commit(script)
+        self.put(script, 9, "b", 20_000)
         problem = answer(script)
         assert (problem.status, problem.code, problem.extra["limit"]) == (507, "storage_full", "documents")
         assert "391 KiB" in problem.detail and "--limit documents" in problem.detail
         assert script.node.state.heads.speculative("profiles", "b") is None
 
     def test_what_makes_it_smaller_is_taken(self, script):
-        self.put(script, 2, "a", 390_000)
+        for number in range(4):
+            self.put(script, 2 + number, f"a{number}", 97_000)
+            commit(script)
+        self.put(script, 6, "a0", 90_000)
         commit(script)
-        self.put(script, 3, "a", 380_000)
+        script.give(ev.Submit(7, (Change("profiles", "a0", "delete"),), script.now))
         commit(script)
-        script.give(ev.Submit(4, (Change("profiles", "a", "delete"),), script.now))
-        commit(script)
-        self.put(script, 5, "b", 390_000)
+        self.put(script, 8, "b", 97_000)
         commit(script)
         assert script.node.state.heads.committed("profiles", "b") is not None
 
     def test_what_is_on_its_way_counts(self, script):
-        self.put(script, 2, "a", 300_000)
-        self.put(script, 3, "b", 200_000)
+        for number in range(2):
+            self.put(script, 2 + number, f"a{number}", 100_000)
+            commit(script)
+        self.put(script, 8, "a2", 100_000)
+        self.put(script, 9, "b", 100_000)
         commit(script)
         assert script.node.state.heads.committed("profiles", "b") is None
 
@@ -127,9 +132,26 @@ class TestDocuments:
         heads = script.node.state.heads
         for number, (key, action, body) in enumerate([("a", "put", {}), ("b", "create", {}), ("a", "delete", None)], 2):
             script.give(ev.Submit(number, (Change("profiles", key, action, body),), script.now))
-        assert heads.size == sum(d.size for kind in ("profiles", "nodes", "history") for d in heads.list_speculative(kind))
+        assert heads.sizes.all == sum(d.size for kind in ("profiles", "nodes", "history") for d in heads.list_speculative(kind))
+        assert set(heads.sizes.of) == {"p", "b"}
         heads.drop()
-        assert heads.size == sum(document.size for document in heads.all())
+        assert heads.sizes.all == sum(document.size for document in heads.all()) and set(heads.sizes.of) == {"p"}
+
+    def test_a_profile_has_a_share_that_its_locks_and_leases_count_for(self, script):
+        self.put(script, 2, "a", 50_000)
+        lease = {"Ttl": 60.0, "Owner": "x" * 50_000, "Profile": "a"}
+        script.give(ev.Submit(3, (Change("leases", "l", "grant", lease),), script.now))
+        commit(script)
+        assert script.node.state.heads.sizes.of["a"] > 100_000
+        self.put(script, 4, "a", 60_000)
+        problem = answer(script)
+        assert (problem.status, problem.extra["limit"]) == (507, "profile") and "profile 'a' with its locks" in problem.detail
+        self.put(script, 5, "b", 60_000)
+        script.give(ev.Submit(6, (Change("leases", "l", "revoke"),), script.now))
+        self.put(script, 7, "a", 60_000)
+        commit(script)
+        heads = script.node.state.heads
+        assert [heads.committed("profiles", key).size > 60_000 for key in ("a", "b")] == [True, True]
 
     def test_status_says_so_before(self, script):
         kept = script.node.state.kept()

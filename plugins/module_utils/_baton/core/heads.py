@@ -14,6 +14,7 @@ from .coordination import expand
 from .documents import Change, Document, Effect, Lookup, apply_effect, evaluate
 from .leases import NO_MOMENT, Moment
 from .problem import Problem
+from .sizes import Sizes, growth
 from .ties import settle
 
 Key = Tuple[str, str]
@@ -78,8 +79,8 @@ class Heads:
         self._speculative: Dict[Key, Tuple[int, Optional[Document]]] = {}
         self._appended: Deque[Tuple[int, Changes]] = deque()
         self._dirty: Set[Key] = set()
-        self._size = 0  # of the documents on the speculative head
-        self._committed_size = 0
+        self.sizes = Sizes()  # on the speculative head
+        self._committed_sizes = Sizes()
         self.seq = 0  # the last committed entry
 
     # --- reading --------------------------------------------------------------------------------------------------------
@@ -114,15 +115,10 @@ class Heads:
         evaluation.run(changes)
         return evaluation
 
-    @property
-    def size(self) -> int:
-        """Return about how many bytes all documents have as JSON, with what is not committed yet."""
-        return self._size
-
-    def growth(self, effects: Sequence[Effect], after: Lookup) -> int:
+    def growth(self, effects: Sequence[Effect], after: Lookup) -> Sizes:
         """Return by how many bytes the documents grow by ``effects``, which leave them as ``after`` shows."""
         keys = {(effect.kind, effect.key) for effect in effects}
-        return sum(_size_of(after(*key)) - _size_of(self.speculative(*key)) for key in keys)
+        return growth((self.speculative(*key), after(*key)) for key in keys)
 
     # --- moving ---------------------------------------------------------------------------------------------------------
 
@@ -132,7 +128,7 @@ class Heads:
         for effect in effects:
             old = self.speculative(effect.kind, effect.key)
             document = apply_effect(old, effect, revision)
-            self._size += _size_of(document) - _size_of(old)
+            self.sizes.change(old, document)
             self._speculative[(effect.kind, effect.key)] = (seq, document)
             changes.append((effect.kind, effect.key, document))
         self._appended.append((seq, changes))
@@ -144,7 +140,7 @@ class Heads:
             entry, changes = self._appended.popleft()
             for kind, key, document in changes:
                 documents = self._committed.setdefault(kind, {})
-                self._committed_size += _size_of(document) - _size_of(documents.get(key))
+                self._committed_sizes.change(documents.get(key), document)
                 if document is None:
                     documents.pop(key, None)
                 else:
@@ -161,21 +157,17 @@ class Heads:
         """Forget everything above the committed head."""
         self._speculative.clear()
         self._appended.clear()
-        self._size = self._committed_size
+        self.sizes.become(self._committed_sizes)
 
     def load(self, documents: Iterable[Document], seq: int) -> None:
         """Begin with a snapshot as of entry ``seq``."""
         for document in documents:
             self._committed.setdefault(document.kind, {})[document.key] = document
-            self._committed_size += document.size
-        self._size = self._committed_size
+            self._committed_sizes.change(None, document)
+        self.sizes.become(self._committed_sizes)
         self.seq = seq
 
     def take_dirty(self) -> Changes:
         """Return what changed since the last call, as committed now (None: deleted)."""
         dirty, self._dirty = self._dirty, set()
         return [(kind, key, self.committed(kind, key)) for kind, key in sorted(dirty)]
-
-
-def _size_of(document: Optional[Document]) -> int:
-    return document.size if document is not None else 0

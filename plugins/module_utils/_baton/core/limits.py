@@ -21,9 +21,13 @@ NEARLY = 0.9
 
 @dataclass(frozen=True)
 class Limits:
-    """``documents``: all that are stored. ``log``: entries in memory. ``replies``: what repeated requests are answered from."""
+    """``documents``: all that are stored; ``profile``: one, with its locks, barriers and leases.
+
+    ``log``: entries in memory. ``replies``: what repeated requests are answered from.
+    """
 
     documents: int = 256 * MIB
+    profile: int = 32 * MIB
     log: int = 64 * MIB
     replies: int = 64 * MIB
 

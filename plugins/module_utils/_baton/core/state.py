@@ -225,7 +225,7 @@ class State:
 
     def kept(self) -> Dict[str, int]:
         """Return about how many bytes each thing takes that config.limits bounds."""
-        return {"documents": self.heads.size, "log": self.log.size(self.log.start.seq, self.log.end.seq), "replies": self.replies.size}
+        return {"documents": self.heads.sizes.all, "log": self.log.size(self.log.start.seq, self.log.end.seq), "replies": self.replies.size}
 
     # --- convenience ------------------------------------------------------------------------------------------------
 

@@ -91,8 +91,9 @@ class Submissions:
             self._wait(self.state.log.end.seq, request.id, problem)
             return False
         effects = [effect for effect in evaluation.effects if effect.ops is None or effect.ops]
-        if not self._has_room(effects, evaluation.lookup):
-            self._wait(self.state.log.end.seq, request.id, full("documents", self.state.config.limits, "the documents would be too large"))
+        no_room = self._no_room(effects, evaluation.lookup)
+        if no_room is not None:
+            self._wait(self.state.log.end.seq, request.id, no_room)
             return False
         said = answer(request.changes, heads.speculative, evaluation.lookup)
         if effects or _is_remembered(request):
@@ -109,10 +110,15 @@ class Submissions:
         self._wait(self.state.log.end.seq, request.id, Outcome(documents, said=said), bool(effects))
         return True
 
-    def _has_room(self, effects: Sequence[Effect], after: Lookup) -> bool:
-        """Whether all documents stay within their limit; what makes them smaller is always welcome."""
-        growth = self.state.heads.growth(effects, after)
-        return growth <= 0 or self.state.heads.size + growth <= self.state.config.limits.documents
+    def _no_room(self, effects: Sequence[Effect], after: Lookup) -> Optional[Problem]:
+        """Return why documents would become too large by ``effects``; what makes them smaller is always welcome."""
+        limits, now, more = self.state.config.limits, self.state.heads.sizes, self.state.heads.growth(effects, after)
+        if more.all > 0 and now.all + more.all > limits.documents:
+            return full("documents", limits, "the documents would be too large")
+        for profile, size in more.of.items():
+            if size > 0 and now.of.get(profile, 0) + size > limits.profile:
+                return full("profile", limits, f"profile {profile!r} with its locks, barriers and leases would be too large")
+        return None
 
     def refusal(self, request: Submit, problem: Problem) -> Problem:
         """Return the answer to a request that can't be taken now: of a repeated one it is not to be said that it changed nothing."""
