@@ -7,7 +7,8 @@ import json
 import pytest
 from desk import Desk, deadlines, refused, token_of
 
-from baton.core import ties
+from baton.core import client_leases, leases, ties
+from baton.core.client_leases import ClientLeases
 from baton.core.documents import Change
 from baton.core.seats import note_key
 
@@ -147,6 +148,67 @@ def test_a_tie_that_cannot_be_undone_keeps_neither_the_others_nor_the_lease(desk
     monkeypatch.setattr(ties, "_remove", lambda tie: bad if tie["Path"][1] == "stuck" else original(tie))
     desk.expire("A")
     assert (desk.param("stuck"), desk.param("x")) == (1, None) and desk.heads.committed("leases", "A") is None
+
+
+class TestMuchIsTied:
+    """The end of a lease is work for each tie, and more where much else stands beside it: then it ends in parts."""
+
+    @pytest.fixture
+    def desk(self, desk, monkeypatch):
+        monkeypatch.setattr(leases, "MOST_WORK", 10)
+        desk.grant("l")
+        for number in range(25):
+            desk.set(f"p{number}", number, lease="l")
+        return desk
+
+    def left(self, desk):
+        return len(desk.heads.committed("profiles", "p").value["Params"])
+
+    def test_it_ends_in_parts(self, desk):
+        desk.revoke("l")
+        assert self.left(desk) == 15 and desk.heads.committed("leases", "l").value["Ending"] == 10
+        desk.expire("l")
+        desk.expire("l")
+        assert self.left(desk) == 0 and desk.heads.committed("leases", "l") is None
+
+    def test_meanwhile_it_is_as_good_as_gone(self, desk):
+        ask = {"Owner": "o", "Lease": "l", "Slots": 1, "Shared": False, "Queue": False, "Data": None, "At": 1}
+        desk.do(Change("locks", "k", "acquire", ask))
+        token = desk.heads.committed("locks", "k").value["Holders"]["o"]["Token"]
+        desk.revoke("l")
+        refused("exists", desk.grant, "l")
+        refused("no_lease", desk.set, "q", 1, lease="l")
+        refused("lease_lost", desk.guarded, "l", token)
+
+    def test_each_part_is_due_at_once_on_a_new_active_too(self, desk):
+        clock = ClientLeases(0.1, 2.0)
+        clock.tick(True, desk.heads, 100.0)
+        desk.revoke("l")
+        clock.committed(desk.changed, 100.0)
+        assert clock.keep("l", desk.heads, 100.1) is None and clock.left("l", 100.1) == 0
+        assert clock.tick(True, desk.heads, 100.1) == ["l"]
+        other = ClientLeases(0.1, 2.0)
+        assert other.tick(True, desk.heads, 500.0) == ["l"] and other.keep("l", desk.heads, 500.1) is None
+
+    def test_where_much_stands_beside_it_a_part_is_smaller(self, desk):
+        desk.profile(**{f"other{number}": 0 for number in range(leases.COPIED * 4)})
+        for number in range(5):
+            desk.set(f"again{number}", number, lease="l")
+        ties = desk.stored("l")
+        assert len(leases.part_of(desk.heads.committed("leases", "l"), desk.heads.committed)[0]) < min(len(ties), 4)
+
+    def test_the_ends_of_many_leases_share_what_a_tick_may_do(self, desk, monkeypatch):
+        monkeypatch.setattr(client_leases, "MOST_WORK", 14)
+        clock = ClientLeases(0.1, 2.0)
+        for moment in range(100, 111):
+            assert clock.tick(True, desk.heads, float(moment)) == []
+        ended = []
+        while len(ended) < 6:
+            ended.append(clock.tick(True, desk.heads, 111.5))
+            for lease in ended[-1]:
+                desk.expire(lease)
+                clock.committed(desk.changed, 111.5)
+        assert ended == [["A", "B"], ["l"], ["l"], ["l"], [], []], "a part of 10, and 2 for each lease"
 
 
 def test_a_lease_ends_though_the_profile_is_gone(desk):

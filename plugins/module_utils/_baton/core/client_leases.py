@@ -11,9 +11,12 @@ from __future__ import annotations
 
 from typing import Dict, List, Optional, Set
 
+from .documents import Document
 from .heads import Changes, Heads
+from .leases import MOST_WORK, part_of
 
-MOST_AT_ONCE = 500  # ends in one tick: 10,000 of them would hold the loop for half a second
+A_LEASE = 2  # steps of work that each lease is, whatever is tied to it
+
 
 
 class ClientLeases:
@@ -39,8 +42,14 @@ class ClientLeases:
         if not serving:
             return []
         self._resume(heads, now)
-        over = sorted((key for key, end in self._deadline.items() if now >= end), key=self._deadline.__getitem__)[:MOST_AT_ONCE]
-        for key in over:
+        over: List[str] = []
+        work = 0
+        for key in sorted((key for key, end in self._deadline.items() if now >= end), key=self._deadline.__getitem__):
+            lease = heads.committed("leases", key)
+            work += A_LEASE + (part_of(lease, heads.speculative)[1] if lease is not None else 0)
+            if over and work > MOST_WORK:
+                break
+            over.append(key)
             self._over.add(key)
             self._deadline[key] = now + self._patience
         return over
@@ -51,6 +60,14 @@ class ClientLeases:
             self._ticked_at = now
             self._ttl = {document.key: document.value["Ttl"] for document in heads.list("leases")}
             self._deadline = {key: now + ttl * self._factor for key, ttl in self._ttl.items()}
+            for document in heads.list("leases"):
+                self._go_on_ending(document, now)
+
+    def _go_on_ending(self, lease: Document, now: float) -> None:
+        """The next part is due at once."""
+        if "Ending" in lease.value:
+            self._over.add(lease.key)
+            self._deadline[lease.key] = now
 
     def committed(self, changed: Changes, now: float) -> None:
         """Take note of leases that were granted, have another TTL now, or are gone."""
@@ -64,6 +81,8 @@ class ClientLeases:
             elif self._running and self._ttl.get(key) != document.value["Ttl"]:
                 self._ttl[key] = document.value["Ttl"]
                 self._deadline[key] = now + document.value["Ttl"] * self._factor
+            if document is not None and self._running:
+                self._go_on_ending(document, now)
 
     def keep(self, key: str, heads: Heads, now: float, ttl: Optional[float] = None) -> Optional[float]:
         """Extend a lease, on an active that serves; return its TTL, or None when it is gone or about to be.

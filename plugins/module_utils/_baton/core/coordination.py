@@ -41,7 +41,7 @@ def answer(changes: Sequence[Change], before: Lookup, after: Lookup) -> Optional
 
 def _check(change: Change, lookup: Lookup, _moment: Moment) -> List[Change]:
     """If-Lease: the lease stands, and what has the token is held."""
-    lease, token = lookup("leases", change.key), change.body["Token"]
+    lease, token = leases.standing_lease(change.key, lookup), change.body["Token"]
     for tie in lease.value["Ties"] if lease is not None else ():
         if tie.get("Token", token) != token:
             continue

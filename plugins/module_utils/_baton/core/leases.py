@@ -8,7 +8,7 @@ they, each for itself. When it ends is not known here: see client_leases.py.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 from zlib import crc32
 
 from .documents import Change, Document, Lookup, valid_name
@@ -20,6 +20,8 @@ TOKENS_AN_EPOCH = 1 << 32  # below 2^53 for two million changes of active
 TOKENS_APART = 1 << 16  # between the first tokens of two reigns with one number
 MOST_TTL = 86400.0
 LEAST_TTL = 1.0
+MOST_WORK = 1_000  # at once, in steps of about 15 µs
+COPIED = 200  # entries of an object that such a step copies
 Value = Dict[str, Any]
 
 
@@ -44,6 +46,8 @@ def grant(change: Change, lookup: Lookup, moment: Moment) -> List[Change]:
     check_id("lease", change.key)
     old = lookup("leases", change.key)
     if old is not None:
+        if "Ending" in old.value:
+            raise Problem(409, "exists", f"lease {change.key!r} is ending, which takes a moment, since much is tied to it; try again")
         if not is_same_owner(old, change):
             raise Problem(409, "exists", f"lease {change.key!r} exists already, with another owner; revoke it, or use another id")
         if old.value["Ttl"] == change.body["Ttl"]:
@@ -58,11 +62,41 @@ def is_same_owner(lease: Document, change: Change) -> bool:
 
 
 def revoke(change: Change, lookup: Lookup, _moment: Moment) -> List[Change]:
+    """End a lease. Of one to which much is tied this is a part; its end is ordered again until nothing is left (client_leases.py)."""
     lease = lookup("leases", change.key)
     if lease is None:
         raise no_lease(change.key)
-    freed = [Change(tie["Kind"], tie["Key"], "untie", tie) for tie in lease.value["Ties"]]
-    return [*freed, Change("leases", change.key, "delete")]
+    ties, _work = part_of(lease, lookup)
+    freed = [Change(tie["Kind"], tie["Key"], "untie", tie) for tie in ties]
+    ended = lease.value.get("Ending", 0) + len(ties)
+    if ended == len(lease.value["Ties"]):
+        return [*freed, Change("leases", change.key, "delete")]
+    return [Change("leases", change.key, "patch", [{"op": "add", "path": "/Ending", "value": ended}]), *freed]
+
+
+def part_of(lease: Document, lookup: Lookup) -> Tuple[Sequence[Value], int]:
+    """Return the ties of a lease that are to be ended next, and what work that is: each may copy what it is tied to.
+
+    ``Ending``: how many have been; a lease without it is not about to end.
+    """
+    ties, work = lease.value["Ties"][lease.value.get("Ending", 0) :], 0
+    for number, tie in enumerate(ties):
+        work += 1 + _entries(lookup(tie["Kind"], tie["Key"])) // COPIED
+        if work > MOST_WORK:
+            return ties[: max(1, number)], work
+    return ties, work
+
+
+def _entries(document: Optional[Document]) -> int:
+    """Return how many entries the objects have in which something can be tied."""
+    value = document.value if document is not None else {}
+    return len(value) + sum(len(value.get(name) or ()) for name in ("Params", "Holders", "Queue", "Arrived"))
+
+
+def standing_lease(lease: str, lookup: Lookup) -> Optional[Document]:
+    """Return a lease that is neither gone nor about to be."""
+    document = lookup("leases", lease)
+    return document if document is not None and "Ending" not in document.value else None
 
 
 def expire(change: Change, lookup: Lookup, moment: Moment) -> List[Change]:
@@ -73,7 +107,7 @@ def expire(change: Change, lookup: Lookup, moment: Moment) -> List[Change]:
 
 def check_lease(lease: Optional[str], lookup: Lookup) -> None:
     """Raise Problem 404 for a lease that is none."""
-    if lease is not None and lookup("leases", lease) is None:
+    if lease is not None and standing_lease(lease, lookup) is None:
         raise no_lease(lease)
 
 

@@ -13,7 +13,7 @@ from typing import Any, Dict, List, Optional, Set
 
 from . import barriers, locks, seats
 from .documents import KINDS, Change, Document, Effect, Lookup
-from .leases import Moment, Value, no_lease
+from .leases import Moment, Value, no_lease, standing_lease
 from .patch import MISSING, find, parse_pointer, pointer
 from .problem import Problem
 from .values import equal, is_small
@@ -32,7 +32,7 @@ def tie(change: Change, lookup: Lookup, _moment: Moment) -> List[Change]:
     Ties that are over are taken out each time their number has doubled, so that a lease is never more than twice as long as it must be,
     and where there are as many as there may be.
     """
-    lease = lookup("leases", change.key)
+    lease = standing_lease(change.key, lookup)
     if lease is None:
         raise no_lease(change.key)
     ties: List[Value] = lease.value["Ties"]
@@ -136,7 +136,7 @@ def _left(change: Change, param: str, new: Optional[Document], lookup: Lookup) -
 
 def _bind(change: Change, new: Optional[Document], lookup: Lookup) -> List[Change]:
     lease, path = str(change.lease), list(change.at)
-    value, document = _params(new).get(path[1], MISSING), lookup("leases", lease)
+    value, document = _params(new).get(path[1], MISSING), standing_lease(lease, lookup)
     if value is MISSING:
         raise Problem(404, "not_set", f"{pointer(path)} is not set on {change.kind[:-1]} {change.key!r}, so it can't be tied to a lease")
     if document is None:
