@@ -159,6 +159,22 @@ class TestDocuments:
         assert "95% of their 391 KiB" in limits.nearly_full({**kept, "documents": 380_000}, SMALL)
 
 
+def test_a_bug_in_one_request_costs_that_request_and_no_more(script, monkeypatch):
+    def broken(*_arguments):
+        raise RecursionError("too deep")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(script.node.state.heads, "evaluate", broken)
+        script.write(2)
+    problem = answer(script)
+    assert (problem.status, problem.code) == (500, "bug") and "RecursionError in broken" in problem.detail
+    (note,) = script.of(ev.Note)
+    assert "too deep" in note.text
+    script.write(3, "still there")
+    commit(script)
+    assert script.node.state.heads.committed("profiles", "p").value["Params"]["x"] == "still there"
+
+
 class TestReplies:
     def test_the_oldest_go_first_by_size_the_same_ones_on_every_node(self):
         replies = Replies(most=40_000)

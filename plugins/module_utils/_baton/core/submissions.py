@@ -7,6 +7,7 @@ evaluated on is committed.
 """
 from __future__ import annotations
 
+import traceback
 from collections import deque
 from typing import Any, Deque, Dict, NamedTuple, Optional, Sequence, Tuple, Union
 
@@ -90,6 +91,9 @@ class Submissions:
         except Problem as problem:
             self._wait(self.state.log.end.seq, request.id, problem)
             return False
+        except Exception as error:  # a bug, of which nothing has come yet: one request must not end one active after the other
+            self._wait(self.state.log.end.seq, request.id, self._bug(error))
+            return False
         effects = [effect for effect in evaluation.effects if effect.ops is None or effect.ops]
         no_room = self._no_room(effects, evaluation.lookup) if request.id else None  # what nobody waits for is our own
         if no_room is not None:
@@ -109,6 +113,12 @@ class Submissions:
         documents = tuple(heads.speculative(change.kind, change.key) for change in request.changes)
         self._wait(self.state.log.end.seq, request.id, Outcome(documents, said=said), bool(effects))
         return True
+
+    def _bug(self, error: Exception) -> Problem:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        text = f"a bug of Baton ({type(error).__name__} in {place.name}, line {place.lineno})"
+        self.state.note("error", f"a request can't be evaluated: {text}: {error}"[:500])
+        return Problem(500, "bug", f"{text}; nothing was changed: please report it with the request")
 
     def _no_room(self, effects: Sequence[Effect], after: Lookup) -> Optional[Problem]:
         """Return why documents would become too large by ``effects``; what makes them smaller is always welcome."""
