@@ -16,6 +16,7 @@ from nodes import batond
 from test_vip_guard import LEASE, MARGIN, V4, V6, Daemon, pair
 
 from baton.adapters.notice import Notice
+from baton.core.vip import Settings
 
 FLOOD = str(Path(__file__).with_name("arp_flood.py"))
 
@@ -60,6 +61,23 @@ def test_an_interface_that_works_again_is_said(network):
     wait_for(lambda: unable(daemon), "dead")
     host.carrier(True)
     wait_for(lambda: unable(daemon) is None, "alive")
+
+
+def test_a_cable_pulled_while_events_are_lost_is_said_and_stays_said(network):
+    """What waits in the guard's socket is older than the loss, and says that the cable is in its place."""
+    _host, client = pair(network)
+    daemon = Daemon(client)
+    guard = daemon.guard
+    daemon.send(signal.SIGSTOP, guard)
+    client.carrier(False)
+    client.carrier(True)
+    changes = "address add 192.0.2.99/32 dev lo\naddress delete 192.0.2.99/32 dev lo\n" * 2000
+    client.popen("ip", "-batch", "-").communicate(changes)
+    client.carrier(False)
+    daemon.send(signal.SIGCONT, guard)
+    wait_for(lambda: unable(daemon), "dead")
+    wait_until(boottime() + Settings.steady + MARGIN)
+    assert unable(daemon) == "the VIP's interface eth0 has no carrier"
 
 
 def test_ipv6_that_is_switched_off_is_said_before_the_vip_is_wanted(network):

@@ -121,8 +121,9 @@ class Guard:
         self._places = [Place(address, self._netlink) for address in parse_vips(options.address, options.interface)]
         self._wires: Dict[int, Place] = {}  # descriptor of a wire that we listen to → whose it is
         self._mute_until: Optional[float] = None
+        links, addresses = self._netlink.links(), self._netlink.addresses()
         for place in self._places:
-            place.use(place.find())
+            place.use(place.find(links, addresses))
         self._netlink.check_permission()
         self._watchdog = Watchdog(options.watchdog, options.valid) if options.watchdog else None
 
@@ -187,10 +188,7 @@ class Guard:
     def _on_kernel(self) -> None:
         events = self._monitor.read()
         if events is None:
-            for place in self._places:
-                self._use(place, place.find())
-            self._look_at_health()
-            self._feed(vip.Uncertain())
+            self._follow_anew()
             return
         seen: Dict[vip.Seen, None] = {}  # what was seen a hundred times is worth one look
         for event in events:
@@ -205,13 +203,32 @@ class Guard:
         if events:
             self._look_at_health()
 
+    def _follow_anew(self) -> None:
+        """Events were lost: look at all there is.
+
+        What waits in the old socket is older than what we see now, and until it has been read the
+        kernel drops what is newer, without another word.
+        """
+        self._unwatch(self._monitor.fileno())
+        self._monitor.close()
+        self._monitor = Monitor()
+        self._watch(self._monitor.fileno(), self._on_kernel)
+        self._find(self._places)
+        self._look_at_health()
+        self._feed(vip.Uncertain())
+
+    def _find(self, places: Sequence[Place]) -> None:
+        links, addresses = self._netlink.links(), self._netlink.addresses()
+        for place in places:
+            self._use(place, place.find(links, addresses))
+
     def _on_link(self, place: Place, event: LinkEvent) -> None:
         old = place.link
         if event.present and old is not None and old.name != event.link.name:
             _log(f"interface {old.name} is called {event.link.name} now: the VIP stays on it until batond starts anew")
         self._use(place, event.link if event.present else None)
         if not event.present:
-            self._use(place, place.find())  # another may have had its name for long
+            self._find([place])  # another may have had its name for long
 
     def _use(self, place: Place, link: Optional[Link]) -> None:
         again = place.use(link)

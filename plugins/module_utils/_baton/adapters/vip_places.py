@@ -34,15 +34,19 @@ class Place:
     def __str__(self) -> str:
         return f"{self.address.cidr} on {self.address.interface}"
 
-    def find(self) -> Optional[Link]:
-        """Return the interface as it is now: the one we have, one where a guard before us left the address, or by its name."""
-        links = {link.index: link for link in self._netlink.links()}
-        if self.link is not None and self.link.index in links:
-            return links[self.link.index]
-        left = [found.index for found in self._netlink.addresses() if found.ip == self.ip and not host_address(found).foreign]
-        if len(left) == 1 and left[0] in links and self.link is None:
-            return links[left[0]]
-        return next((link for link in links.values() if link.name == self.address.interface), None)
+    def find(self, links: Sequence[Link], addresses: Sequence[Address]) -> Optional[Link]:
+        """Return the interface as it is among those of the host, whose addresses are ``addresses``.
+
+        The one we have, one where a guard before us left the address, or the one of that name.
+        """
+        by_index = {link.index: link for link in links}
+        if self.link is not None and self.link.index in by_index:
+            return by_index[self.link.index]
+        ours = (found for found in addresses if found.ip == self.ip)
+        left = [found.index for found in ours if not host_address(found).foreign]
+        if len(left) == 1 and left[0] in by_index and self.link is None:
+            return by_index[left[0]]
+        return next((link for link in links if link.name == self.address.interface), None)
 
     def concerns(self, event: LinkEvent) -> bool:
         """Whether the event tells of our interface, or of one that may become ours."""
