@@ -12,7 +12,7 @@ from netns import Host, Network, wait_for
 
 from baton.adapters import arp, netlink
 from baton.adapters.arp import Wire
-from baton.adapters.netlink import AddressEvent, LinkEvent, Monitor, Netlink
+from baton.adapters.netlink import Address, AddressEvent, LinkEvent, Monitor, Netlink
 from baton.adapters.vip_places import host_addresses, remove_now
 
 VIP4 = ip_address("192.0.2.10").packed
@@ -78,12 +78,44 @@ def test_remove_takes_any_prefix_length_and_spares_the_secondaries(network: Netw
     lifetimes = ["valid_lft", "500", "preferred_lft", "400"]
     host.ip("address", "add", "192.0.2.60/24", "dev", "eth0", "label", "eth0:x", *lifetimes)
     with host.entered(), Netlink() as netlink:
-        assert netlink.remove(VIP4, index_of(netlink, "eth0")) == 2
-        assert netlink.remove(VIP4) == 0
+        assert netlink.remove({VIP4: index_of(netlink, "eth0")}) == 2
+        assert netlink.remove({VIP4: 0}) == 0
     left = [address for address in host.addresses() if "." in address]
     assert sorted(left) == ["192.0.2.1/24", "192.0.2.50/24", "192.0.2.60/24", "198.51.100.1/24"]
     (labelled,) = [address for address in host.address_details() if address["local"] == "192.0.2.60"]
     assert labelled["label"] == "eth0:x" and 300 < labelled["preferred_life_time"] <= 400
+
+
+class Noting(Netlink):
+    """Keeps each list of addresses that is read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lists: List[List[str]] = []
+
+    def addresses(self, index: int = 0) -> List[Address]:
+        found = super().addresses(index)
+        self.lists.append([address.cidr for address in found])
+        return found
+
+
+def test_all_addresses_are_gone_before_the_first_list_is_read(network: Network) -> None:
+    """A host may have thousands, and the last address of a VIP has no more time than the first."""
+    host = network.host("one", ["192.0.2.1/24"])
+    vips = [ip_address(f"192.0.2.{last}").packed for last in range(10, 26)] + [VIP6]
+    with host.entered(), Noting() as netlink:
+        index = index_of(netlink, "eth0")
+        for ip in vips:
+            netlink.replace(index, ip, 100)
+        assert netlink.remove(dict.fromkeys(vips, index)) == len(vips)
+        assert len(netlink.lists) == 1 and not {"192.0.2.10/32", "192.0.2.25/32", "2001:db8::10/128"} & set(netlink.lists[0])
+
+
+def test_where_there_is_no_ipv6_no_address_of_it_is_left(network: Network) -> None:
+    host = network.host("one", ["192.0.2.1/24"])
+    host.ip("link", "set", "eth0", "mtu", "1200")
+    with host.entered(), Netlink() as netlink:
+        assert netlink.remove({VIP6: index_of(netlink, "eth0")}) == 0
 
 
 def test_many_addresses_are_all_read(network: Network) -> None:

@@ -325,11 +325,10 @@ class Guard:
 
     def _remove(self) -> vip.Event:
         failed = ""
-        for place in self._places:
-            try:
-                self._netlink.remove(place.ip, place.link.index if place.link is not None else 0)
-            except OSError as error:
-                failed = failed or f"the VIP {place.address.cidr} can't be removed: {error.strerror}"
+        try:
+            self._netlink.remove({place.ip: place.link.index if place.link is not None else 0 for place in self._places})
+        except OSError as error:
+            failed = f"the VIP {self._options.address} can't be removed: {error.strerror}"
         try:
             if self._watchdog is not None and not failed:
                 self._watchdog.release()

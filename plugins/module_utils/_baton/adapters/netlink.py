@@ -8,12 +8,13 @@ Errors are OSError.
 """
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
 import struct
 from dataclasses import dataclass
-from typing import Dict, Iterator, List, Optional, Set, Tuple, Union
+from typing import Collection, Dict, Iterator, List, Mapping, Optional, Set, Tuple, Union
 
 NETLINK_ROUTE = 0
 GROUPS = 0x1 | 0x10 | 0x100  # RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR
@@ -29,6 +30,7 @@ ARPHRD_ETHER = 1
 FOREVER = 0xFFFFFFFF
 BUFFER = 1 << 17
 BUDGET = 64  # datagrams of events that are read at once
+NOT_THERE = (errno.EADDRNOTAVAIL, errno.ENODEV, errno.ENXIO, errno.EOPNOTSUPP)  # the last two: no IPv6 there, or nowhere
 ROUNDS = 3  # of removing an address that another program adds again
 
 _HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
@@ -151,7 +153,7 @@ class Netlink:
         try:
             self._ask(RTM_DELADDR, NLM_F_ACK, body)
         except OSError as error:
-            if error.errno in (errno.EADDRNOTAVAIL, errno.ENODEV):
+            if error.errno in NOT_THERE:
                 return False
             raise
         return True
@@ -160,27 +162,39 @@ class Netlink:
         """Raise PermissionError when this process may not change addresses (CAP_NET_ADMIN). Changes nothing."""
         self.delete(0, bytes(4), 32)  # no interface has this index; the kernel looks at the permission first
 
-    def remove(self, ip: bytes, index: int = 0) -> int:
-        """Delete ``ip`` from every interface, whatever its prefix length, and nothing else; return how many addresses that were.
+    def remove(self, wanted: Mapping[bytes, int]) -> int:
+        """Delete addresses from every interface, whatever their prefix length, and nothing else; return how many were there.
 
-        ``index``: where a guard has added it, if at all: that one goes at once, before the list is read. Returns when the kernel
-        shows none any more; OSError (EBUSY) when somebody adds it again and again.
+        ``wanted``: ip → the index where a guard has added it, 0 where that is not known. Those go at once, before the long list
+        of a host's addresses is read. Returns when the kernel shows none any more; OSError, EBUSY when somebody adds one again
+        and again. What one address is refused for keeps no other from being removed.
         """
-        removed = int(self.delete(index, ip, len(ip) * 8)) if index else 0
+        removed = 0
+        for ip, index in wanted.items():
+            with contextlib.suppress(OSError):  # what stands still is seen below
+                removed += bool(index) and self.delete(index, ip, len(ip) * 8)
         for _round in range(ROUNDS):
             before = self.addresses()
-            standing = [address for address in before if address.ip == ip]
+            standing = [address for address in before if address.ip in wanted]
             if not standing:
                 return removed
-            removed += sum(self.delete(address.index, ip, address.prefix) for address in standing)
-            self._restore({address.index for address in standing}, ip, before)
+            refused: Optional[OSError] = None
+            for address in standing:
+                try:
+                    removed += self.delete(address.index, address.ip, address.prefix)
+                except OSError as error:
+                    refused = refused or error
+            self._restore({address.index for address in standing}, wanted, before)
+            if refused is not None:
+                raise refused
         raise OSError(errno.EBUSY, "another program adds it again and again")
 
-    def _restore(self, indexes: Set[int], ip: bytes, before: List[Address]) -> None:
-        """Add what went with ``ip``: deleting an IPv4 address takes the secondaries of its subnet along."""
+    def _restore(self, indexes: Set[int], removed: Collection[bytes], before: List[Address]) -> None:
+        """Add what went along: deleting an IPv4 address takes the secondaries of its subnet with it."""
         left = {(address.index, address.ip, address.prefix) for address in self.addresses()}
         for address in before:
-            if address.index in indexes and address.ip != ip and (address.index, address.ip, address.prefix) not in left:
+            lost = (address.index, address.ip, address.prefix) not in left
+            if lost and address.index in indexes and address.ip not in removed:
                 self._ask(RTM_NEWADDR, NLM_F_ACK | NLM_F_CREATE, address.body)
 
     def _ask(self, kind: int, flags: int, body: bytes) -> List[Tuple[int, bytes]]:

@@ -107,15 +107,12 @@ def remove_now(vip: str, interface: str, ours: bool = False) -> List[str]:
     ``ours``: it is known that the VIP was none of this host's own addresses, so that it is removed whoever added it, and nothing
     is left; else one that no guard added (see core/vip_address.py) is left alone. Problem, OSError.
     """
-    left: List[str] = []
+    ips = {address.ip for address in parse_vips(vip, interface)}
     with Netlink() as netlink:
-        for address in parse_vips(vip, interface):
-            standing = [found for found in netlink.addresses() if found.ip == address.ip]
-            if ours or not any(host_address(found).foreign for found in standing):
-                netlink.remove(address.ip)
-            else:
-                left += [found.cidr for found in standing]
-    return left
+        standing = [] if ours else [found for found in netlink.addresses() if found.ip in ips]
+        stay = {found.ip for found in standing if host_address(found).foreign}
+        netlink.remove(dict.fromkeys(ips - stay, 0))
+    return [found.cidr for found in standing if found.ip in stay]
 
 
 def host_addresses() -> Dict[str, List[HostAddress]]:
