@@ -88,6 +88,27 @@ def test_ipv6_that_is_switched_off_is_said_before_the_vip_is_wanted(network):
     wait_for(lambda: "IPv6 is switched off on the VIP's interface eth0" in str(unable(daemon)), "said")
 
 
+def test_an_mtu_that_is_too_small_for_ipv6_is_said_before_the_vip_is_wanted(network):
+    host, client = pair(network)
+    daemon, other = Daemon(host, V6), Daemon(client, V4)
+    for each in (host, client):
+        each.ip("link", "set", "eth0", "mtu", "1279")
+    wait_for(lambda: unable(daemon), "said")
+    assert unable(daemon) == "the VIP's interface eth0 has an MTU of 1279, and IPv6 needs 1280"
+    assert unable(other) is None
+    host.ip("link", "set", "eth0", "mtu", "1280")
+    wait_for(lambda: unable(daemon) is None, "it works again")
+
+
+def test_an_ipv6_vip_that_its_interface_has_lost_is_given_up_at_once(network):
+    host, _client = pair(network)
+    daemon = Daemon(host, V6).take()
+    guard = daemon.guard
+    host.ip("link", "set", "eth0", "mtu", "1279")
+    wait_for(lambda: not daemon.present(), "the kernel has removed it")
+    assert daemon.order("drop")["guard"] == guard, "nobody had to kill it for that"
+
+
 # --- interfaces that change -----------------------------------------------------------------------------------------
 
 

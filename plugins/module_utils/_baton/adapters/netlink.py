@@ -13,6 +13,7 @@ import errno
 import os
 import socket
 import struct
+import sys
 from dataclasses import dataclass
 from typing import Collection, Dict, Iterator, List, Mapping, Optional, Set, Tuple, Union
 
@@ -22,7 +23,7 @@ SOL_NETLINK, NETLINK_GET_STRICT_CHK = 270, 12
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 16, 17, 18, 20, 21, 22
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_REPLACE, NLM_F_DUMP, NLM_F_CREATE = 0x1, 0x4, 0x100, 0x300, 0x400
-IFLA_ADDRESS, IFLA_IFNAME = 1, 3
+IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU = 1, 3, 4
 IFA_ADDRESS, IFA_LOCAL, IFA_LABEL, IFA_CACHEINFO, IFA_FLAGS = 1, 2, 3, 6, 8
 IFA_F_NODAD, IFA_F_NOPREFIXROUTE = 0x02, 0x200
 IFF_UP, IFF_LOWER_UP = 0x1, 0x10000
@@ -48,7 +49,8 @@ class Link:
     up: bool
     mac: bytes
     ethernet: bool
-    on: bool = True
+    on: bool
+    mtu: int
 
 
 @dataclass(frozen=True)
@@ -291,7 +293,8 @@ def _parse_link(body: bytes) -> Link:
     mac = found.get(IFLA_ADDRESS, b"")
     on = bool(flags & IFF_UP)
     up = on and bool(flags & IFF_LOWER_UP)
-    return Link(index, _text(found.get(IFLA_IFNAME, b"")), up, mac, hardware == ARPHRD_ETHER and len(mac) == 6, on)
+    mtu = int.from_bytes(found.get(IFLA_MTU, b""), sys.byteorder)
+    return Link(index, _text(found.get(IFLA_IFNAME, b"")), up, mac, hardware == ARPHRD_ETHER and len(mac) == 6, on, mtu)
 
 
 def _parse_address(body: bytes) -> Optional[Address]:

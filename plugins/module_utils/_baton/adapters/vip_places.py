@@ -8,6 +8,7 @@ I/O without decisions, for the guard, and for those who clean up after one (``re
 from __future__ import annotations
 
 import errno
+import os
 from typing import Dict, List, Optional, Sequence
 
 from ..core.vip_address import HostAddress, VirtualAddress, parse_vips
@@ -15,6 +16,8 @@ from .arp import Wire
 from .netlink import Address, Link, LinkEvent, Netlink
 
 LONGEST_LABEL = 15
+IPV6 = "/proc/sys/net/ipv6"
+LEAST_IPV6_MTU = 1280  # RFC 8200
 GONE = (errno.ENODEV, errno.ENXIO, errno.ENETDOWN)
 
 
@@ -79,9 +82,7 @@ class Place:
             return f"the VIP's interface {name} is switched off"
         if not link.up:
             return f"the VIP's interface {name} has no carrier"
-        if len(self.ip) == 16 and _without_ipv6(link.name):
-            return f"IPv6 is switched off on the VIP's interface {name} (sysctl net.ipv6.conf.{link.name}.disable_ipv6)"
-        return ""
+        return _without_ipv6(name, link) if len(self.ip) == 16 else ""
 
     def add(self, valid: int) -> None:
         """Add the address, or renew it, for ``valid`` seconds; OSError."""
@@ -144,9 +145,15 @@ def _open_wire(link: Link, ip: bytes) -> Optional[Wire]:
         raise
 
 
-def _without_ipv6(name: str) -> bool:
+def _without_ipv6(name: str, link: Link) -> str:
+    """Return why an interface has no IPv6, "" when it has: nothing else that we see tells of it."""
+    if os.path.isdir(os.path.dirname(IPV6)) and not os.path.isdir(IPV6):
+        return "the VIP is an IPv6 address, and the kernel has no IPv6"
+    if 0 < link.mtu < LEAST_IPV6_MTU:
+        return f"the VIP's interface {name} has an MTU of {link.mtu}, and IPv6 needs {LEAST_IPV6_MTU}"
+    switch = f"{IPV6}/conf/{link.name}/disable_ipv6"
     try:
-        with open(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6") as file:
-            return file.read().strip() == "1"
+        with open(switch) as file:
+            return f"IPv6 is switched off on the VIP's interface {name} ({switch})" if file.read().strip() == "1" else ""
     except OSError:
-        return False  # not known: adding it will tell
+        return ""  # not known: adding it will tell
