@@ -277,6 +277,18 @@ def test_without_a_guard_that_works_batond_itself_removes_the_vip_at_its_deadlin
     assert not daemon.present()
 
 
+def test_batond_itself_removes_what_stands_of_a_vip_of_which_a_part_is_missing(network):
+    host, _client = pair(network)
+    spare(host)
+    daemon = Daemon(host, f"{V4},198.51.100.10/24@spare", valid=60).take()
+    host.ip("link", "delete", "spare")
+    daemon.wait_state("adding")
+    daemon.send(signal.SIGSTOP, daemon.guard)
+    daemon.order("release")
+    wait_until(boottime() + LEASE + MARGIN)
+    assert not daemon.present()
+
+
 # --- when nothing of batond is left ---------------------------------------------------------------------------------
 
 

@@ -8,13 +8,15 @@ import contextlib
 import os
 import resource
 import sys
+import tempfile
+import time
 from pathlib import Path
 from typing import Awaitable, Callable, List
 
 import pytest
 
 from baton.adapters.guard import Options
-from baton.adapters.guard_client import GuardClient
+from baton.adapters.guard_client import UNANSWERED, GuardClient
 from baton.core.problem import Problem
 
 OPTIONS = Options("192.0.2.10/32", "lo", 2)

@@ -222,7 +222,8 @@ class GuardClient:
         self._overdue = None
         self._on_readable()  # we may have been frozen ourselves, and its word may wait
         guarded = self.running and self._ready is None
-        if guarded and not self.held:
+        silent = self._unanswered_since is not None  # it may have added what it did not come to tell of
+        if guarded and not silent and self._state not in (vip.ADDING, vip.HELD):
             return
         if guarded:
             LOG.error("the VIP's guard does not remove it in time: it is killed")
