@@ -69,6 +69,42 @@ def test_a_guard_that_ends_while_it_starts() -> None:
     assert "ended while it started" in caught.value.detail
 
 
+def test_a_guard_that_ends_when_it_has_just_started() -> None:
+    """Nobody would ever start another."""
+
+    async def run() -> None:
+        client = GuardClient([sys.executable, "-I", "-S", "-c", GUARD + "say('ready')"], OPTIONS)
+        starting = asyncio.ensure_future(client.start())
+        await until(lambda: client.status()["guard"] is not None)
+        os.waitid(os.P_PID, client.status()["guard"], os.WEXITED | os.WNOWAIT)  # its word and its end come together
+        with pytest.raises(Problem) as caught:
+            await starting
+        assert "ended while it started" in caught.value.detail
+
+    asyncio.run(run())
+
+
+def test_a_guard_that_starts_slowly_is_not_taken_for_a_frozen_one(caplog: pytest.LogCaptureFixture) -> None:
+    async def script(client: GuardClient) -> None:
+        first = client.status()["guard"]
+        client.prepare()
+        await until(lambda: client.status()["guard"] not in (None, first))
+        loop = asyncio.get_running_loop()
+        second, end = client.status()["guard"], loop.time() + 1.2 * OPTIONS.valid / UNANSWERED
+        while loop.time() < end:
+            client.hold(1e9)
+            await asyncio.sleep(0.02)
+        assert client.status()["guard"] == second and "it is killed" not in caplog.text
+        client.prepare()
+        await until(lambda: client.status()["state"] == "held")
+
+    again = "import os; again = os.path.exists(MARK); open(MARK, 'w').close()\n"
+    slow = "if again:\n    while hear() != 'prepare': pass\nsay('ready')\n"
+    with tempfile.TemporaryDirectory() as folder:
+        mark = f"MARK = {os.path.join(folder, 'mark')!r}\n"
+        play(mark + again + slow + "if again: say('state held 0 1')\nhear()", script)
+
+
 def test_no_program_to_start() -> None:
     async def run() -> None:
         await GuardClient(["/nonexistent/python"], OPTIONS).start()
@@ -134,6 +170,18 @@ def test_a_guard_that_does_not_answer_a_drop_is_killed(caplog: pytest.LogCapture
 
     play("say('ready')\nwhile True: hear()", script)
     assert "it is killed" in caplog.text and "made sure without a guard" in caplog.text
+
+
+def test_a_guard_that_is_silent_at_the_deadline_may_have_added_the_vip(caplog: pytest.LogCaptureFixture) -> None:
+    """It was frozen between the two: batond has not heard that the VIP stands, and must not rely on that."""
+
+    async def script(client: GuardClient) -> None:
+        first = client.status()["guard"]
+        client.hold(time.clock_gettime(time.CLOCK_BOOTTIME) + 0.1)
+        await until(lambda: client.status()["guard"] not in (None, first))
+        assert "does not remove it in time: it is killed" in caplog.text
+
+    play("say('ready')\nwhile True: hear()", script)
 
 
 def test_state_and_troubles_are_passed_on(caplog: pytest.LogCaptureFixture) -> None:

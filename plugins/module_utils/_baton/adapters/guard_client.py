@@ -33,6 +33,7 @@ RETRY_SECONDS = 0.05  # between attempts to start a guard, growing to
 LONGEST_RETRY = 1.0
 UNKNOWN = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EPERM)  # the kernel was not asked
 RIVAL_SECONDS = 25.0  # after its last claim; while we hold the VIP, a rival is asked every ten
+ENDED = "the VIP's guard ended while it started; the journal has its reason"
 LOG = logging.getLogger("baton.vip")
 
 
@@ -182,6 +183,8 @@ class GuardClient:
             raise Problem(503, "guard_failed", f"the VIP's guard was not ready within {START_SECONDS:g} s") from None
         finally:
             self._ready = None
+        if self._socket is None:  # it was ready, and died before we came to know of it
+            raise Problem(503, "guard_failed", ENDED)
 
     def prepare(self) -> None:
         """Let the guard ask the network for another holder: the VIP may soon be wanted. Returns at once."""
@@ -205,7 +208,7 @@ class GuardClient:
         started = time.monotonic()
         if self._unanswered_since is None:
             self._unanswered_since = started
-        elif started - self._unanswered_since > self._options.valid / UNANSWERED and self._is_mute():
+        elif self._ready is None and started - self._unanswered_since > self._options.valid / UNANSWERED and self._is_mute():
             LOG.error("the VIP's guard has not answered for %.2f s: it is killed", started - self._unanswered_since)
             self._signal_kill()
             return
@@ -359,7 +362,7 @@ class GuardClient:
         self._socket = None
         self._state = vip.RELEASED
         was_starting = self._ready is not None
-        self._settle(Problem(503, "guard_failed", "the VIP's guard ended while it started; the journal has its reason"))
+        self._settle(Problem(503, "guard_failed", ENDED))
         for future in self._drops.values():
             if not future.done():
                 future.set_result(False)
