@@ -59,7 +59,12 @@ def a_pipe(files):
     os.mkfifo(files / "db.json")
 
 
-DAMAGES = [away, half, empty, wrong, no_folder, a_file_for_a_folder, a_pipe]
+def a_folder_for_a_file(files):
+    away(files)
+    (files / "db.json").mkdir()
+
+
+DAMAGES = [away, half, empty, wrong, no_folder, a_file_for_a_folder, a_folder_for_a_file, a_pipe]
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -75,6 +80,16 @@ def test_who_was_expected_is_expected_on_and_it_is_said_which_file_is_to_be_look
     assert found.drivers == {"db": Options(pre_active=True)}
     (text,) = found.troubles
     assert str(files) in text and "db" in text and ("still expected" in text or "counts" in text)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_looking_again_and_again_keeps_nothing_open(damage, files):
+    found = opened(files)
+    damage(files)
+    before = len(os.listdir("/proc/self/fd"))
+    for _look in range(3):
+        found.look()
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_what_was_damaged_for_a_moment_is_said_no_longer_and_a_change_counts(files):

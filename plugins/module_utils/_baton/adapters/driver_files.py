@@ -113,7 +113,7 @@ def _read(path: Path) -> Tuple[str, Options]:
     name = ""
     try:
         name = read_name(path.stem)
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # were it a pipe, nobody might write to it
+        with open(path, "rb", opener=_open) as file:
             text = file.read(MOST_BYTES + 1)
         if len(text) > MOST_BYTES:
             raise ValueError(f"it is longer than {MOST_BYTES} bytes")
@@ -131,6 +131,11 @@ def _read(path: Path) -> Tuple[str, Options]:
         why = f"can't be read: {error}"
     # Half of a file may have been going to say that the VIP waits for this driver.
     raise _Unreadable(path, why, name, not isinstance(given, dict) or given.get("pre_active", False) is not False)
+
+
+def _open(path: str, flags: int) -> int:
+    """Open a file for reading; were it a pipe, nobody might write to it."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def _what_counts(name: str, known: bool, options: Options) -> str:
