@@ -31,6 +31,7 @@ MOST_FRAME = 64 << 10
 MOST_MESSAGE = 500
 HELLO_SECONDS = 10.0
 LONGEST_SOCKET = 107
+MARKING = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK  # drivers' users may put a pipe there, or a link
 
 
 class _Session:
@@ -199,7 +200,7 @@ class DriverLinks:
         path = self.running / command.driver
         try:
             if command.running:
-                os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o660))
+                os.close(os.open(path, MARKING, 0o660))
             else:
                 path.unlink(missing_ok=True)
         except OSError as error:
