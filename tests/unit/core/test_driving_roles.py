@@ -314,6 +314,27 @@ def test_it_does_not_go_on_for_ever():
     assert any("no failover: 0 in 3600 s already" in note.text for note in script.of(ev.Note))
 
 
+def test_in_a_pause_the_role_stays():
+    script = serving()
+    commit(script)
+    script.give(ev.Operator(7, "pause"))
+    script.settle(7)
+    connect(script, on_failure="fail_over", retries=0)
+    commit(script)
+    done(script, ok=False, message="exit 1")
+    assert script.node.leading.handover is None
+    assert any("no failover: paused" in note.text for note in script.of(ev.Note))
+    script.give(ev.Operator(8, "resume"))
+    script.settle(8)
+    done(script)
+    script.now += 31
+    script.ack("n2")
+    script.give(ev.Tick())
+    assert starts(script), "it is tried again"
+    done(script, ok=False, message="exit 1")
+    assert script.node.leading.handover.to == "n2"
+
+
 def test_nobody_to_hand_over_to():
     script = Script()
     connect(script, on_failure="fail_over", retries=0)

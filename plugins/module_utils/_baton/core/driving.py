@@ -174,6 +174,9 @@ class Driving:
 
     def _fail_over(self, leading: "Leading", driver: Driver, why: str, now: float) -> None:
         """Hand the role over because of a driver, unless that was done too often already."""
+        if self.node.record.paused:
+            self.drivers.declined(driver, "paused; it is tried again here, until `batonctl ha resume`", now)
+            return
         options, wall = driver.options, self.node.wall(now)
         standing = self.node.state.heads.speculative("system", "failovers")
         past = {} if standing is None else dict(standing.value)
