@@ -74,6 +74,16 @@ class TestHandingOver:
         store_answers(pair)
         assert pair.node.leading.handover.to == "n2"
 
+    def test_while_the_store_refuses_it_is_not_said_that_the_role_moves(self, pair):
+        pair.give(ev.DcsHealth(False, "etcd is out of space"))
+        dies(pair)
+        store_answers(pair)
+        assert pair.node.leading.handover is None
+        assert "n2 could, but the role can't move while the store" in status(pair)["error"]
+        pair.give(ev.DcsHealth(True, ""))
+        store_answers(pair)
+        assert pair.node.leading.handover.to == "n2"
+
     def test_what_an_earlier_read_showed_does_not_count(self, pair):
         store_answers(pair)
         pair.now += 0.01

@@ -177,6 +177,8 @@ class Able:
             return f"{to} could: move the role with {order}"
         if self.node.record.paused:
             return f"{to} could, but nothing moves by itself while paused: {order}, or `batonctl ha resume`"
+        if self.node.dcs.refuses:
+            return f"{to} could, but the role can't move while the store of the cluster record takes no change"
         waits = self._wanted_since is not None and now - self._wanted_since > REPEAT_AFTER
         return f"the role moves to {to}" + (" as soon as the store of the cluster record answers" if waits else "")
 
