@@ -222,17 +222,17 @@ class Network:
         wait_for(lambda: "LOWER_UP" in host.ip("link", "show", "dev", interface), f"{namespace} has a carrier")
         return host
 
-    def plug(self, host: Host, interface: str, cidr: str) -> Cable:
-        """Give a host a second interface, on a second switch."""
-        if not self._second:
-            bridge = ["type", "bridge", "stp_state", "0", "mcast_snooping", "0"]
-            run("ip", "-n", self._switch, "link", "add", "br1", *bridge)
+    def plug(self, host: Host, interface: str, cidr: str, bridge: str = "br1") -> Cable:
+        """Give a host a second interface, on a second switch, or on ``br0``, where all have their first."""
+        if bridge == "br1" and not self._second:
+            kind = ["type", "bridge", "stp_state", "0", "mcast_snooping", "0"]
+            run("ip", "-n", self._switch, "link", "add", "br1", *kind)
             run("ip", "-n", self._switch, "link", "set", "br1", "up")
             self._second = True
         port = f"s{self._hosts.index(host)}"
         pair = ["type", "veth", "peer", "name", interface, "netns", host.namespace]
         run("ip", "-n", self._switch, "link", "add", port, *pair)
-        run("ip", "-n", self._switch, "link", "set", port, "master", "br1", "up")
+        run("ip", "-n", self._switch, "link", "set", port, "master", bridge, "up")
         host.ip("link", "set", interface, "up")
         host.ip("address", "add", cidr, "dev", interface)
         wait_for(lambda: "LOWER_UP" in host.ip("link", "show", "dev", interface), f"{interface} has a carrier")

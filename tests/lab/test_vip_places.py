@@ -247,6 +247,25 @@ def test_a_rival_that_never_spoke_is_found_while_we_hold_it(network, vip, cidr):
     assert daemon.order("status")["conflicts"] >= 1 and daemon.present()
 
 
+def test_another_interface_of_the_same_host_is_no_rival(network):
+    """Two on one network: the kernel answers on both for every address of the host."""
+    host, _client = pair(network)
+    network.plug(host, "eth1", "192.0.2.7/24", "br0")
+    daemon = Daemon(host).take()
+    wait_until(boottime() + Settings.watch_at[-1] + MARGIN)
+    status = daemon.order("status")
+    assert (status["rival"], status["conflicts"]) == (None, 0)
+    host.ip("link", "set", "eth1", "down")
+    host.ip("link", "set", "eth1", "address", "02:00:00:00:00:77")
+    host.ip("link", "set", "eth1", "up")
+    host.ip("link", "set", "eth0", "down")
+    host.ip("link", "set", "eth0", "up")
+    daemon.wait_state("held")
+    wait_until(boottime() + Settings.watch_at[-1] + MARGIN)
+    status = daemon.order("status")
+    assert (status["rival"], status["conflicts"]) == (None, 0)
+
+
 def test_a_flood_of_claims_neither_takes_the_vip_nor_delays_its_end(network):
     host, client = pair(network)
     daemon = Daemon(host).take()

@@ -25,11 +25,11 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Deque, Dict, List, Optional, Sequence
+from typing import Callable, Deque, Dict, List, Optional, Sequence, Tuple
 
 from ..core import vip
 from ..core.vip_address import parse_vips
-from .netlink import Link, LinkEvent, Monitor, Netlink
+from .netlink import Address, Link, LinkEvent, Monitor, Netlink
 from .vip_places import Place, problems
 from .watchdog import Watchdog
 
@@ -121,7 +121,8 @@ class Guard:
         self._places = [Place(address, self._netlink) for address in parse_vips(options.address, options.interface)]
         self._wires: Dict[int, Place] = {}  # descriptor of a wire that we listen to → whose it is
         self._mute_until: Optional[float] = None
-        links, addresses = self._netlink.links(), self._netlink.addresses()
+        self._macs: Dict[int, bytes] = {}  # of this host, by interface
+        links, addresses = self._all()
         for place in self._places:
             place.use(place.find(links, addresses))
         self._netlink.check_permission()
@@ -192,11 +193,11 @@ class Guard:
             return
         seen: Dict[vip.Seen, None] = {}  # what was seen a hundred times is worth one look
         for event in events:
+            if isinstance(event, LinkEvent):
+                self._on_link(event)
+                continue
             for place in self._places:
-                if isinstance(event, LinkEvent):
-                    if place.concerns(event):
-                        self._on_link(place, event)
-                elif event.address.ip == place.ip:
+                if event.address.ip == place.ip:
                     seen[vip.Seen(event.present, place.is_own(event.address))] = None
         for one in seen:
             self._feed(one)
@@ -217,12 +218,26 @@ class Guard:
         self._look_at_health()
         self._feed(vip.Uncertain())
 
+    def _all(self) -> Tuple[List[Link], List[Address]]:
+        """Return the interfaces and addresses of this host."""
+        links = self._netlink.links()
+        self._macs = {link.index: link.mac for link in links}
+        return links, self._netlink.addresses()
+
     def _find(self, places: Sequence[Place]) -> None:
-        links, addresses = self._netlink.links(), self._netlink.addresses()
+        links, addresses = self._all()
         for place in places:
             self._use(place, place.find(links, addresses))
 
-    def _on_link(self, place: Place, event: LinkEvent) -> None:
+    def _on_link(self, event: LinkEvent) -> None:
+        self._macs.pop(event.link.index, None)
+        if event.present:
+            self._macs[event.link.index] = event.link.mac
+        for place in self._places:
+            if place.concerns(event):
+                self._on_own_link(place, event)
+
+    def _on_own_link(self, place: Place, event: LinkEvent) -> None:
         old = place.link
         if event.present and old is not None and old.name != event.link.name:
             _log(f"interface {old.name} is called {event.link.name} now: the VIP stays on it until batond starts anew")
@@ -243,7 +258,8 @@ class Guard:
         if place.wire is None:
             return
         for mac in place.wire.claims():
-            self._feed(vip.Claim(mac.hex(":")))
+            if mac not in self._macs.values():  # of two interfaces on one network each answers for the other
+                self._feed(vip.Claim(mac.hex(":")))
         if place.wire.more:  # a flood: what we need to know of it we know
             for descriptor in list(self._wires):
                 self._deafen(descriptor)
