@@ -291,14 +291,15 @@ def test_drop_works_without_the_guards_help(network: Network, number: int) -> No
     assert not daemon.present()
 
 
-def test_signals_that_end_a_service_do_not_end_the_guard_before_its_daemon(network: Network) -> None:
+def test_signals_that_a_whole_service_gets_do_not_end_the_guard_before_its_daemon(network: Network) -> None:
     host, _client = pair(network)
     daemon = Daemon(host, lease=300).take()
     guard = daemon.guard
-    daemon.send(signal.SIGINT, guard)
-    assert daemon.order("status")["held"] and daemon.guard == guard
-    daemon.send(signal.SIGTERM, guard)
-    assert daemon.order("status")["held"] and daemon.guard == guard
+    for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT, signal.SIGTERM):
+        daemon.send(number, guard)
+        host.ip("address", "delete", daemon.cidr, "dev", "eth0")
+        wait_for(daemon.present, "the guard adds it again")
+    assert daemon.guard == guard
     daemon.send(signal.SIGKILL)
     wait_for(lambda: not daemon.present(), "removed")
 

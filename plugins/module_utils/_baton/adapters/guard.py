@@ -401,9 +401,10 @@ class Guard:
                 self._on_daemon_end()
 
     def _watch_signals(self) -> None:
-        """SIGTERM and SIGINT are meant for the daemon, whose end we notice anyway."""
+        """All of them are meant for the daemon, whose end we notice anyway."""
         self._signals, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+            signal.signal(number, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, lambda number, frame: None)
         signal.set_wakeup_fd(writer)
         self._watch(self._signals, self._on_signal)
