@@ -27,6 +27,7 @@ from baton.core import (  # noqa: E402
     able,
     client_leases,
     coordination,
+    dcs_health,
     documents,
     doubt,
     drivers,
@@ -804,7 +805,7 @@ def the_role_is_handed_to_who_can_not_hold_the_vip_either():
 
 @seen_in("an_interface_dies_while_the_store_is_out")
 def a_dead_interface_gives_the_role_away_while_the_store_is_out():
-    return replaced(able.Able, "_store_answers", lambda self, leading, now: True)
+    return replaced(dcs_health.Asked, "answered", lambda self, record_seen, now: True)
 
 
 @seen_in("what_was_said_of_an_interface_is_lost")

@@ -262,6 +262,7 @@ def test_nobody_takes_over_for_a_driver_that_is_being_installed_but_for_one_that
         for _tick in range(100):
             script.now += 0.25
             script.give(ev.Tick())
+            store_answers(script)
             commit(script)
 
     wait()
@@ -290,12 +291,45 @@ def test_after_a_lease_that_ended_they_come_first_again():
     assert [c.active for c in script.of(ev.DriverOrder)] == [False]
 
 
+def store_answers(script):
+    """The record is read, as it stands."""
+    return script.give(ev.RecordRead(script.node.state.version, script.node.record))
+
+
 def failing(**more):
     script = serving()
     connect(script, on_failure="fail_over", retries=0, **more)
     commit(script)
     done(script, ok=False, message="exit 1")
+    assert script.of(ev.ReadRecord)
+    store_answers(script)
     return script
+
+
+def test_while_the_store_is_silent_nothing_is_given_up_for_a_driver():
+    """I6: the hand-over would come to no end, and all other services with it."""
+    script = serving()
+    connect(script, on_failure="fail_over", retries=0)
+    commit(script)
+    done(script, ok=False, message="exit 1")
+    done(script)
+    asked = 0
+    while not starts(script):
+        script.now += 0.125
+        script.ack("n2")
+        script.give(ev.Tick())
+        asked += len(script.of(ev.ReadRecord))
+        assert script.node.serving(script.now) and script.node.leading.handover is None
+    assert asked >= 2, "it is asked again, and the driver is tried again meanwhile"
+    done(script)
+    store_answers(script)
+    assert script.node.leading.handover is None, "it works here again"
+    for _check in range(Options().unhealthy_after):
+        script.give(ev.DriverHealth(1, False, "HTTP 502"))
+    script.now += 0.01
+    assert script.of(ev.ReadRecord) and script.node.leading.handover is None
+    store_answers(script)
+    assert script.node.leading.handover.to == "n2"
 
 
 def test_a_driver_that_fails_hands_the_role_over_and_that_is_counted():
@@ -322,6 +356,7 @@ def test_in_a_pause_the_role_stays():
     connect(script, on_failure="fail_over", retries=0)
     commit(script)
     done(script, ok=False, message="exit 1")
+    store_answers(script)
     assert script.node.leading.handover is None
     assert any("no failover: paused" in note.text for note in script.of(ev.Note))
     script.give(ev.Operator(8, "resume"))
@@ -332,6 +367,7 @@ def test_in_a_pause_the_role_stays():
     script.give(ev.Tick())
     assert starts(script), "it is tried again"
     done(script, ok=False, message="exit 1")
+    store_answers(script)
     assert script.node.leading.handover.to == "n2"
 
 
@@ -344,6 +380,7 @@ def test_nobody_to_hand_over_to():
     script.stored()
     commit(script)
     done(script, ok=False)
+    store_answers(script)
     assert script.node.leading.handover is None
     assert any("no failover: no passive is in sync" in note.text for note in script.of(ev.Note))
     assert script.node.serving(script.now)

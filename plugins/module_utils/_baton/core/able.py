@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, AbstractSet, Dict, List, Optional
 
+from .dcs_health import Asked
 from .election import NEVER, best
-from .events import Event, Operator, ReadRecord, VipHealth
+from .events import Event, Operator, VipHealth
 from .messages import MOST_REASON, Hello
 from .problem import Problem
 from .swaps import REPEAT_AFTER
@@ -31,8 +32,7 @@ class Able:
         self.node = node
         self.unable = ""
         self._said_at = NEVER
-        self._wanted_since: Optional[float] = None  # there is a successor, and the store is asked whether it answers
-        self._asked_at = NEVER
+        self._store = Asked(node.out)  # there is a successor, and the store is asked whether it answers
         self._reign: Optional["Leading"] = None
         self._not_before: Dict[str, float] = {}  # node → until when nothing is handed to it: that came to nothing in this reign
 
@@ -91,9 +91,9 @@ class Able:
             self._not_before[leading.handover.to] = now + PAUSE
         to = self._successor(leading, now) if leading is not None and self._may_begin(leading) else ""
         if leading is None or not to:
-            self._wanted_since = None
-        elif self._store_answers(leading, now):
-            self._wanted_since = None
+            self._store.forget()
+        elif self._store.answered(leading.record_seen, now):
+            self._store.forget()
             self.node.orders.take(Operator(0, "switch", to, self.unable), now)
 
     def _may_begin(self, leading: "Leading") -> bool:
@@ -115,17 +115,6 @@ class Able:
         there = {f.node: f.matched for f in followers.by_node.values() if f.node in links and followers.fresh(f, now)}
         able = {name: hello for name, hello in self.node.peers.items() if name in there and not hello.unable and name not in but}
         return best(leading.record, there, able)
-
-    def _store_answers(self, leading: "Leading", now: float) -> bool:
-        """Whether the record was read since the hand-over was wanted; ask for it."""
-        if self._wanted_since is None:
-            self._wanted_since, self._asked_at = now, NEVER
-        if leading.record_seen >= self._wanted_since and self._asked_at > NEVER:
-            return True
-        if now - self._asked_at > REPEAT_AFTER:
-            self._asked_at = now
-            self.node.out.append(ReadRecord())
-        return False
 
     # --- what people are told ---------------------------------------------------------------------------------------------
 
@@ -179,7 +168,7 @@ class Able:
             return f"{to} could, but nothing moves by itself while paused: {order}, or `batonctl ha resume`"
         if self.node.dcs.refuses:
             return f"{to} could, but the role can't move while the store of the cluster record takes no change"
-        waits = self._wanted_since is not None and now - self._wanted_since > REPEAT_AFTER
+        waits = self._store.since is not None and now - self._store.since > REPEAT_AFTER
         return f"the role moves to {to}" + (" as soon as the store of the cluster record answers" if waits else "")
 
 

@@ -9,11 +9,13 @@ which the old active would hear nothing of us any more, and no order, which woul
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import List, Optional
 
-from .events import DcsHealth
+from .election import NEVER
+from .events import Command, DcsHealth, ReadRecord
 from .problem import Problem
 from .state import State
+from .swaps import REPEAT_AFTER
 
 
 class Dcs:
@@ -44,3 +46,31 @@ class Dcs:
         """Raise Problem while the store refuses what an order needs."""
         if self.refuses:
             raise Problem(409, "store_refuses", f"{self.trouble}; nothing was changed")
+
+
+class Asked:
+    """Whether the store has shown our record since something was wanted that needs it.
+
+    A node asks before it gives the role away by itself: begun while the store is out, a hand-over
+    would end the service for as long (I6). ``since``: since when that is wanted, None when it is not.
+    """
+
+    def __init__(self, out: List[Command]) -> None:
+        self.since: Optional[float] = None
+        self._out = out
+        self._at = NEVER
+
+    def forget(self) -> None:
+        """Nothing is wanted any more."""
+        self.since = None
+
+    def answered(self, record_seen: float, now: float) -> bool:
+        """Return whether it has; ask again if not. ``record_seen``: when our record was read last."""
+        if self.since is None:
+            self.since, self._at = now, NEVER
+        if record_seen >= self.since and self._at > NEVER:
+            return True
+        if now - self._at > REPEAT_AFTER:
+            self._at = now
+            self._out.append(ReadRecord())
+        return False

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Tuple
 
+from .dcs_health import Asked
 from .documents import Change, Document
 from .driver_trouble import troubles
-from .drivers import Driver, Drivers
+from .drivers import ACTIVE, Driver, Drivers
 from .events import (
     DriverDone,
     DriverGone,
@@ -47,6 +48,7 @@ class Driving:
         self._base: Optional[float] = None  # when the one before us was last heard, None: it has said that its drivers have stopped
         self._followed: Optional[Epoch] = None  # the reign whose drivers we wait for
         self._stated = -1  # the entry that says that drivers may run in this reign
+        self._store = Asked(node.out)  # a driver wants another node to be active
         self._seen: Tuple[Any, ...] = ()
         self._handlers: Dict[type, Callable[[Any, float], None]] = {
             DriverHello: self._hello, DriverGone: self._gone, DriverDone: self._done, DriverStopped: self._stopped,
@@ -137,7 +139,9 @@ class Driving:
         if leading is None:
             return ()
         released = leading.handover is not None and leading.handover.released
-        return (leading, leading.started, leading.state.commit >= self._stated, released, leading.waits_for, self.drivers.clear_at)
+        wish = self.drivers.fail_over
+        seen = None if wish is None else (wish, leading.record_seen)
+        return (leading, leading.started, leading.state.commit >= self._stated, released, leading.waits_for, self.drivers.clear_at, seen)
 
     def _rule(self, leading: "Leading", now: float) -> None:
         """Let the reign follow its drivers."""
@@ -153,7 +157,16 @@ class Driving:
             leading.advance(now)
             self.node.out.append(RoleChanged("active", self.node.config.node, self.node.config.url))
         leading.released(now, drivers.at_rest(now))
-        if drivers.fail_over is not None:
+        self._consider_failover(leading, now)
+
+    def _consider_failover(self, leading: "Leading", now: float) -> None:
+        """Let another node take over for a driver that still does not run when the store has answered."""
+        drivers = self.drivers
+        if drivers.fail_over is not None and drivers.fail_over[0].phase == ACTIVE:
+            drivers.fail_over = None
+        if drivers.fail_over is None:
+            self._store.forget()
+        elif self._store.answered(leading.record_seen, now):
             (driver, why), drivers.fail_over = drivers.fail_over, None
             self._fail_over(leading, driver, why, now)
 
