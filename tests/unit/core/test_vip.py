@@ -314,6 +314,29 @@ def test_an_address_that_can_not_be_added_makes_unable_also_after_the_role_went_
     assert world.run(106).told("unable") == ["no such device", ""]
 
 
+def test_one_that_fails_each_time_it_is_tried_is_tried_ever_more_seldom() -> None:
+    """Two nodes that both fail would else hand the role to and fro for ever."""
+    world = World()
+    world.error = "no such device"
+    pauses = []
+    for _time in range(4):
+        world.send(Hold(world.now + 10)).run(world.now + 1).send(Drop(1)).forget()
+        world.error = ""  # or the removal would fail, too
+        began = world.run(world.now + 1).now
+        while not world.told("unable"):
+            world.run(world.now + 1)
+        pauses.append(round(world.now - began))
+        world.error = "no such device"
+    assert [round(pause / SETTINGS.forget) for pause in pauses] == [1, 2, 4, 8]
+    world.error = ""
+    world.send(Hold(world.now + 10)).run(world.now + 1).send(Drop(2)).forget()
+    world.error = "no such device"
+    world.send(Hold(world.now + 10)).run(world.now + 1)
+    world.error = ""
+    world.send(Drop(3)).forget()
+    assert world.run(world.now + SETTINGS.forget).told("unable") == [""], "it has worked in between"
+
+
 def test_an_address_that_could_be_added_in_the_end_makes_able() -> None:
     world = World()
     world.error = "no such device"

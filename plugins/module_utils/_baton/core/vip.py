@@ -17,6 +17,8 @@ from typing import Callable, Dict, List, Optional, Tuple, Union
 SLACK = 2.0
 """How late the kernel may drop an address whose valid lifetime has passed (measured: up to 1.64 s)."""
 
+MOST_FORGET = 86400.0  # seconds
+
 RELEASED = "released"  # not ours; an address that appears is removed
 PROBING = "probing"  # asking the network whether somebody has it
 CONTESTED = "contested"  # somebody has: wait for silence or for the end of our patience
@@ -251,6 +253,7 @@ class Vip:
         self._failing_since: Optional[float] = None
         self._failed = ""  # why adding fails, again and again
         self._forget_at: Optional[float] = None
+        self._forget_after = settings.forget
         self._able_at: Optional[float] = None
         self._told_unable: Optional[str] = None
         self._handlers: Dict[type, Callable[..., None]] = {
@@ -349,7 +352,7 @@ class Vip:
             return
         self._problem = event.problem
         if came:
-            self._failed, self._forget_at = "", None
+            self._may_work_again()
         # A cable that is pulled and put back, again and again, must not pull the role along.
         self._able_at = self._now + self.settings.steady if came and self._told_unable else None
 
@@ -369,9 +372,9 @@ class Vip:
                 self._defend_at = max(self._now, soonest)
 
     def _on_added(self, event: Added) -> None:
-        self._failed = ""
+        self._may_work_again()
         self._tell_error("")
-        self._failing_since = self._forget_at = None
+        self._failing_since = None
         if self.state == ADDING:
             self.state, self._whole = HELD, True
             self._burst()
@@ -433,7 +436,10 @@ class Vip:
         if self._due(self._able_at):
             self._able_at = None
         if self._due(self._forget_at):
-            self._failed, self._forget_at = "", None
+            after = self._forget_after
+            self._may_work_again()
+            # Two on which it always fails must not hand the role to and fro.
+            self._forget_after = min(2 * after, MOST_FORGET)
 
     def _due(self, at: Optional[float]) -> bool:
         return at is not None and self._now >= at
@@ -483,7 +489,10 @@ class Vip:
         if self._failing_since is None:
             self._failing_since = self._now
         if self._now - self._failing_since >= self.settings.give_up:
-            self._failed, self._forget_at = error, self._now + self.settings.forget
+            self._failed, self._forget_at = error, self._now + self._forget_after
+
+    def _may_work_again(self) -> None:
+        self._failed, self._forget_at, self._forget_after = "", None, self.settings.forget
 
     def _watch(self) -> None:
         """Ask who else has the VIP while we hold it: whoever is asked must answer, although he never spoke."""
