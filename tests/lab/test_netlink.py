@@ -129,6 +129,36 @@ def test_many_addresses_are_all_read(network: Network) -> None:
         assert [address.cidr for address in netlink.addresses(1) if len(address.ip) == 4] == ["127.0.0.1/8"]
 
 
+def test_a_list_that_changes_while_it_is_read_has_no_gap(network: Network) -> None:
+    """The kernel goes on by number: where one is gone that was listed, one that was not yet is left out."""
+    host = network.host("one")
+    lines = "".join(f"address add 10.0.{i // 250}.{i % 250}/32 dev eth0\n" for i in range(1000))
+    host.popen("ip", "-batch", "-").communicate(lines)
+    with host.entered(), Netlink() as netlink:
+
+        class Changing:
+            """The socket, on a host where the first address goes while the list is read."""
+
+            parts = 0
+
+            def __init__(self, real: Any) -> None:
+                self.send, self._real = real.send, real
+
+            def recv(self, size: int) -> Any:
+                self.parts += 1
+                if self.parts == 2:
+                    host.ip("address", "delete", "10.0.0.0/32", "dev", "eth0")
+                return self._real.recv(size)
+
+            def close(self) -> None:
+                self._real.close()
+
+        changing: Any = Changing(netlink._socket)
+        netlink._socket = changing
+        found = [address.cidr for address in netlink.addresses() if len(address.ip) == 4 and address.index != 1]
+        assert changing.parts > 2 and sorted(found) == sorted(c for c in host.addresses() if "." in c)
+
+
 def read_until(monitor: Monitor, wanted: Callable[[Any], bool], what: str) -> Any:
     seen: List[Any] = []
 

@@ -22,7 +22,7 @@ GROUPS = 0x1 | 0x10 | 0x100  # RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFAD
 SOL_NETLINK, NETLINK_GET_STRICT_CHK = 270, 12
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 16, 17, 18, 20, 21, 22
-NLM_F_REQUEST, NLM_F_ACK, NLM_F_REPLACE, NLM_F_DUMP, NLM_F_CREATE = 0x1, 0x4, 0x100, 0x300, 0x400
+NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP_INTR, NLM_F_REPLACE, NLM_F_DUMP, NLM_F_CREATE = 0x1, 0x4, 0x10, 0x100, 0x300, 0x400
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU = 1, 3, 4
 IFA_ADDRESS, IFA_LOCAL, IFA_LABEL, IFA_CACHEINFO, IFA_FLAGS = 1, 2, 3, 6, 8
 IFA_F_NODAD, IFA_F_NOPREFIXROUTE = 0x02, 0x200
@@ -32,6 +32,7 @@ FOREVER = 0xFFFFFFFF
 BUFFER = 1 << 17
 BUDGET = 64  # datagrams of events that are read at once
 NOT_THERE = (errno.EADDRNOTAVAIL, errno.ENODEV, errno.ENXIO, errno.EOPNOTSUPP)  # the last two: no IPv6 there, or nowhere
+TRIES = 4  # of reading a list that changes meanwhile
 ROUNDS = 3  # of removing an address that another program adds again
 
 _HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
@@ -201,20 +202,30 @@ class Netlink:
 
     def _ask(self, kind: int, flags: int, body: bytes) -> List[Tuple[int, bytes]]:
         """Send a request and return the (type, body) of its answers."""
+        for _try in range(TRIES - 1):
+            answers, whole = self._ask_once(kind, flags, body)
+            if whole:
+                return answers
+        return self._ask_once(kind, flags, body)[0]
+
+    def _ask_once(self, kind: int, flags: int, body: bytes) -> Tuple[List[Tuple[int, bytes]], bool]:
+        """Return the answers, and whether they are whole: a list that changed while it was read may lack any of its items."""
         self._sequence += 1
         self._socket.send(_HEADER.pack(_HEADER.size + len(body), kind, NLM_F_REQUEST | flags, self._sequence, 0) + body)
         answers: List[Tuple[int, bytes]] = []
+        interrupted = 0
         while True:
-            for answer, sequence, payload in _messages(self._socket.recv(BUFFER)):
+            for answer, its_flags, sequence, payload in _messages(self._socket.recv(BUFFER)):
                 if sequence != self._sequence:
                     continue
+                interrupted |= its_flags & NLM_F_DUMP_INTR
                 if answer == NLMSG_DONE:
-                    return answers
+                    return answers, not interrupted
                 if answer == NLMSG_ERROR:
                     number = -int(struct.unpack_from("=i", payload)[0])
                     if number:
                         raise OSError(number, os.strerror(number))
-                    return answers
+                    return answers, True
                 answers.append((answer, payload))
 
 
@@ -247,7 +258,7 @@ class Monitor:
                 if error.errno == errno.ENOBUFS:
                     return None
                 raise
-            for kind, _sequence, body in _messages(data):
+            for kind, _flags, _sequence, body in _messages(data):
                 if kind in (RTM_NEWADDR, RTM_DELADDR):
                     address = _parse_address(body)
                     if address is not None:
@@ -276,14 +287,14 @@ def _attributes(body: bytes, offset: int) -> Dict[int, bytes]:
     return found
 
 
-def _messages(data: bytes) -> Iterator[Tuple[int, int, bytes]]:
-    """Yield (type, sequence, body) of each message in a datagram."""
+def _messages(data: bytes) -> Iterator[Tuple[int, int, int, bytes]]:
+    """Yield (type, flags, sequence, body) of each message in a datagram."""
     offset = 0
     while offset + _HEADER.size <= len(data):
-        length, kind, _flags, sequence, _port = _HEADER.unpack_from(data, offset)
+        length, kind, flags, sequence, _port = _HEADER.unpack_from(data, offset)
         if length < _HEADER.size:
             return
-        yield kind, sequence, data[offset + _HEADER.size : offset + length]
+        yield kind, flags, sequence, data[offset + _HEADER.size : offset + length]
         offset += (length + 3) & ~3
 
 
