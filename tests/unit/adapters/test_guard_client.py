@@ -140,6 +140,21 @@ def test_a_guard_is_started_again_until_it_starts(tmp_path: Path) -> None:
     play(count + "n = len(tries.read_text())\nif 1 < n < 5: raise SystemExit(1)\nsay('ready')\nhear()", script)
 
 
+def test_a_guard_that_comes_to_no_start_is_said_when_the_kernel_has_dropped_the_vip(tmp_path: Path) -> None:
+    tries = tmp_path / "tries"
+    tries.write_text("")
+
+    async def script(client: GuardClient) -> None:
+        client.prepare()
+        await until(lambda: bool(client.unable))
+        assert "another does not start" in client.unable and len(tries.read_text()) == 2, "it is not given up yet"
+        client.prepare()
+        await until(lambda: not client.unable)
+
+    count = f"from pathlib import Path; tries = Path({str(tries)!r}); tries.write_text(tries.read_text() + 'x')\n"
+    play(count + "if len(tries.read_text()) == 2: hear()\nsay('ready')\nhear()", script)
+
+
 def test_no_descriptor_is_no_reason_to_give_up() -> None:
     async def script(client: GuardClient) -> None:
         taken: List[int] = []

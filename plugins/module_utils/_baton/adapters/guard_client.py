@@ -34,6 +34,7 @@ LONGEST_RETRY = 1.0
 UNKNOWN = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EPERM)  # the kernel was not asked
 RIVAL_SECONDS = 25.0  # after its last claim; while we hold the VIP, a rival is asked every ten
 ENDED = "the VIP's guard ended while it started; the journal has its reason"
+LATE = "the VIP's guard has died, and another does not start"
 LOG = logging.getLogger("baton.vip")
 
 
@@ -372,6 +373,18 @@ class GuardClient:
 
     async def _revive(self) -> None:
         """Start another guard. What keeps one from starting may be over soon: descriptors, memory, a kill that was meant for many."""
+        # By then the kernel has dropped the VIP, and another node could hold it.
+        late = asyncio.get_running_loop().call_later(self._options.valid, self._tell_late)
+        try:
+            await self._start_again()
+        finally:
+            late.cancel()
+
+    def _tell_late(self) -> None:
+        if not self._stopped:
+            self._tell_unable(self._guardless or LATE, self._unable)
+
+    async def _start_again(self) -> None:
         pause, failed = RETRY_SECONDS, False
         while not self._stopped and self._socket is None:
             try:
