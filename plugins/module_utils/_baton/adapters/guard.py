@@ -354,15 +354,17 @@ class Guard:
 
     def _look(self) -> vip.Found:
         standing = self._netlink.addresses()
-        names = {link.index: link.name for link in self._netlink.links()}
-        own, twins = 0, []
+        own = 0
+        twins: List[Address] = []
         for place in self._places:
-            for address in standing:
-                if address.ip == place.ip and place.is_own(address):
-                    own += 1
-                elif address.ip == place.ip:
-                    twins.append(f"{address.cidr} on {names.get(address.index, '?')}")
-        return vip.Found(own, len(self._places), ", ".join(twins))
+            found = [address for address in standing if address.ip == place.ip]
+            own += sum(place.is_own(address) for address in found)
+            twins += [address for address in found if not place.is_own(address)]
+        return vip.Found(own, len(self._places), self._in_words(twins) if twins else "")
+
+    def _in_words(self, twins: Sequence[Address]) -> str:
+        names = {link.index: link.name for link in self._netlink.links()}  # a long list, on some hosts
+        return ", ".join(f"{address.cidr} on {names.get(address.index, '?')}" for address in twins)
 
     def _send(self, line: str) -> None:
         _send(self._control, line)
