@@ -156,6 +156,7 @@ class DriverLinks:
                 if frame is None:
                     break
                 self._tell(_event(session.number, frame))
+                await asyncio.sleep(0)  # thousands may be here already, and reading them is no pause
         except Problem as problem:
             LOG.error("driver %s: %s; its connection is closed", name, problem.detail)
             session.refuse(problem.detail)
