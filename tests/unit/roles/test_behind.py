@@ -60,3 +60,22 @@ def test_what_was_written_after_it_was_told_is_told_again(look, name):
 def test_what_this_run_has_changed_counts_wherever_dates_are_unknown(look):
     assert look({"batond.pyz": STARTED + 1}, systemd="") == (False, False)
     assert look(systemd="", settings=True, certificates=True) == (True, True)
+
+
+def test_a_member_of_etcd_that_is_older_than_its_settings_is_restarted(tmp_path):
+    (tmp_path / "systemctl").write_text(f"#!/bin/sh\necho ActiveEnterTimestamp=@{STARTED}\n")
+    (tmp_path / "systemctl").chmod(0o755)
+    (tmp_path / "etcd").write_text("")
+    shown = {"name": "Shown", "ansible.builtin.debug": {"msg": "restart {{ baton_etcd_restart }}."}}
+    values = {f"baton_etcd_{name}": {"changed": False} for name in ("secrets", "settings", "unit")}
+
+    def look(date):
+        os.utime(tmp_path / "etcd", (date, date))
+        return play(
+            tmp_path, {"h": {"baton_address": "192.0.2.1"}}, [facts(), role("etcd", "behind"), shown], {"baton_etcd": ["h"]},
+            environ={"PATH": f"{tmp_path}:{os.environ['PATH']}"}, **values, baton_etcd_joined={"stat": {"exists": True}},
+            baton_etcd_made_from=[str(tmp_path / "etcd")],
+        )  # fmt: skip
+
+    assert "restart False." in look(STARTED)
+    assert "restart True." in look(STARTED + 1)
