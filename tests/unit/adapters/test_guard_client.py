@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import resource
 import sys
@@ -15,6 +16,7 @@ from typing import Awaitable, Callable, List
 
 import pytest
 
+from baton.adapters import guard_client
 from baton.adapters.guard import Options
 from baton.adapters.guard_client import UNANSWERED, GuardClient
 from baton.core.problem import Problem
@@ -185,6 +187,28 @@ def test_a_guard_that_does_not_answer_a_drop_is_killed(caplog: pytest.LogCapture
 
     play("say('ready')\nwhile True: hear()", script)
     assert "it is killed" in caplog.text and "made sure without a guard" in caplog.text
+
+
+def test_a_drop_that_comes_to_no_end_does_not_go_on_when_it_is_called_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would take away what the next guard has added, again and again."""
+    tried: List[float] = []
+
+    def another_program_adds_it_again(*_given: object) -> List[str]:
+        tried.append(time.monotonic())
+        raise OSError(errno.EBUSY, "another program adds it again and again")
+
+    async def script(client: GuardClient) -> None:
+        monkeypatch.setattr(guard_client, "remove_now", another_program_adds_it_again)
+        dropping = asyncio.ensure_future(client.drop())
+        try:
+            await until(lambda: len(tried) > 3)
+            assert not dropping.done()
+            client.hold(1e9)
+            await dropping
+        finally:
+            monkeypatch.undo()
+
+    play("say('ready')\nwhile True: hear()", script)
 
 
 def test_a_guard_that_is_silent_at_the_deadline_may_have_added_the_vip(caplog: pytest.LogCaptureFixture) -> None:

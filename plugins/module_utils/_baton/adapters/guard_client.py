@@ -416,6 +416,8 @@ class GuardClient:
         end = time.monotonic() + self._options.valid + vip.SLACK
         said = ""
         while True:
+            if self._deadline is not None:
+                return  # the order was called off: it is to be held again
             try:
                 remove_now(self._options.address, self._options.interface, self._checked)
                 break
