@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A pair with a VIP whose etcd is full: both say so, nothing that works is given up, and room is all that a failover then needs."""
+"""A pair with a VIP whose etcd is full, or out of the reach of one: that is said, and nothing that works is given up."""
 
 import signal
 
@@ -54,3 +54,18 @@ def test_a_dead_active_is_followed_as_soon_as_there_is_room(pair):
     etcd.make_room()
     wait_for(lambda: n2.ok("/active") and n2.holds(), logs(n1, n2), SOON)
     assert n2.status()["error"] is None and "the store of the cluster record takes changes again" in n2.log.read_text()
+
+
+def test_a_passive_that_alone_is_cut_off_from_the_store_is_said_on_the_active(network, tmp_path):
+    with far_etcd(network, tmp_path) as (_etcd, options), cluster_of(network, tmp_path, 2, options) as (n1, n2):
+
+        def electable():
+            return {node["id"]: node["electable"] for node in n1.status()["nodes"]}["n2"]
+
+        assert electable()
+        n2.host.ip("route", "add", "blackhole", "192.0.2.50/32")
+        said = "n2 could not take over: the store of the cluster record does not answer there"
+        wait_for(lambda: n1.status()["error"] == said, logs(n1, n2), SOON)
+        assert not electable() and not n1.ok("/health") and said in n1.log.read_text()
+        n2.host.ip("route", "delete", "blackhole", "192.0.2.50/32")
+        wait_for(lambda: n1.ok("/health") and electable(), logs(n1, n2), SOON)

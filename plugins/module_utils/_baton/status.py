@@ -81,10 +81,9 @@ def scheduled_switch(node: Node) -> Optional[Dict[str, Any]]:
 
 def _errors(node: Node, now: float) -> Sequence[str]:
     """Return what needs a person, "" where nothing does."""
-    return (
-        node.trouble, node.twins.error(now), _role_error(node, now), node.able.error(now), node.dcs.trouble, node.driving.error(now),
-        nearly_full(node.state.kept(), node.config.limits), DISK_FULL if node.state.disk_low else "",
-    )  # fmt: skip
+    vip, store = node.able.error(now), node.cut_off.error(now)
+    full = (nearly_full(node.state.kept(), node.config.limits), DISK_FULL if node.state.disk_low else "")
+    return (node.trouble, node.twins.error(now), _role_error(node, now), vip, node.dcs.trouble, store, node.driving.error(now), *full)
 
 
 def _role_error(node: Node, now: float) -> str:
@@ -110,7 +109,7 @@ def own_state(node: Node, now: float) -> str:
 def _node_status(node: Node, name: str, url: str, now: float) -> Status:
     mine, hello = name == node.config.node, node.peers.get(name)
     in_sync, state = name in node.record.nodes(), own_state(node, now) if mine else _peer_state(node, name, now)
-    unable = node.able.why_not(name)
+    unable, cut_off = node.able.why_not(name), node.cut_off.why_not(name, now)
     version = node.config.version if mine else hello.version if hello else None
     follower = _follower(node, name)
     seq = node.state.log.end.seq if mine else max(follower.matched, 0) if follower is not None else None
@@ -118,9 +117,10 @@ def _node_status(node: Node, name: str, url: str, now: float) -> Status:
         "id": name,
         "url": url,
         "in_sync": in_sync,
-        "electable": node.able.electable(name) and state != UNREACHABLE,
+        "electable": node.able.electable(name) and state != UNREACHABLE and not cut_off,
         "able": not unable,
         "unable": unable or None,
+        "cut_off": cut_off or None,
         "state": state,
         "seq": seq,
         "version": version,

@@ -129,10 +129,12 @@ def test_of_a_store_that_does_not_answer_nothing_is_known(tmp_path):
 
         async def work(_store, told):
             await is_writable(told)
+            assert told[-1].reachable
             server.stop(0)
             assert await is_writable(told, None) == ""
+            await eventually(lambda: not told[-1].reachable, "and that it does not answer")
             server.start(0)
-            assert await is_writable(told) == ""
+            assert await is_writable(told) == "" and told[-1].reachable
 
         watching(work, *server.urls)
 

@@ -28,10 +28,11 @@ TABLE = "CREATE TABLE IF NOT EXISTS record (id INTEGER PRIMARY KEY, version INTE
 
 
 class Health(NamedTuple):
-    """Whether a store would take a swap (None: not known), and what needs a person, in one line, or ""."""
+    """Whether a store would take a swap (None: not known), what needs a person, in one line, or "", and whether it answers at all."""
 
     writable: Optional[bool] = None
     trouble: str = ""
+    reachable: bool = True
 
 
 Changed = Callable[[int, Optional[Record]], None]

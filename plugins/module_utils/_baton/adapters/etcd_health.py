@@ -122,7 +122,7 @@ class Prover:
         refusal = self._alarm or self._refusal
         ending = etcd_words.ending(self._ends, time.time())
         if not self._gateway.reachable:
-            return Health(None, ending)
+            return Health(None, ending, False)
         writable = False if refusal else None if self._proven is None else True
         return Health(writable, "; ".join(text for text in (refusal, ending) if text))
 

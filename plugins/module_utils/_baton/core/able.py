@@ -42,7 +42,7 @@ class Able:
         """The VIP's interface has changed: the others are to know before anything else happens to us."""
         if not isinstance(event, VipHealth):
             return
-        unable = _line(event.unable)
+        unable = one_line(event.unable)
         if unable == self.unable:
             return
         self.unable = unable
@@ -177,6 +177,6 @@ def cannot_hold(node: str, unable: str) -> str:
     return f"{node} can't hold the VIP: {unable}"
 
 
-def _line(text: str) -> str:
+def one_line(text: str) -> str:
     """Return a text as others take it: one printable line."""
     return "".join(c if c.isprintable() else " " for c in text)[:MOST_REASON]

@@ -24,6 +24,7 @@ class Dcs:
     def __init__(self, state: State) -> None:
         self.writable: Optional[bool] = None
         self.trouble = ""
+        self.reachable = True
         self._noted = ""
         self._state = state
 
@@ -34,7 +35,7 @@ class Dcs:
 
     def take(self, event: DcsHealth) -> None:
         """Say once what is wrong; and that it is over, when that is proven."""
-        self.writable, self.trouble = event.writable, event.trouble
+        self.writable, self.trouble, self.reachable = event.writable, event.trouble, event.reachable
         if self.trouble and self.trouble != self._noted:
             self._noted = self.trouble
             self._state.note("error", self.trouble)

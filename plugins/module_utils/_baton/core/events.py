@@ -93,10 +93,11 @@ class SwapAnswer:
 
 @dataclass(frozen=True)
 class DcsHealth:
-    """Whether the store would take a swap (None: not known), and what needs a person, in one line, or ""."""
+    """Whether the store would take a swap (None: not known), what needs a person, in one line, or "", and whether it answers at all."""
 
     writable: Optional[bool]
     trouble: str = ""
+    reachable: bool = True
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from .reigns import NO_REIGNS, Reigns
 
 PROTOCOL = 1  # nodes of another one do not speak with each other at all
 SPEAKS = 2  # 2: TailWanted, Tail; the log's time in Append
-MOST_REASON = 200  # characters of why the VIP would not work on a node
+MOST_REASON = 200  # characters of why the VIP would not work on a node, or the store not let it take over
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ class Hello:
     last_forced: Epoch = NO_EPOCH  # the last epoch in its own log that began with a force
     twins: Tuple[str, ...] = ()  # what is known here of two processes under the receiver's name
     unable: str = ""  # why the VIP would not work there; "": it would, or a version says nothing of it
+    store: str = ""  # why the store of the record would not let it take over; "": it would, or a version says nothing of it
 
 
 @dataclass(frozen=True)
@@ -193,6 +194,7 @@ _READ: Dict[str, Callable[[Any], Any]] = {
     "reigns": Reigns.from_json,
     "twins": lambda raw: tuple(str(item) for item in raw),
     "unable": _reason,
+    "store": _reason,
     "record": _record,
     "entries": lambda raw: tuple(_read_entry(item) for item in raw),
 }

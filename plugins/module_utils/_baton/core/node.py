@@ -12,6 +12,7 @@ from typing import Any, Callable, Dict, List, Optional, Set
 
 from .able import Able
 from .config import Names, NodeConfig, next_version
+from .cut_off import CutOff
 from .dcs_health import Dcs
 from .documents import Change
 from .doubt import Doubt
@@ -138,6 +139,7 @@ class Node:
         self._trouble_noted = ""
         self.doubt = Doubt(config, self.state)
         self.dcs = Dcs(self.state)
+        self.cut_off = CutOff(self)
         self._in_sync_noted = ""
         self._handlers: Dict[type, Callable[[Event, float], None]] = {
             Started: self._started, Tick: self._tick, Flush: self._flush, RecordRead: self._record_read,
@@ -243,6 +245,7 @@ class Node:
     def _dcs_health(self, event: Event, now: float) -> None:
         if isinstance(event, DcsHealth):
             self.dcs.take(event)
+            self.cut_off.tend(now)
 
     def _settle(self, settled: Settled, now: float) -> None:
         if self.leading is not None and self.leading.swap is not None:
@@ -563,7 +566,7 @@ class Node:
             self.role, state.promised, state.applied, state.log.end, state.record, state.version, answer,
             priority=config.priority, no_failover=config.no_failover, speaks=SPEAKS, process=config.process, host=config.host,
             twins=self.twins.of(to, now), last_forced=state.last_forced(),
-            noted=state.noted, unable=self.able.unable,
+            noted=state.noted, unable=self.able.unable, store=self.cut_off.ours,
         )  # fmt: skip
 
     def hello_all(self, answer: bool, now: float) -> None:
@@ -692,6 +695,7 @@ class Node:
             return
         self.refused.pop(node, None)
         self.able.heard(self.peers.get(node), hello)
+        self.cut_off.heard(hello, now)
         self.peers[node] = hello
         if hello.answer:
             self.out.append(Send(node, self._hello(False, node, now)))
@@ -928,6 +932,7 @@ class Node:
             for node in sorted(quiet):
                 self.out.append(Send(node, self._hello(True, node, now)))
         self.orders.tick(now)
+        self.cut_off.tend(now)
 
     def _waits_for_record(self) -> bool:
         waits = self._fetched is not None or self._recovery is not None or self.state.noted >= 0 or self.role == "starting"

@@ -1,0 +1,86 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A node that the store of the cluster record does not let take over, as scripts: those who are asked know it before a failover."""
+
+import pytest
+from test_able import meet_again, nodes, status
+from test_election import passive
+from test_node import serving
+
+from baton.core import events as ev
+from baton.core import messages
+from baton.core.able import SAY_AGAIN
+from baton.core.cut_off import FORGET, PATIENCE, SILENT
+
+OUT = ev.DcsHealth(None, "", reachable=False)
+DENIED = "the user baton may not write the cluster record in etcd"
+
+
+def said(script):
+    return [send.message.store for send in script.of(ev.Send) if isinstance(send.message, messages.Hello)]
+
+
+def notes(script):
+    return [note.text for note in script.of(ev.Note)]
+
+
+@pytest.fixture
+def pair():
+    """n1 active, n2 in sync."""
+    script = serving()
+    meet_again(script, "n2")
+    script.ack("n2")
+    return script
+
+
+def lasts(script, **more):
+    """n2 says it again and again; return what was noted."""
+    found, end = [], script.now + PATIENCE + 1
+    while script.now < end:
+        meet_again(script, "n2", store=SILENT, **more)
+        script.now += 0.5
+        script.ack("n2")
+        script.give(ev.Tick())
+        found += notes(script)
+    return found
+
+
+@pytest.mark.parametrize(("health", "text"), [(OUT, SILENT), (ev.DcsHealth(False, DENIED), DENIED)])
+def test_who_is_cut_off_says_so_at_once_and_again_until_it_is_over(health, text):
+    script = passive(members=("n1", "n2"))
+    script.give(health)
+    assert said(script) == [text]
+    script.now += SAY_AGAIN + 0.1
+    script.give(ev.Tick())
+    assert text in said(script)
+    assert script.node.cut_off.why_not("n2", script.now) == text
+    script.give(ev.DcsHealth(True))
+    assert said(script) == [""] and script.node.cut_off.why_not("n2", script.now) == ""
+
+
+def test_the_active_says_it_when_it_lasts_and_that_it_is_over(pair):
+    meet_again(pair, "n2", store=SILENT)
+    assert nodes(pair, "cut_off") == {"n1": None, "n2": SILENT} and not nodes(pair, "electable")["n2"]
+    assert status(pair)["error"] is None, "it may be out for all"
+    assert lasts(pair) == [f"n2 could not take over: {SILENT}"]
+    assert status(pair)["error"] == f"n2 could not take over: {SILENT}"
+    meet_again(pair, "n2")
+    pair.give(ev.Tick())
+    assert status(pair)["error"] is None and notes(pair) == ["the store of the cluster record lets n2 take over again"]
+
+
+def test_an_outage_for_all_is_nobody_elses(pair):
+    pair.give(OUT)
+    assert lasts(pair) == [] and status(pair)["error"] is None
+
+
+def test_what_is_not_said_again_is_over(pair):
+    lasts(pair)
+    pair.now += FORGET + 1
+    pair.ack("n2")
+    pair.give(ev.Tick())
+    assert status(pair)["error"] is None and nodes(pair, "electable")["n2"]
+
+
+def test_one_that_only_holds_a_copy_need_not_take_over(pair):
+    assert lasts(pair, no_failover=True) == [] and status(pair)["error"] is None
