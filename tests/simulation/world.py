@@ -181,7 +181,7 @@ class Host:
         self.queue, self.fetching = [], False
         world.processes += 1
         config = NodeConfig(
-            self.name, f"sim://{self.name}", "ha", "1.0.0", "sim/sim", PROFILES["balanced"], f"p{world.processes}",
+            self.name, f"http://{self.name}.sim", "ha", "1.0.0", "sim/sim", PROFILES["balanced"], f"p{world.processes}",
             shared=world.shared, may_create=world.shared and self.name == "n1", discard=False, priority=world.priorities[self.name],
             no_failover=self.name in world.no_failover, boot=f"boot-{self.name}", **world.config,
         )  # fmt: skip

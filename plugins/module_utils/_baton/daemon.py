@@ -390,7 +390,7 @@ class Daemon:
             database = self.directory.create(incarnation)
             await self.loop.run_in_executor(self.copy_thread, write_snapshot, database, header, documents, replies)
             fetched = snapshot_fetched(node, incarnation, header, documents)
-            LOG.info("the snapshot of %s is here: %d documents at entry %d", node, len(documents), header["position"][1])
+            LOG.info("the snapshot of %s is here: %d documents at entry %d", node, len(documents), header.position.seq)
             self.tell(fetched)
         except (OSError, ValueError, LookupError, TypeError, sqlite3.Error, aiohttp.ClientError, asyncio.TimeoutError) as error:
             LOG.warning("no snapshot from %s: %s", node, reason(error))

@@ -15,12 +15,12 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from urllib.parse import urlsplit
 
 from .core import limits
+from .core.form import is_node_id
 from .core.limits import Limits
 from .core.problem import Problem
 from .core.timing import PROFILES, Timing, profile
 from .core.vip_address import parse_vips
 
-NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}\Z")
 TRUE = ("1", "true", "yes", "on")
 
 
@@ -178,7 +178,7 @@ def _checked(
     for flag in ("node-id", "data-dir"):
         if not values[flag]:
             raise _wrong(flag, "is required")
-    if not NAME.match(values["node-id"]):
+    if not is_node_id(values["node-id"]):
         raise _wrong("node-id", f"{values['node-id']!r} is not a name of letters, digits, '_', '.' and '-' (at most 63)")
     host, port = _address(values["listen"])
     static = _static(environ.get("RS_STATIC_IP", ""))

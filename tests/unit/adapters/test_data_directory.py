@@ -11,6 +11,7 @@ import pytest
 
 from baton.adapters import sqlite
 from baton.adapters.sqlite import DataDirectory, load, write_snapshot
+from baton.core.stored import Header
 from support.cluster import Cluster
 from support.disk import steps
 
@@ -18,7 +19,8 @@ OLD, NEW = "00000000000000aa", "00000000000000bb"
 
 
 def header(seq):
-    return {"cluster_id": "c", "promised": [1, "e1"], "position": [[1, "e1"], seq]}
+    position = {"position": [[1, "e1"], seq], "documents": 0, "replies": 0}
+    return Header.read({"cluster_id": "c", "promised": [1, "e1"], **position})
 
 
 def rows(value, count=2000):

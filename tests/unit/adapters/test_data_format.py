@@ -12,6 +12,7 @@ from baton.adapters import data_format
 from baton.adapters.data_format import FORMAT, number_in
 from baton.adapters.sqlite import DataDirectory, load, write_snapshot
 from baton.core.problem import Problem
+from baton.core.stored import Header
 from support.cluster import Cluster, until
 
 INCARNATION, LITTER = "00000000000000aa", "00000000000000bb"
@@ -59,8 +60,8 @@ def test_a_new_directory_has_this_format(tmp_path, old):
     database = directory.create(INCARNATION)
     load(old, INCARNATION)
     assert ask(database, "PRAGMA user_version") == [(FORMAT,)] and tables(database) == tables(old)
-    header = {"cluster_id": "c", "promised": [1, "e"], "position": [[1, "e"], 1]}
-    write_snapshot(database, header, [], [])
+    header = {"cluster_id": "c", "promised": [1, "e"], "position": [[1, "e"], 1], "documents": 0, "replies": 0}
+    write_snapshot(database, Header.read(header), [], [])
     assert number_in(database) == FORMAT
 
 

@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Callable, Iterator, NamedTuple, Optional, Protocol, Tuple
 
+from ..core import form
 from ..core.record import Record
 from .durable import make_directory, prove_room, sync_directory, write_durably
 
@@ -316,14 +317,5 @@ def _whole(name: str, remedy: str) -> Iterator[None]:
 
 
 def _record(version: Any, body: Any) -> Tuple[int, Record]:
-    """Return what was read; an error for ``_whole`` when a value is not of the type it was."""
-    record = Record.from_json(body)
-    written = record.to_json().items()
-    if not _same_type(version, 0) or not all(_same_type(body.get(k, v), v) for k, v in written):
-        raise TypeError("wrong type")
-    return version, record
-
-
-def _same_type(one: Any, other: Any) -> bool:
-    """Whether two JSON values are of one type; true and false are no numbers."""
-    return isinstance(one, other.__class__) and isinstance(one, bool) == isinstance(other, bool)
+    """Return what was read; ValueError, for ``_whole``, when it has another form."""
+    return form.number(version), Record.from_json(body)

@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-import re
 import secrets
 import threading
 import time
@@ -15,22 +14,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import AbstractSet, Any, BinaryIO, Callable, Dict, List, NamedTuple, Optional, Set, TypeVar
 
+from ..core.form import is_sha256
 from .disk_reserve import DiskReserve
 from .durable import make_directory, sync_directory
 
 CHUNK = 256 << 10
 THREADS = 4  # that wait for the disk
-_SHA256 = re.compile(r"[0-9a-f]{64}\Z", re.ASCII)
 Found = TypeVar("Found")
 
 
 class BlobInfo(NamedTuple):
     sha256: str
     size: int
-
-
-def is_sha256(text: str) -> bool:
-    return bool(_SHA256.match(text))
 
 
 class Incoming:
@@ -106,12 +101,15 @@ class BlobStore:
             sync_directory(folder)  # a process that was killed may have given a name and no more
 
     def path(self, sha256: str) -> Path:
+        """Return where a content stands, or would; ValueError for what is no SHA-256, wherever it came from."""
+        if not is_sha256(sha256):
+            raise ValueError(f"{ascii(sha256[:80])} does not name a content")
         return self.root / sha256[:2] / sha256
 
     def has(self, sha256: str) -> bool:
         """Whether a content is here; if so, it stays for ``keep`` seconds at least."""
         with self._lock:
-            found = sha256 not in self._hidden and self.path(sha256).is_file()
+            found = is_sha256(sha256) and sha256 not in self._hidden and self.path(sha256).is_file()
             if found:
                 self._used[sha256] = time.monotonic()
         return found

@@ -14,11 +14,12 @@ import ssl
 from collections import deque
 from typing import Any, Callable, Deque, Dict, Optional, Sequence, Set, Tuple
 
-from ..core import messages
+from ..core import form, messages
 from ..core.events import Event, LinkDown, LinkUp, Received, ReleaseNotice, TwinSeen
 from ..core.log import Epoch
 from .aio import aiohttp, web, within
 from .files import BlobStore
+from .folded import Folded
 from .notice import NODE_HEADER
 from .resolver import Resolver, reason
 
@@ -29,6 +30,8 @@ MAX_MESSAGE = 64 << 20
 MAX_QUEUE = 64 << 20  # bytes that may wait for a slow peer before its link is given up
 MAX_BACK = 1 << 20  # characters of what comes back on a link
 MOST_ANSWERS = 32  # that may be on their way back
+MOST_LINKS = 256  # to all nodes
+MOST_URLS = 8  # at which one node is looked for
 MOST_UNKNOWN = 20  # types of messages that are said once to be unknown
 CLOSE_SECONDS = 1.0
 BACKOFF = (0.05, 0.1, 0.2, 0.5, 1.0)
@@ -87,7 +90,7 @@ class Link:
         )
         self.socket = socket = await within(5, connecting)
         try:
-            self.node, self.error = self._answered(socket._response.headers), ""
+            self.node, self.error = self._answered(socket._response.headers, socket.get_extra_info("peercert")), ""
             self.expected = self.node
             self.links.by_node[self.node] = self
             self._overflow.clear()
@@ -99,11 +102,13 @@ class Link:
             except asyncio.TimeoutError:
                 pass  # it takes nothing, not even this; the connection is dropped all the same
 
-    def _answered(self, headers: Any) -> str:
-        """Return who answered; ValueError where no link is to be kept."""
+    def _answered(self, headers: Any, peercert: Any) -> str:
+        """Return who answered, ``peercert`` being its certificate; ValueError where no link is to be kept."""
         node, process = headers.get(NODE_HEADER, ""), headers.get(PROCESS_HEADER, "")
-        if not node:
+        if not form.is_node_id(node):
             raise ValueError(f"{self.url} is not a Baton node")
+        if not self.links.is_certified(node, peercert):
+            raise ValueError(f"{self.url} answers as {node}, without a certificate in that name")
         if node == self.links.me:
             if process and process != self.links.process:
                 self.links.tell(TwinSeen(self.url))
@@ -130,7 +135,7 @@ class Link:
         async for frame in socket:
             if frame.type == aiohttp.WSMsgType.TEXT and len(frame.data) <= MAX_BACK:
                 try:
-                    message = messages.from_json(json.loads(frame.data))
+                    message = messages.read(frame.data)
                 except ValueError:
                     continue  # of a newer version
                 if isinstance(message, messages.Refuse):
@@ -161,6 +166,8 @@ class Links:
         self.me = me
         self.process = process  # unique: another process that answers under our name is a twin
         self._unknown: Set[str] = set()
+        self._refused = Folded(LOG.warning)
+        self._not_understood = Folded(LOG.error)
         self.resolver = resolver
         self.tokens = tokens
         self.tls: Any = tls if tls is not None else True
@@ -206,16 +213,31 @@ class Links:
         await asyncio.gather(*(socket.close() for socket in (*sockets, *self._incoming)), return_exceptions=True)
 
     def connect(self, url: str, node: str = "") -> None:
-        """Keep a link to this URL, at which ``node`` is expected."""
-        if url and url not in self._by_url:
-            self.resolver.ahead(url)
-            self._by_url[url] = Link(self, url, node)
+        """Keep a link to this URL, at which ``node`` is expected. Of many URLs for one node the newest are tried."""
+        if not url or url in self._by_url:
+            return
+        try:
+            form.url(url)
+        except ValueError as error:
+            self._refused.say(f"url {node}", f"no link to {node or 'a peer'}: {error}")
+            return
+        of_node = [link for link in self._by_url.values() if node and link.expected == node and not link.node]
+        if len(self._by_url) >= MOST_LINKS and not of_node:
+            self._refused.say("links", f"no link to {node} at {url}: there are {MOST_LINKS} links")
+            return
+        if len(of_node) >= MOST_URLS or len(self._by_url) >= MOST_LINKS:
+            self._give_up(of_node[0])
+        self.resolver.ahead(url)
+        self._by_url[url] = Link(self, url, node)
+
+    def _give_up(self, link: Link) -> None:
+        del self._by_url[link.url]
+        link.task.cancel()
 
     def disconnect(self, node: str) -> None:
         """Give up every link to a node, whether it is up or not."""
         for link in [link for link in self._by_url.values() if link.expected == node]:
-            del self._by_url[link.url]
-            link.task.cancel()
+            self._give_up(link)
 
     def send(self, node: str, message: messages.Message) -> None:
         link = self.by_node.get(node)
@@ -243,7 +265,7 @@ class Links:
     async def fetch_blob(self, url: str, sha256: str, blobs: BlobStore) -> None:
         """Copy one file content from a peer; ValueError when it has not got it either."""
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=30)
-        address = f"{url.rstrip('/')}/peer/v1/blobs/{sha256}"
+        address = f"{url.rstrip('/')}/peer/v1/blobs/{form.sha256(sha256)}"
         async with self.session.get(address, headers=self.headers, ssl=self.tls, timeout=timeout) as response:
             if response.status != 200:
                 raise ValueError(f"{url or 'the active'} answered {response.status}")
@@ -256,38 +278,52 @@ class Links:
         scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
         if scheme != "Bearer" or not self.knows(token):
             return False
+        certificate = request.transport.get_extra_info("peercert") if request.transport is not None else None
+        return self.is_certified(request.headers.get(NODE_HEADER, ""), certificate)
+
+    def is_certified(self, node: str, peercert: Any) -> bool:
+        """Whether a certificate is that of ``node``; without TLS nobody has one, and the secret is all there is."""
         if self.tls is True:
             return True
-        certificate = request.transport.get_extra_info("peercert") if request.transport is not None else None
-        names = [value for rdn in (certificate or {}).get("subject", ()) for key, value in rdn if key == "commonName"]
-        return request.headers.get(NODE_HEADER, "") in names
+        names = [value for rdn in (peercert or {}).get("subject", ()) for key, value in rdn if key == "commonName"]
+        return names == [node]
 
     async def serve_notice(self, request: Any) -> Any:
         """Take a release notice; only a node itself, or its guard, may speak of its own end."""
-        node = request.headers.get(NODE_HEADER, "")
-        if not node or not self.allowed(request):
-            LOG.warning("refused a release notice of %s (%s): wrong HA token or certificate", node or "?", request.remote)
+        node = self._sender(request)
+        if not node:
+            self._refuse_link(request, "a release notice of")
             return web.Response(status=403, text="wrong HA token or certificate\n")
         try:
-            data = json.loads(await request.read())
-            notice = ReleaseNotice(str(data["node"]), Epoch(int(data["epoch"][0]), str(data["epoch"][1])), data.get("drivers") is True)
-        except (ValueError, TypeError, KeyError, IndexError):
+            data = form.members(form.read_json((await request.read()).decode("utf-8")))
+            epoch = form.take(data, "epoch", Epoch.read)
+            notice = ReleaseNotice(form.take(data, "node", form.node_id), epoch, data.get("drivers") is True)
+        except ValueError:
             return web.Response(status=400, text="a release notice has node and epoch\n")
         if notice.node != node:
             return web.Response(status=403, text=f"{node} can't speak for {notice.node}\n")
         self.tell(notice)
         return web.Response(status=204)
 
+    def _sender(self, request: Any) -> str:
+        """Return whose request this is, "" where it is not a node's."""
+        node = request.headers.get(NODE_HEADER, "")
+        return node if form.is_node_id(node) and self.allowed(request) else ""
+
+    def _refuse_link(self, request: Any, what: str) -> None:
+        who = f"{ascii(request.headers.get(NODE_HEADER, '') or '?')[1:-1][:64]} ({request.remote})"
+        self._refused.say(f"{what} {request.remote}", f"refused {what} {who}: wrong HA token or certificate")
+
     async def serve(self, request: Any) -> Any:
         """Take messages from a peer until it goes away."""
-        node = request.headers.get(NODE_HEADER, "")
-        if not node or not self.allowed(request):
-            LOG.warning("refused a link from %s (%s): wrong HA token or certificate", node or "?", request.remote)
+        node, process = self._sender(request), request.headers.get(PROCESS_HEADER, "")
+        if not node or len(process) > 128:
+            self._refuse_link(request, "a link from")
             return web.Response(status=403, text="wrong HA token or certificate\n", headers={NODE_HEADER: self.me})
         socket = web.WebSocketResponse(max_msg_size=MAX_MESSAGE, heartbeat=10)
         socket.headers[NODE_HEADER], socket.headers[PROCESS_HEADER] = self.me, self.process
         await socket.prepare(request)
-        self._incoming[socket] = (node, request.headers.get(PROCESS_HEADER, ""))
+        self._incoming[socket] = (node, process)
         try:
             async for frame in socket:
                 if frame.type != aiohttp.WSMsgType.TEXT:
@@ -296,7 +332,7 @@ class Links:
                 if unknown:
                     await socket.send_str(json.dumps({"type": "Ignored", "of": unknown}))
         except ValueError as error:
-            LOG.error("%s sent what this version does not understand: %s", node, error)
+            self._not_understood.say(node, f"{node} sent what this version does not understand: {error}; its link was ended")
         finally:
             del self._incoming[socket]
         return socket
@@ -304,11 +340,11 @@ class Links:
     def _received(self, node: str, text: str) -> str:
         """Pass a message on; one of a newer version is ignored: its type is returned, and said once."""
         try:
-            message = messages.from_json(json.loads(text))
+            message = messages.read(text)
         except messages.UnknownMessage as error:
             if str(error) not in self._unknown and len(self._unknown) < MOST_UNKNOWN:
                 self._unknown.add(str(error))
-                LOG.info("%s, of a newer version, says %s, which this one ignores", node, error)
+                LOG.info("%s, of a newer version, says %a, which this one ignores", node, str(error))
             return str(error)
         self.tell(Received(node, message))
         return ""

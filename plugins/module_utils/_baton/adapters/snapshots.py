@@ -7,18 +7,20 @@ Decides nothing. The source sends its committed documents as of one entry; persi
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, List, Tuple
+from typing import Any, List, Optional, Tuple
 
 from ..core.events import SnapshotFetched
-from ..core.log import NO_EPOCH, Epoch
+from ..core.form import read_json
 from ..core.node import Node
 from ..core.reigns import Reigns
+from ..core.replies import Row
+from ..core.stored import DocumentRow, Header, read_document, read_reply
 from .aio import aiohttp, web
 from .peers import Links
-from .sqlite import DocumentRow as Row
 
 PATH = "/peer/v1/snapshot"
 BATCH = 256
+MOST_LINE = 128 << 20  # bytes: the largest document there can be, with every character escaped
 
 
 def _line(value: Any) -> str:
@@ -57,33 +59,35 @@ async def serve(request: Any, links: Links, node: Node) -> Any:
     return response
 
 
-def snapshot_fetched(node: str, incarnation: str, header: Dict[str, Any], documents: List[Row]) -> SnapshotFetched:
-    """Return what the core is told of a snapshot; ValueError, TypeError or LookupError for what is none."""
-    forced = header.get("forced", NO_EPOCH)  # a source of an older version does not say
+def snapshot_fetched(node: str, incarnation: str, header: Header, documents: List[DocumentRow]) -> SnapshotFetched:
+    """Return what the core is told of a snapshot."""
     reigns = Reigns.of((value, revision) for kind, _key, revision, _size, value in documents if kind == "history")
-    epoch = Epoch(int(forced[0]), str(forced[1]))
-    return SnapshotFetched(node, incarnation, str(header["cluster_id"]), reigns, epoch)
+    return SnapshotFetched(node, incarnation, header.cluster_id, reigns, header.forced)
 
 
-async def fetch(links: Links, url: str, node: str) -> Tuple[Dict[str, Any], List[Row], List[Any]]:
-    """Return header, documents and replies of a peer's snapshot; ValueError when it is cut short."""
+async def fetch(links: Links, url: str, node: str) -> Tuple[Header, List[DocumentRow], List[Row]]:
+    """Return header, documents and replies of a peer's snapshot; ValueError when it is cut short, or is none."""
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=30)
     async with links.session.get(url.rstrip("/") + PATH, headers=links.headers, ssl=links.tls, timeout=timeout) as response:
         if response.status != 200:
-            raise ValueError(f"{node} answered {response.status}: {(await response.text()).strip()[:200]}")
-        lines = _lines(response.content)
-        header = json.loads(await lines.__anext__())
-        documents: List[Row] = []
-        replies: List[Any] = []
-        async for line in lines:
-            value = json.loads(line)
-            if len(documents) < header["documents"]:
-                documents.append(tuple(value))
+            raise ValueError(f"{node} answered {response.status}: {ascii((await response.text()).strip()[:200])}")
+        header: Optional[Header] = None
+        documents: List[DocumentRow] = []
+        replies: List[Row] = []
+        async for line in _lines(response.content):
+            if header is None:
+                header = Header.read(_value(line))
+            elif len(documents) < header.documents:
+                documents.append(read_document(_value(line)))
             else:
-                replies.append(value)
-    if len(documents) != header["documents"] or len(replies) != header["replies"]:
+                replies.append(read_reply(_value(line)))
+    if header is None or len(documents) != header.documents or len(replies) != header.replies:
         raise ValueError("the snapshot was cut short")
     return header, documents, replies
+
+
+def _value(line: bytes) -> Any:
+    return read_json(line.decode("utf-8"))
 
 
 async def _lines(content: Any) -> Any:
@@ -92,6 +96,8 @@ async def _lines(content: Any) -> Any:
     async for chunk in content.iter_any():
         pieces = (rest + chunk).split(b"\n")
         rest = pieces.pop()
+        if len(rest) > MOST_LINE:
+            raise ValueError(f"the snapshot has a line of more than {MOST_LINE >> 20} MiB")
         for piece in pieces:
             yield piece
     if rest:

@@ -21,9 +21,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
+from ..core import form, stored
 from ..core.documents import Document
 from ..core.events import Checkpoint, Saved, Store
-from ..core.log import ORIGIN, Entry, Epoch, Position
+from ..core.log import NO_EPOCH, ORIGIN, Entry, Epoch, Position
+from ..core.messages import check_order
 from ..core.record import Record
 from . import data_format, owner
 from .disk_reserve import DiskReserve
@@ -174,10 +176,6 @@ def _set_meta(connection: sqlite3.Connection, values: Dict[str, Any]) -> None:
     _insert(connection, "facts", [(key, _dumps(value)) for key, value in values.items()])
 
 
-def _position(raw: Any) -> Position:
-    return Position(Epoch(raw[0][0], raw[0][1]), raw[1])
-
-
 def load(database: Path, incarnation: str) -> Saved:
     """Read a whole data directory."""
     suspect = database.with_name(SUSPECT)
@@ -190,36 +188,24 @@ def load(database: Path, incarnation: str) -> Saved:
         suspect.unlink()
     connection = _open(database)
     try:
-        meta = {key: json.loads(value) for key, value in connection.execute("SELECT key, value FROM facts")}
-        saved = Saved(incarnation)
-        saved.cluster_id = meta.get("cluster_id", "")
-        saved.promised = Epoch(*meta.get("promised", (0, "")))
-        saved.noted = meta.get("noted", -1)
-        saved.known = meta.get("known", -1)
-        saved.cleared = meta.get("cleared", -1)
-        saved.at = meta.get("at", 0)
-        boot, offset = meta.get("log_offset", ("", 0))
-        saved.log_offset = (str(boot), int(offset))
-        saved.record_version = meta.get("record_version", -1)
-        if saved.record_version >= 0:
-            saved.record = Record.from_json(meta["record"])
+        facts = {key: json.loads(value) for key, value in connection.execute("SELECT key, value FROM facts")}
+        saved = _read_facts(incarnation, facts)
         told = connection.execute("SELECT max(committed) FROM log").fetchone()[0] or 0
-        saved.commit = max(told, meta.get("commit", 0))
-        saved.checkpoint = _position(meta["checkpoint"]) if "checkpoint" in meta else ORIGIN
-        saved.log_start = _position(meta["log_start"]) if "log_start" in meta else ORIGIN
+        saved.commit = max(told, saved.commit)
         saved.documents = [
-            Document(kind, key, json.loads(value), revision, size)
+            _document((kind, key, revision, size, json.loads(value)))
             for kind, key, revision, size, value in connection.execute("SELECT * FROM documents")
         ]
         applied = saved.checkpoint.seq  # what stands in the documents is only sent to others
         saved.entries = [
-            Entry.read(seq, Epoch(number, id), at, text, seq <= applied)
+            Entry.read(seq, Epoch.read((number, id)), at, text, seq <= applied)
             for seq, number, id, at, text in connection.execute(
                 "SELECT seq, number, id, at, text FROM log WHERE seq > ? ORDER BY seq", (saved.log_start.seq,)
             )
         ]
+        check_order(saved.log_start, saved.entries)
         saved.replies = [
-            (key, fingerprint, at, revision, tuple((kind, name) for kind, name in json.loads(names)))
+            stored.read_reply((key, fingerprint, at, revision, json.loads(names)))
             for key, fingerprint, at, revision, names in connection.execute(
                 "SELECT key, fingerprint, at, revision, keys FROM replies ORDER BY seq"
             )
@@ -229,21 +215,40 @@ def load(database: Path, incarnation: str) -> Saved:
         connection.close()
 
 
-DocumentRow = Tuple[str, str, str, int, Any]  # kind, key, revision, size, value
+def _read_facts(incarnation: str, facts: Dict[str, Any]) -> Saved:
+    """Return what a node knows besides documents, log and replies; ValueError where it is not what was written."""
+    saved = Saved(incarnation)
+    saved.cluster_id = form.take(facts, "cluster_id", form.text, "")
+    saved.promised = form.take(facts, "promised", Epoch.read, NO_EPOCH)
+    for name in ("noted", "known", "cleared", "record_version"):
+        setattr(saved, name, form.take(facts, name, lambda raw: form.number(raw, -1), -1))
+    saved.at = form.take(facts, "at", form.number, 0)
+    boot, offset = form.take(facts, "log_offset", lambda raw: form.fixed(raw, 2), ("", 0))
+    saved.log_offset = (form.text(boot), form.number(offset, -form.MOST_NUMBER))
+    if saved.record_version >= 0:
+        saved.record = form.take(facts, "record", Record.from_json)
+    saved.commit = form.take(facts, "commit", form.number, 0)
+    saved.checkpoint = form.take(facts, "checkpoint", Position.read, ORIGIN)
+    saved.log_start = form.take(facts, "log_start", Position.read, ORIGIN)
+    return saved
 
 
-def write_snapshot(database: Path, header: Dict[str, Any], documents: Iterable[DocumentRow], replies: Iterable[Sequence[Any]]) -> None:
-    """Fill an empty incarnation with a snapshot: ``header`` has cluster_id, promised, position and at."""
+def _document(row: Any) -> Document:
+    kind, key, revision, size, value = stored.read_document(row)
+    return Document(kind, key, value, revision, size)
+
+
+def write_snapshot(
+    database: Path, header: stored.Header, documents: Iterable[stored.DocumentRow], replies: Iterable[Sequence[Any]]
+) -> None:
+    """Fill an empty incarnation with a snapshot."""
     connection = _open(database)
     try:
         connection.execute("BEGIN")
         rows = ((kind, key, revision, size, _dumps(value)) for kind, key, revision, size, value in documents)
         connection.executemany("INSERT INTO documents VALUES (?, ?, ?, ?, ?)", rows)
         _insert(connection, "replies", [_reply_row(row) for row in replies])
-        position = header["position"]
-        meta = {"cluster_id": header["cluster_id"], "promised": header["promised"], "commit": position[1]}
-        meta["at"] = header.get("at", 0)  # a source of an older version does not say
-        _set_meta(connection, {**meta, "checkpoint": position, "log_start": position})
+        _set_meta(connection, header.facts())
         connection.execute("COMMIT")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     finally:

@@ -11,6 +11,12 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
+from . import form
+
+MOST_KEY = 4_096  # characters of the name of a document
+MOST_FOUND = 100_000
+MOST_OPERATIONS = 1_000_000
+
 
 class Epoch(NamedTuple):
     """A reign: ``number`` grows at every change of active, ``id`` tells apart two reigns that a force gave one number."""
@@ -18,12 +24,23 @@ class Epoch(NamedTuple):
     number: int
     id: str
 
+    @classmethod
+    def read(cls, raw: Any) -> "Epoch":
+        """Raise ValueError for what is none."""
+        return cls(*form.epoch(raw))
+
 
 class Position(NamedTuple):
     """A place in the log: the entry ``seq`` as written in ``epoch``."""
 
     epoch: Epoch
     seq: int
+
+    @classmethod
+    def read(cls, raw: Any) -> "Position":
+        """Raise ValueError for what is none."""
+        epoch, seq = form.fixed(raw, 2)
+        return cls(Epoch.read(epoch), form.number(seq))
 
 
 NO_EPOCH = Epoch(0, "")
@@ -49,12 +66,10 @@ class Entry:
         return cls(seq, epoch, at, json.dumps(body, separators=(",", ":")), body, _blobs(body))
 
     @classmethod
-    def read(cls, seq: int, epoch: Epoch, at: int, text: str, old: bool = False) -> "Entry":
-        """Return an entry from its text; ``old``: it is applied already."""
-        if old and '"Sha256"' not in text:
-            return cls(seq, epoch, at, text)
-        body = json.loads(text)
-        return cls(seq, epoch, at, text, None if old else body, _blobs(body))
+    def read(cls, seq: Any, epoch: Epoch, at: Any, text: Any, old: bool = False) -> "Entry":
+        """Read what a link, a disk or a snapshot has of an entry; ValueError for what is none. ``old``: it is applied already."""
+        body = _read_body(text)
+        return cls(form.number(seq, 1), epoch, form.number(at), text, None if old else body, _blobs(body))
 
     @property
     def body(self) -> Dict[str, Any]:
@@ -70,10 +85,62 @@ class Entry:
         return f"{self.epoch.number}.{self.seq}"
 
 
+
 def _blobs(body: Dict[str, Any]) -> Sequence[str]:
     """Return the SHA-256 names of the file contents that an entry gives a name to."""
     values = (effect.get("value") for effect in body.get("effects", ()) if effect.get("kind") == "files")
     return tuple(value["Sha256"] for value in values if isinstance(value, dict) and "Sha256" in value)
+
+
+def _read_body(text: Any) -> Dict[str, Any]:
+    """Return the body of an entry; ValueError unless its effects can be applied and its names be kept."""
+    if not isinstance(text, str) or form.is_deep(text):
+        raise ValueError("an entry's text is a string with a JSON object, not too deeply nested")
+    body = form.members(form.read_json(text))
+    for effect in body.get("effects", ()) if isinstance(body.get("effects", ()), (list, tuple)) else (None,):
+        _check_effect(form.members(effect))
+    if "idem" in body:
+        for part in form.fixed(body["idem"], 2):
+            form.text(part, MOST_KEY)
+    for pair in form.items(body.get("found", []), MOST_FOUND):
+        for part in form.fixed(pair, 2):
+            form.text(part, MOST_KEY)
+    return body
+
+
+def _check_effect(effect: Dict[str, Any]) -> None:
+    kind = form.take(effect, "kind", form.mark)
+    form.take(effect, "key", _key)
+    if form.take(effect, "delete", form.flag, False):
+        return
+    if effect.get("ops") is not None:
+        form.items(effect["ops"], MOST_OPERATIONS)
+        if kind in _VALUES:
+            raise ValueError(f"a document of kind {kind} is written as a whole")
+    elif "value" not in effect:
+        raise ValueError("an effect has ops, value or delete")
+    else:
+        check_value(kind, effect["value"])
+
+
+def _key(raw: Any) -> str:
+    return form.text(raw, MOST_KEY)
+
+
+# Members of the cluster's own documents that every node reads by itself: file contents become paths, others go on links.
+_VALUES: Dict[str, Dict[str, form.Reader]] = {
+    "files": {"Sha256": form.sha256},
+    "history": {"Epoch": lambda raw: form.number(raw, 0, form.MOST_EPOCH), "Id": form.mark},
+    "nodes": {"Url": form.text},
+}
+
+
+def check_value(kind: str, value: Any) -> None:
+    """Raise ValueError unless ``value`` may stand in a document of the cluster's own."""
+    for name, reader in _VALUES.get(kind, {}).items():
+        form.take(form.members(value), name, reader)
+    if kind == "history":
+        form.take(value, "First", lambda raw: form.number(raw, 1), 1)
 
 
 class Log:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What nodes say to each other, and its JSON form. Pure.
+"""What nodes say to each other, its JSON form, and what each field has to look like to be read. Pure.
 
 Links are one-way, ordered while they last, and may lose everything at any moment: whatever matters is said again.
 
@@ -9,9 +9,10 @@ came later is sent to those only who ``speak`` it.
 """
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Optional, Tuple, Union
+from dataclasses import MISSING, dataclass
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
+from . import form
 from .log import NO_EPOCH, Entry, Epoch, Position
 from .record import Record
 from .reigns import NO_REIGNS, Reigns
@@ -19,6 +20,8 @@ from .reigns import NO_REIGNS, Reigns
 PROTOCOL = 1  # nodes of another one do not speak with each other at all
 SPEAKS = 2  # 2: TailWanted, Tail; the log's time in Append
 MOST_REASON = 200  # characters of why the VIP would not work on a node, or the store not let it take over
+MOST_ENTRIES = 65_536  # in a message; links bound its bytes
+MOST_TWINS = 8
 
 
 @dataclass(frozen=True)
@@ -160,43 +163,67 @@ def _entry(entry: Entry) -> List[Any]:
     return [entry.seq, entry.epoch.number, entry.epoch.id, entry.at, entry.text]
 
 
-def _read_entry(raw: List[Any]) -> Entry:
-    return Entry.read(int(raw[0]), Epoch(int(raw[1]), str(raw[2])), int(raw[3]), str(raw[4]))
+def _read_entry(raw: Any) -> Entry:
+    seq, epoch, name, at, text = form.fixed(raw, 5)
+    return Entry.read(seq, Epoch(*form.epoch((epoch, name))), at, text)
 
 
-def _position(raw: List[Any]) -> Position:
-    return Position(Epoch(int(raw[0][0]), str(raw[0][1])), int(raw[1]))
+def _read_entries(raw: Any) -> Tuple[Entry, ...]:
+    return tuple(_read_entry(item) for item in form.items(raw, MOST_ENTRIES))
 
 
-def _epoch(raw: List[Any]) -> Epoch:
-    return Epoch(int(raw[0]), str(raw[1]))
+def _twins(raw: Any) -> Tuple[str, ...]:
+    return tuple(form.line(item) for item in form.items(raw, MOST_TWINS))
 
 
-def _record(raw: Optional[Dict[str, Any]]) -> Optional[Record]:
-    return None if raw is None else Record.from_json(raw)
+def _version(raw: Any) -> int:
+    return form.number(raw, -1)
 
 
-def _reason(raw: Any) -> str:
-    if not isinstance(raw, str) or len(raw) > MOST_REASON or not raw.isprintable():
-        raise ValueError(f"a reason is one printable line of at most {MOST_REASON} characters")
-    return raw
-
-
-# Fields that need more than JSON's own types: how they are read back.
-_READ: Dict[str, Callable[[Any], Any]] = {
-    "epoch": _epoch,
-    "last_forced": _epoch,
-    "promised": _epoch,
-    "applied": _position,
-    "end": _position,
-    "prev": _position,
-    "after": _position,
+# What each field looks like, in whatever message it stands; all that reads one may rely on it.
+_FIELDS: Dict[str, form.Reader] = {
+    "after": Position.read,
+    "answer": form.flag,
+    "applied": Position.read,
+    "at": form.number,
+    "blobs": form.flag,
+    "cluster_id": lambda raw: form.text(raw, 200),
+    "code": form.mark,
+    "commit": form.number,
+    "detail": form.line,
+    "end": Position.read,
+    "entries": _read_entries,
+    "epoch": Epoch.read,
+    "forced": lambda raw: form.number(raw, 0, form.MOST_EPOCH),
+    "forced_id": form.mark,
+    "ha_id": form.text,
+    "host": form.line,
+    "incarnation": form.incarnation,
+    "last_forced": Epoch.read,
+    "matched": lambda raw: form.number(raw, -1),
+    "no_failover": form.flag,
+    "node": form.node_id,
+    "noted": _version,
+    "prev": Position.read,
+    "priority": lambda raw: form.number(raw, -form.MOST_NUMBER),
+    "process": form.mark,
+    "promised": Epoch.read,
+    "protocol": form.number,
+    "reason": form.mark,
+    "record": form.optional(Record.from_json),
+    "record_version": _version,
     "reigns": Reigns.from_json,
-    "twins": lambda raw: tuple(str(item) for item in raw),
-    "unable": _reason,
-    "store": _reason,
-    "record": _record,
-    "entries": lambda raw: tuple(_read_entry(item) for item in raw),
+    "role": form.mark,
+    "sha256": form.sha256,
+    "speaks": form.number,
+    "stamp": form.real,
+    "store": lambda raw: form.line(raw, MOST_REASON),
+    "system": form.line,
+    "to": form.incarnation,
+    "twins": _twins,
+    "unable": lambda raw: form.line(raw, MOST_REASON),
+    "url": form.url,
+    "version": form.line,
 }
 _TYPES: Dict[str, Any] = {
     cls.__name__: cls
@@ -216,18 +243,44 @@ def to_json(message: Message) -> Dict[str, Any]:
     return data
 
 
-def from_json(data: Dict[str, Any]) -> Message:
-    """Read a message; raise UnknownMessage for a type that we do not know, ValueError for what is none."""
+def read(text: str) -> Message:
+    """Read a frame; raise UnknownMessage for a type that we do not know, ValueError for what is no message."""
+    return from_json(form.read_json(text))
+
+
+def from_json(data: Any) -> Message:
+    """Read the JSON form of a message; raise as ``read`` does. Fields that we do not know are left out."""
+    kind = form.take(form.members(data), "type", form.text)
+    if kind not in _TYPES:
+        raise UnknownMessage(kind[:40])
+    cls = _TYPES[kind]
+    names = cls.__dataclass_fields__
+    missing = [name for name in names if name not in data and names[name].default is MISSING]
+    if missing:
+        raise ValueError(f"{kind} without {missing[0]}")
     try:
-        kind = data["type"]
-        if isinstance(kind, str) and kind not in _TYPES:
-            raise UnknownMessage(kind[:40])
-        cls = _TYPES[kind]
-        names = cls.__dataclass_fields__
-        values = {k: _READ[k](v) if k in _READ else v for k, v in data.items() if k in names}
-        message: Message = cls(**values)
-        return message
-    except UnknownMessage:
-        raise
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise ValueError(f"not a message of this protocol: {error}") from error
+        values = {name: form.take(data, name, _FIELDS[name]) for name in names if name in data}
+    except ValueError as error:
+        raise ValueError(f"{kind}.{error}") from None
+    message: Message = cls(**values)
+    _check_whole(message)
+    return message
+
+
+def _check_whole(message: Message) -> None:
+    """Raise ValueError where fields contradict each other."""
+    if isinstance(message, (Append, Tail)):
+        check_order(message.prev, message.entries)
+    if isinstance(message, Append) and message.entries and message.entries[-1].epoch.number > message.epoch.number:
+        raise ValueError("Append has an entry of a later epoch than its own")
+    if isinstance(message, Hello) and message.applied.seq > message.end.seq:
+        raise ValueError("Hello has applied more than its log has")
+
+
+def check_order(prev: Position, entries: Sequence[Entry]) -> None:
+    """Raise ValueError unless entries follow each other, and ``prev``; epochs never go back within a log."""
+    seq, epoch = prev.seq, prev.epoch.number
+    for entry in entries:
+        if entry.seq != seq + 1 or entry.epoch.number < epoch:
+            raise ValueError(f"entry {entry.seq} of epoch {entry.epoch.number} does not follow {seq} of {epoch}")
+        seq, epoch = entry.seq, entry.epoch.number

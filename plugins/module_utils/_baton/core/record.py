@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Dict, FrozenSet, Mapping, NamedTuple, Optional, Tuple
 
+from . import form
 from .log import NO_EPOCH, Epoch, Position
 
 
@@ -102,41 +103,59 @@ class Record:
         }
 
     @classmethod
-    def from_json(cls, data: Dict[str, Any]) -> "Record":
-        """Read a record; raise ValueError, TypeError or KeyError when it is not one."""
-        members = {Member(str(m["node"]), str(m["incarnation"])): m for m in data["in_sync"]}
+    def from_json(cls, raw: Any) -> "Record":
+        """Read a record, from a store or a link; raise ValueError when it is not one."""
+        data = form.members(raw)
+        values = {name: form.take(data, name, reader) for name, reader in _FIELDS.items() if name in data}
+        missing = [name for name in NEEDED if name not in data]
+        if missing:
+            raise ValueError(f"a record without {missing[0]}")
+        if not data.get("paused", False):  # a version that does not know who paused passes it on, over the end of the pause, too
+            values.update(paused_by="", paused_at=0)
+        members = {_member(item): item for item in form.items(data["in_sync"], MOST_MEMBERS)}
+        if len({member.node for member in members}) != len(data["in_sync"]):
+            raise ValueError("in_sync names a node twice")
         known = cls.__dataclass_fields__.keys() - {"extra", "member_extra"}
-        # A version that does not know who paused passes it on, over the end of the pause, too.
-        paused = bool(data.get("paused", False))
+        more = {member: form.extra(item, Member._fields) for member, item in members.items()}
         return cls(
-            cluster_id=str(data["cluster_id"]),
-            epoch=_epoch(data["epoch"]),
-            active=str(data["active"]),
+            **values,
             in_sync=tuple(members),
-            floor=int(data["floor"]),
-            mode=str(data["mode"]),
-            min_in_sync=int(data["min_in_sync"]),
-            nonce=str(data["nonce"]),
-            holder=str(data.get("holder", "")),
-            active_url=str(data.get("active_url", "")),
-            forced=int(data.get("forced", 0)),
-            paused=paused,
-            reason=str(data.get("reason", "")),
-            floor_epoch=_epoch(data.get("floor_epoch", NO_EPOCH)),
-            forced_id=str(data.get("forced_id", "")),
-            paused_by=str(data.get("paused_by", "")) if paused else "",
-            paused_at=int(data.get("paused_at", 0)) if paused else 0,
-            extra={name: value for name, value in data.items() if name not in known},
-            member_extra={m: more for m, raw in members.items() if (more := _more(raw))},
+            extra=form.extra(data, known),
+            member_extra={member: found for member, found in more.items() if found},
         )
 
 
-def _epoch(raw: Any) -> Epoch:
-    return Epoch(int(raw[0]), str(raw[1]))
+NEEDED = ("cluster_id", "epoch", "active", "in_sync", "floor", "mode", "min_in_sync", "nonce")
+MOST_MEMBERS = 1_000
 
 
-def _more(member: Dict[str, Any]) -> Dict[str, Any]:
-    return {name: value for name, value in member.items() if name not in Member._fields}
+def _member(raw: Any) -> Member:
+    data = form.members(raw)
+    return Member(form.take(data, "node", form.node_id), form.take(data, "incarnation", form.incarnation))
+
+
+def _node(raw: Any) -> str:
+    return "" if raw == "" else form.node_id(raw)
+
+
+_FIELDS: Dict[str, form.Reader] = {
+    "cluster_id": lambda raw: form.text(raw, 200),
+    "epoch": Epoch.read,
+    "active": _node,
+    "floor": form.number,
+    "mode": form.mark,
+    "min_in_sync": form.number,
+    "nonce": form.mark,
+    "holder": _node,
+    "active_url": form.text,
+    "forced": lambda raw: form.number(raw, 0, form.MOST_EPOCH),
+    "paused": form.flag,
+    "reason": form.text,
+    "floor_epoch": Epoch.read,
+    "forced_id": form.mark,
+    "paused_by": form.text,
+    "paused_at": form.number,
+}
 
 
 def manual_version(epoch: Epoch, count: int) -> int:

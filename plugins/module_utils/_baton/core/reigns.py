@@ -8,9 +8,12 @@ that comes back can be told from one that went its own way (after a force), howe
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
+from . import form
 from .log import Epoch, Log, Position
+
+MOST_REIGNS = 10_000  # that another node may tell of; some 200 are kept
 
 
 class Reign(NamedTuple):
@@ -50,9 +53,10 @@ class Reigns:
         return [[reign.epoch.number, reign.epoch.id, reign.first] for reign in self._reigns]
 
     @classmethod
-    def from_json(cls, raw: Iterable[Sequence[Any]]) -> "Reigns":
-        """Raise ValueError, TypeError or IndexError when it is not a history."""
-        return cls(Reign(Epoch(int(item[0]), str(item[1])), int(item[2])) for item in raw)
+    def from_json(cls, raw: Any) -> "Reigns":
+        """Raise ValueError when it is not a history."""
+        triples = [form.fixed(item, 3) for item in form.items(raw, MOST_REIGNS)]
+        return cls(Reign(Epoch.read((number, name)), form.number(first)) for number, name, first in triples)
 
     def holds(self, place: Position) -> Optional[bool]:
         """Return whether ``place`` is on this history; None where its epoch is older than all that is kept of it."""

@@ -11,9 +11,10 @@ from typing import Any, Optional, Sequence, Tuple
 
 from ...core.documents import Change, Document
 from ...core.events import Idempotency
+from ...core.form import is_sha256
 from ...core.problem import Problem
 from ..aio import web
-from ..files import CHUNK, BlobInfo, BlobStore, is_sha256
+from ..files import CHUNK, BlobInfo, BlobStore
 from . import messages
 from .backend import Backend
 from .documents import READ, allow
