@@ -18,6 +18,7 @@ from baton.core.driver_options import Options
 from baton.core.events import Outcome
 from baton.core.messages import Ack, Append
 from baton.core.twins import NOT_YET
+from simulation.evil import Evil
 from simulation.world import Disk, Host, Trouble, World
 
 SCHEDULES = {}
@@ -1067,3 +1068,52 @@ class Clone(Host):
     def _do_renounce(self, _command):
         self.renounced = True
         self.crash()
+
+
+def _lied_to(seed, shared):
+    """What a liar says all the time changes nothing: the same reign goes on, and nobody promised, took or cut anything for it."""
+    scene = Scene(seed, 3, shared)
+    first = scene.hosts[0]
+    reign, version = first.node.record.epoch, first.node.state.version
+    end = scene.world.now + 4
+    liar = Evil(scene.world, seed, 0.01, lambda: scene.world.now < end)
+    liar.act()
+    while scene.world.now < end:
+        scene.write(first)
+        scene.run(0.3)
+    if first.node.leading is None or first.node.record.epoch != reign or first.node.state.version != version:
+        scene.fail(f"the reign {reign} did not outlive {liar.said} lies")
+    for host in scene.hosts:
+        if host.node.state.promised != reign:
+            scene.fail(f"{host.name} has promised itself to {host.node.state.promised}")
+        if any('"a":"evil' in entry.text for entry in host.node.state.log.after(host.node.state.log.start.seq)):
+            scene.fail(f"{host.name} has taken what no active wrote")
+    scene.in_sync(*scene.hosts)
+
+
+@aimed
+def a_peer_lies(seed):
+    _lied_to(seed, True)
+
+
+@aimed
+def a_peer_lies_where_nodes_keep_the_record(seed):
+    _lied_to(seed, False)
+
+
+@aimed
+def a_new_active_is_followed_at_once_by_who_has_not_read_of_it(seed):
+    """The first words of a reign wait for the record: they are neither lost nor slow."""
+    scene = Scene(seed, 3)
+    first, second, third = scene.hosts
+    scene.world.trouble = Trouble(stale_watches=1.0)  # what the store tells by itself comes seconds later
+    first.crash(notice=True)
+    began = scene.world.now
+    scene.expect(scene.world.active, "nobody takes over")
+    active = scene.world.active()
+    other = third if active is second else second
+    if scene.world.now - began > 1.5:
+        scene.fail(f"it took {scene.world.now - began:.2f} s")
+    if other.node.state.promised != active.node.record.epoch:
+        scene.fail(f"{other.name} has not promised itself to {active.node.record.epoch}")
+    scene.write(active)

@@ -48,6 +48,7 @@ from baton.core import (  # noqa: E402
     state,
     submissions,
     swaps,
+    trust,
     twins,
 )
 from baton.core.driver_options import Options  # noqa: E402
@@ -838,6 +839,61 @@ def a_dead_interface_moves_the_role_without_a_shared_store():
             self.node.config = config
 
     return replaced(able.Able, "_may_begin", may_begin)
+
+
+def _believes_frames(self, name, message, now):
+    """A passive promises itself to whatever later epoch a frame has, as if a record had said so."""
+    if self.leading is not None or name not in self.peers:
+        return
+    if message.record is not None:
+        self._news(name, message.record_version, message.record, now)
+    if self.role == "passive" and not self.installing and message.epoch.number >= self.record.epoch.number:
+        self.following.append(name, message, now)
+
+
+@seen_in("a_peer_lies")
+def i11_a_frame_says_who_is_active():
+    return replaced(node.Node, "_on_append", _believes_frames)
+
+
+def i11_a_frame_says_who_is_active_among_other_faults():
+    return replaced(node.Node, "_on_append", _believes_frames)
+
+
+@seen_in("a_peer_lies")
+def i11_the_epoch_alone_says_who_is_active():
+    return replaced(trust.Trust, "is_active", lambda self, name, epoch: self._node.record.epoch == epoch)
+
+
+@seen_in("a_peer_lies")
+def i11_an_active_steps_down_for_a_frame():
+    original = node.Node._on_append
+
+    def on_append(self, name, message, now):
+        if self.leading is not None and message.epoch.number > self.leading.epoch.number:
+            self.leading.over = f"{name} is active in epoch {message.epoch.number}"
+        original(self, name, message, now)
+
+    return replaced(node.Node, "_on_append", on_append)
+
+
+@seen_in("a_peer_lies")
+def i11_anybody_hands_out_snapshots():
+    def on_use_snapshot(self, name, message, now):
+        if self.leading is None:
+            self.following.use_snapshot(name, message)
+
+    return replaced(node.Node, "_on_use_snapshot", on_use_snapshot)
+
+
+@seen_in("a_peer_lies_where_nodes_keep_the_record")
+def i11_a_record_is_taken_from_anybody():
+    return replaced(trust.Trust, "takes", lambda self, name, version, record: True)
+
+
+@seen_in("a_new_active_is_followed_at_once_by_who_has_not_read_of_it")
+def i11_a_later_epoch_is_not_asked_about():
+    return replaced(trust.Trust, "ask", lambda self, why, now: None)
 
 
 def _into_holders(change):

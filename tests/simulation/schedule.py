@@ -11,11 +11,13 @@ from baton.core.documents import Change
 from baton.core.events import Outcome
 from simulation.checks import Write
 from simulation.clients import Keeper, Reader
+from simulation.evil import Evil
 from simulation.locks import LockClient, OnceClient, SeatClient
 from simulation.world import Trouble, World
 
 REGISTERS = ("a", "b")
 LENGTH = 20.0
+EVIL_EVERY = 4  # of so many schedules one has a peer that lies
 ONCE_EVERY = 9  # of so many schedules one has clients that do something once
 
 
@@ -42,6 +44,7 @@ class Schedule:
         self.clients_until = LENGTH
         self.switched_at = -100.0
         self.seats = seed % 13 == 0
+        self.evil_every = random.Random(f"how evil {seed}").choice((0.02, 0.2, 1.0))
         self.interfaces = random.Random(f"interfaces {seed}") if seed % 3 == 1 else None
         self.forces = dice.random() < 0.2  # an operator who forces, after which leases promise nothing
         self.world.checks.leases = not self.forces
@@ -69,6 +72,8 @@ class Schedule:
         world.after(self.dice.expovariate(1 / world.trouble.fault_every), self._fault)
         if self.interfaces is not None:
             self._fault_interface()
+        if world.seed % EVIL_EVERY == 3:
+            Evil(world, world.seed, self.evil_every, lambda: self.faults).act()
         world.run_until(world.now + LENGTH)
         self._mend()
         return world.checks

@@ -359,6 +359,8 @@ class Host:
     # --- network and the rest ---
 
     def _do_send(self, command):
+        if command.node not in self.world.hosts:
+            return  # nobody is there
         self.world.send(self.name, command.node, command.message)
 
     def _do_reply(self, command):
@@ -397,6 +399,8 @@ class Host:
 
     def _fetch(self, source):
         self.fetching = False
+        if source not in self.world.hosts:
+            raise Violation(f"{self.name} copies a snapshot from {source}, whom no record has named")
         other = self.world.hosts[source]
         if other.node is None or other.node.leading is None or self.world.blocked(source, self.name):
             return

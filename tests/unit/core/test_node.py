@@ -451,6 +451,11 @@ class TestPassive:
         place = prev if prev is not None else (script.node.state.log.position(seq - 1) or ORIGIN)
         return script.give(ev.Received("n1", Append(epoch, to, place, made, commit, script.now, None, -1, 0)))
 
+    def reign(self, script, number):
+        """The record says that n1 is active in a later epoch."""
+        script.give(ev.RecordRead(number + 3, record(number=number)))
+        return script.node.record.epoch
+
     def sent(self, script, kind):
         return [c.message for c in script.of(ev.Send) if isinstance(c.message, kind)]
 
@@ -471,14 +476,14 @@ class TestPassive:
         self.append(script, 1, entries=3)
         self.append(script, 1, entries=1, prev=ORIGIN)
         assert script.node.state.log.end.seq == 3
-        newer = Epoch(4, "e4")
+        newer = self.reign(script, 4)
         self.append(script, 2, newer)
         assert script.node.state.log.end == Position(newer, 2)
         assert script.of(ev.Store)[-1].truncate_after == 1
 
     def test_never_cuts_what_it_applied(self, script):
         self.append(script, 1, entries=3, commit=3)
-        self.append(script, 2, Epoch(4, "e4"), prev=Position(self.EPOCH, 1))
+        self.append(script, 2, self.reign(script, 4), prev=Position(self.EPOCH, 1))
         assert script.node.state.log.end == Position(self.EPOCH, 3)
         assert [reject.reason for reject in self.sent(script, Reject)] == ["diverged"]
         assert "nothing was discarded" in script.node.following.refused

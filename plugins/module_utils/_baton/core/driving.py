@@ -46,7 +46,7 @@ class Driving:
         self.node = node
         self.drivers = Drivers(config.driver_stop, config.timing.heartbeat, node.out)
         self._base: Optional[float] = None  # when the one before us was last heard, None: it has said that its drivers have stopped
-        self._followed: Optional[Epoch] = None  # the reign whose drivers we wait for
+        self._followed: Optional[Tuple[str, Epoch]] = None  # whose drivers we wait for, and of which reign
         self._stated = -1  # the entry that says that drivers may run in this reign
         self._store = Asked(node.out)  # a driver wants another node to be active
         self._seen: Tuple[Any, ...] = ()
@@ -69,7 +69,7 @@ class Driving:
         """A promotion begins. The role was given up (``vacant``), or its holder may have had acknowledgements until ``heard``."""
         record = self.node.record
         self._base = None if vacant or self.node.election.drivers_stopped(record) else heard
-        self._followed = record.epoch
+        self._followed = (record.active or record.holder, record.epoch)
 
     def _clear(self, how: str, before: Optional[Document], now: float) -> Tuple[float, float]:
         """Return from when on drivers may start in the reign that begins now, and until when those of an earlier process may run."""
@@ -109,9 +109,9 @@ class Driving:
             return {"DriverStop": max(self.node.config.driver_stop, float(before.value["DriverStop"]))}
         return {"DriverStop": self.node.config.driver_stop} if self.drivers.by_id else {}
 
-    def notice(self, epoch: Epoch, now: float) -> None:
-        """The one before us has stopped its drivers, after we became active."""
-        if epoch == self._followed:
+    def notice(self, node: str, epoch: Epoch, now: float) -> None:
+        """The one before us has stopped its drivers, after we became active; only that node may say so."""
+        if (node, epoch) == self._followed:
             self._base = None
             if self.node.leading is not None:
                 self.drivers.clear(now)

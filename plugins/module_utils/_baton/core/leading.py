@@ -181,8 +181,9 @@ class Leading:
         return not missing
 
     def blob_held(self, node: str, message: BlobHeld, now: float) -> None:
-        if message.sha256 in self._blobs_held:
-            self._blobs_held[message.sha256].add(Member(node, message.incarnation))
+        member = Member(node, message.incarnation)
+        if message.sha256 in self._blobs_held and member in self.counted():
+            self._blobs_held[message.sha256].add(member)
             self._retry_blobs(now)
 
     def _retry_blobs(self, now: float) -> None:

@@ -95,6 +95,7 @@ from .reigns import Reigns, strays
 from .state import State
 from .submissions import not_applied
 from .swaps import REPEAT_AFTER, PendingSwap, Settled
+from .trust import Trust
 from .twins import NOT_YET, Twins
 from .welcome import REMOVED, incompatible, removed
 
@@ -124,6 +125,7 @@ class Node:
         self.election = Election(config)
         self.driving = Driving(self)
         self.able = Able(self)
+        self.trust = Trust(self)
         self._trying = False  # the record is being read again before a promotion by itself
         self._prepared = False  # the network is being asked who has the VIP, since we may soon want it
         self._free = False  # it follows one who has given the VIP up
@@ -159,6 +161,7 @@ class Node:
         self._handlers[type(event)](event, now)
         if self.leading is not None and self.leading.over:
             self.step_down(self.leading.over, now)
+        self.trust.tend(now)
         self.able.tend(now)
         self._follow_members()
         self.driving.tend(event, now)
@@ -406,7 +409,8 @@ class Node:
 
     def _all_heard(self) -> bool:
         """``manual``: a restarted active asks everybody first, because somebody may have been forced meanwhile."""
-        return not self.unheard() and not any(self._apart(hello.record) for hello in self.peers.values())
+        told = (hello.record for node, hello in self.peers.items() if self.trust.knows(node))
+        return not self.unheard() and not any(self._apart(record) for record in told)
 
     def _apart(self, record: Optional[Record]) -> bool:
         """Whether a record is of another history of our cluster: one epoch number with two ids."""
@@ -601,17 +605,15 @@ class Node:
         elif isinstance(message, (Ack, Reject, BlobHeld)):
             self._on_answer(node, message, now)
         elif isinstance(message, BlobWanted):
-            self.following.blob_wanted(node, message)
-        elif isinstance(message, UseSnapshot) and self.leading is None:
-            if self.in_sync():  # as far as we know: then a disk with every acknowledged write is not to be replaced
-                self.following.refused = f"{node} says that this disk left the in-sync set; it is kept until the store says so, too"
-                self.out.append(ReadRecord())
-            else:
-                self.following.use_snapshot(node, message)
+            if self.leading is None and node == self.record.active:  # asks again, where we have not read of it yet
+                self.following.blob_wanted(node, message)
+        elif isinstance(message, UseSnapshot):
+            self._on_use_snapshot(node, message, now)
         elif isinstance(message, Refuse):
             self._on_refuse(node, message, now)
         elif isinstance(message, TakeOver):
-            self.orders.take_over(message, now)
+            if message.node == node:
+                self.orders.take_over(message, now)
         elif isinstance(message, TailWanted):
             self._on_tail_wanted(node, message)
         elif isinstance(message, Tail):
@@ -633,7 +635,7 @@ class Node:
 
     def _on_answer(self, node: str, message: Message, now: float) -> None:
         if isinstance(message, Reject) and message.promised.number > self.record.epoch.number:
-            self.out.append(ReadRecord())
+            self.trust.ask((node, message.promised), now)
         if self.leading is None:
             return
         follower = self.leading.followers.by_node.get(node)
@@ -647,27 +649,50 @@ class Node:
         elif isinstance(message, BlobHeld):
             self.leading.blob_held(node, message, now)
 
+    def play(self, node: str, message: Message, now: float) -> None:
+        """Take what has waited for the record."""
+        if isinstance(message, Append):
+            self._on_append(node, message, now)
+        elif isinstance(message, UseSnapshot):
+            self._on_use_snapshot(node, message, now)
+        elif isinstance(message, Refuse):
+            self._on_refuse(node, message, now)
+
     def _on_append(self, node: str, message: Append, now: float) -> None:
         if node not in self.peers or self.peers[node].cluster_id != self.state.cluster_id:
             return  # not introduced yet
-        if self.leading is not None:
-            if message.epoch.number <= self.leading.epoch.number:
-                self.following.refuse_stale(node, message.epoch)
-                return
-            self.leading.over = f"{node} is active in epoch {message.epoch.number}"
-            return
         if message.record is not None:
             self._news(node, message.record_version, message.record, now)
-        if self.leading is not None or self.role != "passive" or self.installing:
-            return
-        if message.epoch.number < self.record.epoch.number:
-            self.following.refuse_stale(node, message.epoch)  # the record is ahead of what we promised: its reign may be ours
-        else:
+        if self.trust.is_stale(message.epoch):
+            self.following.refuse_stale(node, message.epoch)
+        elif message.epoch != self.record.epoch:
+            if self.leading is None:
+                self.trust.hold(node, message, now)
+            else:
+                self.trust.ask((node, message.epoch), now)  # it goes on until the record says that it is over
+        elif self.trust.is_active(node, message.epoch) and self.role == "passive" and not self.installing:
             self.twins.accepted()
             self.following.append(node, message, now)
             self._note_in_sync()
 
+    def _on_use_snapshot(self, node: str, message: UseSnapshot, now: float) -> None:
+        if self.leading is not None or self.trust.is_stale(message.epoch):
+            return
+        if message.epoch != self.record.epoch:
+            self.trust.hold(node, message, now)
+        elif not self.trust.is_active(node, message.epoch):
+            return
+        elif self.in_sync():  # as far as we know: then a disk with every acknowledged write is not to be replaced
+            self.following.refused = f"{node} says that this disk left the in-sync set; it is kept until the store says so, too"
+            self.trust.ask((node, message.epoch), now)
+        else:
+            self.following.use_snapshot(node, message)
+
     def _on_refuse(self, node: str, message: Refuse, now: float) -> None:
+        if message.code == "diverged" and node != self.record.active:
+            if self.leading is None:
+                self.trust.hold(node, message, now)
+            return
         if self.following.refused != message.detail:
             self.following.refused = message.detail
             self.state.note("error", f"{node} refuses this node: {message.detail}")
@@ -676,7 +701,7 @@ class Node:
             if self.config.discard:
                 self.out.append(FetchSnapshot(node))
         elif message.code == "twin":
-            self.twins.refused(message.detail, self.out, now)
+            self.twins.refused(message.detail, self.out, now, self.trust.knows(node))
 
     def _keep_tail(self, reigns: Reigns) -> None:
         """Keep what our log has beyond the history of those who go on without us."""
@@ -699,9 +724,9 @@ class Node:
         self.peers[node] = hello
         if hello.answer:
             self.out.append(Send(node, self._hello(False, node, now)))
-        for twin in hello.twins:
+        for twin in hello.twins if self.trust.knows(node) else ():
             self.twins.seen(self.config.node, twin, now)
-        if not self.state.cluster_id and hello.cluster_id and hello.role == "active":
+        if self._is_to_be_joined(hello):
             self._join_cluster(hello.cluster_id)
         if hello.record is not None:
             self._news(node, hello.record_version, hello.record, now)
@@ -709,6 +734,12 @@ class Node:
             self.leading.hello(hello, now)
         elif self.leading is None and self.role == "starting" and self._read_once and not self.swap:
             self._place(self.record, now)
+
+    def _is_to_be_joined(self, hello: Hello) -> bool:
+        """Whether a node without data belongs to the cluster of this one; where there is a store, that says so."""
+        record = hello.record
+        alone = not self.state.cluster_id and not self.config.shared
+        return alone and record is not None and record.active == hello.node and bool(record.cluster_id == hello.cluster_id != "")
 
     def _is_welcome(self, node: str, hello: Hello, now: float) -> bool:
         """Whether this is the one process of that name, and of a node that was not removed."""
@@ -758,36 +789,36 @@ class Node:
         elif hello.role == "active":
             self.following.refused = why
             foreign = self.state.cluster_id and hello.ha_id == self.config.ha_id and hello.cluster_id != self.state.cluster_id
+            foreign = foreign and hello.record is not None and hello.record.active == node
             if foreign and self.config.discard and not self.config.shared and self.role != "active":
                 self.out.append(FetchSnapshot(node))
 
     def _news(self, node: str, version: int, record: Record, now: float) -> None:
         """A peer told of a newer record: read the shared store, or take the copy that travels with the data."""
-        if version <= self.state.version or record.cluster_id != self.state.cluster_id:
-            self._diverged_record(node, version, record)
+        if self.config.shared and version > self.state.version:
+            self.trust.ask(version, now)
+        elif record.cluster_id != self.state.cluster_id:
             return
-        if self.config.shared:
-            self.out.append(ReadRecord())
-            return
-        if self._diverged_record(node, version, record):
-            return
-        if self.leading is not None:
-            self.leading.over = f"{record.active or 'nobody'} is active in epoch {record.epoch.number}"
-        self.out.append(Adopt(version, record))
+        elif version <= self.state.version or self._apart(record):
+            if self.trust.knows(node):
+                self._diverged_record(node, version, record)
+        elif self.trust.takes(node, version, record):
+            if self.leading is not None:
+                self.leading.over = f"{record.active or 'nobody'} is active in epoch {record.epoch.number}"
+            self.out.append(Adopt(version, record))
 
-    def _diverged_record(self, node: str, version: int, record: Record) -> bool:
+    def _diverged_record(self, node: str, version: int, record: Record) -> None:
         """One epoch number with two ids: both sides were forced. They are never merged; a person says which one is given up."""
-        if not self._apart(record):
-            return False
-        if self.leading is None and self.config.discard and not self.config.shared and record.active != self.config.node:
+        if not self._apart(record) or self.leading is not None:
+            return
+        if self.config.discard and not self.config.shared and record.active != self.config.node:
             self.state.forget_record()
             self.out += [ForgetRecord(), Adopt(version, record)]
-        elif self.leading is None:
+        else:
             self.following.refused = (
                 f"{node} and this node were both forced into epoch {record.epoch.number}: decide which history to keep, and start "
                 "the other with --discard-foreign-data"
             )
-        return True
 
     # --- the rest -----------------------------------------------------------------------------------------------------
 
@@ -983,7 +1014,7 @@ class Node:
         if not isinstance(event, ReleaseNotice):
             return
         if event.drivers:
-            self.driving.notice(event.epoch, now)
+            self.driving.notice(event.node, event.epoch, now)
         if self.leading is not None:
             return
         if self.election.release(event.node, event.epoch, self.record, now, event.drivers):

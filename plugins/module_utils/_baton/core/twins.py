@@ -90,8 +90,13 @@ class Twins:
         """The active takes us for the member of our name."""
         self._is_twin = False
 
-    def refused(self, why: str, out: List[Command], now: float) -> None:
-        """We are the one that is refused. A copy of a disk that is in use must not be taken for that disk later."""
+    def refused(self, why: str, out: List[Command], now: float, known: bool) -> None:
+        """We are the one that is refused. A copy of a disk that is in use must not be taken for that disk later.
+
+        ``known``: by a node of the cluster; a stranger's word ends nothing.
+        """
+        if not known:
+            return
         if now - self._refused_at > REMEMBERED:
             self._refused_since = now
         self._refused_at = now
