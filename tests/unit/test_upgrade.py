@@ -183,6 +183,20 @@ def test_who_was_elected_by_the_old_version_is_told_so_when_it_asks_again(mixed)
     assert mixed.call(mixed.n1, "POST", "/barriers/p/break", **broken).json()["Changed"]
 
 
+def test_a_repeat_is_a_repeat_whichever_version_took_the_first_one(mixed):
+    for number, taken, asked_again in ((1, mixed.n1, mixed.n2), (2, mixed.n2, mixed.n1)):
+        if mixed.active() is not taken:
+            switch(mixed, taken)
+        key = {"Idempotency-Key": f"key-{number}"}
+        add = [{"op": "add", "path": "/Params/list", "value": [number]}]
+        assert mixed.call(taken, "PATCH", "/profiles/p", json=add, headers=key).ok
+        assert mixed.call(taken, "PUT", f"/files/f{number}", data=b"x", headers={"Idempotency-Key": f"file-{number}"}).ok
+        switch(mixed, asked_again)
+        for method, path, body in (("PATCH", "/profiles/p", {"json": add}), ("PUT", f"/files/f{number}", {"data": b"x"})):
+            again = {"Idempotency-Key": f"key-{number}" if method == "PATCH" else f"file-{number}"}
+            assert mixed.call(asked_again, method, path, headers=again, **body).headers["Idempotency-Replayed"] == "true"
+
+
 def test_who_paused_is_forgotten_but_never_wrong_after_a_reign_of_the_old_version(mixed):
     assert mixed.call(mixed.n1, "POST", "/system/pause", json={"by": "alice"}).ok
     assert mixed.n1.status()["paused_by"].startswith("alice, with token")

@@ -143,6 +143,48 @@ def test_idempotency_key(api, profile):
     assert other.status_code == 422 and api("GET", path).json() == "me"
 
 
+class TestAKeyStandsForOneRequest:
+    """Of two requests with one key the second is refused and changes nothing, unless it is the first one again."""
+
+    def reused(self, answer):
+        assert (answer.status_code, answer.json()["type"]) == (422, "urn:baton:key_reused"), answer.text
+
+    def test_another_path_of_a_file(self, api):
+        one, other = (f"/files/{uuid.uuid4().hex}" for _file in range(2))
+        key = {"Idempotency-Key": uuid.uuid4().hex}
+        assert api("PUT", one, data=b"x", headers=key).status_code == 201
+        self.reused(api("PUT", other, data=b"x", headers=key))
+        assert api("GET", other).status_code == 404
+        again = api("PUT", one, data=b"x", headers=key)
+        assert again.status_code == 201 and again.headers["Idempotency-Replayed"] == "true"
+        self.reused(api("PUT", one, data=b"y", headers=key))
+        self.reused(api("DELETE", one, headers=key))
+        assert api("GET", one).content == b"x"
+
+    @pytest.mark.parametrize("header", ["If-Match", "If-None-Match", "Baton-Lease", "If-Lease"])
+    def test_other_conditions(self, api, profile, header):
+        path, key = f"/profiles/{profile}/params/seat", {"Idempotency-Key": uuid.uuid4().hex}
+        lease = uuid.uuid4().hex
+        token = api("POST", f"/locks/{lease}/acquire", {"Owner": "x", "Lease": self.lease(api, lease)}).json()["Token"]
+        first = {"If-Match": "*", "If-None-Match": "*", "Baton-Lease": lease, "If-Lease": f"{lease};{token}"}[header]
+        assert api("PUT", path, 1, headers={**key, header: first}).status_code == 200
+        self.reused(api("PUT", path, 1, headers={**key, header: "other;1" if header == "If-Lease" else '"9.9"'}))
+        self.reused(api("PUT", path, 1, headers=key))
+        assert api("PUT", path, 1, headers={**key, header: first}).headers["Idempotency-Replayed"] == "true"
+
+    def lease(self, api, name):
+        assert api("POST", "/leases", {"Id": name, "Ttl": "60s", "Owner": "x"}).status_code in (200, 201)
+        return name
+
+    def test_another_token(self, cluster, api, profile):
+        mine, theirs = (api("POST", f"/profiles/{profile}/token?ttl=2h").json()["Token"] for _token in range(2))
+        asked = {"json": {"Param": "boss", "Candidate": "x"}, "headers": {"Idempotency-Key": uuid.uuid4().hex}}
+        path = f"/profiles/{profile}/elect"
+        assert cluster.n1.call("POST", path, mine, **asked).status_code == 200
+        self.reused(cluster.n1.call("POST", path, theirs, **asked))
+        assert cluster.n1.call("POST", path, mine, **asked).headers["Idempotency-Replayed"] == "true"
+
+
 def test_deadline(api, profile):
     late = api("PUT", f"/profiles/{profile}/params/x", 1, headers={"Baton-Deadline": "1000"})
     assert late.status_code == 503 and late.json()["outcome"] == "not_applied"

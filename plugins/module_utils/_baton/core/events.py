@@ -21,10 +21,15 @@ from .replies import Row
 
 @dataclass(frozen=True)
 class Idempotency:
-    """``key`` chosen by the client for one intent; ``fingerprint`` of the request, to notice a key used twice."""
+    """``key`` chosen by the client for one intent, and two digests, to notice a key that is used twice.
+
+    ``fingerprint`` is of method, path and body, as every version makes it; ``asked`` is of who asks and
+    on what conditions, too ("": not known).
+    """
 
     key: str
     fingerprint: str
+    asked: str = ""
 
 
 @dataclass

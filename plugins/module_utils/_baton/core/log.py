@@ -102,6 +102,7 @@ def _read_body(text: Any) -> Dict[str, Any]:
     if "idem" in body:
         for part in form.fixed(body["idem"], 2):
             form.text(part, MOST_KEY)
+    form.take(body, "asked", lambda raw: form.text(raw, MOST_KEY), "")
     for pair in form.items(body.get("found", []), MOST_FOUND):
         for part in form.fixed(pair, 2):
             form.text(part, MOST_KEY)

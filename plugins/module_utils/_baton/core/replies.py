@@ -21,18 +21,23 @@ MOST_WITH_DOCUMENTS = 4_096
 PART_OF_DOCUMENTS = 4  # of the limit
 ROW_BYTES = 400  # of a row in memory, beside its texts
 
-SAID = "said"  # in the place of a kind
+SAID, ASKED = "said", "asked"  # in the place of a kind
 Names = Tuple[Tuple[str, str], ...]
 Documents = Tuple[Optional[Document], ...]
-# key, fingerprint, at (ms), revision, names: kind and key of the documents, and SAID with a JSON text. A plain tuple of plain
-# values: the garbage collector need not look at it again, and with hundreds of thousands of replies its looks were pauses of 100 ms.
+# key, fingerprint, at (ms), revision, names: kind and key of the documents, SAID with a JSON text, ASKED with a digest. A plain
+# tuple of plain values: the garbage collector need not look at it again, and with hundreds of thousands of replies its looks were
+# pauses of 100 ms.
 Row = Tuple[str, str, int, str, Names]
 
 
 class Reply(NamedTuple):
-    """``revision`` names the entry; ``documents``: what it left, if that is kept still; ``said``: see Outcome."""
+    """``revision`` names the entry; ``documents``: what it left, if that is kept still; ``said``: see Outcome.
+
+    ``fingerprint``, ``asked``: see Idempotency.
+    """
 
     fingerprint: str
+    asked: str
     seq: int
     revision: str
     documents: Optional[Documents]
@@ -75,7 +80,8 @@ class Replies:
             return None
         _key, fingerprint, _at, revision, names = row
         said = next((json.loads(text) for kind, text in names if kind == SAID), None)
-        return Reply(fingerprint, seq_of(revision), revision, self._documents.get(key), said)
+        asked = next((text for kind, text in names if kind == ASKED), "")
+        return Reply(fingerprint, asked, seq_of(revision), revision, self._documents.get(key), said)
 
     def _keep(self, key: str, fingerprint: str, at: int, revision: str, names: Iterable[Sequence[str]]) -> None:
         old = self._rows.pop(key, None)
@@ -83,11 +89,14 @@ class Replies:
         self._size += _size_of(row) - (_size_of(old) if old is not None else 0)
 
     def add(
-        self, key: str, fingerprint: str, at: int, revision: str, documents: Documents, said: Optional[Dict[str, Any]] = None
-    ) -> None:
+        self, key: str, fingerprint: str, at: int, revision: str, documents: Documents, said: Optional[Dict[str, Any]] = None,
+        asked: str = "",
+    ) -> None:  # fmt: skip
         """Remember the reply to the request ``key``, whose entry has just been appended."""
         names = [(document.kind, document.key) for document in documents if document is not None]
-        self._keep(key, fingerprint, at, revision, [*names, (SAID, json.dumps(said))] if said is not None else names)
+        names += [(SAID, json.dumps(said))] if said is not None else []
+        names += [(ASKED, asked)] if asked else []
+        self._keep(key, fingerprint, at, revision, names)
         self._unsaved.append(key)
         self._forget_documents(key)
         self._documents[key] = documents

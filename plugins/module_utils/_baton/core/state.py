@@ -160,7 +160,8 @@ class State:
         if "idem" in entry.body:
             key, fingerprint = entry.body["idem"]
             found = tuple(self.heads.speculative(kind, name) for kind, name in entry.body.get("found", ()))  # as it was, and stayed
-            self.replies.add(key, fingerprint, entry.at, entry.revision, documents + found, entry.body.get("said"))
+            said, asked = entry.body.get("said"), entry.body.get("asked", "")
+            self.replies.add(key, fingerprint, entry.at, entry.revision, documents + found, said, asked)
         return documents
 
     def speculate_all(self) -> None:

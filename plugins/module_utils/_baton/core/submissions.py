@@ -13,7 +13,7 @@ from typing import Any, Deque, Dict, NamedTuple, Optional, Sequence, Tuple, Unio
 
 from .coordination import answer
 from .documents import KINDS, Change, Document, Effect, Lookup, effect_to_json
-from .events import Outcome, Reply, Submit
+from .events import Idempotency, Outcome, Reply, Submit
 from .leases import Moment, tokens_above
 from .limits import full
 from .log import Entry, Epoch
@@ -56,6 +56,11 @@ def _is_remembered(request: Submit) -> bool:
     A lease needs none: it is asked for again and again, and whoever has it gets the same answer.
     """
     return request.idempotency is not None and any(change.action != "grant" for change in request.changes)
+
+
+def _is_same(found: Remembered, asked: Idempotency) -> bool:
+    """Whether a request is the one that was answered; a version that knew less of it may have taken it."""
+    return found.fingerprint == asked.fingerprint and found.asked in ("", asked.asked)
 
 
 class Submissions:
@@ -104,6 +109,7 @@ class Submissions:
             body: Dict[str, Any] = {"effects": [effect_to_json(effect) for effect in effects]}
             if request.idempotency is not None:
                 body["idem"] = [request.idempotency.key, request.idempotency.fingerprint]
+                body.update({"asked": request.idempotency.asked} if request.idempotency.asked else {})
                 body.update({"said": said} if said is not None else {})
                 changed = {(effect.kind, effect.key) for effect in effects}
                 found = [[c.kind, c.key] for c in request.changes if c.kind in KINDS and (c.kind, c.key) not in changed]
@@ -142,7 +148,7 @@ class Submissions:
         found = self.state.replies.find(request.idempotency.key)
         if found is None:
             return None
-        if found.fingerprint != request.idempotency.fingerprint:
+        if not _is_same(found, request.idempotency):
             detail = "this Idempotency-Key was used for another request; use a new key for a new intent"
             return 0, request.id, Problem(422, "key_reused", detail), False
         documents = self._documents_of(found, request.changes)

@@ -10,7 +10,6 @@ import re
 from typing import Any, Optional, Sequence, Tuple
 
 from ...core.documents import Change, Document
-from ...core.events import Idempotency
 from ...core.form import is_sha256
 from ...core.problem import Problem
 from ..aio import web
@@ -68,8 +67,10 @@ class Files:
         self._backend.check_serving()
         expected = _expected(request)
         fence, deadline = messages.fence(request), messages.deadline(request)
+        text = messages.idempotency_key(request)
         blob = await self._receive(request, expected)
-        key = _key(request, blob)
+        # The body was streamed, so its hash stands for it.
+        key = None if text is None else messages.identified(request, text, blob.sha256.encode(), blob.sha256[:32])
         outcome = await self._backend.store_file(path, blob, key, deadline, fence)
         headers = {"ETag": f'"{blob.sha256}"'}
         if outcome.replayed:
@@ -146,16 +147,6 @@ def _expected(request: Any) -> Optional[str]:
         return binascii.hexlify(base64.b64decode(digest.group(1), validate=True)).decode()
     except binascii.Error:
         raise Problem(400, "bad_digest", "Content-Digest is sha-256=:<base64>:") from None
-
-
-def _key(request: Any, blob: BlobInfo) -> Optional[Idempotency]:
-    """The body was streamed, so its hash stands for it in the fingerprint."""
-    key = request.headers.get("Idempotency-Key")
-    if key is None:
-        return None
-    if not 1 <= len(key) <= 128 or not key.isascii() or not key.isprintable():
-        raise Problem(400, "bad_key", "Idempotency-Key has 1 to 128 printable ASCII characters")
-    return Idempotency(key, blob.sha256[:32])
 
 
 def _range(request: Any, size: int, etag: str) -> Optional[Tuple[int, int]]:

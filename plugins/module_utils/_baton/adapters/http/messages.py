@@ -116,16 +116,35 @@ def if_match(request: Any) -> Optional[str]:
     return str(text[1:-1])
 
 
-async def idempotency(request: Any) -> Optional[Idempotency]:
-    """Return the request's key and fingerprint, or None when it has no key."""
-    key = request.headers.get("Idempotency-Key")
-    if key is None:
-        return None
-    if not 1 <= len(key) <= 128 or not key.isascii() or not key.isprintable():
+CONDITIONS = ("If-Match", "If-None-Match", "If-Lease", "Baton-Lease")  # headers on which it depends what a change does
+
+
+def idempotency_key(request: Any) -> Optional[str]:
+    """Return the request's Idempotency-Key, or None; Problem 400 for one that can't be kept."""
+    key: Optional[str] = request.headers.get("Idempotency-Key")
+    if key is not None and (not 1 <= len(key) <= 128 or not key.isascii() or not key.isprintable()):
         raise Problem(400, "bad_key", "Idempotency-Key has 1 to 128 printable ASCII characters")
-    digest = hashlib.sha256(f"{request.method} {request.raw_path}\n".encode("utf-8", "surrogateescape"))
-    digest.update(await read_body(request))
-    return Idempotency(key, digest.hexdigest()[:32])
+    return key
+
+
+async def idempotency(request: Any) -> Optional[Idempotency]:
+    """Return the request's key and what it stands for, or None when it has no key."""
+    key = idempotency_key(request)
+    return None if key is None else identified(request, key, await read_body(request))
+
+
+def identified(request: Any, key: str, body: bytes, fingerprint: str = "") -> Idempotency:
+    """Return what ``key`` stands for: this request, by this token, on these conditions, with this ``body`` (or what stands for it).
+
+    ``fingerprint``: as older versions make it, where that is not of method, path and body.
+    """
+    target = f"{request.method} {request.raw_path}\n".encode("utf-8", "surrogateescape")
+    digest = hashlib.sha256()
+    conditions = [f"{name}: {request.headers.get(name, '')}" for name in ("Authorization", *CONDITIONS)]
+    for part in (target, *(text.encode("utf-8", "surrogateescape") for text in conditions), body):
+        digest.update(len(part).to_bytes(8, "big") + part)
+    plain = fingerprint or hashlib.sha256(target + body).hexdigest()[:32]
+    return Idempotency(key, plain, digest.hexdigest()[:32])
 
 
 def deadline(request: Any) -> Optional[float]:
