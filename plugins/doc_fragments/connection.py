@@ -26,7 +26,9 @@ options:
     description: A file on the controller that has the token.
     type: path
   ca:
-    description: A file with the CA certificate of the nodes. Without it E(BATON_CA), then the system's store is used.
+    description:
+      - A file with the CA certificate of the nodes. Without it E(BATON_CA), then the system's store is used.
+      - Where a list of revoked certificates stands beside it, as C(crl.pem), that is used, too.
     type: path
   cluster:
     description:

@@ -31,7 +31,9 @@ options:
     vars:
       - name: baton_token_file
   ca:
-    description: A file with the CA certificate of the nodes. Without it E(BATON_CA), then the system's store is used.
+    description:
+      - A file with the CA certificate of the nodes. Without it E(BATON_CA), then the system's store is used.
+      - Where a list of revoked certificates stands beside it, as C(crl.pem), that is used, too.
     type: path
     vars:
       - name: baton_ca

@@ -148,3 +148,87 @@ def test_the_end_of_each_certificate_is_told(cluster):
     said = first.host.run(*environ, sys.executable, str(ROOT / "build/batonctl.pyz"), "ha", "status")
     assert "The certificate n1.pem of n1 ends on " in said and "run the playbook baton.ha.renew" in said
     assert "the certificate " in first.log.read_text() and "n1.pem ends in 1 days; run the playbook baton.ha.renew" in first.log.read_text()
+
+
+def asks(node, to, path, *more, method="GET", token=TOKEN):
+    """Return status and text of what curl on the host of ``node`` gets from the node ``to``."""
+    command = ["curl", "-s", "-m", "5", "--http1.1", "--cacert", str(node.ca), "-X", method, "-H", f"Authorization: Bearer {token}", *more]
+    said = anyhow(node, *command, "-w", "\n%{http_code}", f"https://{to.address}:8092{path}")
+    text, _line, status = said.rpartition("\n")
+    return int(status or 0), text
+
+
+def anyhow(node, *command):
+    """Return all that a command on the host of ``node`` says, whether it fails or not."""
+    return node.host.run("sh", "-c", '"$@" 2>&1 || true', "sh", *command)
+
+
+def shows(node, name):
+    pki = node.folder / "pki"
+    return ["--cert", str(pki / f"{name}.pem"), "--key", str(pki / f"{name}.key")]
+
+
+def test_the_secret_of_the_nodes_gives_no_orders_without_a_certificate(cluster):
+    first, second = cluster
+    orders = [("GET", "/api/v3/system/ha"), ("GET", "/api/v3/info"), ("POST", "/api/v3/system/switch"), ("POST", "/api/v3/system/passive")]
+    for method, path in orders:
+        status, text = asks(second, first, path, "-d", "{}", method=method)
+        assert (status, json.loads(text)["type"]) == (403, "urn:baton:not_a_node")
+        assert asks(second, first, path, "-d", "{}", method=method, token="no-secret-at-all-0")[0] == 401
+    assert first.ok("/active")
+    assert asks(second, first, "/api/v3/system/ha", *shows(second, "n2"))[0] == 200, "a node's certificate makes it a node"
+    assert asks(first, first, "/api/v3/system/ha")[0] == 200, "on the node itself only root reads the secret"
+    first.authority.revoke("n2")
+    first.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: asks(second, first, "/api/v3/system/ha", *shows(second, "n2"))[0] == 0, "the handshake ends")
+
+
+def test_a_certificate_is_good_for_its_own_node_only(cluster):
+    first, second = cluster
+    upgrade = ["Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="]
+    link = [item for header in upgrade for item in ("-H", header)]
+    paths = [("/peer/v1/link", link, "GET"), ("/peer/v1/snapshot", [], "GET"), (f"/peer/v1/blobs/{'a' * 64}", [], "GET")]
+    notice = json.dumps({"node": "n1", "epoch": [1, "x"]})
+    paths.append(("/peer/v1/released", ["-d", notice], "POST"))
+    for path, more, method in paths:
+        for name, cert in (("n1", shows(second, "n2")), ("n2", shows(second, "n1")), ("n1", []), ("n2", [])):
+            status, _text = asks(second, first, path, *more, *cert, "-H", f"X-Baton-Node: {name}", method=method)
+            assert status == 403, (path, name, cert)
+    said = first.log.read_text()
+    assert said.count("refused a link from") == 1, "however often, it is one line a minute"
+    assert first.ok("/active") and first.curl("GET", "/api/v3/system/ha")[0] == 200
+
+
+def test_who_answers_as_another_node_gets_no_link(cluster, network):
+    """A stolen certificate does not make its holder the node that it likes to be."""
+    first, second = cluster
+    restarted_as(second, "n9")
+    wait_for(lambda: "answers as n9, without a certificate in that name" in first.log.read_text(), first.log.read_text)
+    assert "n9" not in [node["id"] for node in json.loads(first.curl("GET", "/api/v3/system/ha")[1])["nodes"]]
+
+
+def restarted_as(node, name):
+    node.process.kill()
+    node.process.wait()
+    node.command[node.command.index("--node-id") + 1] = name
+    node.start()
+
+
+def test_batonctl_on_a_node_shows_its_certificate_and_refuses_a_revoked_one(cluster):
+    first, second = cluster
+    own = second.folder / "etc"
+    own.mkdir()
+    for name, source in (("ha.token", second.folder / "ha.token"), ("ca.pem", second.ca), ("crl.pem", second.folder / "pki/crl.pem")):
+        (own / name).write_bytes(source.read_bytes())
+
+    def status():
+        settings = [f"BATON_URL=https://{first.address}:8092", f"BATON_TOKEN_FILE={own}/ha.token", f"BATON_CA={own}/ca.pem"]
+        return anyhow(second, "env", *settings, sys.executable, str(ROOT / "build/batonctl.pyz"), "ha", "status")
+
+    assert "counts on a node itself, or with a node's certificate" in status()
+    for kind in ("pem", "key"):
+        (own / f"node.{kind}").write_bytes((second.folder / f"pki/n2.{kind}").read_bytes())
+    assert "n1 is active" in status()
+    first.authority.revoke("n1")
+    (own / "crl.pem").write_bytes((second.folder / "pki/crl.pem").read_bytes())
+    assert "revoked" in status()

@@ -106,7 +106,7 @@ async def served(node, folder):
     """Serve the API of ``node`` on loopback; give a session whose paths stand below it."""
     port = free_port()
     await node.service.make_admin("the-admin")
-    nobody = {"is_ha_token": lambda _text: False, "is_node": lambda _request: False}
+    nobody = {"is_ha_token": lambda _text: False, "may_order": lambda _request: False, "is_node": lambda _request: False}
     server = Server(build_app(node.service, BlobStore(folder), version="1", **nobody))
     await server.start("127.0.0.1", port, None)
     session = aiohttp.ClientSession(f"http://127.0.0.1:{port}/", headers={"Authorization": "Bearer the-admin"})

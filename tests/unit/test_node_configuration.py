@@ -10,6 +10,7 @@ import pytest
 
 from baton import connection
 from baton.client_error import ClientError
+from baton.transport import Transport
 from support.cluster import ROOT, Cluster
 
 URL = "https://127.0.0.1:8092"
@@ -72,3 +73,20 @@ def test_batonctl_ha_asks_with_the_nodes_secret_and_the_rest_with_the_admin_toke
         cluster.n1.call("DELETE", f"/tokens/{cluster.n1.call('GET', '/tokens', cluster.token).json()[0]['Id']}", cluster.token)
         assert "unknown, expired or revoked" in batonctl("profiles", "list").stderr
         assert "n1 is active" in batonctl("ha", "status").stdout
+
+
+def test_the_nodes_secret_goes_with_the_nodes_certificate_where_both_can_be_read(node, tmp_path):
+    assert node(as_node=True).cert is None
+    for name in ("node.pem", "node.key"):
+        (tmp_path / name).write_text("x")
+    files = (str(tmp_path / "node.pem"), str(tmp_path / "node.key"))
+    assert node(as_node=True).cert == files and node({"BATON_TOKEN_FILE": f"{tmp_path}/ha.token"}).cert == files
+    assert node().cert is None and node(token="mine", as_node=True).cert is None
+
+
+def test_a_list_of_revoked_certificates_is_used_where_it_stands_beside_the_ca(node, tmp_path):
+    assert node().crl is None
+    (tmp_path / "crl.pem").write_text("half a list")
+    assert node().crl == str(tmp_path / "crl.pem")
+    with pytest.raises(ClientError, match="the list of revoked certificates beside it"):
+        Transport(node(), "test")

@@ -20,16 +20,28 @@ DEFAULT_TIMEOUT = 30.0
 SETTINGS = ("url", "token", "token_file", "ca", "timeout", "node_token_file")
 Sections = Dict[str, Tuple[str, Dict[str, str]]]  # by name: the file that has it, and what it says
 SYSTEM = "/etc/baton/config.ini"  # the role's, on a node
+NODE_SECRET, NODE_FILES = "ha.token", ("node.pem", "node.key")  # as the role leaves them beside each other
+CRL = "crl.pem"
 
 
 @dataclass(frozen=True)
 class Connection:
-    """``urls``: base addresses without a path, tried in order; ``timeout``: seconds for one request with all its retries."""
+    """``urls``: base addresses without a path, tried in order; ``timeout``: seconds for one request with all its retries.
+
+    ``cert``: files of a node's certificate and key, which go with the secret of the nodes.
+    """
 
     urls: Tuple[str, ...]
     token: str
     ca: Optional[str] = None
     timeout: float = DEFAULT_TIMEOUT
+    cert: Optional[Tuple[str, str]] = None
+
+    @property
+    def crl(self) -> Optional[str]:
+        """The list of revoked certificates, where there is one beside the CA: on a node, and where bootstrap made both."""
+        path = os.path.join(os.path.dirname(self.ca), CRL) if self.ca is not None else ""
+        return path if os.access(path, os.R_OK) else None
 
 
 def connection_from(options: Mapping[str, Any], environ: Mapping[str, str], default_url: str = "") -> Connection:
@@ -50,7 +62,8 @@ def connection_from(options: Mapping[str, Any], environ: Mapping[str, str], defa
         raise ClientError("usage", f"the CA file {ca} does not exist")
     timeout = options.get("timeout") if options.get("timeout") is not None else _first(layers, "timeout")
     seconds = _seconds(DEFAULT_TIMEOUT if timeout is None else timeout)
-    return Connection(urls, _token(layers, bool(options.get("as_node"))), None if ca is None else os.path.expanduser(ca), seconds)
+    token, where = _token(layers, bool(options.get("as_node")))
+    return Connection(urls, token, None if ca is None else os.path.expanduser(ca), seconds, _certificate(where))
 
 
 def _layers(options: Mapping[str, Any], environ: Mapping[str, str]) -> List[Mapping[str, Any]]:
@@ -145,15 +158,25 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _token(layers: List[Mapping[str, Any]], as_node: bool) -> str:
+def _token(layers: List[Mapping[str, Any]], as_node: bool) -> Tuple[str, str]:
+    """Return the token, and the file that it is from."""
     for layer in layers:
-        if as_node and os.access(layer.get("node_token_file") or "", os.R_OK):
-            return _checked(_read(str(layer["node_token_file"])))
+        path = str(layer.get("node_token_file") or "")
+        if as_node and os.access(path, os.R_OK):
+            return _checked(_read(path)), path
         if layer.get("token"):
-            return _checked(str(layer["token"]))
+            return _checked(str(layer["token"])), ""
         if layer.get("token_file"):
-            return _checked(_read(str(layer["token_file"])))
-    return ""
+            path = str(layer["token_file"])
+            return _checked(_read(path)), path
+    return "", ""
+
+
+def _certificate(token_file: str) -> Optional[Tuple[str, str]]:
+    """Return the node's certificate and key beside its secret: without them the secret is worth nothing elsewhere."""
+    folder, name = os.path.split(os.path.expanduser(token_file))
+    cert, key = (os.path.join(folder, file) for file in NODE_FILES)
+    return (cert, key) if name == NODE_SECRET and os.access(cert, os.R_OK) and os.access(key, os.R_OK) else None
 
 
 def _read(path: str) -> str:

@@ -73,6 +73,11 @@ GONE_SECONDS = 1.0  # for which a file is gone after SIGHUP that was removed: an
 LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
+def _same_content(one: str, other: str) -> bool:
+    """Whether two files hold the same, such as one CA for nodes and etcd."""
+    return Path(one).read_bytes() == Path(other).read_bytes()
+
+
 def boottime() -> float:
     """Seconds on a clock that counts while the machine sleeps: what leases are measured with."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
@@ -186,7 +191,8 @@ class Daemon:
         except OSError as error:
             raise Problem(500, "record", str(error)) from None
         secure = argument.startswith("https")
-        tls = self.certificates.client(Files(s.etcd_cert, s.etcd_key, s.etcd_ca)) if secure else None
+        crl = s.tls_crl if s.etcd_ca and s.tls_crl and _same_content(s.etcd_ca, s.tls_ca) else ""
+        tls = self.certificates.client(Files(s.etcd_cert, s.etcd_key, s.etcd_ca, crl)) if secure else None
         password = Path(s.etcd_password_file).read_text().strip() if s.etcd_password_file else ""
         key = f"{s.etcd_prefix.rstrip('/')}/{s.ha_id}/record"
         options = EtcdOptions(tuple(argument.split(",")), key, s.etcd_user, password)
@@ -499,7 +505,7 @@ class Daemon:
         running = str(self.drivers.running) if self.node.driving.drivers.cleared else ""
         return Notice(
             s.node_id, (record.epoch.number, record.epoch.id), urls, self.links.token, s.tls_cert, s.tls_key, s.tls_ca,
-            running, s.timing.lease + s.driver_stop,
+            running, s.timing.lease + s.driver_stop, s.tls_crl,
         )  # fmt: skip
 
     async def _look_for_drivers(self) -> None:
@@ -609,7 +615,8 @@ class Daemon:
             return await serve(request, self.links, self.node)
 
         app = build_app(
-            self.service, self.blobs, is_ha_token=self.links.knows, version=VERSION, is_node=self.links.allowed,
+            self.service, self.blobs, is_ha_token=self.links.knows, may_order=self.links.may_order, is_node=self.links.allowed,
+            version=VERSION,
             extra_routes={
                 f"GET {LINK_PATH}": self.links.serve, f"GET {SNAPSHOT_PATH}": snapshot,
                 f"POST {NOTICE_PATH}": self.links.serve_notice, f"GET {DRIVER_PATH}": self.drivers.serve,

@@ -60,7 +60,7 @@ def main() -> int:
         reign.unlink()
     except FileNotFoundError:
         return 0
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError) as error:
         _log(f"{reign} can't be read: {error}")
         return 0
     if held is not None:

@@ -11,6 +11,7 @@ import json
 import random
 import secrets
 import socket
+import ssl
 import time
 from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Union
@@ -101,8 +102,9 @@ class Transport:
         self._notice = notice
         self._good: Optional[str] = None
         self._clock = ServerClock()
-        self._session: Any = _session() if session is None else session
+        self._session: Any = _session(connection) if session is None else session
         self._session.verify = connection.ca or True
+        self._session.cert = connection.cert
         self._session.headers.update({"User-Agent": user_agent, "Accept": "application/json", "Accept-Encoding": "identity"})
         if connection.token:
             self._session.headers["Authorization"] = f"Bearer {connection.token}"
@@ -267,13 +269,26 @@ def _gave_up(failures: Sequence[Failure], unknown: bool, waited: float) -> Clien
     return ClientError(kind, f"{lead}{after}: {_reasons(failures)}{tail}", outcome=outcome, retriable=bool(waited))
 
 
-def _session() -> Any:
+def _session(connection: Connection) -> Any:
     session, adapter = requests.Session(), HTTPAdapter()
     session.trust_env = False
-    adapter.init_poolmanager(4, 4, socket_options=_keepalive())
+    more: Dict[str, Any] = {} if connection.crl is None else {"ssl_context": _context(connection.ca, connection.crl)}
+    adapter.init_poolmanager(4, 4, socket_options=_keepalive(), **more)
     for scheme in ("https://", "http://"):
         session.mount(scheme, adapter)
     return session
+
+
+def _context(ca: Optional[str], crl: str) -> ssl.SSLContext:
+    """Return a TLS context that refuses revoked certificates, too; ClientError where the list is none."""
+    try:
+        context = ssl.create_default_context(cafile=ca)
+        context.load_verify_locations(crl)
+    except (OSError, ValueError) as error:
+        raise ClientError("usage", f"can't use {ca} with {crl}, the list of revoked certificates beside it: {error}") from None
+    context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+    context.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)  # as without a list
+    return context
 
 
 def _keepalive() -> List[Any]:

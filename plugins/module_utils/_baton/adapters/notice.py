@@ -14,8 +14,10 @@ import ssl
 import threading
 import time
 from dataclasses import asdict, dataclass
-from typing import Callable, List, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Tuple
 from urllib.parse import urlsplit
+
+from ..core import form
 
 PATH = "/peer/v1/released"
 NODE_HEADER = "X-Baton-Node"
@@ -40,16 +42,33 @@ class Notice:
     ca: str = ""
     running: str = ""
     patience: float = 0.0
+    crl: str = ""
 
     def to_text(self) -> str:
         return json.dumps(asdict(self))
 
     @classmethod
     def from_text(cls, text: str) -> "Notice":
-        """Read what ``to_text`` wrote; ValueError, TypeError or KeyError for anything else."""
-        data = json.loads(text)
-        data.update(epoch=(int(data["epoch"][0]), str(data["epoch"][1])), urls=tuple(data["urls"]))
-        return cls(**data)
+        """Read what ``to_text`` wrote, in whatever version; ValueError for anything else."""
+        data = form.members(form.read_json(text))
+        known = {name: form.take(data, name, reader) for name, reader in _FIELDS.items() if name in data}
+        if not {"node", "epoch", "urls", "token"} <= set(known):
+            raise ValueError("it is no release notice")
+        return cls(**known)
+
+
+_FIELDS: Dict[str, form.Reader] = {
+    "node": form.node_id,
+    "epoch": form.epoch,
+    "urls": lambda raw: tuple(form.line(url) for url in form.items(raw, 1_000)),
+    "token": form.line,
+    "cert": form.text,
+    "key": form.text,
+    "ca": form.text,
+    "crl": form.text,
+    "running": form.text,
+    "patience": form.real,
+}
 
 
 def send(notice: Notice, log: Callable[[str], None]) -> None:
@@ -84,6 +103,9 @@ def _tell(notice: Notice, drivers: bool, log: Callable[[str], None]) -> None:
         if notice.ca:
             tls = ssl.create_default_context(cafile=notice.ca)
             tls.load_cert_chain(notice.cert, notice.key)
+            if notice.crl:
+                tls.load_verify_locations(notice.crl)
+                tls.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
     except (OSError, ssl.SSLError) as error:
         log(f"no release notice could be sent: {error}")
         return

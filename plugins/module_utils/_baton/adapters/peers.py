@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import ipaddress
 import json
 import logging
 import ssl
 from collections import deque
-from typing import Any, Callable, Deque, Dict, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Set, Tuple
 
 from ..core import form, messages
 from ..core.events import Event, LinkDown, LinkUp, Received, ReleaseNotice, TwinSeen
@@ -283,10 +284,18 @@ class Links:
 
     def is_certified(self, node: str, peercert: Any) -> bool:
         """Whether a certificate is that of ``node``; without TLS nobody has one, and the secret is all there is."""
-        if self.tls is True:
-            return True
-        names = [value for rdn in (peercert or {}).get("subject", ()) for key, value in rdn if key == "commonName"]
-        return names == [node]
+        return self.tls is True or _common_names(peercert) == [node]
+
+    def may_order(self, request: Any) -> bool:
+        """Whether who has shown the secret may give orders by it: with a node's certificate, or on this host, where only root reads it.
+
+        The secret alone, wherever it was copied to, is worth nothing.
+        """
+        transport = request.transport
+        if self.tls is True or transport is None:
+            return self.tls is True
+        names = _common_names(transport.get_extra_info("peercert"))
+        return (len(names) == 1 and form.is_node_id(names[0])) or _is_local(transport)
 
     async def serve_notice(self, request: Any) -> Any:
         """Take a release notice; only a node itself, or its guard, may speak of its own end."""
@@ -348,3 +357,18 @@ class Links:
             return str(error)
         self.tell(Received(node, message))
         return ""
+
+
+def _common_names(peercert: Any) -> List[str]:
+    """Return the common names of a certificate that was verified, none where there is none."""
+    return [value for rdn in (peercert or {}).get("subject", ()) for key, value in rdn if key == "commonName"]
+
+
+def _is_local(transport: Any) -> bool:
+    """Whether a connection comes from this host: from the very address that it came to, or over loopback."""
+    ours, theirs = (transport.get_extra_info(name) for name in ("sockname", "peername"))
+    if not ours or not theirs:
+        return False
+    found = ipaddress.ip_address(str(theirs[0]).partition("%")[0])
+    mapped = getattr(found, "ipv4_mapped", None)
+    return bool((mapped or found).is_loopback) or theirs[0] == ours[0]

@@ -39,11 +39,14 @@ class Doubt:
         return version < self._state.known or (self._config.shared and self._is_ours(record) and before)
 
     def is_forced_anew(self, version: int, record: Record) -> bool:
-        """Whether a person made an epoch, newer than all that we know, from a store that was rolled back."""
+        """Whether a person made an epoch, newer than all that we know, from a store that was rolled back; another may have followed.
+
+        Versions tell nothing of it: the store may count anew, to the very number that we know.
+        """
         promised, known = self._state.promised, self._state.record or NO_RECORD
         newer = record.epoch.number > known.epoch.number and (record.epoch == promised or record.epoch.number > promised.number)
-        forced = record.forced_epoch == record.epoch
-        return version < self._state.known and self._config.shared and self._is_ours(record) and newer and forced
+        forced = record.forced > known.epoch.number
+        return version <= self._state.known and self._config.shared and self._is_ours(record) and newer and forced
 
     def _is_ours(self, record: Record) -> bool:
         return record.cluster_id == self._state.cluster_id

@@ -40,8 +40,9 @@ class Api:
     """All of /api/v3, the probes, and the peers' way to file contents."""
 
     def __init__(
-        self, backend: Backend, blobs: BlobStore, is_ha_token: Callable[[str], bool], version: str, is_node: Callable[[Any], bool]
-    ) -> None:
+        self, backend: Backend, blobs: BlobStore, is_ha_token: Callable[[str], bool], may_order: Callable[[Any], bool], version: str,
+        is_node: Callable[[Any], bool],
+    ) -> None:  # fmt: skip
         self._is_node = is_node
         self._backend = backend
         self._documents = Documents(backend)
@@ -55,7 +56,7 @@ class Api:
             "barriers": Barriers(backend),
             "files": self._files,
         }
-        self._tokens = Tokens(backend, is_ha_token)
+        self._tokens = Tokens(backend, is_ha_token, may_order)
         self._system = System(backend, version, self._tokens.who)
 
     async def handle(self, request: Any) -> Any:
@@ -179,17 +180,18 @@ def build_app(
     blobs: BlobStore,
     *,
     is_ha_token: Callable[[str], bool],
+    may_order: Callable[[Any], bool],
     version: str,
     is_node: Callable[[Any], bool],
     extra_routes: Optional[Mapping[str, Handler]] = None,
 ) -> Any:
     """Return the aiohttp application.
 
-    ``is_ha_token``: whether a token is the secret of the nodes. ``is_node``: whether a request is a node's own (token and
-    certificate). ``extra_routes`` are the peers' own endpoints:
+    ``is_ha_token``: whether a token is the secret of the nodes; ``may_order``: whether a request that has it comes from one.
+    ``is_node``: whether a request is a node's own (token and certificate). ``extra_routes`` are the peers' own endpoints:
     "METHOD path" → handler.
     """
-    api = Api(backend, blobs, is_ha_token, version, is_node)
+    api = Api(backend, blobs, is_ha_token, may_order, version, is_node)
     app = web.Application(client_max_size=messages.MOST_BODY)
     for route, handler in (extra_routes or {}).items():
         method, _space, path = route.partition(" ")

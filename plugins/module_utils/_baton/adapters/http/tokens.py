@@ -28,9 +28,11 @@ def fresh_token() -> str:
 class Tokens:
     """Authentication by the replicated token documents, and their API."""
 
-    def __init__(self, backend: Backend, is_ha_token: Callable[[str], bool]) -> None:
+    def __init__(self, backend: Backend, is_ha_token: Callable[[str], bool], may_order: Callable[[Any], bool]) -> None:
+        """See ``build_app``."""
         self._backend = backend
         self._is_ha_token = is_ha_token
+        self._may_order = may_order
 
     def scope(self, request: Any) -> access.Scope:
         """Return what the request's token may do; Problem 401 without a valid one."""
@@ -43,6 +45,9 @@ class Tokens:
             scope: access.Scope = document.value["Scope"]
             return scope
         if self._is_ha_token(token):
+            if not self._may_order(request):
+                why = "the secret of the nodes counts on a node itself, or with a node's certificate; elsewhere use an admin token"
+                raise Problem(403, "not_a_node", why)
             return NODE
         raise Problem(401, "bad_token", "this token is unknown, expired or revoked")
 
