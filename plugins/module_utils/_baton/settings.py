@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from urllib.parse import urlsplit
 
-from .core import limits
-from .core.form import is_node_id
+from .core import form, limits
 from .core.limits import Limits
 from .core.problem import Problem
 from .core.timing import PROFILES, Timing, profile
@@ -178,13 +177,14 @@ def _checked(
     for flag in ("node-id", "data-dir"):
         if not values[flag]:
             raise _wrong(flag, "is required")
-    if not is_node_id(values["node-id"]):
+    if not form.is_node_id(values["node-id"]):
         raise _wrong("node-id", f"{values['node-id']!r} is not a name of letters, digits, '_', '.' and '-' (at most 63)")
     host, port = _address(values["listen"])
     static = _static(environ.get("RS_STATIC_IP", ""))
     scheme = "http" if flags["insecure"] else "https"
     reach = static or host
     advertise = values["advertise"] or f"{scheme}://{'[' + reach + ']' if ':' in reach else reach}:{port}"
+    _check_names(advertise, values["ha-id"])
     kind, _colon, argument = values["dcs"].partition(":")
     if kind not in ("etcd", "local", "manual") or (kind != "manual") != bool(argument):
         raise _wrong("dcs", f"{values['dcs']!r} is neither etcd:URL[,URL...], local:PATH nor manual")
@@ -221,6 +221,16 @@ def _checked(
         drivers_dir=Path(values["drivers-dir"]) if values["drivers-dir"] else None, driver_stop=float(values["driver-stop"]),
         limits=kept,
     )  # fmt: skip
+
+
+def _check_names(advertise: str, ha_id: str) -> None:
+    """What other nodes would refuse is refused here."""
+    try:
+        form.url(advertise)
+    except ValueError as error:
+        raise _wrong("advertise", str(error)) from None
+    if len(ha_id) > form.MOST_NAME:
+        raise _wrong("ha-id", f"has more than {form.MOST_NAME} characters")
 
 
 def _check_vip(vip: str, interface: str) -> None:

@@ -237,3 +237,54 @@ def test_only_the_former_active_says_that_its_drivers_have_stopped():
     assert script.node.driving._base is not None
     script.node.driving.notice("n1", EPOCH, script.now)
     assert script.node.driving._base is None
+
+
+class TestWhatDoesNotFit:
+    """The active of the record says it, in good form; but its documents are others than those here."""
+
+    PATCH = {"effects": [{"kind": "profiles", "key": "p", "ops": [{"op": "add", "path": "/Params/a", "value": 1}]}]}
+
+    def send(self, script, *bodies, commit=0):
+        prev = script.node.state.log.end
+        made = tuple(Entry.make(prev.seq + 1 + n, EPOCH, 1, body) for n, body in enumerate(bodies))
+        script.give(ev.Received("n1", Append(EPOCH, "n2-disk", prev, made, commit, script.now, None, -1, 0)))
+        return prev.seq
+
+    def test_it_is_not_taken_nor_acknowledged_and_ends_nothing(self):
+        script = follower()
+        last = self.send(script, {"effects": []}, self.PATCH, {"effects": []}, commit=9) + 1
+        assert script.node.state.log.end.seq == last, "what comes before it is taken"
+        assert "does not fit the documents here (profiles/p is patched, and does not exist)" in script.node.following.refused
+        script.stored()
+        assert [c.message.matched for c in script.of(ev.Send) if isinstance(c.message, Ack)][-1] == last
+        assert script.node.state.commit == last
+
+    def test_it_is_said_once_and_not_asked_for_again_and_again(self):
+        script, notes = follower(), 0
+        for _again in range(5):
+            self.send(script, self.PATCH)
+            notes += len(script.of(ev.Note))
+            beyond = Position(EPOCH, script.node.state.log.end.seq + 3)
+            script.give(ev.Received("n1", Append(EPOCH, "n2-disk", beyond, (), 0, script.now, None, -1, 0)))
+            assert not [c for c in script.of(ev.Send) if isinstance(c.message, Reject)]
+        assert notes == 1
+
+    def test_what_was_cut_leaves_nothing_that_later_entries_could_fit(self):
+        script = follower()
+        make = {"effects": [{"kind": "profiles", "key": "p", "value": {"Name": "p", "Params": {}}}]}
+        self.send(script, make)
+        script.give(ev.RecordRead(version(4), record("n1", ("n1", "n2", "n3"), 4)))
+        prev = script.node.state.log.position(1)
+        made = (Entry.make(2, LATER, 1, {"effects": []}), Entry.make(3, LATER, 1, self.PATCH))
+        script.give(ev.Received("n1", Append(LATER, "n2-disk", prev, made, 0, script.now, None, -1, 0)))
+        assert script.node.state.log.end == Position(LATER, 2) and "does not exist" in script.node.following.refused
+
+    def test_entries_of_the_epoch_that_stands_are_never_cut(self):
+        script = follower()
+        self.send(script, {"effects": []})
+        prev = script.node.state.log.position(1)
+        older = Entry.make(2, Epoch(3, "e3"), 1, {"effects": []})
+        assert script.node.state.log.position(2) == older.position
+        script.give(ev.Received("n1", Append(EPOCH, "n2-disk", ORIGIN, (Entry.make(1, Epoch(2, "e2"), 1, {}),), 0, 1.0, None, -1, 0)))
+        assert script.node.state.log.position(1) == prev and script.node.state.log.end.seq == 2
+        assert [c.message.reason for c in script.of(ev.Send) if isinstance(c.message, Reject)] == ["diverged"]

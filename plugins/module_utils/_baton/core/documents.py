@@ -124,14 +124,25 @@ def check_effects(raw: Sequence[Dict[str, Any]]) -> None:
             patch.parse_patch(effect.ops)
 
 
+class DoesNotFit(ValueError):
+    """An effect can't be applied to the documents that are here: whoever made it had others."""
+
+
 def apply_effect(old: Optional[Document], effect: Effect, revision: str) -> Optional[Document]:
-    """Return the document after ``effect``; it was checked when it was made."""
+    """Return the document after ``effect``, which was checked when it was made; DoesNotFit where it was made of another one."""
+    try:
+        return _apply(old, effect, revision)
+    except Problem as problem:
+        raise DoesNotFit(f"{effect.kind}/{effect.key}: {problem.detail}") from None
+
+
+def _apply(old: Optional[Document], effect: Effect, revision: str) -> Optional[Document]:
     if effect.delete:
         return None
     if effect.ops is None:
         return Document(effect.kind, effect.key, effect.value, revision, Measure().of(effect.value)[0])
     if old is None:
-        raise ValueError(f"an entry patches {effect.kind}/{effect.key}, which does not exist")
+        raise DoesNotFit(f"{effect.kind}/{effect.key} is patched, and does not exist")
     work = Patch(old.value, old.size)
     for operation in patch.parse_patch(effect.ops):
         work.apply(operation)

@@ -32,6 +32,7 @@ class Following:
         self._matched = -1
         self._durable = -1  # -1 until something of this epoch, its promise at least, is on disk
         self._stores: Deque[Tuple[int, int]] = deque()
+        self._does_not_fit = ""  # what the active has sent and we could not apply
         self._missing: Dict[str, int] = {}  # file content → the first entry that needs it
         self._offered: Dict[str, str] = {}  # file content → the active that asked for it ahead of the entry
 
@@ -66,7 +67,7 @@ class Following:
             self._ack()  # a disk that pauses delays writes, not the lease: what was acknowledged stands, and we are here
 
     def _new_epoch(self, node: str, epoch: Epoch) -> None:
-        self._epoch, self._stamp = epoch, NEVER
+        self._epoch, self._stamp, self._does_not_fit = epoch, NEVER, ""
         self._matched = self._durable = -1
         self._stores.clear()
         self._stores.append((self.state.store(meta=self.state.promise(epoch)), -1))
@@ -88,7 +89,7 @@ class Following:
             return True
         if ours is not None and prev.seq <= self.state.commit:
             self._diverged(node, message)
-        else:
+        elif not self._does_not_fit:  # else it would be sent again and again
             self._reject(node, message.epoch, "gap")
         return False
 
@@ -96,32 +97,45 @@ class Following:
         log = self.state.log
         cut: Optional[int] = None
         fresh = []
+        through = message.prev.seq
         for entry in message.entries:
             ours = log.position(entry.seq)
             if entry.seq <= log.start.seq or ours == entry.position:
+                through = entry.seq
                 continue
             if ours is not None:
                 if not self._may_cut(node, message, entry.seq):
                     return
                 cut = entry.seq - 1
-                log.truncate_after(cut)
-            log.append(entry)
+                self.state.cut_after(cut)
+            why = self.state.take(entry)
+            if why:
+                self._unfit(node, why)
+                break
+            through = entry.seq
             fresh.append(entry)
             if not message.at:
                 self.state.clock.hear(entry.at, now)  # an active of an older version
-        self._matched = max(self._matched, message.prev.seq + len(message.entries))
+        self._matched = max(self._matched, through)
         for entry in fresh:
             for sha in entry.blobs:
                 self.need_blob(sha, entry.seq, node)
-        if fresh:
+        if fresh or cut is not None:
             self._stores.append((self.state.store(fresh, cut), self._matched))
         elif self._stores:
             self._stores[-1] = (self._stores[-1][0], self._matched)
 
+    def _unfit(self, node: str, why: str) -> None:
+        """It is not taken, so it can't be acknowledged: the active goes on without us, and a person sees why."""
+        self.refused = f"{why}: the histories of {node} and this node differ; nothing was discarded"
+        if self._does_not_fit != why:
+            self._does_not_fit = why
+            self.state.note("error", self.refused)
+
     def _may_cut(self, node: str, message: Append, seq: int) -> bool:
         """Entries of another epoch after the applied one were never acknowledged, unless a force lies between."""
         tail = self.state.log.after(seq - 1)
-        if seq <= self.state.commit:
+        if seq <= self.state.commit or tail[0].epoch == message.epoch:
             self._diverged(node, message)
             return False
         if self._left_behind(message, tail[0].epoch):

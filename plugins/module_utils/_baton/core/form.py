@@ -20,7 +20,8 @@ from urllib.parse import urlsplit
 MOST_NUMBER = (1 << 53) - 1
 MOST_EPOCH = (1 << 21) - 1  # fencing tokens and versions of records grow by 2^32 with it, and stay below 2^53
 MOST_DIGITS = 4_300
-MOST_URL = 2_000
+MOST_URL = 500
+MOST_NAME = 255  # characters of what a person has chosen, or a machine is called
 MOST_TEXT = 2_000  # characters of what people are told
 MOST_EXTRA = 64 << 10  # characters of what a newer version added to a record
 MOST_DEEP = 120  # levels of an entry: 100 of a document, and what stands around it
@@ -36,8 +37,8 @@ Reader = Callable[[Any], Any]
 # --- JSON ---------------------------------------------------------------------------------------------------------------
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON number")
+def _no_constant(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not a JSON number")
 
 
 def _finite(text: str) -> float:
@@ -143,6 +144,11 @@ def line(raw: Any, most: int = MOST_TEXT) -> str:
     return raw
 
 
+def name(raw: Any) -> str:
+    """Return what a cluster, a machine or a version is called."""
+    return line(raw, MOST_NAME)
+
+
 def _matching(pattern: "re.Pattern[str]", what: str) -> Callable[[Any], str]:
     def read(raw: Any) -> str:
         if not isinstance(raw, str) or not pattern.match(raw):
@@ -212,21 +218,21 @@ def epoch(raw: Any) -> Tuple[int, str]:
     return number(first, 0, MOST_EPOCH), mark(second)
 
 
-def take(data: Dict[str, Any], name: str, reader: Reader, default: Any = ...) -> Any:
+def take(data: Dict[str, Any], member: str, reader: Reader, default: Any = ...) -> Any:
     """Return a member of an object; ValueError, with its name, where it is missing or has another form."""
-    if name not in data:
+    if member not in data:
         if default is ...:
-            raise ValueError(f"{name} is missing")
+            raise ValueError(f"{member} is missing")
         return default
     try:
-        return reader(data[name])
+        return reader(data[member])
     except ValueError as error:
-        raise ValueError(f"{name}: {error}") from None
+        raise ValueError(f"{member}: {error}") from None
 
 
 def extra(raw: Dict[str, Any], known: Collection[str]) -> Dict[str, Any]:
     """Return the members that this version does not know, to be passed on; ValueError where they are too many."""
-    found = {name: value for name, value in raw.items() if name not in known}
+    found = {member: value for member, value in raw.items() if member not in known}
     try:
         size = len(json.dumps(found)) if found else 0
     except RecursionError:

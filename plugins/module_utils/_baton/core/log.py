@@ -137,7 +137,8 @@ _VALUES: Dict[str, Dict[str, form.Reader]] = {
 
 
 def check_value(kind: str, value: Any) -> None:
-    """Raise ValueError unless ``value`` may stand in a document of the cluster's own."""
+    """Raise ValueError unless ``value`` may stand in a document."""
+    form.members(value)
     for name, reader in _VALUES.get(kind, {}).items():
         form.take(form.members(value), name, reader)
     if kind == "history":

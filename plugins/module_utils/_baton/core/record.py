@@ -139,7 +139,7 @@ def _node(raw: Any) -> str:
 
 
 _FIELDS: Dict[str, form.Reader] = {
-    "cluster_id": lambda raw: form.text(raw, 200),
+    "cluster_id": form.name,
     "epoch": Epoch.read,
     "active": _node,
     "floor": form.number,

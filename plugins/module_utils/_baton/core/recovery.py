@@ -63,13 +63,19 @@ class Recovery:
         for number, entry in enumerate(fresh):
             if entry.seq != tail.prev.seq + 1 + number:
                 return False
+        taken = []
         for entry in fresh:
-            log.append(entry)
-        if fresh:
-            self._state.store(fresh)
-            self._state.note("warning", f"took over {len(fresh)} entries of {node} that this disk did not have")
+            why = self._state.take(entry)
+            if why:
+                self._apart.add(node)
+                self._state.note("error", f"not taken over from {node}: {why}")
+                break
+            taken.append(entry)
+        if taken:
+            self._state.store(taken)
+            self._state.note("warning", f"took over {len(taken)} entries of {node} that this disk did not have")
             self._asked_at.pop(node, None)
-        return bool(fresh)
+        return bool(taken)
 
 
 def tail_after(state: State, place: Position, most: int, most_bytes: int) -> Tail:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
 from .config import NodeConfig
-from .documents import Document, Effect, check_effects, effect_from_json
+from .documents import Document, DoesNotFit, Effect, check_effects, effect_from_json
 from .events import Changed, Checkpoint, Command, Note, Saved, Store
 from .heads import Changes, Heads
 from .limits import nearly_full
@@ -168,6 +168,25 @@ class State:
         """A new active evaluates on top of everything that it has appended."""
         for entry in self.log.after(self._speculated):
             self.speculate(entry)
+
+    def take(self, entry: Entry) -> str:
+        """Append an entry that another node made, if it fits our documents; return why it does not, or "".
+
+        Now, and not when it commits: what is in the log can be applied, also by whoever becomes active with it.
+        """
+        try:
+            self.speculate_all()
+            self.speculate(entry)
+        except DoesNotFit as error:
+            self.drop_speculation()
+            return f"entry {entry.seq} of epoch {entry.epoch.number} does not fit the documents here ({error})"
+        self.log.append(entry)
+        return ""
+
+    def cut_after(self, seq: int) -> None:
+        """Remove entries that were never acknowledged."""
+        self.drop_speculation()
+        self.log.truncate_after(seq)
 
     def drop_speculation(self) -> None:
         """A node that stopped being active does not know which of its last entries will commit."""

@@ -35,7 +35,7 @@ class Header(NamedTuple):
         """A source of an older version says neither ``at`` nor ``forced``."""
         data = form.members(raw)
         return cls(
-            form.take(data, "cluster_id", lambda value: form.text(value, 200)),
+            form.take(data, "cluster_id", form.name),
             form.take(data, "promised", Epoch.read),
             form.take(data, "position", Position.read),
             form.take(data, "at", form.number, 0),

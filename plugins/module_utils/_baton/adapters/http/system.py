@@ -207,6 +207,6 @@ def _text(body: Dict[str, Any], name: str) -> str:
     value = body.get(name)
     if value is None:
         return ""
-    if not isinstance(value, str) or len(value) > 200:
-        raise Problem(422, "bad_member", f"{name} is a string of at most 200 characters")
+    if not isinstance(value, str) or len(value) > 200 or not value.isprintable():
+        raise Problem(422, "bad_member", f"{name} is one printable line of at most 200 characters")
     return value
