@@ -5,6 +5,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do $$p -c '
 SOURCE := plugins/module_utils/_baton
 BIN := .venv/bin
 SEEDS ?= 300
+N ?= 20000
 FIRST_SEED ?= 1
 TRIALS ?= 20
 COLLECTION := build/collections/ansible_collections/baton/ha
@@ -12,7 +13,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 ROOT = @test "$$(id -u)" = 0 || { echo "make $@: run this as root (or with sudo): $(1)" >&2; exit 1; }
 
-.PHONY: help system venv build collection lint format unit cores lab faults simulate mutate histories molecule failover drivers demo demo-clean bench bench-plays bench-failover bench-drivers test test-long clean
+.PHONY: help system venv build collection lint format unit cores lab faults simulate mutate fuzz histories molecule failover drivers demo demo-clean bench bench-plays bench-failover bench-drivers test test-long clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 20
@@ -69,6 +70,9 @@ simulate: venv ## the core under seeded schedules: SEEDS=n FIRST_SEED=m
 
 mutate: venv ## leave out one rule of the protocol at a time: does the simulator notice?
 	@$(BIN)/python tests/simulation/mutate.py $(if $(SEEN),--seen)
+
+fuzz: build ## seeded nonsense: frames, patches, requests; N=n FIRST_SEED=m
+	@$(BIN)/python tests/fuzz/run.py --n $(N) --seed $(FIRST_SEED)
 
 histories: build ## forty clients, two or three daemons and faults, judged by models: SEEDS=n FIRST_SEED=m
 	@$(BIN)/python tests/histories/run.py --seeds $(if $(filter file,$(origin SEEDS)),20,$(SEEDS)) --first-seed $(FIRST_SEED)
