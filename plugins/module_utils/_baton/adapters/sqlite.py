@@ -27,6 +27,7 @@ from ..core.events import Checkpoint, Saved, Store
 from ..core.log import NO_EPOCH, ORIGIN, Entry, Epoch, Position
 from ..core.messages import check_order
 from ..core.record import Record
+from ..core.values import PIECE, dumps, pieces
 from . import data_format, owner
 from .disk_reserve import DiskReserve
 from .durable import make_directory, sync_directory, write_durably
@@ -42,8 +43,9 @@ Job = Union[Store, Checkpoint, None]
 Row = Tuple[Any, ...]
 
 
-def _dumps(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"))
+def _text(value: Any, size: int) -> str:
+    """Return the JSON text of a document; of a large one in pieces, since Python does nothing else while it makes one."""
+    return dumps(value) if size < PIECE else "".join(pieces(value))
 
 
 class DataDirectory:
@@ -173,7 +175,7 @@ def _insert(connection: sqlite3.Connection, table: str, rows: Sequence[Sequence[
 
 
 def _set_meta(connection: sqlite3.Connection, values: Dict[str, Any]) -> None:
-    _insert(connection, "facts", [(key, _dumps(value)) for key, value in values.items()])
+    _insert(connection, "facts", [(key, dumps(value)) for key, value in values.items()])
 
 
 def load(database: Path, incarnation: str) -> Saved:
@@ -245,7 +247,7 @@ def write_snapshot(
     connection = _open(database)
     try:
         connection.execute("BEGIN")
-        rows = ((kind, key, revision, size, _dumps(value)) for kind, key, revision, size, value in documents)
+        rows = ((kind, key, revision, size, _text(value, size)) for kind, key, revision, size, value in documents)
         connection.executemany("INSERT INTO documents VALUES (?, ?, ?, ?, ?)", rows)
         _insert(connection, "replies", [_reply_row(row) for row in replies])
         _set_meta(connection, header.facts())
@@ -259,7 +261,7 @@ def write_snapshot(
 def _reply_row(row: Sequence[Any]) -> Row:
     """Return a remembered reply as it is kept: by entry, since rows in the random order of keys would cost ten times as much."""
     key, fingerprint, at, revision, keys = row
-    return int(revision.partition(".")[2]), key, fingerprint, at, revision, _dumps(keys)
+    return int(revision.partition(".")[2]), key, fingerprint, at, revision, dumps(keys)
 
 
 def _rows(job: Store) -> List[Row]:
@@ -383,7 +385,7 @@ class Writer(threading.Thread):
         connection = self._connection
         gone = [(kind, key) for kind, key, document in job.documents if document is None]
         connection.executemany("DELETE FROM documents WHERE kind = ? AND key = ?", gone)
-        kept = [(kind, key, d.revision, d.size, _dumps(d.value)) for kind, key, d in job.documents if d is not None]
+        kept = [(kind, key, d.revision, d.size, _text(d.value, d.size)) for kind, key, d in job.documents if d is not None]
         _insert(connection, "documents", kept)
         _insert(connection, "replies", [_reply_row(row) for row in job.replies])
         connection.execute("DELETE FROM replies WHERE at < ?", (job.replies_after,))

@@ -14,18 +14,23 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 from . import patch
 from .patch import MISSING, Operation, Patch, Path
 from .problem import Problem
-from .values import MOST_DEPTH, Measure
+from .values import MOST_BYTES, MOST_DEPTH, MOST_VALUES, measure, too_deep, too_large
+from .work import MEASURED, NAME, Work
 
 
 @dataclass(frozen=True)
 class Document:
-    """``revision`` is "<epoch number>.<seq>" of the entry that wrote it; ``size`` an estimate of its JSON in bytes."""
+    """``revision`` is "<epoch number>.<seq>" of the entry that wrote it; ``size`` an estimate of its JSON in bytes.
+
+    ``count``: how many values it has; 0 where nobody has counted yet.
+    """
 
     kind: str
     key: str
     value: Any
     revision: str
     size: int
+    count: int = 0
 
 
 @dataclass(frozen=True)
@@ -128,25 +133,30 @@ class DoesNotFit(ValueError):
     """An effect can't be applied to the documents that are here: whoever made it had others."""
 
 
-def apply_effect(old: Optional[Document], effect: Effect, revision: str) -> Optional[Document]:
-    """Return the document after ``effect``, which was checked when it was made; DoesNotFit where it was made of another one."""
+def apply_effect(old: Optional[Document], effect: Effect, revision: str, work: Work) -> Optional[Document]:
+    """Return the document after ``effect``, which was checked when it was made; DoesNotFit where it was made of another one.
+
+    ``work`` counts what that takes.
+    """
     try:
-        return _apply(old, effect, revision)
+        return _apply(old, effect, revision, work)
     except Problem as problem:
         raise DoesNotFit(f"{effect.kind}/{effect.key}: {problem.detail}") from None
 
 
-def _apply(old: Optional[Document], effect: Effect, revision: str) -> Optional[Document]:
+def _apply(old: Optional[Document], effect: Effect, revision: str, work: Work) -> Optional[Document]:
     if effect.delete:
         return None
     if effect.ops is None:
-        return Document(effect.kind, effect.key, effect.value, revision, Measure().of(effect.value)[0])
+        size, _depth, count = measure(effect.value)
+        work.spend(MEASURED * count)
+        return Document(effect.kind, effect.key, effect.value, revision, size, count)
     if old is None:
         raise DoesNotFit(f"{effect.kind}/{effect.key} is patched, and does not exist")
-    work = Patch(old.value, old.size)
-    for operation in patch.parse_patch(effect.ops):
-        work.apply(operation)
-    return Document(effect.kind, effect.key, work.value, revision, work.size)
+    patched = Patch(old.value, old.size, work=work, checked=False)
+    for operation in patch.parse_patch(effect.ops, work=work):
+        patched.apply(operation)
+    return Document(effect.kind, effect.key, patched.value, revision, max(0, patched.size))
 
 
 # --- evaluation ---------------------------------------------------------------------------------------------------------
@@ -154,11 +164,13 @@ def _apply(old: Optional[Document], effect: Effect, revision: str) -> Optional[D
 Lookup = Callable[[str, str], Optional[Document]]
 
 
-def evaluate(change: Change, lookup: Lookup) -> Tuple[Effect, Optional[Document]]:
+def evaluate(change: Change, lookup: Lookup, work: Optional[Work] = None) -> Tuple[Effect, Optional[Document]]:
     """Return what ``change`` does, and the document as it would stand (its revision is still the old one's or "").
 
-    ``lookup`` gives documents of the head that is evaluated on. Raises Problem and has changed nothing.
+    ``lookup`` gives documents of the head that is evaluated on; ``work`` has the bound of the request. Raises Problem and has
+    changed nothing.
     """
+    work = work if work is not None else Work()
     check_name(change.kind, change.key)
     old = lookup(change.kind, change.key)
     _check_match(change, old)
@@ -166,15 +178,27 @@ def evaluate(change: Change, lookup: Lookup) -> Tuple[Effect, Optional[Document]
         _must_exist(change, old)
         return Effect(change.kind, change.key, delete=True), None
     if change.action == "patch":
-        return _evaluate_patch(change, _must_exist(change, old), lookup)
+        return _evaluate_patch(change, _must_exist(change, old), lookup, work)
     if change.action == "create" and old is not None:
         raise Problem(409, "exists", f"{change.kind[:-1]} {change.key!r} exists already; patch it, or use another name")
-    value = _complete(change.kind, change.key, change.body)
-    size, depth = Measure().of(value)
+    size, depth, count = measure(change.body, MOST_VALUES)
     if depth > MOST_DEPTH:
-        raise Problem(422, "too_deep", f"the document would be nested deeper than {MOST_DEPTH} levels")
+        raise too_deep()
+    if size > MOST_BYTES:
+        raise too_large()
+    work.spend(MEASURED * count)
+    value = _complete(change.kind, change.key, change.body, work)
     effect = Effect(change.kind, change.key, value=value)
-    return effect, Document(change.kind, change.key, value, old.revision if old else "", size)
+    return effect, Document(change.kind, change.key, value, old.revision if old else "", *_measured(value))
+
+
+def _measured(value: Any) -> Tuple[int, int]:
+    """Return size and count of a document, which an older version may have let grow beyond all bounds."""
+    try:
+        size, _depth, count = measure(value, MOST_VALUES)
+    except Problem:
+        return MOST_BYTES, MOST_VALUES + 1
+    return size, count
 
 
 def _must_exist(change: Change, old: Optional[Document]) -> Document:
@@ -192,7 +216,7 @@ def _check_match(change: Change, old: Optional[Document]) -> None:
     raise Problem(412, "revision_differs", f"{change.kind[:-1]} {change.key!r} is not at revision {wanted}: {now}", found=found)
 
 
-def _complete(kind: str, key: str, body: Any) -> Any:
+def _complete(kind: str, key: str, body: Any, work: Work) -> Any:
     """Return a whole document with the members that its kind always has."""
     if not isinstance(body, dict):
         raise Problem(422, "not_an_object", f"a {kind[:-1]} is a JSON object")
@@ -200,11 +224,11 @@ def _complete(kind: str, key: str, body: Any) -> Any:
     if known is None:
         return body
     value = {known.identity: key, **known.members(), **body}
-    check_document(kind, key, value)
+    check_document(kind, key, value, work)
     return value
 
 
-def check_document(kind: str, key: str, value: Any) -> None:
+def check_document(kind: str, key: str, value: Any, work: Work) -> None:
     """Raise Problem 422 unless ``value`` may stand as document ``key`` of ``kind``."""
     if not isinstance(value, dict):
         raise Problem(422, "not_an_object", f"a {kind[:-1]} is a JSON object")
@@ -216,6 +240,7 @@ def check_document(kind: str, key: str, value: Any) -> None:
     if known.has_params:
         if not isinstance(value.get("Params"), dict):
             raise Problem(422, "bad_params", "Params is a JSON object")
+        work.spend(NAME * len(value["Params"]))
         for name in value["Params"]:
             if not valid_name(name, True):
                 raise _bad_name("param", name)
@@ -229,37 +254,39 @@ def default_of(name: str, lookup: Lookup) -> Any:
     return schema.value["Schema"].get("default", MISSING) if schema is not None else MISSING
 
 
-def _evaluate_patch(change: Change, old: Document, lookup: Lookup) -> Tuple[Effect, Document]:
-    operations = patch.parse_patch(change.body, change.at)
+def _evaluate_patch(change: Change, old: Document, lookup: Lookup, work: Work) -> Tuple[Effect, Document]:
+    operations = patch.parse_patch(change.body, change.at, work)
     found = patch.find(old.value, change.at) if change.if_unset else MISSING
     if found is not MISSING:
         raise Problem(412, "exists", f"{patch.pointer(change.at)} is set already on {change.kind[:-1]} {change.key!r}", found=found)
-    work = Patch(old.value, old.size, change.at)
+    patched = Patch(old.value, old.size, change.at, old.count or _measured(old.value)[1], work)
     defaults = _Defaults(change, lookup)
     done: List[Operation] = []
     for operation in operations:
-        done.extend(defaults.before(work, operation))
-        work.apply(operation)
+        done.extend(defaults.before(patched, operation))
+        patched.apply(operation)
         if operation.op != "test":
             done.append(operation)
-    done = defaults.after(work, done)
-    if work.value is old.value or not done:
+    done = defaults.after(patched, done)
+    if patched.value is old.value or not done:
         return Effect(change.kind, change.key, ops=[]), old
-    _check_touched(change, work.value, done)
+    _check_touched(change, patched.value, done, work)
     effect = Effect(change.kind, change.key, ops=patch.to_json(done))
-    return effect, Document(change.kind, change.key, work.value, old.revision, work.size)
+    size, count = _measured(patched.value) if patched.unsure else (max(0, patched.size), patched.count)
+    return effect, Document(change.kind, change.key, patched.value, old.revision, size, count)
 
 
-def _check_touched(change: Change, value: Any, done: List[Operation]) -> None:
+def _check_touched(change: Change, value: Any, done: List[Operation], work: Work) -> None:
     """Check the document as far as the operations could have spoilt it: a patch costs the same in a large document."""
     known = KINDS.get(change.kind)
-    whole = any(len(path) < 2 for item in done for path in (item.path, item.source or item.path))
+    whole = any(len(item.path) < 2 or item.source is not None and len(item.source) < 2 for item in done)
     if whole or known is None:
-        check_document(change.kind, change.key, value)
+        check_document(change.kind, change.key, value, work)
         return
-    for item in done:
-        if known.has_params and item.path[0] == "Params" and item.op != "remove" and not valid_name(item.path[1], True):
-            raise _bad_name("param", item.path[1])
+    written = {item.path[1] for item in done if item.path[0] == "Params" and item.op != "remove"} if known.has_params else set()
+    for name in written:
+        if not valid_name(name, True):
+            raise _bad_name("param", name)
 
 
 class _Defaults:
@@ -284,27 +311,38 @@ class _Defaults:
                 continue
             default = default_of(path[1], self._lookup)
             if default is not MISSING and isinstance(patch.find(work.value, ("Params",)), dict):
-                made.append(Operation(operation.number, "add", path[:2], None, default))
+                made.append(Operation(operation.number, "add", path[:2], None, default, patch.pointer(path[:2])))
                 work.apply(made[-1])
                 self._set[path[1]] = default
         return made
 
     def after(self, work: Patch, done: List[Operation]) -> List[Operation]:
         """Unset what was only looked at."""
+        touching = self._touching(done)
+        needless = set()
+        removals: List[Operation] = []
         for name, default in self._set.items():
             path = ("Params", name)
             if patch.find(work.value, path) is not default:
                 continue
-            touching = [o for o in done if o.path[:2] == path or (o.source or ())[:2] == path]
-            if any(_sets(operation, path) for operation in touching[1:]):
+            if any(_sets(operation, path) for operation in touching[name][1:]):
                 continue  # to the very default: a value that is set stays set, whatever becomes of the schema
-            removal = Operation(0, "remove", path, None, None)
+            removal = Operation(0, "remove", path, None, None, patch.pointer(path))
             work.apply(removal)
-            if len(touching) == 1:
-                done = [o for o in done if o is not touching[0]]
+            if len(touching[name]) == 1:
+                needless.add(id(touching[name][0]))
             else:
-                done = done + [removal]
-        return done
+                removals.append(removal)
+        return [operation for operation in done if id(operation) not in needless] + removals if self._set else done
+
+    def _touching(self, done: List[Operation]) -> Dict[str, List[Operation]]:
+        """Return the operations that touch a param which was set here, by its name."""
+        found: Dict[str, List[Operation]] = {name: [] for name in self._set}
+        for operation in done if self._set else ():
+            for name in {path[1] for path in (operation.path, operation.source or ()) if len(path) > 1 and path[0] == "Params"}:
+                if name in found:
+                    found[name].append(operation)
+        return found
 
 
 def _sets(operation: Operation, path: Path) -> bool:

@@ -17,6 +17,8 @@ from .log import NO_EPOCH, Epoch
 from .messages import Ack, Append, BlobHeld, BlobWanted, Reject, UseSnapshot
 from .state import State
 
+APPLIED_AT_ONCE = 1_000_000  # steps (see work.py), but for a larger entry: what is acknowledged need not be applied
+
 
 class Following:
     """One node's side of a replication session; it outlives changes of the active."""
@@ -31,6 +33,7 @@ class Following:
         self._stamp = NEVER
         self._matched = -1
         self._durable = -1  # -1 until something of this epoch, its promise at least, is on disk
+        self._committed = -1  # known to be committed, and to be in our log
         self._stores: Deque[Tuple[int, int]] = deque()
         self._does_not_fit = ""  # what the active has sent and we could not apply
         self._missing: Dict[str, int] = {}  # file content → the first entry that needs it
@@ -59,12 +62,17 @@ class Following:
             return
         self.refused = ""
         self._take(node, message, now)
-        state.apply(min(message.commit, self._matched))
+        self._committed = max(self._committed, min(message.commit, self._matched))
+        self.go_on()
         if not self._stores:
             self._durable = max(self._durable, self._matched)
             self._ack()
         elif not message.entries and self._durable >= 0:
             self._ack()  # a disk that pauses delays writes, not the lease: what was acknowledged stands, and we are here
+
+    def go_on(self) -> None:
+        """Apply some of what is committed: as much as leaves time to answer, the rest with the next message or tick."""
+        self.state.apply(min(self._committed, self.state.log.end.seq), APPLIED_AT_ONCE)
 
     def _new_epoch(self, node: str, epoch: Epoch) -> None:
         self._epoch, self._stamp, self._does_not_fit = epoch, NEVER, ""
@@ -97,6 +105,7 @@ class Following:
         log = self.state.log
         cut: Optional[int] = None
         fresh = []
+        steps = 0
         through = message.prev.seq
         for entry in message.entries:
             ours = log.position(entry.seq)
@@ -108,7 +117,9 @@ class Following:
                     return
                 cut = entry.seq - 1
                 self.state.cut_after(cut)
-            why = self.state.take(entry)
+                self._committed = min(self._committed, cut)
+            why, done = self.state.take(entry, APPLIED_AT_ONCE - steps)
+            steps += done
             if why:
                 self._unfit(node, why)
                 break

@@ -7,7 +7,9 @@ is a thin layer: only documents with an uncommitted change are in it.
 """
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections import deque
+from dataclasses import replace
 from typing import Deque, Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
 from .coordination import expand
@@ -16,16 +18,22 @@ from .leases import NO_MOMENT, Moment
 from .problem import Problem
 from .sizes import Sizes, growth
 from .ties import settle
+from .work import MOST_STEPS, Work
 
 Key = Tuple[str, str]
 Changes = List[Tuple[str, str, Optional[Document]]]
 
 
 class Evaluation:
-    """What a request comes to: its ``effects``, and the documents as they leave them (``lookup``)."""
+    """What a request comes to: its ``effects``, the ``documents`` that each of them leaves, and what stands then (``lookup``).
 
-    def __init__(self, base: Lookup, moment: Moment) -> None:
+    ``work``: what it took, over all of the request's changes.
+    """
+
+    def __init__(self, base: Lookup, moment: Moment, work: Work) -> None:
         self.effects: List[Effect] = []
+        self.documents: List[Optional[Document]] = []
+        self.work = work
         self._base, self._moment = base, moment
         self._staged: Dict[Key, Optional[Document]] = {}
 
@@ -55,19 +63,21 @@ class Evaluation:
         if orders is not None:
             return orders
         old = self.lookup(change.kind, change.key)
-        effect, document = evaluate(change, self.lookup)
+        effect, document = evaluate(change, self.lookup, self.work)
         self._staged[(change.kind, change.key)] = document
         self.effects.append(effect)
+        self.documents.append(document)
         return settle(change, old, document, effect, self.lookup)
 
     def _untie(self, change: Change) -> None:
         """Each tie of a lease ends for itself: what can't be undone stays, and keeps neither the others nor the lease."""
-        one = Evaluation(self.lookup, self._moment)
+        one = Evaluation(self.lookup, self._moment, Work(None))
         try:
             one.run(expand(change, self.lookup, self._moment) or ())
         except Problem:
             return
         self.effects += one.effects
+        self.documents += one.documents
         self._staged.update(one._staged)
 
 
@@ -76,6 +86,7 @@ class Heads:
 
     def __init__(self) -> None:
         self._committed: Dict[str, Dict[str, Document]] = {}
+        self._keys: Dict[str, List[str]] = {}  # of each kind, sorted
         self._speculative: Dict[Key, Tuple[int, Optional[Document]]] = {}
         self._appended: Deque[Tuple[int, Changes]] = deque()
         self._dirty: Set[Key] = set()
@@ -96,8 +107,12 @@ class Heads:
 
     def list(self, kind: str) -> List[Document]:
         """Return the committed documents of a kind, sorted by key."""
+        return list(map(self._committed.get(kind, {}).__getitem__, self._keys.get(kind, ())))
+
+    def page(self, kind: str, offset: int, limit: int) -> List[Document]:
+        """Return some of ``list``: at most ``limit`` after the first ``offset``, at the cost of those alone."""
         documents = self._committed.get(kind, {})
-        return [documents[key] for key in sorted(documents)]
+        return [documents[key] for key in self._keys.get(kind, ())[offset : offset + limit]]
 
     def list_speculative(self, kind: str) -> List[Document]:
         """Return the documents of a kind as the next change will find them, sorted by key."""
@@ -109,9 +124,14 @@ class Heads:
         """Return every committed document."""
         return [document for documents in self._committed.values() for document in documents.values()]
 
-    def evaluate(self, changes: Sequence[Change], moment: Moment = NO_MOMENT) -> Evaluation:
-        """Return what ``changes`` come to, of which later ones see earlier ones: all or, with a Problem, nothing."""
-        evaluation = Evaluation(self.speculative, moment)
+    def evaluate(
+        self, changes: Sequence[Change], moment: Moment = NO_MOMENT, most: Optional[int] = MOST_STEPS
+    ) -> Evaluation:
+        """Return what ``changes`` come to, of which later ones see earlier ones: all or, with a Problem, nothing.
+
+        ``most``: the steps that it may take (see work.py).
+        """
+        evaluation = Evaluation(self.speculative, moment, Work(most))
         evaluation.run(changes)
         return evaluation
 
@@ -122,16 +142,32 @@ class Heads:
 
     # --- moving ---------------------------------------------------------------------------------------------------------
 
-    def append(self, seq: int, revision: str, effects: Sequence[Effect]) -> None:
-        """Move the speculative head over entry ``seq``."""
+    def append(
+        self,
+        seq: int,
+        revision: str,
+        effects: Sequence[Effect],
+        left: Optional[Sequence[Optional[Document]]] = None,
+    ) -> int:
+        """Move the speculative head over entry ``seq``; return the steps that took (see work.py).
+
+        ``left``: the documents that the effects leave, where they are known from the evaluation: then nothing is done twice.
+        """
         changes: Changes = []
-        for effect in effects:
+        work = Work(None)
+        for index, effect in enumerate(effects):
+            document: Optional[Document]
             old = self.speculative(effect.kind, effect.key)
-            document = apply_effect(old, effect, revision)
+            if left is None:
+                document = apply_effect(old, effect, revision, work)
+            else:
+                found = left[index]
+                document = None if found is None else replace(found, revision=revision)
             self.sizes.change(old, document)
             self._speculative[(effect.kind, effect.key)] = (seq, document)
             changes.append((effect.kind, effect.key, document))
         self._appended.append((seq, changes))
+        return work.spent
 
     def commit(self, seq: int) -> Changes:
         """Move the committed head up to ``seq``; return what changed, oldest first."""
@@ -139,12 +175,8 @@ class Heads:
         while self._appended and self._appended[0][0] <= seq:
             entry, changes = self._appended.popleft()
             for kind, key, document in changes:
-                documents = self._committed.setdefault(kind, {})
-                self._committed_sizes.change(documents.get(key), document)
-                if document is None:
-                    documents.pop(key, None)
-                else:
-                    documents[key] = document
+                self._committed_sizes.change(self.committed(kind, key), document)
+                self._put(kind, key, document)
                 self._dirty.add((kind, key))
                 # A later entry may have changed it again: then the layer stays.
                 if self._speculative.get((kind, key), (0, None))[0] == entry:
@@ -152,6 +184,16 @@ class Heads:
             changed.extend(changes)
         self.seq = max(self.seq, seq)
         return changed
+
+    def _put(self, kind: str, key: str, document: Optional[Document]) -> None:
+        documents, keys = self._committed.setdefault(kind, {}), self._keys.setdefault(kind, [])
+        if document is None:
+            if documents.pop(key, None) is not None:
+                del keys[bisect_left(keys, key)]
+            return
+        if key not in documents:
+            insort(keys, key)
+        documents[key] = document
 
     def drop(self) -> None:
         """Forget everything above the committed head."""
@@ -165,6 +207,7 @@ class Heads:
             self._committed.setdefault(document.kind, {})[document.key] = document
             self._committed_sizes.change(None, document)
         self.sizes.become(self._committed_sizes)
+        self._keys = {kind: sorted(documents) for kind, documents in self._committed.items()}
         self.seq = seq
 
     def take_dirty(self) -> Changes:

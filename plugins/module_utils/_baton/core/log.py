@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from . import form
+from .values import dumps
 
 MOST_KEY = 4_096  # characters of the name of a document
 MOST_FOUND = 100_000
@@ -63,7 +64,7 @@ class Entry:
 
     @classmethod
     def make(cls, seq: int, epoch: Epoch, at: int, body: Dict[str, Any]) -> "Entry":
-        return cls(seq, epoch, at, json.dumps(body, separators=(",", ":")), body, _blobs(body))
+        return cls(seq, epoch, at, dumps(body), body, _blobs(body))
 
     @classmethod
     def read(cls, seq: Any, epoch: Epoch, at: Any, text: Any, old: bool = False) -> "Entry":

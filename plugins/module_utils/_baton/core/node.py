@@ -951,6 +951,7 @@ class Node:
                 self._reread(now)
             quiet = self.links - set(self.leading.followers.by_node)
         else:
+            self.following.go_on()
             quiet = self.links if now - self.following.heard > timing.lease else set()
             if self.swap is not None:
                 self.out.extend(self.swap.tick(now))

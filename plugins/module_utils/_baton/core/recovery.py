@@ -12,7 +12,8 @@ from __future__ import annotations
 from typing import Dict, List, Mapping, Set
 
 from .events import Command, Send
-from .log import Position
+from .following import APPLIED_AT_ONCE
+from .log import Entry, Position
 from .messages import Hello, Tail, TailWanted
 from .record import Member, Record
 from .state import State
@@ -63,9 +64,11 @@ class Recovery:
         for number, entry in enumerate(fresh):
             if entry.seq != tail.prev.seq + 1 + number:
                 return False
-        taken = []
+        taken: List[Entry] = []
+        steps = 0
         for entry in fresh:
-            why = self._state.take(entry)
+            why, done = self._state.take(entry, APPLIED_AT_ONCE - steps)
+            steps += done
             if why:
                 self._apart.add(node)
                 self._state.note("error", f"not taken over from {node}: {why}")

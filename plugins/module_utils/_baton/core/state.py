@@ -20,6 +20,8 @@ from .reigns import Reigns
 from .replies import KEEP_MS, Replies
 
 FORCED = "forced by an operator"  # the reason of a reign; versions that keep no ``Forced`` say it so
+ENTRY = 1_000  # steps of an entry, whatever it does
+CHECKPOINT_STEPS = 300_000_000  # make the next checkpoint: else a start could take as long as all that the log has ever done
 CLOCK_STEP = 500  # ms by which the log's time may be off after a restart: a token of seconds must not end by it
 
 
@@ -55,6 +57,7 @@ class State:
         self.commit = saved.checkpoint.seq
         self._speculated = self.commit
         self._checkpointed = self.commit
+        self._steps = 0  # since the last checkpoint: a start takes as many
         last = self.log.get(self.log.end.seq)
         self.last_at = max(saved.at, self.replies.newest, last.at if last is not None else 0)
         self.clock = LogClock(self.last_at)
@@ -149,39 +152,51 @@ class State:
 
     # --- the two heads ----------------------------------------------------------------------------------------------
 
-    def speculate(self, entry: Entry, effects: Optional[List[Effect]] = None) -> Tuple[Optional[Document], ...]:
-        """Move the speculative head over ``entry``; return the documents as it leaves them."""
+    def speculate(
+        self,
+        entry: Entry,
+        effects: Optional[List[Effect]] = None,
+        left: Optional[Sequence[Optional[Document]]] = None,
+        steps: int = 0,
+    ) -> int:
+        """Move the speculative head over ``entry``; return the steps that took (see work.py).
+
+        ``effects``, the documents that they ``left`` and the ``steps`` of the evaluation, where it was here.
+        """
         if effects is None:
             effects = [effect_from_json(raw) for raw in entry.body.get("effects", ())]
-        self.heads.append(entry.seq, entry.revision, effects)
+        steps += self.heads.append(entry.seq, entry.revision, effects, left) + ENTRY
+        self._steps += steps
         self._speculated = entry.seq
         self.last_at = max(self.last_at, entry.at)
-        documents = tuple(self.heads.speculative(effect.kind, effect.key) for effect in effects)
         if "idem" in entry.body:
+            documents = tuple(self.heads.speculative(effect.kind, effect.key) for effect in effects)
             key, fingerprint = entry.body["idem"]
             found = tuple(self.heads.speculative(kind, name) for kind, name in entry.body.get("found", ()))  # as it was, and stayed
             said, asked = entry.body.get("said"), entry.body.get("asked", "")
             self.replies.add(key, fingerprint, entry.at, entry.revision, documents + found, said, asked)
-        return documents
+        return steps
 
     def speculate_all(self) -> None:
         """A new active evaluates on top of everything that it has appended."""
         for entry in self.log.after(self._speculated):
             self.speculate(entry)
 
-    def take(self, entry: Entry) -> str:
-        """Append an entry that another node made, if it fits our documents; return why it does not, or "".
+    def take(self, entry: Entry, most: int) -> Tuple[str, int]:
+        """Append an entry that another node made, if it fits our documents; return why it does not, or "", and the steps of it.
 
-        Now, and not when it commits: what is in the log can be applied, also by whoever becomes active with it.
+        Now, and not when it commits: what is in the log can be applied, also by whoever becomes active with it. No more than
+        ``most`` steps are spent on that: to answer in time comes first.
         """
+        steps = 0
         try:
-            self.speculate_all()
-            self.speculate(entry)
+            while steps < most and self._speculated < entry.seq:
+                steps += self.speculate(self.log.get(self._speculated + 1) or entry)
         except DoesNotFit as error:
             self.drop_speculation()
-            return f"entry {entry.seq} of epoch {entry.epoch.number} does not fit the documents here ({error})"
+            return f"entry {entry.seq} of epoch {entry.epoch.number} does not fit the documents here ({error})", steps
         self.log.append(entry)
-        return ""
+        return "", steps
 
     def cut_after(self, seq: int) -> None:
         """Remove entries that were never acknowledged."""
@@ -194,23 +209,28 @@ class State:
         self.replies.drop_after(self.commit)
         self._speculated = self.commit
 
-    def apply(self, seq: int) -> Changes:
+    def apply(self, seq: int, most: Optional[int] = None) -> Changes:
         """Move the committed head to ``seq``, which must be in the log and committed; return what changed.
 
-        It never goes back, and never past the log: ValueError is a bug, and ends the process.
+        It never goes back, and never past the log: ValueError is a bug, and ends the process. It stops before ``seq`` where
+        ``most`` steps are done; the rest is for the next call.
         """
         if seq <= self.commit:
             return []
         if seq > self.log.end.seq:
             raise ValueError(f"entry {seq} is called committed, but the log ends at {self.log.end.seq}")
+        steps = 0
         for entry in self.log.after(self._speculated, seq - self._speculated):
-            self.speculate(entry)
+            steps += self.speculate(entry)
+            if most is not None and steps >= most:
+                seq = entry.seq
+                break
         changed = self.heads.commit(seq)
         self.commit = seq
         self.replies.expire(self.last_at)
         if changed:
             self.out.append(Changed(seq, changed))
-        due = self.log.size(self._checkpointed, seq) >= self.config.limits.log_to_checkpoint
+        due = self.log.size(self._checkpointed, seq) >= self.config.limits.log_to_checkpoint or self._steps >= CHECKPOINT_STEPS
         if due or seq - self._checkpointed >= self.config.checkpoint_entries:
             self._checkpoint(seq)
         return changed
@@ -236,6 +256,7 @@ class State:
             self.note("warning", full)
         self._full = bool(full)
         self._checkpointed = seq
+        self._steps = 0
 
     def contents(self) -> Set[str]:
         """Return the file contents that documents and log entries name, committed or not."""

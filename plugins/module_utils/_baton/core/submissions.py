@@ -21,6 +21,7 @@ from .problem import Problem
 from .replies import Reply as Remembered
 from .replies import seq_of
 from .state import State
+from .work import MOST_STEPS
 
 Answer = Union[Outcome, Problem]
 
@@ -92,14 +93,16 @@ class Submissions:
             return False
         heads = self.state.heads
         try:
-            evaluation = heads.evaluate(request.changes, Moment(self._tokens_above, self._time(now)))
+            most = MOST_STEPS if request.id else None  # our own changes are none of a client's making
+            evaluation = heads.evaluate(request.changes, Moment(self._tokens_above, self._time(now)), most)
         except Problem as problem:
             self._wait(self.state.log.end.seq, request.id, problem)
             return False
         except Exception as error:  # a bug, of which nothing has come yet: one request must not end one active after the other
             self._wait(self.state.log.end.seq, request.id, self._bug(error))
             return False
-        effects = [effect for effect in evaluation.effects if effect.ops is None or effect.ops]
+        made = [(effect, left) for effect, left in zip(evaluation.effects, evaluation.documents) if effect.ops is None or effect.ops]
+        effects = [effect for effect, _left in made]
         no_room = self._no_room(effects, evaluation.lookup) if request.id else None  # what nobody waits for is our own
         if no_room is not None:
             self._wait(self.state.log.end.seq, request.id, no_room)
@@ -115,7 +118,7 @@ class Submissions:
                 found = [[c.kind, c.key] for c in request.changes if c.kind in KINDS and (c.kind, c.key) not in changed]
                 body.update({"found": found} if found else {})
             entry = self.append(now, body)
-            self.state.speculate(entry, effects)
+            self.state.speculate(entry, effects, [left for _effect, left in made], evaluation.work.spent)
         documents = tuple(heads.speculative(change.kind, change.key) for change in request.changes)
         self._wait(self.state.log.end.seq, request.id, Outcome(documents, said=said), bool(effects))
         return True

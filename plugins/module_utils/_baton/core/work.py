@@ -1,0 +1,45 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a change costs, counted in steps, so that no request holds up everybody else. Pure.
+
+A step is some ten nanoseconds: an item of an object that is copied. Steps are counted and not timed, so that the same
+request is refused on every machine. Only who evaluates a request has a bound; what is in the log is applied at any cost.
+"""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from .problem import Problem
+
+MOST_STEPS = 4_000_000  # of one request, a batch included: some 40 ms
+OPERATION = 200  # steps of an operation, whatever it does
+PART = 30  # of each part of a pointer
+MEASURED = 15  # of each value that is looked at to see how large it is
+NAME = 80  # of a name that is checked
+SHIFTED = 32  # items of a list that are moved up or down in one step
+
+
+class Work:
+    """The steps ``spent``; Problem 413 before they are more than ``most`` (None: no bound)."""
+
+    def __init__(self, most: Optional[int] = MOST_STEPS) -> None:
+        self.spent = 0
+        self.most = most
+
+    @property
+    def left(self) -> int:
+        """Return how many steps may be done yet."""
+        return 1 << 60 if self.most is None else self.most - self.spent
+
+    def spend(self, steps: int) -> None:
+        """Count steps that are about to be done."""
+        self.spent += steps
+        if self.most is not None and self.spent > self.most:
+            raise Problem(
+                413,
+                "too_much_work",
+                f"this request would take more than {self.most // 1_000_000} million steps (operations, and items of lists and "
+                "objects that they copy or move): send fewer operations at once, or PUT the whole value",
+                most=self.most,
+            )

@@ -1,0 +1,278 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a change costs, in steps: each container is copied once, and what would hold up the others is refused. No timings."""
+
+import copy
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_node import Script, record
+
+from baton.core import events as ev
+from baton.core.documents import Change, effect_from_json, effect_to_json
+from baton.core.heads import Heads
+from baton.core.log import ORIGIN, Entry, Epoch
+from baton.core.messages import Append
+from baton.core.patch import MOST_PARTS, Patch, parse_patch
+from baton.core.problem import Problem
+from baton.core.values import MOST_SENT, MOST_VALUES, count_values, dumps, equal, measure, parse, pieces
+from baton.core.work import MOST_STEPS, Work
+
+
+def steps(document, operations, most=None):
+    """Return what patching takes."""
+    work = Work(most)
+    patched = Patch(document, *measure(document)[:1], work=work)
+    for operation in parse_patch(operations, work=work):
+        patched.apply(operation)
+    return work.spent
+
+
+def heads_with(**params):
+    heads = Heads()
+    heads.append(1, "1.1", heads.evaluate([Change("profiles", "p", "put", {"Params": params})]).effects)
+    heads.commit(1)
+    return heads
+
+
+def refused(heads, *changes):
+    with pytest.raises(Problem) as caught:
+        heads.evaluate(changes)
+    return caught.value
+
+
+def patch(*operations, at=()):
+    return Change("profiles", "p", "patch", list(operations), at=at)
+
+
+# --- what is copied -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("operation", [
+    {"op": "replace", "path": "/wide/k7/x", "value": 1},
+    {"op": "add", "path": "/wide/new", "value": 1},
+    {"op": "add", "path": "/list/-", "value": 1},
+])  # fmt: skip
+def test_a_container_is_copied_once_a_patch_and_not_once_an_operation(operation):
+    document = {"wide": {f"k{n}": {"x": 0} for n in range(10_000)}, "list": [0] * 10_000}
+    one, hundred = steps(document, [operation]), steps(document, [operation] * 100)
+    assert one > 10_000 and hundred < 2 * one + 100 * 1_000
+
+
+def test_what_was_copied_is_not_changed_with_its_copy():
+    patch = [
+        {"op": "add", "path": "/a/x/n", "value": 1},  # a and x are the patch's own now
+        {"op": "copy", "from": "/a", "path": "/b"},
+        {"op": "add", "path": "/a/x/n", "value": 2},
+        {"op": "add", "path": "/b/x/n", "value": 3},
+        {"op": "move", "from": "/b/x", "path": "/a/y"},
+        {"op": "copy", "from": "/a", "path": "/c"},
+        {"op": "move", "from": "/a/y", "path": "/b/x"},
+        {"op": "add", "path": "/b/x/n", "value": 4},
+    ]
+    work = Patch({"a": {"x": {}}}, 10)
+    for operation in parse_patch(patch):
+        work.apply(operation)
+    assert work.value == {"a": {"x": {"n": 2}}, "b": {"x": {"n": 4}}, "c": {"x": {"n": 2}, "y": {"n": 3}}}
+
+
+names = st.sampled_from(["/a", "/b", "/a/a", "/a/b", "/b/a", "/a/b/a", "/b/b/b", "/a/0", "/b/-", "/a/a/0", ""])
+values = st.sampled_from([1, [], {}, [[]], {"a": {"b": []}}, {"a": {"a": {}}, "b": [1]}])
+several = st.lists(
+    st.one_of(
+        st.builds(lambda p, v, o: {"op": o, "path": p, "value": v}, names, values, st.sampled_from(["add", "replace"])),
+        st.builds(lambda p: {"op": "remove", "path": p}, names),
+        st.builds(lambda p, f, o: {"op": o, "path": p, "from": f}, names, names, st.sampled_from(["move", "copy", "copy"])),
+    ),
+    max_size=14,
+)
+
+
+@settings(max_examples=1500, deadline=None)
+@given(st.sampled_from([{"a": {"a": {}, "b": {"a": []}}, "b": {"a": [1]}}, {}, {"a": [[], {}], "b": {}}]), several)
+def test_a_patch_does_what_its_operations_do_one_by_one(document, operations):
+    """One value for all operations that fit, beside a new one for each: sharing must not show, in the values given neither."""
+    given_before = copy.deepcopy((document, operations))
+    work = Patch(document, 100, checked=False)
+    single = document
+    for raw in operations:
+        try:
+            (operation,) = parse_patch([raw])
+            alone = Patch(copy.deepcopy(single), 100, checked=False)
+            alone.apply(operation)
+        except Problem:
+            continue
+        work.apply(operation)
+        single = alone.value
+        assert equal(work.value, single)
+    assert (document, operations) == given_before
+
+
+def test_what_was_evaluated_is_what_is_applied():
+    heads = heads_with(x={"n": 1})
+    evaluation = heads.evaluate([patch({"op": "add", "path": "/Params/x/n", "value": 2})])
+    spent = heads.append(2, "1.2", evaluation.effects, evaluation.documents)
+    (left,) = evaluation.documents
+    assert spent == 0 and heads.speculative("profiles", "p").value is left.value
+
+
+def test_others_apply_what_was_evaluated_and_come_to_the_same():
+    heads, other = heads_with(x=[1]), heads_with(x=[1])
+    evaluation = heads.evaluate([patch({"op": "add", "path": "/Params/x/0", "value": [{"a": "ä" * 50}, 7]}),
+                                 patch({"op": "copy", "from": "/Params/x", "path": "/Params/y"})])  # fmt: skip
+    heads.append(2, "1.2", evaluation.effects, evaluation.documents)
+    other.append(2, "1.2", [effect_from_json(json.loads(json.dumps(effect_to_json(effect)))) for effect in evaluation.effects])
+    one, two = heads.speculative("profiles", "p"), other.speculative("profiles", "p")
+    assert (one.value, one.size, one.revision) == (two.value, two.size, two.revision)
+    assert one.count == measure(one.value)[2]
+
+
+# --- what is refused ------------------------------------------------------------------------------------------------------
+
+
+def too_much(heads, *changes):
+    problem = refused(heads, *changes)
+    assert (problem.status, problem.code) == (413, "too_much_work")
+    assert "4 million steps" in problem.detail and problem.extra["most"] == MOST_STEPS
+
+
+def test_too_many_operations_are_refused_before_one_is_done():
+    too_much(heads_with(), patch(*[{"op": "test", "path": "/nowhere", "value": 1}] * 100_000))
+
+
+def test_shifting_a_long_list_again_and_again_is_refused():
+    heads = heads_with(x=list(range(150_000)))
+    heads.evaluate([patch(*[{"op": "add", "path": "/Params/x/0", "value": 0}] * 100)])
+    too_much(heads, patch(*[{"op": "add", "path": "/Params/x/0", "value": 0}] * 2_000))
+
+
+def test_copying_what_was_copied_and_changed_is_refused():
+    heads = heads_with(x=[0] * 50_000)
+    pair = [{"op": "copy", "from": "/Params/x", "path": "/Params/y"}, {"op": "add", "path": "/Params/x/-", "value": 1}]
+    too_much(heads, patch(*pair * 500))
+
+
+def test_the_changes_of_a_batch_have_one_bound():
+    heads = heads_with(x=[0] * 50_000)
+    one = patch(*[{"op": "add", "path": "/Params/x/0", "value": 0}] * 100)
+    heads.evaluate([one] * 3)
+    too_much(heads, *[one] * 100)
+
+
+def test_a_long_pointer_is_refused():
+    problem = refused(heads_with(), patch({"op": "test", "path": "/a" * (MOST_PARTS + 1), "value": 1}))
+    assert problem.status == 400 and f"more than {MOST_PARTS} parts" in problem.detail
+    long = [{"op": "test", "path": "/a" * MOST_PARTS, "value": 1}]
+    assert refused(heads_with(), patch(*long)).status == 409
+
+
+def test_a_document_has_so_many_values_and_no_more():
+    heads = heads_with(x=[0] * (MOST_VALUES - 20_000))
+    heads.evaluate([patch({"op": "add", "path": "/Params/y", "value": [0] * 19_000})])
+    problem = refused(heads, patch({"op": "add", "path": "/Params/y", "value": [0] * 30_000}))
+    assert (problem.status, problem.code) == (413, "too_many_values")
+    heads.evaluate([patch({"op": "remove", "path": "/Params/x"}, {"op": "add", "path": "/Params/y", "value": [0] * 30_000})])
+
+
+def test_what_an_older_version_let_grow_can_be_made_smaller():
+    heads = Heads()
+    heads.append(1, "1.1", [effect_from_json({"kind": "profiles", "key": "p", "value": {
+        "Name": "p", "Description": "", "Meta": {}, "Params": {"x": [0] * (MOST_VALUES + 5)}}})])  # fmt: skip
+    heads.commit(1)
+    assert refused(heads, patch({"op": "add", "path": "/Params/y", "value": 1})).code == "too_many_values"
+    evaluation = heads.evaluate([patch({"op": "remove", "path": "/Params/x"})])
+    assert (evaluation.documents[0].count, evaluation.documents[0].size) == (5, measure(evaluation.documents[0].value)[0])
+
+
+def test_an_entry_of_the_log_is_applied_whatever_it_takes():
+    heads = heads_with(x=list(range(150_000)))
+    effect = {"kind": "profiles", "key": "p", "ops": [{"op": "add", "path": "/Params/x/0", "value": 0}] * 3_000}
+    assert heads.append(2, "1.2", [effect_from_json(effect)]) > MOST_STEPS
+    assert len(heads.speculative("profiles", "p").value["Params"]["x"]) == 153_000
+
+
+def test_params_with_schemas_are_looked_through_once():
+    """Each default that a patch looks at was sought in all of its operations."""
+    heads = Heads()
+    names = [f"q{n}" for n in range(300)]
+    schemas = [Change("params", name, "put", {"Schema": {"default": 0}}) for name in names]
+    heads.append(1, "1.1", heads.evaluate([Change("profiles", "p", "put", {}), *schemas]).effects)
+    heads.commit(1)
+    tests = [{"op": "test", "path": f"/Params/{name}", "value": 0} for name in names]
+    evaluation = heads.evaluate([patch(*tests)])
+    assert evaluation.effects[0].ops == [] and evaluation.documents[0].value["Params"] == {}
+
+
+# --- bodies ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_body_has_so_many_values_and_no_more():
+    assert len(parse(b"[" + b"0," * (MOST_SENT - 10) + b"0]")) == MOST_SENT - 9
+    for body in (b"[" + b"0," * 2_000_000 + b"0]", b"[" + b"[]," * 1_000_000 + b"0]", b"[" + b'"",' * 1_000_000 + b"0]"):
+        with pytest.raises(Problem) as caught:
+            parse(body)
+        assert (caught.value.status, caught.value.code) == (413, "too_many_values")
+
+
+@pytest.mark.parametrize("text", ['[{,"' * 200_000, '\\"' * 100_000 + "[," * 100_000, "\\\\" * 50_000 + '"' + "," * 200_000])
+def test_what_a_string_is_of_does_not_count(text):
+    assert parse(json.dumps(["x", text]).encode()) == ["x", text]
+
+
+@pytest.mark.parametrize("value", [1, [], {}, [1, "a,b", {"x": [2, 3]}], {"a": 1, "b": {"c": "}{"}}, {"a": [[], [[]], 'x"y\\']}])
+def test_values_are_counted_in_their_text(value):
+    exact = measure(value)[2]
+    assert exact <= count_values(json.dumps(value).encode(), exact - 1) <= 2 * exact
+
+
+# --- writing --------------------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=60,
+    ),
+    st.integers(1, 200),
+)
+def test_the_pieces_of_a_text_are_the_text(value, most):
+    assert "".join(pieces(value, most)) == dumps(value)
+
+
+def test_pieces_are_small():
+    value = {"a": [{"n": n, "text": "x" * 50} for n in range(5_000)], "b": list(range(50_000)), "c": {str(n): {} for n in range(5_000)}}
+    assert max(map(len, pieces(value, 4_000))) < 9_000
+
+
+def test_large_and_small_values_are_measured_alike():
+    few = {"a": [1, "xyz", None, {"b": []}], "k": 10**30}
+    many = [few] * 50
+    size, depth, count = measure(few)
+    assert measure(many) == (2 + 50 * (size + 1), depth + 1, 50 * count + 1)
+
+
+# --- passives -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_passive_applies_what_is_heavy_bit_by_bit_and_answers_meanwhile():
+    script = Script("n2")
+    epoch = Epoch(1, "e1")
+    long = {"kind": "profiles", "key": "p", "value": {"Name": "p", "Params": {"x": list(range(60_000))}}}
+    heavy = {"kind": "profiles", "key": "p", "ops": [{"op": "add", "path": "/Params/x/0", "value": 0}] * 500}
+    entries = tuple(Entry.make(n, epoch, n, {"effects": [long if n == 1 else heavy]}) for n in range(1, 8))
+    script.give(ev.Started())
+    script.give(ev.RecordRead(5, record(number=1)))
+    script.give(ev.LinkUp("n1"))
+    script.hello("n1", role="active")
+    message = Append(epoch, "n2-disk", ORIGIN, entries, 7, script.now, None, -1, 0)
+    script.give(ev.Received("n1", message))
+    applied = []
+    while script.node.state.commit < 7 and len(applied) < 20:
+        applied.append(script.node.state.commit)
+        script.give(ev.Tick())
+    assert len(applied) >= 4 and applied == sorted(set(applied))
+    assert len(script.node.state.heads.committed("profiles", "p").value["Params"]["x"]) == 63_000
