@@ -42,6 +42,7 @@ from .adapters.guard_client import GuardClient
 from .adapters.http.app import build_app
 from .adapters.http.server import Server
 from .adapters.http.tokens import fresh_token
+from .adapters.loop_watch import LoopWatch
 from .adapters.notice import PATH as NOTICE_PATH
 from .adapters.notice import Notice
 from .adapters.peers import PATH as LINK_PATH
@@ -127,6 +128,8 @@ class Daemon:
         if self.guard is not None:
             self.service.vip, self.service.vip_trouble = self.guard.status, self.guard.trouble
         self.service.driver_files = lambda: self.driver_files.troubles
+        self.loop_watch = LoopWatch()
+        self.service.longest_stall = lambda: self.loop_watch.longest
         self.stopping = asyncio.Event()
         self.exit_code = 0
         self._flush_due = False
@@ -418,7 +421,7 @@ class Daemon:
             if old is not None:
                 await self.loop.run_in_executor(self.copy_thread, old.close)
             self.directory.use(incarnation)
-            saved = load(self.directory.database(incarnation), incarnation)
+            saved = await self.loop.run_in_executor(self.copy_thread, load, self.directory.database(incarnation), incarnation)
             self.writer = self._writer(incarnation)
         except (OSError, ValueError, sqlite3.Error) as error:
             LOG.critical("can't put the snapshot in place (%s): stopping, to start with what is on disk", error)
@@ -630,6 +633,7 @@ class Daemon:
             if url.rstrip("/") != self.settings.advertise.rstrip("/"):
                 self.links.connect(url)
         tasks = [self.loop.create_task(self._tick()), self.loop.create_task(self._admin_token())]
+        tasks.append(self.loop.create_task(self.loop_watch.run()))
         tasks += [self.loop.create_task(self._watchdog()), self.loop.create_task(self._collect_contents())]
         tasks.append(self.loop.create_task(self._watch_disk()))
         tasks += [self.loop.create_task(self._watch_certificates()), self.loop.create_task(self._look_for_drivers())]

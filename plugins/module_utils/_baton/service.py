@@ -10,6 +10,7 @@ import asyncio
 import time
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
+from .adapters import turns
 from .adapters.files import BlobInfo
 from .core import access
 from .core.documents import Change, Document
@@ -42,6 +43,7 @@ class Service:
         self.vip_trouble: Callable[[], str] = lambda: ""
         self.dcs: Callable[[], Store] = lambda: Store("", True, None)
         self.driver_files: Callable[[], Sequence[str]] = tuple  # what is wrong with them
+        self.longest_stall: Callable[[], float] = lambda: 0.0  # of the event loop, in seconds
         self.certificates: Dict[str, float] = {}  # file → when it ends, in unix seconds
 
     @property
@@ -103,14 +105,23 @@ class Service:
         idempotency: Optional[Idempotency] = None,
         deadline: Optional[float] = None,
         blobs: Sequence[str] = (),
+        large: bool = False,
     ) -> Outcome:
-        """Change documents, all or nothing; return when the change is committed. Raises Problem."""
-        if self._node.leading is None:
-            raise self._elsewhere()
-        wall = time.time()
-        outcome: Outcome = await self._ask(
-            lambda number: Submit(number, tuple(changes), wall, idempotency, deadline, tuple(blobs))
-        )
+        """Change documents, all or nothing; return when the change is committed. Raises Problem.
+
+        ``large``: to evaluate it takes a while, so that it waits for its turn.
+        """
+
+        def ask() -> "asyncio.Future[Any]":
+            if self._node.leading is None:
+                raise self._elsewhere()
+            wall = time.time()
+            future = self._ask(lambda number: Submit(number, tuple(changes), wall, idempotency, deadline, tuple(blobs)))
+            future.add_done_callback(lambda done: done.cancelled() or done.exception())  # who asked may be gone by then
+            return future
+
+        answer = await turns.take(ask) if large else ask()
+        outcome: Outcome = await answer
         return outcome
 
     async def keep_alive(self, lease: str) -> Dict[str, Any]:

@@ -23,6 +23,7 @@ from .files import BlobStore
 from .folded import Folded
 from .notice import NODE_HEADER
 from .resolver import Resolver, reason
+from .turns import LARGE
 
 LOG = logging.getLogger("baton.peers")
 PATH = "/peer/v1/link"
@@ -340,6 +341,8 @@ class Links:
                 unknown = self._received(node, frame.data)
                 if unknown:
                     await socket.send_str(json.dumps({"type": "Ignored", "of": unknown}))
+                if len(frame.data) > LARGE:
+                    await asyncio.sleep(0)  # frames that are here already would follow one another without a break
         except ValueError as error:
             self._not_understood.say(node, f"{node} sent what this version does not understand: {error}; its link was ended")
         finally:

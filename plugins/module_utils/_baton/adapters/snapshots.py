@@ -6,25 +6,27 @@ Decides nothing. The source sends its committed documents as of one entry; persi
 """
 from __future__ import annotations
 
-import json
-from typing import Any, List, Optional, Tuple
+from typing import Any, Iterator, List, Optional, Sequence, Tuple
 
+from ..core.documents import Document
 from ..core.events import SnapshotFetched
 from ..core.form import read_json
 from ..core.node import Node
 from ..core.reigns import Reigns
 from ..core.replies import Row
 from ..core.stored import DocumentRow, Header, read_document, read_reply
+from ..core.values import PIECE, dumps, pieces
+from . import turns
 from .aio import aiohttp, web
 from .peers import Links
 
 PATH = "/peer/v1/snapshot"
-BATCH = 256
+BATCH = 256  # replies
 MOST_LINE = 128 << 20  # bytes: the largest document there can be, with every character escaped
 
 
 def _line(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":")) + "\n"
+    return dumps(value) + "\n"
 
 
 async def serve(request: Any, links: Links, node: Node) -> Any:
@@ -49,14 +51,33 @@ async def serve(request: Any, links: Links, node: Node) -> Any:
     response = web.StreamResponse(headers={"Content-Type": "application/jsonl"})
     await response.prepare(request)
     await response.write(_line(header).encode())
-    for start in range(0, len(documents), BATCH):
-        part = documents[start : start + BATCH]
-        text = "".join(_line([d.kind, d.key, d.revision, d.size, d.value]) for d in part)
-        await response.write(text.encode())
+    async for text in turns.each(_rows(documents)):
+        if text:
+            await response.write(text.encode())
     for start in range(0, len(replies), BATCH):
         await response.write("".join(_line(row) for row in replies[start : start + BATCH]).encode())
     await response.write_eof()
     return response
+
+
+def _rows(documents: Sequence[Document]) -> Iterator[str]:
+    """Yield the lines of documents in pieces."""
+    gathered: List[str] = []
+    size = 0
+    for document in documents:
+        row = [document.kind, document.key, document.revision, document.size, document.value]
+        size += document.size + 100
+        if document.size > PIECE:
+            yield "".join(gathered)
+            yield from pieces(row)
+            yield "\n"
+            gathered, size = [], 0
+            continue
+        gathered.append(_line(row))
+        if size > PIECE:
+            yield "".join(gathered)
+            gathered, size = [], 0
+    yield "".join(gathered)
 
 
 def snapshot_fetched(node: str, incarnation: str, header: Header, documents: List[DocumentRow]) -> SnapshotFetched:
@@ -92,13 +113,17 @@ def _value(line: bytes) -> Any:
 
 async def _lines(content: Any) -> Any:
     """Yield whole lines of any length (the stream's own readline has a limit)."""
-    rest = b""
+    rest: List[bytes] = []
+    size = 0
     async for chunk in content.iter_any():
-        pieces = (rest + chunk).split(b"\n")
-        rest = pieces.pop()
-        if len(rest) > MOST_LINE:
+        *whole, last = chunk.split(b"\n")
+        for piece in whole:
+            yield b"".join([*rest, piece])
+            rest.clear()
+            size = 0
+        rest.append(last)
+        size += len(last)
+        if size > MOST_LINE:
             raise ValueError(f"the snapshot has a line of more than {MOST_LINE >> 20} MiB")
-        for piece in pieces:
-            yield piece
-    if rest:
+    if any(rest):
         raise ValueError("the snapshot was cut short")

@@ -72,7 +72,7 @@ class Api:
                 raise Problem(415, "encoded_body", "send the body as it is, without Content-Encoding")
             return await self._route(request)
         except Problem as problem:
-            return messages.refuse(problem, request)
+            return await messages.refuse_any(problem, request)
         except (asyncio.CancelledError, ConnectionError):
             raise
         except web.HTTPException as error:

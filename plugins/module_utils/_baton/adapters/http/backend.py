@@ -15,6 +15,8 @@ from ..files import BlobInfo
 class Backend(Protocol):
     """All methods raise Problem; a Problem 307 has the active's URL in ``extra["location"]``."""
 
+    longest_stall: Callable[[], float]
+
     @property
     def node_id(self) -> str: ...
 
@@ -24,6 +26,7 @@ class Backend(Protocol):
         idempotency: Optional[Idempotency] = None,
         deadline: Optional[float] = None,
         blobs: Sequence[str] = (),
+        large: bool = False,
     ) -> Outcome: ...
 
     async def keep_alive(self, lease: str) -> Dict[str, Any]: ...

@@ -42,7 +42,7 @@ class Barriers:
             return messages.respond(document.value, 200, {"ETag": messages.etag_of(document)})
         allow(request, "GET", "HEAD", "DELETE")
         outcome = await submit(self._backend, request, Change("barriers", name, "delete", if_match=messages.if_match(request)))
-        return messages.changed(request, None, None, 204, outcome.replayed)
+        return await messages.changed(request, None, None, 204, outcome.replayed)
 
     async def _arrive(self, request: Any, name: str, body: Dict[str, Any]) -> Any:
         wait, owner = members.wait(body.get("Wait", 0)), members.owner(body)

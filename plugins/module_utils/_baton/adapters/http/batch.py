@@ -38,10 +38,9 @@ class Batch:
                 problem.extra.setdefault("change", index)
                 raise
         outcome = await submit(self._backend, request, *changes)
-        left = [messages.document_of(outcome, change) for change in changes]
+        left = {(item.kind, item.key): item.revision for item in reversed(outcome.documents) if item is not None}
         documents = [
-            {"Kind": change.kind, "Key": change.key, "Revision": None if document is None else document.revision}
-            for change, document in zip(changes, left)
+            {"Kind": change.kind, "Key": change.key, "Revision": left.get((change.kind, change.key))} for change in changes
         ]
         headers = {"Idempotency-Replayed": "true"} if outcome.replayed else {}
         return messages.respond({"Documents": documents}, 200, headers)

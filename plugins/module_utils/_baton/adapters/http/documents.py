@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import uuid
+from functools import partial
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from ...core.documents import KINDS, Change, Document, Lookup, check_name, default_of
 from ...core.patch import MISSING, Path, find
 from ...core.problem import Problem
+from .. import turns
 from ..aio import web
 from . import messages
 from .backend import Backend
@@ -16,6 +18,7 @@ from .selection import Filters, Selection, selected
 from .waiting import Condition, View, Wait
 
 MOST_LIST = 100_000
+LOOKS = 2_000  # documents that are looked at in one turn
 READ = ("GET", "HEAD")
 NOT_FILTERS = ("limit", "offset", "stale", "wait", "value", "timeout", "settled", "escape", "escape_profile", "path")
 
@@ -67,9 +70,24 @@ class Documents:
             if condition.name != "count" or condition.path:
                 raise Problem(400, "bad_wait", f"all {kind} can be waited for with wait=count&value=<how many at least>; else name one")
             values = await self._wait_for_some(condition, kind, filters, stale)
-        else:
-            values = [document.value for document in self._backend.heads().list(kind) if selected(document.value, filters)]
-        return messages.respond(values[offset : offset + limit])
+            return await messages.answer(request, values[offset : offset + limit])
+        if filters:
+            found = await self._select(kind, filters, offset + limit)
+            return await messages.answer_list(request, found[offset:])
+        return await messages.answer_list(request, self._backend.heads().page(kind, offset, limit))
+
+    async def _select(self, kind: str, filters: Filters, most: int) -> List[Document]:
+        """Return the first ``most`` documents that a query selects."""
+        documents, found = self._backend.heads().list(kind), []
+
+        def look(start: int) -> List[Document]:
+            return [document for document in documents[start : start + LOOKS] if selected(document.value, filters)]
+
+        for start in range(0, len(documents), LOOKS):
+            found += look(start) if len(documents) <= LOOKS else await turns.take(partial(look, start))
+            if len(found) >= most:
+                break
+        return found[:most]
 
     async def _wait_for_some(self, condition: Condition, kind: str, filters: Filters, stale: bool) -> List[Any]:
         selection = self._selections.setdefault((kind, filters), Selection(self._backend, kind, filters))
@@ -152,7 +170,7 @@ class Documents:
         headers = {"ETag": messages.etag_of(document)} if document is not None else {}
         if document is not None and request.headers.get("If-None-Match") == headers["ETag"]:
             return web.Response(status=304, headers=headers)
-        return messages.respond(value, 200, headers)
+        return await messages.answer(request, value, 200, headers)
 
     def _condition(self, request: Any, profile: str) -> Condition:
         condition = Condition.read(request.query, profile)
@@ -170,13 +188,14 @@ class Documents:
     async def _change(self, request: Any, change: Change, created: bool = False) -> Any:
         key = await messages.idempotency(request)
         changes = [*messages.fence(request), messages.tied(request, change)]
-        outcome = await self._backend.submit(changes, key, messages.deadline(request))
+        large = request.body_exists and await messages.is_large(request)
+        outcome = await self._backend.submit(changes, key, messages.deadline(request), large=large)
         created = created or (request.method == "PUT" and not change.at and bool(outcome.said))
         document = messages.document_of(outcome, change)
         value = _value(document, change.at)
         if value is MISSING or request.method == "DELETE":  # of a repeated one, another may stand there by now
-            return messages.changed(request, None, None, 204, outcome.replayed)
-        return messages.changed(request, value, document, 201 if created else 200, outcome.replayed)
+            return await messages.changed(request, None, None, 204, outcome.replayed)
+        return await messages.changed(request, value, document, 201 if created else 200, outcome.replayed)
 
 
 def allow(request: Any, *methods: str) -> None:

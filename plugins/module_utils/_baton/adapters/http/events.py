@@ -13,6 +13,8 @@ from typing import Any, AsyncGenerator, Awaitable, Callable, Dict, List, NamedTu
 
 from ...core.log import Entry, Epoch
 from ...core.problem import Problem
+from ...core.values import dumps, is_small, pieces
+from .. import turns
 from ..aio import web
 from .backend import Backend
 from .documents import allow
@@ -73,7 +75,7 @@ class Events:
                 if event is None:  # with the cursor, too: what was left out as not asked for is behind the reader
                     text = f"id: {stream.cursor}\n: alive\n\n"
                 else:
-                    text = f"id: {event['Cursor']}\ndata: {json.dumps(event)}\n\n"
+                    text = f"id: {event['Cursor']}\ndata: {await _text(event)}\n\n"
                 await _taken(request, response.write(text.encode()))
         finally:
             await events.aclose()
@@ -90,7 +92,7 @@ class Events:
         events = stream.events(reader)
 
         async def say(value: Any) -> None:
-            await _taken(request, socket.send_str(json.dumps(value)))
+            await _taken(request, socket.send_str(await _text(value)))
 
         try:
             await say({"Cursor": str(stream.cursor)})
@@ -103,6 +105,13 @@ class Events:
             await events.aclose()
             await socket.close()
         return socket
+
+
+async def _text(event: Dict[str, Any]) -> str:
+    """Return the JSON of an event; that of a large one is made piece by piece."""
+    if is_small(event, turns.LARGE):
+        return dumps(event)
+    return "".join([piece async for piece in turns.each(pieces(event))])
 
 
 async def _taken(request: Any, writing: Awaitable[Any]) -> None:

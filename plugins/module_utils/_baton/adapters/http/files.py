@@ -49,7 +49,7 @@ class Files:
         if request.method == "DELETE":
             change = Change("files", path, "delete", if_match=self._revision(request, path))
             outcome = await submit(self._backend, request, change)
-            return messages.changed(request, None, None, 204, outcome.replayed)
+            return await messages.changed(request, None, None, 204, outcome.replayed)
         return await self._put(request, path)
 
     def _revision(self, request: Any, path: str) -> Optional[str]:

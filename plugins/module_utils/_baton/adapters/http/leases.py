@@ -44,7 +44,7 @@ class Leases:
             return messages.respond(self._lease(document), 200, {"ETag": messages.etag_of(document)})
         allow(request, "GET", "HEAD", "DELETE")
         outcome = await submit(self._backend, request, Change("leases", rest[0], "revoke"))
-        return messages.changed(request, None, None, 204, outcome.replayed)
+        return await messages.changed(request, None, None, 204, outcome.replayed)
 
     async def _grant(self, request: Any) -> Any:
         body = await messages.read_object(request)
@@ -84,4 +84,5 @@ def check_ours(backend: Backend, request: Any, lease: Optional[str]) -> None:
 async def submit(backend: Backend, request: Any, *changes: Change) -> Any:
     """Carry out orders, all or nothing, with what the request's headers say of repeating and of being late."""
     changes = (*messages.fence(request), *changes)
-    return await backend.submit(changes, await messages.idempotency(request), messages.deadline(request))
+    key, large = await messages.idempotency(request), await messages.is_large(request)
+    return await backend.submit(changes, key, messages.deadline(request), large=large)

@@ -39,7 +39,7 @@ class Locks:
             return messages.respond(shown(document, name), 200, headers)
         allow(request, "GET", "HEAD", "DELETE")
         outcome = await submit(self._backend, request, Change("locks", name, "delete", if_match=messages.if_match(request)))
-        return messages.changed(request, None, None, 204, outcome.replayed)
+        return await messages.changed(request, None, None, 204, outcome.replayed)
 
     async def _acquire(self, request: Any, name: str) -> Any:
         body = await messages.read_object(request)
@@ -80,7 +80,7 @@ class Locks:
         change = Change("locks", name, "release", {"Owner": members.owner(body), "Token": token})
         outcome = await submit(self._backend, request, change)
         document = messages.document_of(outcome, change)
-        return messages.changed(request, shown(document, name), document, 200, outcome.replayed)
+        return await messages.changed(request, shown(document, name), document, 200, outcome.replayed)
 
 
 def _not_yet(name: str, owner: str, document: Optional[Document]) -> Problem:

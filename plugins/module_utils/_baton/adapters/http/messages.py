@@ -4,31 +4,83 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from dataclasses import replace
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Sequence
 from urllib.parse import unquote
 
 from ...core.documents import Change, Document
 from ...core.events import Idempotency, Outcome
 from ...core.problem import Problem
-from ...core.values import is_small, parse
+from ...core.values import PIECE, dumps, is_small, parse, pieces
+from .. import turns
 from ..aio import web
 
 MOST_BODY = 4 << 20
+JSON, PROBLEM = "application/json", "application/problem+json"
 REMOVE = [{"op": "remove", "path": ""}]  # as a change of a param
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 SMALL_ANSWER = 32 << 10  # a change is answered with the document up to this size, so that an answer costs no more than a patch
 
 
-def dumps(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode()
-
-
 def respond(value: Any, status: int = 200, headers: Optional[Dict[str, str]] = None) -> Any:
-    """Return a JSON answer."""
-    return web.Response(body=dumps(value), status=status, content_type="application/json", headers=headers)
+    """Return a JSON answer that is small."""
+    return web.Response(body=dumps(value).encode(), status=status, content_type=JSON, headers=headers)
+
+
+async def answer(request: Any, value: Any, status: int = 200, headers: Optional[Dict[str, str]] = None) -> Any:
+    """Return a JSON answer; a large one goes out piece by piece."""
+    if is_small(value, turns.LARGE):
+        return respond(value, status, headers)
+    return await _stream(request, pieces(value), status, JSON, headers)
+
+
+async def answer_list(request: Any, documents: Sequence[Document]) -> Any:
+    """Return an answer with the values of documents."""
+    if sum(document.size for document in documents) <= turns.LARGE:
+        return respond([document.value for document in documents])
+    return await _stream(request, _list(documents), 200, JSON, None)
+
+
+def _list(documents: Sequence[Document]) -> Iterator[str]:
+    """Yield the text of a JSON array of documents."""
+    gathered, size, comma = ["["], 0, ""
+    for document in documents:
+        gathered.append(comma)
+        comma = ","
+        size += document.size
+        if document.size > PIECE:
+            yield "".join(gathered)
+            yield from pieces(document.value)
+            gathered, size = [], 0
+            continue
+        gathered.append(dumps(document.value))
+        if size > PIECE:
+            yield "".join(gathered)
+            gathered, size = [], 0
+    yield "".join([*gathered, "]"])
+
+
+async def _stream(request: Any, texts: Iterator[str], status: int, kind: str, headers: Optional[Dict[str, str]]) -> Any:
+    if request.method == "HEAD":
+        length = 0
+        async for text in turns.each(texts):
+            length += len(text)
+        return web.Response(status=status, content_type=kind, headers={**(headers or {}), "Content-Length": str(length)})
+    response = web.StreamResponse(status=status, headers=headers)
+    response.content_type = kind
+    await response.prepare(request)
+    async for text in turns.each(texts):
+        await response.write(text.encode())
+    await response.write_eof()
+    return response
+
+
+async def refuse_any(problem: Problem, request: Any) -> Any:
+    """Return a Problem, piece by piece if what it has found is large."""
+    if is_small(problem.extra, turns.LARGE):
+        return refuse(problem, request)
+    return await _stream(request, pieces(problem.to_json()), problem.status, PROBLEM, None)
 
 
 def refuse(problem: Problem, request: Any) -> Any:
@@ -42,8 +94,8 @@ def refuse(problem: Problem, request: Any) -> Any:
         headers["WWW-Authenticate"] = "Bearer"
     elif problem.status == 405:
         headers["Allow"] = ", ".join(problem.extra.get("allow", ()))
-    body = b"" if request.method == "HEAD" else dumps(problem.to_json())
-    return web.Response(body=body, status=problem.status, content_type="application/problem+json", headers=headers)
+    body = b"" if request.method == "HEAD" else dumps(problem.to_json()).encode()
+    return web.Response(body=body, status=problem.status, content_type=PROBLEM, headers=headers)
 
 
 async def read_body(request: Any) -> bytes:
@@ -66,13 +118,22 @@ async def read_json(request: Any) -> Any:
     data = await read_body(request)
     if not data.strip():
         raise Problem(400, "malformed_json", "the body is empty; a JSON value was expected")
-    return parse(data)
+    return await _parsed(data)
+
+
+async def _parsed(data: bytes) -> Any:
+    return parse(data) if len(data) <= turns.LARGE else await turns.take(lambda: parse(data))
+
+
+async def is_large(request: Any) -> bool:
+    """Return whether what a request asks for is to take turns."""
+    return len(await read_body(request)) > turns.LARGE
 
 
 async def read_object(request: Any) -> Dict[str, Any]:
     """Return the body as a JSON object; an empty body is an empty object."""
     data = await read_body(request)
-    value = parse(data) if data.strip() else {}
+    value = await _parsed(data) if data.strip() else {}
     if not isinstance(value, dict):
         raise Problem(422, "not_an_object", "the body must be a JSON object")
     return value
@@ -195,7 +256,7 @@ def replayed(outcome: Outcome) -> Dict[str, str]:
     return {"Idempotency-Replayed": "true"} if outcome.replayed else {}
 
 
-def changed(request: Any, value: Any, document: Optional[Document], status: int, replayed: bool) -> Any:
+async def changed(request: Any, value: Any, document: Optional[Document], status: int, replayed: bool) -> Any:
     """Answer a change: with what it left, unless that is large or the client said that it does not care."""
     headers = {"ETag": etag_of(document)} if document is not None else {}
     if replayed:
@@ -206,4 +267,4 @@ def changed(request: Any, value: Any, document: Optional[Document], status: int,
         minimal = minimal or not is_small(value, SMALL_ANSWER)
     if document is None or minimal:
         return web.Response(status=204, headers=headers)
-    return respond(value, status, headers)
+    return await answer(request, value, status, headers)

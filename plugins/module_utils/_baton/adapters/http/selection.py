@@ -22,6 +22,7 @@ class Selection:
         self._backend, self._kind, self._filters = backend, kind, filters
         self._values: Dict[str, Any] = {}
         self._changes = 0
+        self._answer: Optional[Tuple[int, List[Any]]] = None  # made once for all who wait
         self._watchers: Set[Callable[[], None]] = set()
         self._end: Optional[Callable[[], None]] = None
 
@@ -29,7 +30,9 @@ class Selection:
         return None, self._values, self._changes
 
     def answer(self) -> Tuple[Optional[Document], List[Any]]:
-        return None, [self._values[key] for key in sorted(self._values)]
+        if self._answer is None or self._answer[0] != self._changes:
+            self._answer = (self._changes, [self._values[key] for key in sorted(self._values)])
+        return None, self._answer[1]
 
     def watch(self, tell: Callable[[], None]) -> Callable[[], None]:
         if self._end is None:
@@ -45,6 +48,7 @@ class Selection:
             self._end = None
 
     def _read(self) -> None:
+        self._answer = None
         found = self._backend.heads().list(self._kind)
         self._values = {document.key: document.value for document in found if selected(document.value, self._filters)}
 

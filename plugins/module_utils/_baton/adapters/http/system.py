@@ -114,6 +114,9 @@ class System:
             lines += ["# HELP baton_dcs_writable Whether the store would take a change of the record.", "# TYPE baton_dcs_writable gauge"]
             lines.append(f"baton_dcs_writable {int(status['dcs_writable'])}")
         lines += _kept_lines(status["kept"])
+        lines += ["# HELP baton_loop_longest_stall_seconds For how long the event loop stood still at most, since the start."]
+        lines += ["# TYPE baton_loop_longest_stall_seconds gauge"]
+        lines.append(f"baton_loop_longest_stall_seconds {self._backend.longest_stall():.3f}")
         lines += _driver_lines(self._backend.drivers())
         lines.append("# HELP baton_certificate_expiry_timestamp_seconds When a certificate ends, in unix seconds.")
         lines.append("# TYPE baton_certificate_expiry_timestamp_seconds gauge")

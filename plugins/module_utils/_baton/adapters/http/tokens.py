@@ -66,7 +66,7 @@ class Tokens:
             allow(request, "DELETE")
             change = Change("tokens", rest[0], "delete")
             outcome = await self._backend.submit([change], await messages.idempotency(request))
-            return messages.changed(request, None, None, 204, outcome.replayed)
+            return await messages.changed(request, None, None, 204, outcome.replayed)
         if request.method in READ:
             self._backend.check_serving()
             return messages.respond([_public(document) for document in self._backend.heads().list("tokens")])

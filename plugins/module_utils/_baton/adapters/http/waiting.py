@@ -22,6 +22,7 @@ CONDITIONS = ("exists", "absent", "changed", "equals", "differs", "in", "count")
 WITH_VALUE = ("equals", "differs", "in", "count")
 DEFAULT_TIMEOUT = 30.0
 MOST_TIMEOUT = 300.0
+_COMPARED: List[Tuple[Any, Any, bool]] = []  # in this turn of the loop: sixty who wait for one large value compare it once
 Probe = Callable[[], Any]
 Key = Tuple[str, str]
 
@@ -276,7 +277,18 @@ class Wait:
 
 
 def _same(one: Any, other: Any) -> bool:
-    return one is other or (MISSING not in (one, other) and equal(one, other))
+    if one is other:
+        return True
+    if one is MISSING or other is MISSING:
+        return False
+    for known, beside, result in _COMPARED:
+        if known is one and beside is other:
+            return result
+    if not _COMPARED:
+        asyncio.get_running_loop().call_soon(_COMPARED.clear)
+    result = equal(one, other)
+    _COMPARED.append((one, other, result))
+    return result
 
 
 def _timed_out(what: str, condition: Condition, value: Any) -> Problem:
