@@ -13,7 +13,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 ROOT = @test "$$(id -u)" = 0 || { echo "make $@: run this as root (or with sudo): $(1)" >&2; exit 1; }
 
-.PHONY: help system venv build collection lint format unit cores lab faults simulate mutate fuzz histories molecule failover drivers demo demo-clean bench bench-plays bench-failover bench-drivers test test-long clean
+.PHONY: help system venv build collection lint format unit cores lab faults simulate mutate fuzz histories molecule failover drivers demo demo-clean bench bench-plays bench-failover bench-drivers bench-stalls test test-long clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 20
@@ -109,6 +109,9 @@ bench-failover: build ## outage of the VIP beside keepalived, in one run: TRIALS
 bench-drivers: build ## outage of a service that a driver runs, beside keepalived's notify scripts, in one run: TRIALS=n; needs root
 	$(call ROOT,network namespaces need it)
 	@$(BIN)/python tests/bench/drivers.py --trials $(if $(filter file,$(origin TRIALS)),5,$(TRIALS))
+
+bench-stalls: build ## how long large requests hold the event loop, and whether they cost a lease
+	@$(BIN)/python tests/bench/stalls.py
 
 bench-plays: build ## what coordination costs a play, and how it grows, beside etcd and common modules
 	@$(BIN)/python tests/bench/plays.py

@@ -129,7 +129,7 @@ class Daemon:
             self.service.vip, self.service.vip_trouble = self.guard.status, self.guard.trouble
         self.service.driver_files = lambda: self.driver_files.troubles
         self.loop_watch = LoopWatch()
-        self.service.longest_stall = lambda: self.loop_watch.longest
+        self.service.stalls = lambda: (self.loop_watch.longest, self.loop_watch.cpu)
         self.stopping = asyncio.Event()
         self.exit_code = 0
         self._flush_due = False

@@ -43,7 +43,7 @@ class Service:
         self.vip_trouble: Callable[[], str] = lambda: ""
         self.dcs: Callable[[], Store] = lambda: Store("", True, None)
         self.driver_files: Callable[[], Sequence[str]] = tuple  # what is wrong with them
-        self.longest_stall: Callable[[], float] = lambda: 0.0  # of the event loop, in seconds
+        self.stalls: Callable[[], Tuple[float, float]] = lambda: (0.0, 0.0)  # of the event loop, see loop_watch.py
         self.certificates: Dict[str, float] = {}  # file → when it ends, in unix seconds
 
     @property

@@ -20,7 +20,7 @@ QUIET = 10.0  # seconds after a line in which only a longer stall gets another
 
 
 class LoopWatch:
-    """``longest``: seconds of the longest stall since the process began; ``cpu``: of CPU in the one that had most."""
+    """``longest``: seconds of the longest stall since the process began; ``cpu``: the most of CPU in one."""
 
     def __init__(self) -> None:
         self.longest = 0.0
@@ -40,7 +40,7 @@ class LoopWatch:
     def note(self, stall: float, cpu: float, now: float) -> None:
         """Take one look: by how many seconds it was late, and how many of CPU were used meanwhile."""
         self.longest = max(self.longest, stall)
-        self.cpu = max(self.cpu, min(cpu, stall + PERIOD))
+        self.cpu = max(self.cpu, min(cpu, stall))
         if stall < TOLD or (now - self._said_at < QUIET and stall <= self._said):
             return
         self._said, self._said_at = stall, now

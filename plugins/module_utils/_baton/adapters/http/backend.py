@@ -15,7 +15,7 @@ from ..files import BlobInfo
 class Backend(Protocol):
     """All methods raise Problem; a Problem 307 has the active's URL in ``extra["location"]``."""
 
-    longest_stall: Callable[[], float]
+    stalls: Callable[[], Tuple[float, float]]  # of the event loop, see loop_watch.py
 
     @property
     def node_id(self) -> str: ...

@@ -114,9 +114,9 @@ class System:
             lines += ["# HELP baton_dcs_writable Whether the store would take a change of the record.", "# TYPE baton_dcs_writable gauge"]
             lines.append(f"baton_dcs_writable {int(status['dcs_writable'])}")
         lines += _kept_lines(status["kept"])
-        lines += ["# HELP baton_loop_longest_stall_seconds For how long the event loop stood still at most, since the start."]
-        lines += ["# TYPE baton_loop_longest_stall_seconds gauge"]
-        lines.append(f"baton_loop_longest_stall_seconds {self._backend.longest_stall():.3f}")
+        for name, text, value in _stalls(*self._backend.stalls()):
+            lines += [f"# HELP baton_loop_longest_{name}_seconds {text}", f"# TYPE baton_loop_longest_{name}_seconds gauge"]
+            lines.append(f"baton_loop_longest_{name}_seconds {value:.3f}")
         lines += _driver_lines(self._backend.drivers())
         lines.append("# HELP baton_certificate_expiry_timestamp_seconds When a certificate ends, in unix seconds.")
         lines.append("# TYPE baton_certificate_expiry_timestamp_seconds gauge")
@@ -139,6 +139,13 @@ def _gauges(status: Dict[str, Any], vip: Dict[str, Any]) -> Any:
         ("vip_held", "Whether this node holds the VIP.", int(bool(vip.get("held")))),
         ("vip_able", "Whether the VIP would work on this node.", int(status["unable"] is None)),
         ("trouble", "Whether something needs a person.", int(status["error"] is not None)),
+    )
+
+
+def _stalls(longest: float, cpu: float) -> Any:
+    return (
+        ("stall", "For how long the event loop stood still at most, since the start.", longest),
+        ("cpu", "The most CPU that was used while it stood still.", cpu),
     )
 
 
