@@ -135,7 +135,7 @@ def test_others_apply_what_was_evaluated_and_come_to_the_same():
 def too_much(heads, *changes):
     problem = refused(heads, *changes)
     assert (problem.status, problem.code) == (413, "too_much_work")
-    assert "4 million steps" in problem.detail and problem.extra["most"] == MOST_STEPS
+    assert "3 million steps" in problem.detail and problem.extra["most"] == MOST_STEPS
 
 
 def test_too_many_operations_are_refused_before_one_is_done():

@@ -17,7 +17,7 @@ from .problem import Problem
 MOST_DEPTH = 100
 MOST_BYTES = 16 << 20  # of a document
 MOST_VALUES = 200_000  # in a document
-MOST_SENT = 65_536  # values in a body: more would take the one thread that all share too long to read and write
+MOST_SENT = 50_000  # values in a body: more would take the one thread that all share too long to read and write
 PIECE = 64 << 10  # characters
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _ENCODE = json.JSONEncoder(separators=(",", ":")).encode

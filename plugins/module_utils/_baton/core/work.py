@@ -12,10 +12,10 @@ from typing import Optional
 
 from .problem import Problem
 
-MOST_STEPS = 4_000_000  # of one request, a batch included: some 40 ms
+MOST_STEPS = 3_000_000  # of one request, a batch included: some 30 ms
 OPERATION = 200  # steps of an operation, whatever it does
 PART = 30  # of each part of a pointer
-MEASURED = 15  # of each value that is looked at to see how large it is
+MEASURED = 10  # of each value that is looked at to see how large it is
 NAME = 80  # of a name that is checked
 SHIFTED = 32  # items of a list that are moved up or down in one step
 
