@@ -30,7 +30,7 @@ class Barriers:
         if not rest or rest == [""]:
             allow(request, "GET", "HEAD")
             self._backend.check_serving(stale)
-            return messages.respond([document.value for document in self._backend.heads().list("barriers")])
+            return await messages.answer_list(request, self._backend.heads().list("barriers"))
         if request.method == "POST" and len(rest) > 1 and rest[-1] in ACTIONS:
             return await getattr(self, f"_{rest[-1]}")(request, "/".join(rest[:-1]), await messages.read_object(request))
         name = "/".join(rest)
@@ -39,7 +39,7 @@ class Barriers:
             document = self._backend.heads().committed("barriers", name)
             if document is None:
                 raise Problem(404, "not_found", f"there is no barrier {name!r}: nobody has come to it yet")
-            return messages.respond(document.value, 200, {"ETag": messages.etag_of(document)})
+            return await messages.answer(request, document.value, 200, {"ETag": messages.etag_of(document)})
         allow(request, "GET", "HEAD", "DELETE")
         outcome = await submit(self._backend, request, Change("barriers", name, "delete", if_match=messages.if_match(request)))
         return await messages.changed(request, None, None, 204, outcome.replayed)

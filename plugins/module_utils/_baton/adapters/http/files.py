@@ -37,8 +37,8 @@ class Files:
         if not rest:
             allow(request, "GET", "HEAD")
             prefix = request.query.get("prefix", "")
-            found = [d.value for d in self._backend.heads().list("files") if d.key.startswith(prefix)]
-            return messages.respond(found)
+            found = [document for document in self._backend.heads().list("files") if document.key.startswith(prefix)]
+            return await messages.answer_list(request, found)
         path = _check_path(rest)
         if request.method in READ:
             document = self._backend.heads().committed("files", path)

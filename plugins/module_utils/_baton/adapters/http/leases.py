@@ -27,7 +27,7 @@ class Leases:
             if request.method in READ:
                 self._backend.check_serving(stale)
                 found = [document for document in self._backend.heads().list("leases") if is_ours(request, document)]
-                return messages.respond([self._lease(document) for document in found])
+                return await messages.answer_list(request, found, self._lease)
             allow(request, "GET", "HEAD", "POST")
             return await self._grant(request)
         check_ours(self._backend, request, rest[0])
@@ -41,7 +41,7 @@ class Leases:
             document = self._backend.heads().committed("leases", rest[0])
             if document is None:
                 raise no_lease(rest[0])
-            return messages.respond(self._lease(document), 200, {"ETag": messages.etag_of(document)})
+            return await messages.answer(request, self._lease(document), 200, {"ETag": messages.etag_of(document)})
         allow(request, "GET", "HEAD", "DELETE")
         outcome = await submit(self._backend, request, Change("leases", rest[0], "revoke"))
         return await messages.changed(request, None, None, 204, outcome.replayed)

@@ -27,7 +27,7 @@ class Locks:
         if not rest or rest == [""]:
             allow(request, "GET", "HEAD")
             self._backend.check_serving(stale)
-            return messages.respond([shown(document) for document in self._backend.heads().list("locks")])
+            return await messages.answer_list(request, self._backend.heads().list("locks"), shown)
         if request.method == "POST" and len(rest) > 1 and rest[-1] in ("acquire", "release"):
             name = "/".join(rest[:-1])
             return await (self._acquire(request, name) if rest[-1] == "acquire" else self._release(request, name))
@@ -36,7 +36,7 @@ class Locks:
             self._backend.check_serving(stale)
             document = self._backend.heads().committed("locks", name)
             headers = {"ETag": messages.etag_of(document)} if document is not None else {}
-            return messages.respond(shown(document, name), 200, headers)
+            return await messages.answer(request, shown(document, name), 200, headers)
         allow(request, "GET", "HEAD", "DELETE")
         outcome = await submit(self._backend, request, Change("locks", name, "delete", if_match=messages.if_match(request)))
         return await messages.changed(request, None, None, 204, outcome.replayed)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import replace
-from typing import Any, Dict, Iterator, List, Optional, Sequence
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 from urllib.parse import unquote
 
 from ...core.documents import Change, Document
@@ -35,14 +35,18 @@ async def answer(request: Any, value: Any, status: int = 200, headers: Optional[
     return await _stream(request, pieces(value), status, JSON, headers)
 
 
-async def answer_list(request: Any, documents: Sequence[Document]) -> Any:
-    """Return an answer with the values of documents."""
+def _value(document: Document) -> Any:
+    return document.value
+
+
+async def answer_list(request: Any, documents: Sequence[Document], show: Callable[[Document], Any] = _value) -> Any:
+    """Return an answer with documents as ``show`` has them."""
     if sum(document.size for document in documents) <= turns.LARGE:
-        return respond([document.value for document in documents])
-    return await _stream(request, _list(documents), 200, JSON, None)
+        return respond([show(document) for document in documents])
+    return await _stream(request, _list(documents, show), 200, JSON, None)
 
 
-def _list(documents: Sequence[Document]) -> Iterator[str]:
+def _list(documents: Sequence[Document], show: Callable[[Document], Any] = _value) -> Iterator[str]:
     """Yield the text of a JSON array of documents."""
     gathered, size, comma = ["["], 0, ""
     for document in documents:
@@ -51,10 +55,10 @@ def _list(documents: Sequence[Document]) -> Iterator[str]:
         size += document.size
         if document.size > PIECE:
             yield "".join(gathered)
-            yield from pieces(document.value)
+            yield from pieces(show(document))
             gathered, size = [], 0
             continue
-        gathered.append(dumps(document.value))
+        gathered.append(dumps(show(document)))
         if size > PIECE:
             yield "".join(gathered)
             gathered, size = [], 0

@@ -69,7 +69,7 @@ class Tokens:
             return await messages.changed(request, None, None, 204, outcome.replayed)
         if request.method in READ:
             self._backend.check_serving()
-            return messages.respond([_public(document) for document in self._backend.heads().list("tokens")])
+            return await messages.answer_list(request, self._backend.heads().list("tokens"), _public)
         allow(request, "GET", "HEAD", "POST")
         body = await messages.read_object(request)
         scope = access.check_scope(body.get("Scope"))
