@@ -15,12 +15,12 @@ import jsonpatch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import conftest  # noqa: F401, E402  (makes the package importable as ``baton``)
-from baton.core.documents import Change, effect_from_json, effect_to_json  # noqa: E402
-from baton.core.heads import Heads  # noqa: E402
-from baton.core.patch import Patch, parse_patch  # noqa: E402
-from baton.core.problem import Problem  # noqa: E402
-from baton.core.values import MOST_BYTES, MOST_DEPTH, MOST_VALUES, equal, measure, parse, pieces  # noqa: E402
-from baton.core.work import Work  # noqa: E402
+from baton.core.documents import Change, effect_from_json, effect_to_json
+from baton.core.heads import Heads
+from baton.core.patch import Patch, parse_patch
+from baton.core.problem import Problem
+from baton.core.values import MOST_BYTES, MOST_DEPTH, MOST_VALUES, equal, measure, parse, pieces
+from baton.core.work import Work
 
 NAMES = ("a", "a", "b", "b", "c", "0", "1", "", "a/b", "m~n", "é", "-", "Params", "x" * 40)
 SCALARS = (None, True, False, 0, 1, -1, 1.0, 0.5, 10**30, "", "a", "1", "true", "é\u2028", "x" * 30)
@@ -224,11 +224,3 @@ def play(seed):
         if not equal(parse(text.encode()), value):
             wrong = f"written in pieces it is another value: {text[:200]}"
     return None if wrong is None else f"{wrong}; document and patch: {before[:1_000]}"
-
-
-if __name__ == "__main__":
-    first, last = (int(word) for word in (*sys.argv[1:], "0", "1000")[:2])
-    for number in range(first, last):
-        said = play(number)
-        if said:
-            print(f"seed {number}: {said}")

@@ -10,6 +10,7 @@ import pytest
 
 from baton.adapters import turns
 from baton.adapters.http import messages
+from baton.adapters.http.events import Texts
 from baton.adapters.loop_watch import PERIOD, TOLD, LoopWatch
 from baton.adapters.snapshots import _lines, _rows
 from baton.core.documents import Document
@@ -109,6 +110,31 @@ def test_a_large_event_comes_whole(tmp_path):
                     text += await stream.content.readany()
                 event = json.loads(text.partition(b"data: ")[2])
                 assert event["Patch"][0]["value"] == LARGE and event["Document"]["Params"]["x"] == LARGE
+
+    run(script())
+
+
+def test_the_text_of_an_event_is_made_once_for_all_streams():
+    async def script():
+        texts = Texts()
+        small = {"Cursor": "1.a.5.1", "Kind": "profiles", "Key": "p", "Patch": []}
+        large = {**small, "Cursor": "1.a.6.1", "Patch": [LARGE]}
+        for event in (small, large):
+            one, gone, other = (asyncio.ensure_future(texts.of(dict(event))) for _reader in range(3))
+            await asyncio.sleep(0)
+            gone.cancel()
+            assert await one is await other and await texts.of(event) is await one and json.loads(await one) == event
+        now = {**small, "Document": {"n": 1}}
+        assert json.loads(await texts.of(now)) == now and json.loads(await texts.of({"Cursor": "1.a.5.1"})) == {"Cursor": "1.a.5.1"}
+
+    run(script())
+
+
+def test_the_longest_stall_is_a_metric(tmp_path):
+    async def script():
+        async with served(OneNode(), tmp_path) as session, session.get("/metrics") as answer:
+            text = await answer.text()
+            assert "\nbaton_loop_longest_stall_seconds 0.000\n" in text and "\nbaton_loop_longest_cpu_seconds 0.000\n" in text
 
     run(script())
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from functools import partial
 from typing import Any, AsyncGenerator, Awaitable, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from ...core.log import Entry, Epoch
@@ -25,6 +26,7 @@ STALLED = 60.0  # seconds for which a client may take nothing of what it is sent
 FAR = 2_000  # entries without an event after which it is sent sooner: the log keeps 8,192 for who comes back
 ALL = 1_000_000  # the place in an entry of which only the position is known
 AT_ONCE = 256  # entries looked at between two breaths
+MOST_KEPT = 4 << 20  # characters of texts that others may ask for, too
 LOOKS = 4_000  # changes in them: one batch has up to 1,000
 
 
@@ -53,6 +55,7 @@ class Events:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
+        self._texts = Texts()
 
     async def handle(self, request: Any, stale: bool, check_token: Callable[[], Any]) -> Any:
         """Serve GET /events?since=&kinds=&key=&documents=yes; a WebSocket when the request asks for one.
@@ -75,7 +78,7 @@ class Events:
                 if event is None:  # with the cursor, too: what was left out as not asked for is behind the reader
                     text = f"id: {stream.cursor}\n: alive\n\n"
                 else:
-                    text = f"id: {event['Cursor']}\ndata: {await _text(event)}\n\n"
+                    text = f"id: {event['Cursor']}\ndata: {await self._texts.of(event)}\n\n"
                 await _taken(request, response.write(text.encode()))
         finally:
             await events.aclose()
@@ -92,7 +95,7 @@ class Events:
         events = stream.events(reader)
 
         async def say(value: Any) -> None:
-            await _taken(request, socket.send_str(await _text(value)))
+            await _taken(request, socket.send_str(await self._texts.of(value)))
 
         try:
             await say({"Cursor": str(stream.cursor)})
@@ -107,10 +110,48 @@ class Events:
         return socket
 
 
-async def _text(event: Dict[str, Any]) -> str:
-    """Return the JSON of an event; that of a large one is made piece by piece."""
-    if is_small(event, turns.LARGE):
-        return dumps(event)
+class Texts:
+    """The JSON of events, made once for all who read them: a thousand streams may wait for each."""
+
+    def __init__(self) -> None:
+        self._texts: Dict[str, str] = {}
+        self._size = 0
+        self._making: Dict[str, "asyncio.Task[str]"] = {}
+
+    async def of(self, event: Dict[str, Any]) -> str:
+        """Return the text of an event; that of a large one is made piece by piece."""
+        shared = "Kind" in event and "Document" not in event  # a document is what it is at the moment
+        cursor = event["Cursor"] if shared else ""
+        text = self._texts.get(cursor)
+        if text is not None:
+            return text
+        if is_small(event, turns.LARGE):
+            text = dumps(event)
+            self._keep(cursor, text)
+            return text
+        if not shared:
+            return await _in_pieces(event)
+        making = self._making.get(cursor)
+        if making is None:
+            making = self._making[cursor] = asyncio.ensure_future(_in_pieces(event))
+            making.add_done_callback(partial(self._made, cursor))
+        return await asyncio.shield(making)  # who leaves does not end it for the others
+
+    def _made(self, cursor: str, making: "asyncio.Task[str]") -> None:
+        del self._making[cursor]
+        if not making.cancelled() and making.exception() is None:
+            self._keep(cursor, making.result())
+
+    def _keep(self, cursor: str, text: str) -> None:
+        if self._size + len(text) > MOST_KEPT:
+            self._texts.clear()
+            self._size = 0
+        if cursor:
+            self._texts[cursor] = text
+            self._size += len(text) + 200
+
+
+async def _in_pieces(event: Dict[str, Any]) -> str:
     return "".join([piece async for piece in turns.each(pieces(event))])
 
 
