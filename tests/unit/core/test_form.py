@@ -202,6 +202,8 @@ def test_what_is_no_url(url):
         form.url(url)
 
 
-def test_depth_is_counted_outside_of_strings():
-    assert not form.is_deep(json.dumps({"a": "[" * 500 + '\\"' + "[" * 10}))
-    assert form.is_deep("[" * 121) and not form.is_deep("[]" * 500) and form.is_deep('"\\\\"' + "[" * 121)
+def test_depth_is_the_longest_way_down():
+    def nested(depth):
+        return [] if depth < 2 else [1, {"a": nested(depth - 2)}, "[" * 500]
+
+    assert not form.is_deep(nested(98), 100) and form.is_deep(nested(100), 100) and not form.is_deep([[]] * 500, 5)

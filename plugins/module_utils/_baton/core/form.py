@@ -63,7 +63,7 @@ def read_json(text: str) -> Any:
     """Return the value of a JSON text; ValueError for all that could not be written down again, or that is nested too deeply."""
     try:
         value = _DECODER.decode(text)
-        if _SURROGATE.search(text):
+        if "\\u" in text and _SURROGATE.search(text):
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
@@ -74,23 +74,15 @@ def read_json(text: str) -> Any:
     return value
 
 
-def is_deep(text: str, most: int = MOST_DEEP) -> bool:
-    """Whether the value of a JSON text may be nested deeper than ``most`` levels; looks into it only where it has to."""
-    if text.count("[") + text.count("{") <= most:
-        return False
-    level, quoted, escaped = 0, False, False
-    for character in text:
-        if quoted:
-            escaped, quoted = character == "\\" and not escaped, quoted and (character != '"' or escaped)
-        elif character == '"':
-            quoted = True
-        elif character in "[{":
-            level += 1
-            if level > most:
-                return True
-        elif character in "]}":
-            level -= 1
-    return False
+def is_deep(value: Any, most: int = MOST_DEEP) -> bool:
+    """Whether a JSON value is nested deeper than ``most`` levels; looks at a level at a time, for speed."""
+    level = [value] if isinstance(value, (dict, list)) else []
+    for _depth in range(most):
+        parts = [item.values() if type(item) is dict else item for item in level]
+        level = [item for part in parts for item in part if type(item) is dict or type(item) is list]
+        if not level:
+            return False
+    return True
 
 
 # --- values -------------------------------------------------------------------------------------------------------------
@@ -131,7 +123,8 @@ def text(raw: Any, most: int = MOST_TEXT) -> str:
     if not isinstance(raw, str) or len(raw) > most:
         raise ValueError(f"a string of at most {most} characters was expected")
     try:
-        raw.encode("utf-8")
+        if not raw.isascii():
+            raw.encode("utf-8")
     except UnicodeEncodeError:
         raise ValueError("a string has half of a surrogate pair") from None
     return raw

@@ -95,28 +95,31 @@ def _blobs(body: Dict[str, Any]) -> Sequence[str]:
 
 def _read_body(text: Any) -> Dict[str, Any]:
     """Return the body of an entry; ValueError unless its effects can be applied and its names be kept."""
-    if not isinstance(text, str) or form.is_deep(text):
-        raise ValueError("an entry's text is a string with a JSON object, not too deeply nested")
-    body = form.members(form.read_json(text))
-    for effect in body.get("effects", ()) if isinstance(body.get("effects", ()), (list, tuple)) else (None,):
+    if not isinstance(text, str):
+        raise ValueError("an entry's text is a string with a JSON object")
+    body: Dict[str, Any] = form.members(form.read_json(text))
+    if text.count("[") + text.count("{") > form.MOST_DEEP and form.is_deep(body):
+        raise ValueError("an entry is nested too deeply")
+    for effect in form.items(body.get("effects", ()), MOST_OPERATIONS):
         _check_effect(form.members(effect))
     if "idem" in body:
         for part in form.fixed(body["idem"], 2):
-            form.text(part, MOST_KEY)
-    form.take(body, "asked", lambda raw: form.text(raw, MOST_KEY), "")
-    for pair in form.items(body.get("found", []), MOST_FOUND):
+            _key(part)
+    _key(body.get("asked", ""))
+    for pair in form.items(body.get("found", ()), MOST_FOUND):
         for part in form.fixed(pair, 2):
-            form.text(part, MOST_KEY)
+            _key(part)
     return body
 
 
 def _check_effect(effect: Dict[str, Any]) -> None:
-    kind = form.take(effect, "kind", form.mark)
-    form.take(effect, "key", _key)
-    if form.take(effect, "delete", form.flag, False):
+    kind = form.mark(effect.get("kind"))
+    _key(effect.get("key"))
+    if form.flag(effect.get("delete", False)):
         return
     if effect.get("ops") is not None:
-        form.items(effect["ops"], MOST_OPERATIONS)
+        if not isinstance(effect["ops"], list):
+            raise ValueError("ops is an array")
         if kind in _VALUES:
             raise ValueError(f"a document of kind {kind} is written as a whole")
     elif "value" not in effect:

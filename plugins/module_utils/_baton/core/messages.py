@@ -163,13 +163,17 @@ def _entry(entry: Entry) -> List[Any]:
     return [entry.seq, entry.epoch.number, entry.epoch.id, entry.at, entry.text]
 
 
-def _read_entry(raw: Any) -> Entry:
-    seq, epoch, name, at, text = form.fixed(raw, 5)
-    return Entry.read(seq, Epoch(*form.epoch((epoch, name))), at, text)
-
-
 def _read_entries(raw: Any) -> Tuple[Entry, ...]:
-    return tuple(_read_entry(item) for item in form.items(raw, MOST_ENTRIES))
+    """Read entries; almost always all of one epoch, so that it is read once."""
+    found: List[Entry] = []
+    of: Tuple[Any, Any] = (None, None)
+    epoch = NO_EPOCH
+    for item in form.items(raw, MOST_ENTRIES):
+        seq, number, name, at, text = form.fixed(item, 5)
+        if type(number) is not int or (number, name) != of:
+            epoch, of = Epoch.read((number, name)), (number, name)
+        found.append(Entry.read(seq, epoch, at, text))
+    return tuple(found)
 
 
 def _twins(raw: Any) -> Tuple[str, ...]:
