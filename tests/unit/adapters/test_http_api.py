@@ -270,7 +270,18 @@ BAD = [
     ("POST", "/profiles/bad/token?ttl=soon", "", 400, "bad_ttl"),
     ("POST", "/tokens", '{"Scope": {"kind": "root"}}', 422, "bad_scope"),
     ("DELETE", "/profiles", "", 405, "method_not_allowed"),
-    ("OPTIONS", "/profiles/bad", "", 405, "method_not_allowed"),
+    ("TRACE", "/profiles/bad", "", 405, "method_not_allowed"),
+    ("POST", "/info", "", 405, "method_not_allowed"),
+    ("GET", "/profiles/a%0Ab", "", 400, "bad_path"),
+    ("GET", "/profiles?limit=%C2%B2", "", 400, "bad_query"),
+    ("GET", "/profiles?offset=" + "9" * 5000, "", 400, "bad_query"),
+    ("GET", "/profiles/bad?wait=count&value=" + "9" * 5000, "", 400, "malformed_json"),
+    ("GET", "/profiles/bad?wait=exists&settled=1e400", "", 400, "bad_wait"),
+    ("GET", "/events?since=1.x.%C2%B2.0", "", 400, "bad_cursor"),
+    ("GET", "/events?since=1.x.2." + "9" * 5000, "", 400, "bad_cursor"),
+    ("POST", "/batch", '{"Changes": [{"Kind": ["profiles"], "Key": "bad"}]}', 422, "bad_member"),
+    ("POST", "/batch", '{"Changes": [{"Kind": "profiles", "Key": "bad", "Action": {}}]}', 422, "bad_member"),
+    ("PUT", "/profiles/bad/params/x", '"\\ud800"', 400, "malformed_json"),
     ("GET", "/nothing", "", 404, "no_such_path"),
     ("PUT", "/files/a/../b", "x", 400, "bad_path"),
     ("POST", "/system/active", '{"force": "yes"}', 422, "bad_member"),
@@ -311,10 +322,36 @@ def test_bad_headers(api, profile):
         ({"Idempotency-Key": ""}, "bad_key"),
         ({"Idempotency-Key": "k" * 200}, "bad_key"),
         ({"Baton-Deadline": "soon"}, "bad_deadline"),
+        ({"If-Lease": "a;\u00b2".encode()}, "bad_if_lease"),
+        ({"If-Lease": "a;" + "9" * 5000}, "bad_if_lease"),
     ):
         answer = api("PUT", path, 1, headers=headers)
         assert (answer.status_code, answer.json()["type"]) == (400, f"urn:baton:{code}")
     assert api("GET", path).status_code == 404
+
+
+METHODS = ("GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "TRACE")
+
+
+def test_allow_says_what_a_path_takes(cluster, api):
+    """OPTIONS answers with the methods of a path, and so does 405 to each of the others."""
+    values = {"name": "taken", "uuid": "taken", "param": "a/b", "id": "0" * 16, "path": "taken", "node": "n9"}
+    paths = [template.format(**values) for template in api("GET", "/openapi.json").json()["paths"]]
+    for path in (*paths, "/openapi.json", "/locks/acquire", "/locks/a/b/release"):
+        said = api("OPTIONS", path)
+        assert said.status_code == 204 and said.content == b"", f"{path}: {said.status_code}"
+        allowed = said.headers["Allow"].split(", ")
+        for method in METHODS:
+            query = "?since=x" if path == "/events" else ""
+            answer = api(method, path + query, data="this is no JSON")
+            assert (answer.status_code != 405) == (method in allowed), f"{method} {path}: {answer.status_code}, Allow: {allowed}"
+            assert answer.status_code != 405 or answer.headers["Allow"].split(", ") == allowed
+
+
+@pytest.mark.parametrize("path", ["/active", "/health", "/metrics"])
+def test_probes_say_what_they_take(cluster, path):
+    refused = requests.post(cluster.n1.url + path, timeout=5)
+    assert refused.status_code == 405 and "GET" in refused.headers["Allow"]
 
 
 def test_probes_need_no_token(cluster):
@@ -365,6 +402,10 @@ class TestWhatIsNoRequest:
             b"GET /" + b"x" * 20000 + b"?s3cret HTTP/1.1\r\nHost: x\r\n\r\n",
             b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: s3cret" + b"x" * 20000 + b"\r\n\r\n",
             b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: s3cret\r\n\r\n",
+            b"GET /api/v3/profiles HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: \xff\r\n\r\n",
+            b"GET http://[::1/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+            b"CONNECT /api/v3/profiles HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+            b"CONNECT [::1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
         ],
     )
     def test_it_is_a_problem_document(self, cluster, data):

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List
 
+CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"  # of TLS 1.2: authenticated and forward secret; all of TLS 1.3 are
+
 
 @dataclass(frozen=True)
 class Files:
@@ -33,7 +35,6 @@ class Certificates:
     def server(self, files: Files) -> ssl.SSLContext:
         """Return the context of the API: clients have tokens, but nodes must show a certificate (see peers.py)."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.verify_mode = ssl.CERT_OPTIONAL
         return self._fill(context, files)
 
@@ -42,6 +43,8 @@ class Certificates:
         return self._fill(ssl.create_default_context(cafile=files.ca or None), files)
 
     def _fill(self, context: ssl.SSLContext, files: Files) -> ssl.SSLContext:
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(CIPHERS)
         _load(context, files)
         self._used[context] = files
         if files.crl:

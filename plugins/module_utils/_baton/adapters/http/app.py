@@ -19,7 +19,7 @@ from . import messages
 from .backend import Backend
 from .barriers import Barriers
 from .batch import Batch
-from .documents import Documents
+from .documents import READ, Documents, allow
 from .elections import Elections
 from .events import Events
 from .files import Files
@@ -72,11 +72,11 @@ class Api:
                 raise Problem(415, "encoded_body", "send the body as it is, without Content-Encoding")
             return await self._route(request)
         except Problem as problem:
+            if problem.status == 405 and request.method == "OPTIONS":
+                return web.Response(status=204, headers={"Allow": ", ".join(problem.extra["allow"])})
             return await messages.refuse_any(problem, request)
-        except (asyncio.CancelledError, ConnectionError):
+        except (asyncio.CancelledError, ConnectionError, web.HTTPException):
             raise
-        except web.HTTPException as error:
-            return messages.refuse(Problem(error.status, "http", error.reason or "refused"), request)
         except Exception:
             LOG.exception("%s %s failed", request.method, request.path)
             return messages.refuse(Problem(500, "internal", "this is a bug in Baton; the journal has the details"), request)
@@ -89,6 +89,7 @@ class Api:
             return await self._outside(request, parts)
         kind, rest = (parts[3], parts[4:]) if len(parts) > 3 else ("", [])
         if kind == "openapi.json" and not rest:
+            allow(request, *READ)
             return web.Response(body=_openapi(), content_type="application/json")
         scope = self._tokens.scope(request)
         self._authorize(scope, request, kind, rest)
@@ -113,6 +114,7 @@ class Api:
         if kind == "tokens" and len(rest) < 2:
             return await self._tokens.handle(request, rest)
         if kind == "info" and not rest:
+            allow(request, *READ)
             return self._system.info()
         if kind == "system":
             return await self._system.handle(request, rest)
@@ -135,11 +137,14 @@ class Api:
 
     async def _outside(self, request: Any, parts: List[str]) -> Any:
         name = parts[1] if len(parts) > 1 else ""
-        if len(parts) == 2 and name in PROBES and request.method in ("GET", "HEAD", "OPTIONS"):
+        if len(parts) == 2 and name in PROBES:
+            allow(request, *READ, "OPTIONS")  # with which HAProxy asks, unless it is told otherwise
             return await self._system.probe(request, name)
         if len(parts) == 2 and name == "metrics":
+            allow(request, *READ)
             return self._system.metrics()
         if parts[1:4] == ["peer", "v1", "blobs"] and len(parts) == 5:
+            allow(request, *READ)
             if not self._is_node(request):
                 raise Problem(403, "forbidden", "file contents by hash are for nodes")
             return await self._files.blob(request, parts[4])
@@ -169,6 +174,15 @@ def _parts(path: str) -> List[str]:
     return parts
 
 
+async def _served(request: Any, handler: Handler) -> Any:
+    """Let the connection know while a handler is at work, whichever it is; and answer what aiohttp has no handler for, such as CONNECT."""
+    with request.protocol.serving():
+        try:
+            return await handler(request)
+        except web.HTTPException as error:
+            return messages.refuse(Problem(error.status, "http", error.reason or "refused"), request)
+
+
 def _openapi() -> bytes:
     """Return the API's description; it travels inside the zipapp."""
     name = "openapi.json"
@@ -192,9 +206,9 @@ def build_app(
     "METHOD path" → handler.
     """
     api = Api(backend, blobs, is_ha_token, may_order, version, is_node)
-    app = web.Application(client_max_size=messages.MOST_BODY)
+    app = web.Application(client_max_size=messages.MOST_BODY, middlewares=[web.middleware(_served)])
     for route, handler in (extra_routes or {}).items():
         method, _space, path = route.partition(" ")
-        app.router.add_route(method, path, handler)
-    app.router.add_route("*", "/{tail:.*}", api.handle)
+        app.router.add_route(method, path, handler, expect_handler=messages.expected)
+    app.router.add_route("*", "/{tail:(?s:.*)}", api.handle, expect_handler=messages.expected)
     return app

@@ -40,7 +40,7 @@ class Barriers:
             if document is None:
                 raise Problem(404, "not_found", f"there is no barrier {name!r}: nobody has come to it yet")
             return await messages.answer(request, document.value, 200, {"ETag": messages.etag_of(document)})
-        allow(request, "GET", "HEAD", "DELETE")
+        allow(request, "GET", "HEAD", "DELETE", *(("POST",) if len(rest) > 1 and rest[-1] in ACTIONS else ()))
         outcome = await submit(self._backend, request, Change("barriers", name, "delete", if_match=messages.if_match(request)))
         return await messages.changed(request, None, None, 204, outcome.replayed)
 

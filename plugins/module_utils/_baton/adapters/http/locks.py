@@ -15,6 +15,8 @@ from .documents import READ, allow
 from .leases import check_ours, submit
 from .waiting import until
 
+ORDERS = ("acquire", "release")
+
 
 class Locks:
     """Handlers of locks."""
@@ -28,7 +30,7 @@ class Locks:
             allow(request, "GET", "HEAD")
             self._backend.check_serving(stale)
             return await messages.answer_list(request, self._backend.heads().list("locks"), shown)
-        if request.method == "POST" and len(rest) > 1 and rest[-1] in ("acquire", "release"):
+        if request.method == "POST" and len(rest) > 1 and rest[-1] in ORDERS:
             name = "/".join(rest[:-1])
             return await (self._acquire(request, name) if rest[-1] == "acquire" else self._release(request, name))
         name = "/".join(rest)
@@ -37,7 +39,7 @@ class Locks:
             document = self._backend.heads().committed("locks", name)
             headers = {"ETag": messages.etag_of(document)} if document is not None else {}
             return await messages.answer(request, shown(document, name), 200, headers)
-        allow(request, "GET", "HEAD", "DELETE")
+        allow(request, "GET", "HEAD", "DELETE", *(("POST",) if len(rest) > 1 and rest[-1] in ORDERS else ()))
         outcome = await submit(self._backend, request, Change("locks", name, "delete", if_match=messages.if_match(request)))
         return await messages.changed(request, None, None, 204, outcome.replayed)
 

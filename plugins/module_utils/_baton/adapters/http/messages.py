@@ -102,6 +102,23 @@ def refuse(problem: Problem, request: Any) -> Any:
     return web.Response(body=body, status=problem.status, content_type=PROBLEM, headers=headers)
 
 
+def as_bytes(problem: Problem) -> bytes:
+    """Return a refusal as it goes over the wire, for where aiohttp has no request to answer; the connection is closed after it."""
+    body = dumps(problem.to_json())
+    head = f"HTTP/1.1 {problem.status} {problem.to_json()['title']}\r\nContent-Type: application/problem+json\r\n"
+    return f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body
+
+
+async def expected(request: Any) -> Any:
+    """Answer an Expect: that the body may come, or with a refusal (which aiohttp's own words can't always be written in)."""
+    if request.headers["Expect"].lower() != "100-continue":
+        return refuse(Problem(417, "bad_expect", "Expect is 100-continue; leave anything else out"), request)
+    if request.version >= (1, 1):
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # the answer has not begun
+    return None
+
+
 async def read_body(request: Any) -> bytes:
     """Return the body; Problem 413 without reading more than the limit."""
     if (request.content_length or 0) > MOST_BODY:

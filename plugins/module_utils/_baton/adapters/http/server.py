@@ -1,66 +1,19 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The listening socket, and aiohttp's connections made to speak as the rest of the API does.
-
-A request that is no HTTP never reaches a handler of ours; aiohttp would answer it in HTML and log it with its headers, tokens
-included. Bodies are taken as they are sent: compressed ones are refused in app.py, before a byte of them is expanded.
-"""
+"""The listening socket. Bodies are taken as they are sent: compressed ones are refused in app.py, before a byte is expanded."""
 from __future__ import annotations
 
 import asyncio
 import logging
 import socket
 import ssl
-from typing import Any, Callable, Dict, Optional, Set
+from typing import Any, Dict, Optional
 
-from ...core.problem import Problem
 from ..aio import web
-from . import messages
+from .connection import Connection, Silent
 
 LOG = logging.getLogger("baton.http")
 STOP_SECONDS = 2.0
-WORDS = {400: "malformed_request", 413: "body_too_large", 414: "request_line_too_long", 431: "headers_too_large"}
-
-
-class _Silent(logging.Logger):
-    """aiohttp's log of a connection: what it says of a request may hold secrets, so only that something happened is kept."""
-
-    def handle(self, record: logging.LogRecord) -> None:
-        if record.levelno >= logging.ERROR:
-            LOG.warning("a request could not be read or answered; its connection was closed")
-
-
-_Base: Any = object if web is None else web.RequestHandler
-
-
-class Connection(_Base):  # type: ignore[misc]
-    """One connection of a client."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._left: Set[Callable[[], Any]] = set()
-
-    def on_lost(self, callback: Callable[[], Any]) -> Callable[[], None]:
-        """Call back when the client is gone; returns what ends it."""
-        self._left.add(callback)
-        return lambda: self._left.discard(callback)
-
-    def connection_lost(self, exc: Optional[BaseException]) -> None:
-        super().connection_lost(exc)
-        for callback in tuple(self._left):
-            callback()
-
-    def handle_error(self, request: Any, status: int = 500, exc: Any = None, message: Optional[str] = None) -> Any:
-        """Answer what aiohttp refuses by itself; the connection is closed, since nobody knows where the next request begins."""
-        if request.writer.output_size > 0:
-            raise ConnectionError("the answer has begun: nothing can be added but its end")
-        if status >= 500:
-            problem = Problem(status, "internal", "this is a bug in Baton; the journal has the details")
-        else:
-            problem = Problem(status, WORDS.get(status, "malformed_request"), "this is not a well-formed HTTP/1.1 request")
-        response = messages.refuse(problem, request)
-        response.force_close()
-        return response
 
 
 def _both_families(port: int) -> socket.socket:
@@ -79,7 +32,7 @@ class Server:
         """Listen; OSError when the address can't be had."""
         await self._runner.setup()
         loop = asyncio.get_running_loop()
-        log = _Silent("baton.http.connection")
+        log = Silent("baton.http.connection")
 
         def connection() -> Connection:
             return Connection(self._runner.server, loop=loop, access_log=None, logger=log, auto_decompress=False)

@@ -46,9 +46,11 @@ class System:
         if what == "history" and len(rest) == 1:
             allow(request, "GET", "HEAD")
             return messages.respond(self._backend.history())
-        if what == "switch" and len(rest) == 1 and request.method == "DELETE":
-            await self._backend.cancel_switch()
-            return web.Response(status=204)
+        if what == "switch" and len(rest) == 1:
+            allow(request, "POST", "DELETE")
+            if request.method == "DELETE":
+                await self._backend.cancel_switch()
+                return web.Response(status=204)
         if what not in ("active", "passive", "switch", "create", "pause") or len(rest) != 1:
             raise Problem(404, "no_such_path", f"there is nothing at {request.path}; see /api/v3/openapi.json")
         allow(request, "POST")
