@@ -71,8 +71,8 @@ class OneNode:
 
     @property
     def waiting(self):
-        """Return for how many documents somebody waits, each counted as often as it is waited for."""
-        return sum(map(len, self.service._subscribers.values()))
+        """Return for how many documents somebody waits, each counted as often as it is waited for; but for tokens, with which one waits."""
+        return sum(len(callbacks) for (kind, _key), callbacks in self.service._subscribers.items() if kind != "tokens")
 
     @property
     def listening(self):

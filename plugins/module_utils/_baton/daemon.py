@@ -626,6 +626,7 @@ class Daemon:
             },
         )  # fmt: skip
         server = Server(app)
+        self.service.connections, self.service.connections_trouble = server.status, server.trouble
         await server.start(self.settings.host, self.settings.port, self._tls(self.certificates.server))
         LOG.info("%s serves on %s", self.settings.node_id, self.settings.advertise)
         self.tell(ev.Started())

@@ -44,6 +44,8 @@ class Service:
         self.dcs: Callable[[], Store] = lambda: Store("", True, None)
         self.driver_files: Callable[[], Sequence[str]] = tuple  # what is wrong with them
         self.stalls: Callable[[], Tuple[float, float]] = lambda: (0.0, 0.0)  # of the event loop, see loop_watch.py
+        self.connections: Callable[[], Dict[str, Any]] = dict
+        self.connections_trouble: Callable[[], str] = lambda: ""
         self.certificates: Dict[str, float] = {}  # file → when it ends, in unix seconds
 
     @property
@@ -285,4 +287,6 @@ class Service:
     def status(self) -> Dict[str, Any]:
         """Return the HA state as this node sees it (see the API's /system/ha)."""
         vip = self.vip() if self.vip is not None else None
-        return status_of(self._node, self._clock(), vip, self.dcs(), self.certificates, (self.vip_trouble(), *self.driver_files()))
+        troubles = (self.vip_trouble(), *self.driver_files(), self.connections_trouble())
+        status = status_of(self._node, self._clock(), vip, self.dcs(), self.certificates, troubles)
+        return {**status, "connections": self.connections()}

@@ -19,10 +19,12 @@ from pathlib import Path
 from typing import Any, Callable, Deque, Dict, Optional
 
 from ..core import events as ev
+from ..core.admission import NODE
 from ..core.driver_options import Options, read_name, read_options
 from ..core.problem import Problem
 from .aio import aiohttp, web
 from .durable import write_durably
+from .folded import Folded
 
 LOG = logging.getLogger("baton.drivers")
 PATH = "/driver/v1"
@@ -85,6 +87,7 @@ class DriverLinks:
         self._count = 0
         self._sessions: Dict[int, _Session] = {}
         self._runner: Any = None
+        self._folded = Folded(LOG.warning)
 
     async def start(self) -> None:
         """Make the secret and the directory of markers, and listen on the socket."""
@@ -125,11 +128,14 @@ class DriverLinks:
         scheme, _space, secret = request.headers.get("Authorization", "").partition(" ")
         given = secret.strip().encode("utf-8", "surrogateescape")
         if scheme != "Bearer" or not self._secret or not hmac.compare_digest(given, self._secret.encode()):
-            LOG.warning("refused a driver: wrong secret")
+            self._folded.say("secret", "refused a driver: wrong secret")
             return web.Response(status=403, text=f"wrong secret: it stands in {self.run_dir / 'driver.secret'}\n")
         if not _is_local(request):
-            LOG.warning("refused a driver of another host (%s)", request.remote)
+            self._folded.say("host", f"refused a driver of another host ({request.remote})")
             return web.Response(status=403, text="a driver connects to the batond of its own host\n")
+        known = getattr(request.protocol, "known", None)  # over TCP it has one of the API's connections
+        if known is not None:
+            known(NODE)
         socket = web.WebSocketResponse(max_msg_size=MOST_FRAME, heartbeat=10)
         await socket.prepare(request)
         try:

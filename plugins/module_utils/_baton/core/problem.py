@@ -25,6 +25,7 @@ TITLES = {
     416: "Range Not Satisfiable",
     417: "Expectation Failed",
     422: "Unprocessable Content",
+    429: "Too Many Requests",
     503: "Service Unavailable",
 }
 

@@ -12,6 +12,8 @@ import pkgutil
 from typing import Any, Awaitable, Callable, Dict, List, Mapping, Optional
 
 from ...core import access
+from ...core.admission import ADMIN, CLIENT
+from ...core.admission import NODE as NODE_RANK
 from ...core.problem import Problem
 from ..aio import web
 from ..files import BlobStore
@@ -25,6 +27,7 @@ from .events import Events
 from .files import Files
 from .leases import Leases, check_ours
 from .locks import Locks
+from .stays import Stays
 from .system import System
 from .tokens import NODE, Tokens
 
@@ -45,19 +48,20 @@ class Api:
     ) -> None:  # fmt: skip
         self._is_node = is_node
         self._backend = backend
-        self._documents = Documents(backend)
+        self._tokens = Tokens(backend, is_ha_token, may_order)
+        stays = Stays(backend, self._tokens.scope)
+        self._documents = Documents(backend, stays)
         self._elections = Elections(backend)
         self._batch = Batch(backend)
-        self._events = Events(backend)
+        self._events = Events(backend, stays)
         self._files = Files(backend, blobs)
         self._resources: Dict[str, Any] = {
             "leases": Leases(backend),
-            "locks": Locks(backend),
-            "barriers": Barriers(backend),
+            "locks": Locks(backend, stays),
+            "barriers": Barriers(backend, stays),
             "files": self._files,
         }
-        self._tokens = Tokens(backend, is_ha_token, may_order)
-        self._system = System(backend, version, self._tokens.who)
+        self._system = System(backend, version, self._tokens.who, stays)
 
     async def handle(self, request: Any) -> Any:
         """Answer any request; whatever goes wrong is a problem document.
@@ -92,6 +96,7 @@ class Api:
             allow(request, *READ)
             return web.Response(body=_openapi(), content_type="application/json")
         scope = self._tokens.scope(request)
+        request.protocol.known(CLIENT if scope.get("kind") not in ("admin", "node") else ADMIN)
         self._authorize(scope, request, kind, rest)
         _check_lease_headers(request, kind, rest)
         stale = request.query.get("stale") == "ok"
@@ -100,10 +105,7 @@ class Api:
                 return await self._tokens.for_profile(request, rest[0])
             if kind == "profiles" and len(rest) == 2 and rest[1] in ("elect", "resign"):
                 return await self._elections.handle(request, rest[0], rest[1])
-            answer = await self._documents.handle(request, kind, rest, stale)
-            if "wait" in request.query:
-                self._tokens.scope(request)  # it may have been revoked meanwhile
-            return answer
+            return await self._documents.handle(request, kind, rest, stale)
         resource = self._resources.get(kind)
         if resource is not None:
             return await resource.handle(request, rest, stale)
@@ -147,6 +149,7 @@ class Api:
             allow(request, *READ)
             if not self._is_node(request):
                 raise Problem(403, "forbidden", "file contents by hash are for nodes")
+            request.protocol.known(NODE_RANK)
             return await self._files.blob(request, parts[4])
         raise Problem(404, "no_such_path", f"there is nothing at {request.path}; the API begins at /api/v3")
 
@@ -176,7 +179,7 @@ def _parts(path: str) -> List[str]:
 
 async def _served(request: Any, handler: Handler) -> Any:
     """Let the connection know while a handler is at work, whichever it is; and answer what aiohttp has no handler for, such as CONNECT."""
-    with request.protocol.serving():
+    with request.protocol.serving(request):
         try:
             return await handler(request)
         except web.HTTPException as error:
@@ -207,8 +210,17 @@ def build_app(
     """
     api = Api(backend, blobs, is_ha_token, may_order, version, is_node)
     app = web.Application(client_max_size=messages.MOST_BODY, middlewares=[web.middleware(_served)])
+
+    def of_nodes(handler: Handler) -> Handler:
+        async def handle(request: Any) -> Any:
+            if is_node(request):
+                request.protocol.known(NODE_RANK)
+            return await handler(request)
+
+        return handle
+
     for route, handler in (extra_routes or {}).items():
         method, _space, path = route.partition(" ")
-        app.router.add_route(method, path, handler, expect_handler=messages.expected)
+        app.router.add_route(method, path, of_nodes(handler), expect_handler=messages.expected)
     app.router.add_route("*", "/{tail:(?s:.*)}", api.handle, expect_handler=messages.expected)
     return app

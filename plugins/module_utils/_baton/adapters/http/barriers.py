@@ -13,6 +13,7 @@ from . import members, messages
 from .backend import Backend
 from .documents import READ, allow
 from .leases import check_ours, submit
+from .stays import WAITS, Stays
 from .waiting import until
 
 ACTIONS = ("arrive", "break", "reset")
@@ -22,8 +23,8 @@ MOST_WHY = 500
 class Barriers:
     """Handlers of barriers."""
 
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
+    def __init__(self, backend: Backend, stays: Stays) -> None:
+        self._backend, self._stays = backend, stays
 
     async def handle(self, request: Any, rest: Sequence[str], stale: bool) -> Any:
         """Serve /barriers, /barriers/{name} and POST /barriers/{name}/arrive, /break and /reset; names may hold slashes."""
@@ -49,11 +50,14 @@ class Barriers:
         lease = members.text(body, "Lease") or None
         check_ours(self._backend, request, lease)
         change = Change("barriers", name, "arrive", {"Owner": owner, "Lease": lease, **_size(body), **_now(body)})
+        if wait:
+            self._stays.room(request, WAITS)
         outcome = await submit(self._backend, request, change)
         generation = (outcome.said or body).get("Generation") or came(messages.document_of(outcome, change), owner)
         where = outcome.said or standing(self._backend.heads().committed("barriers", name), generation)
         if wait and where["Outcome"] == "waits":
-            where = await until(self._backend, [("barriers", name)], lambda: self._ended(name, generation), wait) or where
+            with self._stays.wait(request):
+                where = await until(self._backend, [("barriers", name)], lambda: self._ended(name, generation), wait) or where
             self._backend.check_copies()  # in strict mode what came with too few copies is not to be relied on
             if where["Outcome"] == "waits":
                 where = standing(self._backend.heads().committed("barriers", name), generation)

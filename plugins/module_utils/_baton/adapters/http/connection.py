@@ -1,9 +1,9 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""aiohttp's connection, made to speak as the rest of the API does.
+"""aiohttp's connection, made to speak as the rest of the API does, and with the clocks that aiohttp has not.
 
 A request that is no HTTP never reaches a handler of ours; aiohttp would answer it in HTML, or not at all, and log it with its headers,
-tokens included.
+tokens included. And a client that sends nothing, or next to nothing, or takes nothing, would keep its connection for ever.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, Callable, Iterator, Optional, Set
 
 from ...core.problem import Problem
 from ..aio import web
+from ..folded import Folded
 from . import messages
 
 LOG = logging.getLogger("baton.http")
@@ -24,6 +25,11 @@ WORDS = {
     431: "headers_too_large",
 }
 NOT_HTTP = "this is not a well-formed HTTP/1.1 request"
+HEADER_SECONDS = 10.0  # from the connection, or the first byte of a later request, to the end of the header
+IDLE_SECONDS = 60.0  # between two requests
+WINDOW_SECONDS = 10.0  # in which a body, or an answer, has to get on by
+WINDOW_BYTES = 10 << 10  # so many bytes
+_folded = Folded(LOG.warning)
 
 
 class Silent(logging.Logger):
@@ -31,33 +37,73 @@ class Silent(logging.Logger):
 
     def handle(self, record: logging.LogRecord) -> None:
         if record.levelno >= logging.ERROR:
-            LOG.warning("a request could not be read or answered; its connection was closed")
+            _folded.say("unread", "a request could not be read or answered; its connection was closed")
 
 
 _Base: Any = object if web is None else web.RequestHandler
 
 
 class Connection(_Base):  # type: ignore[misc]
-    """One connection of a client."""
+    """One connection of a client. ``rank``: called with what it has shown to be, and refuses it by a Problem."""
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    def __init__(self, *args: Any, rank: Callable[["Connection", int], None], gone: Callable[["Connection"], None], **options: Any) -> None:
         super().__init__(*args, **options)
+        self._rank, self._gone = rank, gone
         self._left: Set[Callable[[], Any]] = set()
-        self._busy = False
+        self._waits_for = "header"  # or "handler", while one is at work, or "request"
+        self._since: float = self._loop.time()
+        self._content: Any = None  # the body of the request at work
+        self._taken = 0  # bytes from the client
+        self._window = (0.0, 0)  # when we looked last, and what was taken by then
+        self._stuck: Optional[int] = None  # bytes that wait for a client who takes none, None while it takes
 
     def on_lost(self, callback: Callable[[], Any]) -> Callable[[], None]:
         """Call back when the client is gone; returns what ends it."""
         self._left.add(callback)
         return lambda: self._left.discard(callback)
 
+    def known(self, rank: int) -> None:
+        """The client has shown a token, or that it is a node; Problem 503 when there are too many of its kind."""
+        self._rank(self, rank)
+
     @contextlib.contextmanager
-    def serving(self) -> Iterator[None]:
+    def serving(self, request: Any) -> Iterator[None]:
         """A handler is at work."""
-        self._busy = True
+        self._waits_for, self._content = "handler", request.content
+        self._window = (self._loop.time(), self._taken)
         try:
             yield
         finally:
-            self._busy = False
+            self._waits_for, self._content, self._since = "request", None, self._loop.time()
+
+    def overdue(self, now: float) -> bool:
+        """Return whether the client has had its time: to be asked now and then."""
+        if self._waits_for == "header":
+            return now - self._since > HEADER_SECONDS
+        if now - self._window[0] > WINDOW_SECONDS and self._stands(now):
+            return True
+        return self._waits_for == "request" and self._stuck is None and now - self._since > IDLE_SECONDS
+
+    def _stands(self, now: float) -> bool:
+        """Look at what went over the wire since we looked last; return whether it was too little of what is to come or go."""
+        transport, taken = self.transport, self._taken - self._window[1]
+        self._window = (now, self._taken)
+        if transport is None:
+            return False
+        if self._stuck is not None:
+            before, self._stuck = self._stuck, transport.get_write_buffer_size()
+            return bool(before - self._stuck < WINDOW_BYTES)
+        sending = self._content is not None and not self._content.is_eof() and transport.is_reading()
+        return bool(sending and taken < WINDOW_BYTES)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stuck = self.transport.get_write_buffer_size() if self.transport is not None else 0
+        self._window = (self._loop.time(), self._taken)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stuck, self._since = None, self._loop.time()
 
     async def start(self) -> None:
         """Serve until the end; what aiohttp can't even make a request of is answered here, and is no fault of ours."""
@@ -67,6 +113,9 @@ class Connection(_Base):  # type: ignore[misc]
             self._not_http()
 
     def data_received(self, data: bytes) -> None:
+        self._taken += len(data)
+        if self._waits_for == "request":
+            self._waits_for, self._since = "header", self._loop.time()
         try:
             super().data_received(data)
         except Exception:  # a target that is no URL, in aiohttp before 3.10
@@ -74,11 +123,17 @@ class Connection(_Base):  # type: ignore[misc]
 
     def _not_http(self) -> None:
         """Refuse what can't be read, and close: nobody knows where the next request begins."""
-        if self.transport is not None and not self._busy:
+        if self.transport is not None and self._waits_for != "handler":
             self.transport.write(messages.as_bytes(Problem(400, "malformed_request", NOT_HTTP)))
         self.force_close()
 
+    def cut_off(self) -> None:
+        """End it at once, whatever is on its way."""
+        if self.transport is not None:
+            self.transport.abort()
+
     def connection_lost(self, exc: Optional[BaseException]) -> None:
+        self._gone(self)
         super().connection_lost(exc)
         for callback in tuple(self._left):
             callback()

@@ -15,6 +15,7 @@ from ..aio import web
 from . import messages
 from .backend import Backend
 from .selection import Filters, Selection, selected
+from .stays import Stays
 from .waiting import Condition, View, Wait
 
 MOST_LIST = 100_000
@@ -26,8 +27,8 @@ NOT_FILTERS = ("limit", "offset", "stale", "wait", "value", "timeout", "settled"
 class Documents:
     """Handlers of the three kinds of documents. ``stale`` says that a passive may answer a read."""
 
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
+    def __init__(self, backend: Backend, stays: Stays) -> None:
+        self._backend, self._stays = backend, stays
         self._selections: Dict[Tuple[str, Filters], Selection] = {}
 
     async def handle(self, request: Any, kind: str, rest: Sequence[str], stale: bool) -> Any:
@@ -69,7 +70,8 @@ class Documents:
             condition = self._condition(request, "")
             if condition.name != "count" or condition.path:
                 raise Problem(400, "bad_wait", f"all {kind} can be waited for with wait=count&value=<how many at least>; else name one")
-            values = await self._wait_for_some(condition, kind, filters, stale)
+            with self._stays.wait(request):
+                values = await self._wait_for_some(condition, kind, filters, stale)
             return await messages.answer(request, values[offset : offset + limit])
         if filters:
             found = await self._select(kind, filters, offset + limit)
@@ -158,7 +160,8 @@ class Documents:
             schema = [("params", at[1])] if defaults and len(at) > 1 else []
             view = View(self._backend, [(kind, key), *schema, *condition.keys()])
             wait = Wait(self._backend, condition, view, _Reading(view, (kind, key), at, defaults, condition.path))
-            document, value = await wait.end(stale, f"{kind[:-1]} {key!r}")
+            with self._stays.wait(request):
+                document, value = await wait.end(stale, f"{kind[:-1]} {key!r}")
         else:
             committed = self._backend.heads().committed
             document = committed(kind, key)

@@ -19,6 +19,7 @@ from .. import turns
 from ..aio import web
 from .backend import Backend
 from .documents import allow
+from .stays import STREAMS, Stays
 
 SHOWN = ("profiles", "machines", "params", "leases", "locks", "barriers", "files", "history")
 ALIVE = 15.0  # seconds without an event after which a sign of life is sent, whatever is committed meanwhile
@@ -53,8 +54,8 @@ class Cursor(NamedTuple):
 class Events:
     """The handler of event streams."""
 
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
+    def __init__(self, backend: Backend, stays: Stays) -> None:
+        self._backend, self._stays = backend, stays
         self._texts = Texts()
 
     async def handle(self, request: Any, stale: bool, check_token: Callable[[], Any]) -> Any:
@@ -65,8 +66,12 @@ class Events:
         allow(request, "GET")
         self._backend.check_serving(stale)
         stream = _Stream(self._backend, request, stale, check_token)
-        if request.headers.get("Upgrade", "").lower() == "websocket":
-            return await self._socket(request, stream)
+        with self._stays.stay(request, STREAMS, stream.wake.set):
+            if request.headers.get("Upgrade", "").lower() == "websocket":
+                return await self._socket(request, stream)
+            return await self._sent(request, stream)
+
+    async def _sent(self, request: Any, stream: "_Stream") -> Any:
         headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         response = web.StreamResponse(headers=headers)
         await response.prepare(request)
@@ -186,6 +191,7 @@ class _Stream:
         since = query.get("since") or request.headers.get("Last-Event-ID")
         self.cursor = Cursor.read(since) if since else self._now()
         self.problem: Optional[Problem] = None
+        self.wake = asyncio.Event()
         self._check(bool(since))
 
     def _now(self) -> Cursor:
@@ -209,7 +215,7 @@ class _Stream:
 
         Ends when the node stops serving or the token ends (``problem`` says so), or ``closed`` is done.
         """
-        loop, wake = asyncio.get_running_loop(), asyncio.Event()
+        loop, wake = asyncio.get_running_loop(), self.wake
         ends = [self._backend.on_commit(wake.set), self._backend.on_role_change(wake.set)]
         if closed is not None:
             closed.add_done_callback(lambda _future: wake.set())

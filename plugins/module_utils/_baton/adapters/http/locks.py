@@ -13,6 +13,7 @@ from . import members, messages
 from .backend import Backend
 from .documents import READ, allow
 from .leases import check_ours, submit
+from .stays import WAITS, Stays
 from .waiting import until
 
 ORDERS = ("acquire", "release")
@@ -21,8 +22,8 @@ ORDERS = ("acquire", "release")
 class Locks:
     """Handlers of locks."""
 
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
+    def __init__(self, backend: Backend, stays: Stays) -> None:
+        self._backend, self._stays = backend, stays
 
     async def handle(self, request: Any, rest: Sequence[str], stale: bool) -> Any:
         """Serve /locks, /locks/{name}, /locks/{name}/acquire and /locks/{name}/release; names may hold slashes."""
@@ -52,12 +53,15 @@ class Locks:
         shared = members.flag(body, "Shared", False)
         ask = {"Owner": owner, "Lease": lease, "Slots": slots, "Shared": shared, "Queue": queue, "Data": data, "At": int(time.time())}
         change = Change("locks", name, "acquire", ask)
+        if wait:
+            self._stays.room(request, WAITS)
         outcome = await submit(self._backend, request, change)
         document = messages.document_of(outcome, change)
         where = {**standing(document, owner), "Changed": True, **(outcome.said or {})}
         if not where["Held"]:
             if wait:
-                document = await self._in_line(name, owner, wait)
+                with self._stays.wait(request):
+                    document = await self._in_line(name, owner, wait)
                 self._backend.check_copies()  # in strict mode a turn that came with too few copies is not to be relied on
             where = {**standing(document, owner), "Changed": True}
         if not where["Held"]:

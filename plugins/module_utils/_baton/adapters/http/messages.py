@@ -92,7 +92,7 @@ def refuse(problem: Problem, request: Any) -> Any:
     headers = {}
     if problem.status == 307:
         headers["Location"] = problem.extra["location"].rstrip("/") + request.path_qs
-    elif problem.status == 503:
+    elif problem.status in (429, 503):
         headers["Retry-After"] = "1"
     elif problem.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
@@ -104,7 +104,7 @@ def refuse(problem: Problem, request: Any) -> Any:
 
 def as_bytes(problem: Problem) -> bytes:
     """Return a refusal as it goes over the wire, for where aiohttp has no request to answer; the connection is closed after it."""
-    body = dumps(problem.to_json())
+    body = dumps(problem.to_json()).encode()
     head = f"HTTP/1.1 {problem.status} {problem.to_json()['title']}\r\nContent-Type: application/problem+json\r\n"
     return f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body
 

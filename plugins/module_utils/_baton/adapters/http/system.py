@@ -11,6 +11,7 @@ from ..aio import web
 from . import messages
 from .backend import Backend
 from .documents import allow
+from .stays import Stays
 
 SHOWN = ("node", "role", "state", "error", "unable", "active", "active_url", "cluster_id")
 ANSWERS: Dict[str, Callable[[Dict[str, Any]], bool]] = {
@@ -24,9 +25,9 @@ ANSWERS: Dict[str, Callable[[Dict[str, Any]], bool]] = {
 class System:
     """Handlers of the cluster's own state and of a person's orders to it."""
 
-    def __init__(self, backend: Backend, version: str, who: Callable[[Any], str]) -> None:
+    def __init__(self, backend: Backend, version: str, who: Callable[[Any], str], stays: Stays) -> None:
         """``who``: says for people whose request it is."""
-        self._backend = backend
+        self._backend, self._stays = backend, stays
         self._who = who
         self._version = version
 
@@ -79,9 +80,15 @@ class System:
 
     async def probe(self, request: Any, name: str) -> Any:
         """Serve /active, /passive, /in-sync and /health: 200 for yes, 503 for no; ``?wait=S`` waits for a yes."""
+        seconds = messages.number(request, "wait", 0, 300)
+        if seconds and not ANSWERS[name](self._backend.status()):
+            with self._stays.wait(request):
+                return await self._probe(name, seconds)
+        return await self._probe(name, 0)
+
+    async def _probe(self, name: str, seconds: int) -> Any:
         loop = asyncio.get_running_loop()
-        end = loop.time() + messages.number(request, "wait", 0, 300)
-        wake = asyncio.Event()
+        end, wake = loop.time() + seconds, asyncio.Event()
         finish = self._backend.on_role_change(wake.set)
         try:
             while True:
@@ -120,6 +127,7 @@ class System:
             lines += [f"# HELP baton_loop_longest_{name}_seconds {text}", f"# TYPE baton_loop_longest_{name}_seconds gauge"]
             lines.append(f"baton_loop_longest_{name}_seconds {value:.3f}")
         lines += _driver_lines(self._backend.drivers())
+        lines += _connection_lines(status["connections"])
         lines.append("# HELP baton_certificate_expiry_timestamp_seconds When a certificate ends, in unix seconds.")
         lines.append("# TYPE baton_certificate_expiry_timestamp_seconds gauge")
         for name, end in status["certificates"].items():
@@ -191,6 +199,22 @@ def _driver_lines(drivers: List[Dict[str, Any]]) -> List[str]:
     for name, kind, text, value in metrics if drivers else ():
         lines += [f"# HELP baton_{name} {text}", f"# TYPE baton_{name} {kind}"]
         lines += [f'baton_{name}{{driver="{driver["id"]}"}} {value(driver)}' for driver in drivers]
+    return lines
+
+
+def _connection_lines(connections: Dict[str, Any]) -> List[str]:
+    """Return how many connections there are and may be, in all and by what they have shown."""
+    if not connections:
+        return []
+    lines = ["# HELP baton_connections Connections to the API.", "# TYPE baton_connections gauge"]
+    lines.append(f'baton_connections{{of="all"}} {connections["used"]}')
+    lines += [f'baton_connections{{of="{kind}"}} {connections[kind]}' for kind in ("without_token", "with_token", "nodes")]
+    lines += ["# HELP baton_connections_limit How many there may be.", "# TYPE baton_connections_limit gauge"]
+    lines.append(f'baton_connections_limit{{of="all"}} {connections["limit"]}')
+    lines += [f'baton_connections_limit{{of="{kind}"}} {connections[f"limit_{kind}"]}' for kind in ("without_token", "with_token")]
+    lines.append("# HELP baton_connections_pushed_out_total Connections without a token that had to make room for new ones.")
+    lines.append("# TYPE baton_connections_pushed_out_total counter")
+    lines.append(f"baton_connections_pushed_out_total {connections['pushed_out']}")
     return lines
 
 

@@ -43,6 +43,7 @@ class Tokens:
         document = self._backend.heads().committed("tokens", access.token_id(token))
         if document is not None and access.valid(document.value, token, self._backend.log_time()):
             scope: access.Scope = document.value["Scope"]
+            request["token"] = document.key
             return scope
         if self._is_ha_token(token):
             if not self._may_order(request):
