@@ -11,7 +11,7 @@ module: token
 short_description: Make, refresh and revoke tokens
 version_added: 0.1.0
 description:
-  - Makes a token for one profile, or one that may do everything.
+  - Makes a token for one profile, for a project, for a viewer, or one that may do everything.
   - With O(path) the token is kept in a file and made anew when it has expired or soon will; without, each run makes one.
 extends_documentation_fragment:
   - baton.ha.connection
@@ -19,8 +19,17 @@ extends_documentation_fragment:
   - baton.ha.attributes.changing
 options:
   profile:
-    description: The profile that the token is for. Without it, it is an admin's token.
+    description:
+      - The profile that the token is for. It ends with the profile.
+      - Without this, O(project) and O(viewer), it is an admin's token.
     type: str
+  project:
+    description: The token is for the profiles, locks, barriers and files named like this, or like this with C(:) and more behind it.
+    type: str
+  viewer:
+    description: The token only reads, with O(project) what is the project's, else all but tokens.
+    type: bool
+    default: false
   ttl:
     description: How long it lasts, such as V(2h), V(7d) or V(3y). Without it, for ever.
     type: str
@@ -58,6 +67,13 @@ EXAMPLES = r"""
     ttl: 7d
     refresh_before: 1d
     path: "{{ playbook_dir }}/web.token"
+  run_once: true
+
+- name: A token for a dashboard
+  baton.ha.token:
+    viewer: true
+    ttl: 30d
+    path: /etc/dashboard/baton.token
   run_once: true
 
 - name: It is not needed any more

@@ -286,7 +286,7 @@ class Client:
         return [*self.request("GET", "/tokens").body]
 
     def create_token(self, scope: Mapping[str, Any], ttl: Optional[str] = None, description: str = "") -> Dict[str, Any]:
-        """Create a token; ``scope`` is {"kind": "admin"} or {"kind": "profile", "name": NAME}; ``ttl`` such as 90s, 2h, 7d."""
+        """Create a token; ``scope`` as scope_of returns it; ``ttl`` such as 90s, 2h, 7d."""
         body = {"Scope": dict(scope), "Description": description}
         if ttl is not None:
             body["Ttl"] = ttl
@@ -409,6 +409,17 @@ class Client:
             if error.retriable and time.monotonic() < end:
                 return {}
             raise
+
+
+def scope_of(profile: Optional[str] = None, project: Optional[str] = None, viewer: bool = False) -> Dict[str, str]:
+    """Return the scope of a token that a person means by these words; ClientError for words that do not go together."""
+    if profile and (project or viewer):
+        raise ClientError("usage", "a token is for a profile, or for a project or a viewer, not for both")
+    if viewer:
+        return {"kind": "viewer", **({"project": project} if project else {})}
+    if project:
+        return {"kind": "project", "name": project}
+    return {"kind": "profile", "name": profile} if profile else {"kind": "admin"}
 
 
 def leased(tie: Optional[str] = None, lease: Optional[str] = None, token: Optional[int] = None) -> Dict[str, str]:

@@ -243,6 +243,28 @@ def test_tokens_are_listed_without_their_secrets(cluster):
     assert made["Token"] not in listed
 
 
+@pytest.mark.parametrize(
+    ("words", "name", "reads"),
+    [
+        (["--viewer"], "viewer", True),
+        (["--project", "acme"], "project acme", False),
+        (["--project", "acme", "--viewer"], "viewer of project acme", False),
+    ],
+    ids=["viewer", "project", "both"],
+)
+def test_tokens_of_viewers_and_projects(cluster, profile, monkeypatch, words, name, reads):
+    made = shown(cluster("tokens", "create", *words, "--ttl", "1h", "-o", "json"))
+    assert [line for line in cluster("tokens", "list").out.splitlines() if made["Id"] in line and name in line]
+    monkeypatch.setenv("BATON_TOKEN", made["Token"])
+    assert (cluster("profiles", "show", profile).status == 0) == reads
+    refused(cluster("profiles", "set", profile, "param", "x", "to", "1"), "does not allow")
+
+
+def test_a_token_is_not_for_a_profile_and_a_project(cluster, profile):
+    run = cluster("tokens", "create", "--profile", profile, "--viewer")
+    assert (run.status, run.out) == (2, "") and "not for both" in run.err
+
+
 def test_locks(cluster):
     assert cluster("locks", "list").out == "Nobody holds a lock.\n"
     token = int(cluster("locks", "acquire", "deploy/web", "--owner", "a", "--ttl", "1m").out)

@@ -37,7 +37,7 @@ def complete(script, line, cwd):
         ("batonctl machines meta ", ["get", "set", "add", "remove"]),
         ("batonctl -o ", ["table", "json"]),
         ("batonctl ha switch --t", ["--token", "--token-file", "--timeout", "--to"]),
-        ("batonctl tokens create --p", ["--profile"]),
+        ("batonctl tokens create --p", ["--profile", "--project"]),
         ("batonctl files upload som", ["some-file"]),
         ("batonctl profiles list x", []),
         ("batonctl completion z", ["zsh"]),

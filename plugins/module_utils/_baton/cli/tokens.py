@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
+from ..client import scope_of
 from .common import Context, add_group, add_verb
 from .output import when
 
@@ -13,7 +14,9 @@ def add(groups: Any) -> None:
     verbs = add_group(groups, "tokens", "make and revoke tokens")
     add_verb(verbs, "list", list_tokens, "list the tokens (not their secrets)")
     create = add_verb(verbs, "create", create_token, "make a token, which is shown this once")
-    create.add_argument("--profile", metavar="NAME", help="for this profile and nothing else (without it: an admin token)")
+    create.add_argument("--profile", metavar="NAME", help="for this profile and nothing else (without any of these: an admin token)")
+    create.add_argument("--project", metavar="NAME", help="for what is named NAME or NAME:… and nothing else")
+    create.add_argument("--viewer", action="store_true", help="for reading alone; with --project, what is the project's")
     create.add_argument("--ttl", help="how long it lasts, such as 90s, 15m, 2h, 7d, 3y (for ever)")
     create.add_argument("--description", default="", metavar="TEXT", help="what it is for")
     revoke = add_verb(verbs, "revoke", revoke_token, "make a token worthless at once")
@@ -22,7 +25,10 @@ def add(groups: Any) -> None:
 
 def scope_name(scope: Mapping[str, Any]) -> str:
     """Return a scope in a few words."""
-    return f"profile {scope.get('name')}" if scope.get("kind") == "profile" else str(scope.get("kind"))
+    kind, name = str(scope.get("kind")), scope.get("name") or scope.get("project")
+    if kind == "viewer" and name:
+        return f"viewer of project {name}"
+    return f"{kind} {name}" if name else kind
 
 
 def list_tokens(context: Context) -> None:
@@ -36,7 +42,7 @@ def list_tokens(context: Context) -> None:
 
 def create_token(context: Context) -> None:
     args = context.args
-    scope = {"kind": "profile", "name": args.profile} if args.profile else {"kind": "admin"}
+    scope = scope_of(args.profile, args.project, args.viewer)
     show_made(context, context.client.create_token(scope, args.ttl, args.description))
 
 

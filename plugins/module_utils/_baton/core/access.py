@@ -16,6 +16,9 @@ from .problem import Problem
 _TTL = re.compile(r"([0-9]{1,12})([smhdwy]?)\Z", re.ASCII)
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
 MOST_TTL = 100 * 31536000
+_PROJECT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}\Z", re.ASCII)
+READS = ("GET", "HEAD", "OPTIONS")
+SEEN = ("profiles", "machines", "params", "leases", "locks", "barriers", "files", "events", "system")  # by a viewer
 Scope = Dict[str, Any]
 
 
@@ -59,24 +62,42 @@ def check_scope(scope: Any) -> Scope:
     """Return a well-formed scope; Problem 422 says which there are."""
     if scope == {"kind": "admin"}:
         return {"kind": "admin"}
-    if isinstance(scope, dict) and scope.get("kind") == "profile" and isinstance(scope.get("name"), str) and len(scope) == 2:
+    if scope == {"kind": "viewer"}:
+        return {"kind": "viewer"}
+    kind = scope.get("kind") if isinstance(scope, dict) else None
+    if kind == "profile" and isinstance(scope.get("name"), str) and len(scope) == 2:
         return {"kind": "profile", "name": scope["name"]}
-    raise Problem(422, "bad_scope", 'a scope is {"kind": "admin"} or {"kind": "profile", "name": NAME}')
+    member = {"project": "name", "viewer": "project"}.get(kind) if isinstance(kind, str) else None
+    if member is not None and set(scope) == {"kind", member}:
+        name = scope[member]
+        if not isinstance(name, str) or not _PROJECT.match(name):
+            raise Problem(422, "bad_scope", "a project is named by letters, digits and _ . - (not first: . -), at most 63")
+        return {"kind": kind, member: name}
+    shapes = '"kind" admin, viewer, viewer with "project", project with "name", or profile with "name"'
+    raise Problem(422, "bad_scope", f"a scope is an object with {shapes}")
 
 
 def allows(scope: Scope, method: str, kind: str, key: str = "", sub: str = "") -> bool:
     """Return whether a token of ``scope`` may use ``method`` on kind/key[/sub].
 
     A profile token reads and writes its own profile, with its params; it can't delete it, list others or make tokens. It may use locks
-    and barriers named like the profile (NAME or NAME/…), leases that such tokens made, and see its profile's events; who handles
-    leases, batches and events looks closer.
+    and barriers named like the profile (NAME or NAME/…), leases that such tokens made, and see its profile's events. A project's token
+    may do so with all that is named NAME or NAME:…, makes and deletes such profiles, and has the files below such a name. A viewer
+    reads what is not secret, all of it or a project's. Who handles leases, batches, events and lists looks closer.
     """
-    if scope.get("kind") == "admin":
+    what, reads = scope.get("kind"), method in READS
+    if what == "admin":
         return True
-    if scope.get("kind") != "profile":
-        return False
-    if kind == "info":
-        return method in ("GET", "HEAD")
+    if kind == "tokens" and key == "self" or kind == "info":
+        return reads
+    if what == "viewer" and (not reads or "project" not in scope):
+        return reads and kind in SEEN
+    if what == "profile":
+        return _allows_profile(scope, method, kind, key, sub)
+    return bool(project_of(scope)) and _allows_project(scope, method, kind, key, sub)
+
+
+def _allows_profile(scope: Scope, method: str, kind: str, key: str, sub: str) -> bool:
     if kind in ("locks", "barriers"):
         return key == scope.get("name") and method != "DELETE"
     if kind in ("leases", "batch", "events"):
@@ -84,3 +105,48 @@ def allows(scope: Scope, method: str, kind: str, key: str = "", sub: str = "") -
     if kind != "profiles" or not key or key != scope.get("name") or sub == "token":
         return False
     return method != "DELETE" or bool(sub)
+
+
+def _allows_project(scope: Scope, method: str, kind: str, key: str, sub: str) -> bool:
+    if kind in ("leases", "batch", "events"):
+        return True
+    if kind in ("profiles", "files", "locks", "barriers") and not key:
+        return method in READS  # of all, those that it sees are shown
+    if kind in ("locks", "barriers"):
+        return _is_of(project_of(scope), key) and method != "DELETE"
+    return kind in ("profiles", "files") and _is_of(project_of(scope), key) and sub != "token"
+
+
+def project_of(scope: Scope) -> str:
+    """Return the project that a token is for, "" if for none."""
+    return scope.get({"project": "name", "viewer": "project"}.get(str(scope.get("kind")), "")) or ""
+
+
+def _is_of(project: str, key: str) -> bool:
+    return bool(project) and (key == project or key.startswith(f"{project}:") and "/" not in key)
+
+
+def sees(scope: Scope, kind: str, key: str) -> bool:
+    """Return whether a token of ``scope`` may see the document, which has its whole key here, and its events."""
+    project = project_of(scope)
+    if scope.get("kind") == "profile":
+        return (kind, key) == ("profiles", scope.get("name"))
+    if project:
+        return kind in ("profiles", "locks", "barriers", "files") and _is_of(project, key.partition("/")[0])
+    return scope.get("kind") in ("admin", "viewer")
+
+
+def shown(scope: Scope) -> str:
+    """Return for people what a token is for."""
+    project = project_of(scope)
+    if scope.get("kind") == "profile":
+        return f"profile {scope.get('name')!r}"
+    return f"{'a viewer of ' if scope.get('kind') == 'viewer' else ''}project {project!r}" if project else str(scope.get("kind"))
+
+
+def holder(scope: Scope) -> Optional[str]:
+    """Return what marks the leases that tokens of ``scope`` make, and may use; None: they may use all."""
+    project = project_of(scope)
+    if project:
+        return f"{project}/"  # which names no profile
+    return scope["name"] if scope.get("kind") == "profile" else None

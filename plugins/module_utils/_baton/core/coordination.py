@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
-from . import barriers, leases, locks, seats, ties
+from . import barriers, leases, locks, seats, ties, tokens
 from .documents import Change, Lookup
 from .leases import Handler, Moment, Value
 from .problem import Problem
@@ -65,6 +65,8 @@ ACTIONS: Dict[Any, Handler] = {
     ("barriers", "break"): barriers.break_barrier,
     ("barriers", "reset"): barriers.reset,
     ("seats", "note"): seats.note,
+    ("tokens", "make"): tokens.make,
+    ("tokens", "expire"): tokens.expire,
     ("", "elect"): seats.elect,
     ("", "resign"): seats.resign,
     ("", "untie"): ties.untie,

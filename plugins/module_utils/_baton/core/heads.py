@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import deque
 from dataclasses import replace
-from typing import Deque, Dict, Iterable, List, Optional, Sequence, Set, Tuple
+from typing import Callable, Deque, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 from .coordination import expand
 from .documents import Change, Document, Effect, Lookup, apply_effect, evaluate
@@ -30,11 +30,13 @@ class Evaluation:
     ``work``: what it took, over all of the request's changes.
     """
 
-    def __init__(self, base: Lookup, moment: Moment, work: Work) -> None:
+    def __init__(self, base: Lookup, moment: Moment, work: Work, tokens_of: Callable[[], Mapping[str, Sequence[str]]]) -> None:
+        """``tokens_of``: returns the tokens of each profile; asked once, as soon as that matters."""
         self.effects: List[Effect] = []
         self.documents: List[Optional[Document]] = []
         self.work = work
-        self._base, self._moment = base, moment
+        self._base, self._moment, self._tokens_of = base, moment, tokens_of
+        self._tokens: Optional[Mapping[str, Sequence[str]]] = None
         self._staged: Dict[Key, Optional[Document]] = {}
 
     def lookup(self, kind: str, key: str) -> Optional[Document]:
@@ -67,11 +69,16 @@ class Evaluation:
         self._staged[(change.kind, change.key)] = document
         self.effects.append(effect)
         self.documents.append(document)
-        return settle(change, old, document, effect, self.lookup)
+        following = settle(change, old, document, effect, self.lookup)
+        if change.kind == "profiles" and document is None:
+            if self._tokens is None:
+                self._tokens = self._tokens_of()
+            following += [Change("tokens", token, "expire") for token in self._tokens.get(change.key, ())]
+        return following
 
     def _untie(self, change: Change) -> None:
         """Each tie of a lease ends for itself: what can't be undone stays, and keeps neither the others nor the lease."""
-        one = Evaluation(self.lookup, self._moment, Work(None))
+        one = Evaluation(self.lookup, self._moment, Work(None), self._tokens_of)
         try:
             one.run(expand(change, self.lookup, self._moment) or ())
         except Problem:
@@ -114,6 +121,10 @@ class Heads:
         documents = self._committed.get(kind, {})
         return [documents[key] for key in self._keys.get(kind, ())[offset : offset + limit]]
 
+    def count(self, kind: str) -> int:
+        """Return how many committed documents of a kind there are."""
+        return len(self._committed.get(kind, {}))
+
     def list_speculative(self, kind: str) -> List[Document]:
         """Return the documents of a kind as the next change will find them, sorted by key."""
         keys = {*self._committed.get(kind, {}), *(key for of, key in self._speculative if of == kind)}
@@ -131,9 +142,18 @@ class Heads:
 
         ``most``: the steps that it may take (see work.py).
         """
-        evaluation = Evaluation(self.speculative, moment, Work(most))
+        evaluation = Evaluation(self.speculative, moment, Work(most), self._tokens_of_profiles)
         evaluation.run(changes)
         return evaluation
+
+    def _tokens_of_profiles(self) -> Dict[str, List[str]]:
+        """Return the tokens of each profile, as the next change will find them."""
+        found: Dict[str, List[str]] = {}
+        for document in self.list_speculative("tokens"):
+            scope = document.value.get("Scope") or {}
+            if scope.get("kind") == "profile":
+                found.setdefault(scope.get("name", ""), []).append(document.key)
+        return found
 
     def growth(self, effects: Sequence[Effect], after: Lookup) -> Sizes:
         """Return by how many bytes the documents grow by ``effects``, which leave them as ``after`` shows."""

@@ -24,6 +24,7 @@ from .record import NO_RECORD, Member, Record
 from .state import State
 from .submissions import Submissions, not_applied
 from .swaps import REPEAT_AFTER, PendingSwap, Settled
+from .token_ends import TokenEnds
 
 ENDS = frozenset({"check", "delete", "release", "revoke", "expire", "untie", "resign", "break"})  # actions that a full disk takes
 BLOB_PATIENCE = 900.0  # seconds that a file may take to reach the passives
@@ -45,6 +46,7 @@ class Leading:
         self.followers = Followers(config, self.epoch, state, lambda: self.record.forced_epoch, now)
         self.submissions = Submissions(state, self.epoch)
         self.client_leases = ClientLeases(config.timing.rate_error, config.timing.lease)
+        self._token_ends = TokenEnds(state.heads)
         self.swap: Optional[PendingSwap] = None
         self.handover: Optional[Handover] = None
         self.over = ""
@@ -264,7 +266,9 @@ class Leading:
             raise ValueError(f"entry {point} would commit, but only {self.durable} is on our disk")
         started = self.started
         self.state.needed_after = self.followers.needed_after(now)
-        self.client_leases.committed(self.state.apply(point), now)
+        changed = self.state.apply(point)
+        self.client_leases.committed(changed, now)
+        self._token_ends.committed(changed)
         self.submissions.committed(self.copies_promised())
         if started or not self.started:
             return False
@@ -435,6 +439,9 @@ class Leading:
             lease = self.state.heads.committed("leases", key)
             if lease is not None:
                 self.submit_own(Change("leases", key, "expire", {"At": lease.value.get("At")}), now)
+        if self.refusal(now) is None:
+            for key in self._token_ends.tick(self.state.clock.read(now) / 1000):
+                self.submit_own(Change("tokens", key, "expire"), now)
         self.advance(now)
         self.shrink(now)
         self.grow(now)

@@ -8,6 +8,7 @@ import tempfile
 import time
 from typing import Any, Dict, Optional
 
+from ..client import scope_of
 from ..client_error import ClientError
 from ..core.access import parse_ttl, token_id
 from ..core.problem import Problem
@@ -15,6 +16,8 @@ from .common import Context, Result, spec
 
 SPEC = spec(
     profile={"type": "str"},
+    project={"type": "str"},
+    viewer={"type": "bool", "default": False},
     ttl={"type": "str"},
     description={"type": "str", "default": ""},
     path={"type": "path"},
@@ -29,7 +32,7 @@ def run(context: Context) -> Result:
     text = _read(params["path"])
     if params["state"] == "absent":
         return _revoke(context, params["id"] or (token_id(text) if text else None))
-    scope = {"kind": "profile", "name": params["profile"]} if params["profile"] else {"kind": "admin"}
+    scope = scope_of(params["profile"], params["project"], params["viewer"])
     now = _known(context, token_id(text)) if text else None
     if now is not None and now["Scope"] == scope and _lasts(now, params["refresh_before"]):
         return _result(False, now["Id"], now["Expires"], scope, now, now)

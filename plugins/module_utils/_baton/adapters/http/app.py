@@ -123,9 +123,9 @@ class Api:
         raise Problem(404, "no_such_path", f"there is nothing at {request.path}; see /api/v3/openapi.json")
 
     def _authorize(self, scope: access.Scope, request: Any, kind: str, rest: List[str]) -> None:
-        """Raise Problem 403 for what the token does not allow; note for handlers whose profile it is for, if for one only."""
+        """Raise Problem 403 for what the token does not allow; note for handlers who asks, and whose leases are its own."""
         method, key = request.method, rest[0] if rest else ""
-        request["profile"] = scope["name"] if scope.get("kind") == "profile" else None
+        request["scope"], request["holder"] = scope, access.holder(scope)
         if scope is NODE:
             allowed = kind in ("system", "info")
         else:
@@ -133,7 +133,7 @@ class Api:
         if not allowed:
             shown = f"{kind}/{key}" if key else kind
             raise Problem(403, "forbidden", f"this token does not allow {method} on {shown}")
-        if request["profile"] is not None:
+        if request["holder"] is not None:
             for header in ("If-Lease", "Baton-Lease"):
                 check_ours(self._backend, request, request.headers.get(header, "").partition(";")[0].strip() or None)
 

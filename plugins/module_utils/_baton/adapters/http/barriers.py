@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from typing import Any, Dict, Optional, Sequence
 
+from ...core import access
 from ...core.barriers import MOST_OWNERS, came, standing
 from ...core.documents import Change
 from ...core.problem import Problem
@@ -31,7 +32,8 @@ class Barriers:
         if not rest or rest == [""]:
             allow(request, "GET", "HEAD")
             self._backend.check_serving(stale)
-            return await messages.answer_list(request, self._backend.heads().list("barriers"))
+            found = self._backend.heads().list("barriers")
+            return await messages.answer_list(request, [item for item in found if access.sees(request["scope"], "barriers", item.key)])
         if request.method == "POST" and len(rest) > 1 and rest[-1] in ACTIONS:
             return await getattr(self, f"_{rest[-1]}")(request, "/".join(rest[:-1]), await messages.read_object(request))
         name = "/".join(rest)

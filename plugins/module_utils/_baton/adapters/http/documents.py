@@ -7,6 +7,7 @@ import uuid
 from functools import partial
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
+from ...core import access
 from ...core.documents import KINDS, Change, Document, Lookup, check_name, default_of
 from ...core.patch import MISSING, Path, find
 from ...core.problem import Problem
@@ -68,22 +69,25 @@ class Documents:
         filters = tuple(sorted((k, v) for k, v in request.query.items() if k not in NOT_FILTERS))
         if "wait" in request.query:
             condition = self._condition(request, "")
+            if request["holder"] is not None:
+                raise Problem(403, "forbidden", f"this token does not allow to wait for all {kind}; name one")
             if condition.name != "count" or condition.path:
                 raise Problem(400, "bad_wait", f"all {kind} can be waited for with wait=count&value=<how many at least>; else name one")
             with self._stays.wait(request):
                 values = await self._wait_for_some(condition, kind, filters, stale)
             return await messages.answer(request, values[offset : offset + limit])
-        if filters:
-            found = await self._select(kind, filters, offset + limit)
+        if filters or access.project_of(request["scope"]):
+            found = await self._select(request["scope"], kind, filters, offset + limit)
             return await messages.answer_list(request, found[offset:])
         return await messages.answer_list(request, self._backend.heads().page(kind, offset, limit))
 
-    async def _select(self, kind: str, filters: Filters, most: int) -> List[Document]:
-        """Return the first ``most`` documents that a query selects."""
+    async def _select(self, scope: access.Scope, kind: str, filters: Filters, most: int) -> List[Document]:
+        """Return the first ``most`` documents that a query selects, of those that its token may see."""
         documents, found = self._backend.heads().list(kind), []
 
         def look(start: int) -> List[Document]:
-            return [document for document in documents[start : start + LOOKS] if selected(document.value, filters)]
+            seen = (item for item in documents[start : start + LOOKS] if access.sees(scope, kind, item.key))
+            return [document for document in seen if selected(document.value, filters)]
 
         for start in range(0, len(documents), LOOKS):
             found += look(start) if len(documents) <= LOOKS else await turns.take(partial(look, start))
@@ -177,7 +181,7 @@ class Documents:
 
     def _condition(self, request: Any, profile: str) -> Condition:
         condition = Condition.read(request.query, profile)
-        if condition.escape is not None and request["profile"] not in (None, condition.escape[0]):
+        if condition.escape is not None and not access.sees(request["scope"], "profiles", condition.escape[0]):
             raise Problem(403, "forbidden", f"this token does not allow GET on profiles/{condition.escape[0]}")
         return condition
 

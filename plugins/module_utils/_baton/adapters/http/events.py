@@ -12,6 +12,7 @@ import json
 from functools import partial
 from typing import Any, AsyncGenerator, Awaitable, Callable, Dict, List, NamedTuple, Optional, Tuple
 
+from ...core import access
 from ...core.log import Entry, Epoch
 from ...core.problem import Problem
 from ...core.values import dumps, is_small, pieces
@@ -186,7 +187,7 @@ class _Stream:
         if unknown:
             raise Problem(400, "bad_query", f"kinds is a list of {', '.join(SHOWN)}, not {unknown[0][:40]!r}")
         self._kinds, self._key = kinds or list(SHOWN), query.get("key")
-        self._profile: Optional[str] = request["profile"]
+        self._scope = request["scope"]
         self._documents = query.get("documents") == "yes"
         since = query.get("since") or request.headers.get("Last-Event-ID")
         self.cursor = Cursor.read(since) if since else self._now()
@@ -271,7 +272,7 @@ class _Stream:
 
     def _wanted(self, effect: Dict[str, Any]) -> bool:
         kind, key = effect["kind"], effect["key"]
-        if self._profile is not None and (kind, key) != ("profiles", self._profile):
+        if not access.sees(self._scope, kind, key):
             return False
         return kind in self._kinds and self._key in (None, key)
 

@@ -9,6 +9,7 @@ import errno
 import re
 from typing import Any, Optional, Sequence, Tuple
 
+from ...core import access
 from ...core.documents import Change, Document
 from ...core.form import is_sha256
 from ...core.problem import Problem
@@ -37,8 +38,8 @@ class Files:
         if not rest:
             allow(request, "GET", "HEAD")
             prefix = request.query.get("prefix", "")
-            found = [document for document in self._backend.heads().list("files") if document.key.startswith(prefix)]
-            return await messages.answer_list(request, found)
+            seen = (item for item in self._backend.heads().list("files") if access.sees(request["scope"], "files", item.key))
+            return await messages.answer_list(request, [document for document in seen if document.key.startswith(prefix)])
         path = _check_path(rest)
         if request.method in READ:
             document = self._backend.heads().committed("files", path)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from typing import Any, Optional, Sequence
 
+from ...core import access
 from ...core.documents import Change, Document
 from ...core.locks import MOST_SLOTS, holders, locked, shown, standing
 from ...core.problem import Problem
@@ -30,7 +31,9 @@ class Locks:
         if not rest or rest == [""]:
             allow(request, "GET", "HEAD")
             self._backend.check_serving(stale)
-            return await messages.answer_list(request, self._backend.heads().list("locks"), shown)
+            found = self._backend.heads().list("locks")
+            seen = [document for document in found if access.sees(request["scope"], "locks", document.key)]
+            return await messages.answer_list(request, seen, shown)
         if request.method == "POST" and len(rest) > 1 and rest[-1] in ORDERS:
             name = "/".join(rest[:-1])
             return await (self._acquire(request, name) if rest[-1] == "acquire" else self._release(request, name))

@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, Optional, Sequence
 from ...core import access
 from ...core.documents import Change, Document, check_name
 from ...core.problem import Problem
+from ...core.tokens import MOST, no_profile
 from . import messages
 from .backend import Backend
 from .documents import READ, allow
@@ -62,7 +63,13 @@ class Tokens:
         return f"with token {document.key}" + (f" ({description})" if description else "")
 
     async def handle(self, request: Any, rest: Sequence[str]) -> Any:
-        """Serve /tokens[/{id}]."""
+        """Serve /tokens[/{id}]; "self" is the token of the request, which any may ask about."""
+        if rest == ["self"]:
+            allow(request, *READ)
+            document = self._backend.heads().committed("tokens", request.get("token", ""))
+            if document is None:
+                raise Problem(404, "not_found", "the nodes' secret is no token")
+            return messages.respond(_public(document))
         if rest:
             allow(request, "DELETE")
             change = Change("tokens", rest[0], "delete")
@@ -91,13 +98,15 @@ class Tokens:
         check_name("profiles", name)
         self._backend.check_serving()
         if self._backend.heads().committed("profiles", name) is None:
-            raise Problem(404, "not_found", f"there is no profile {name!r}: make it, then a token for it")
+            raise no_profile(name)
 
     async def _make(self, scope: access.Scope, ttl: Optional[int], description: str) -> Any:
+        if self._backend.heads().count("tokens") >= MOST:
+            raise Problem(409, "too_many_tokens", f"there are {MOST} tokens, which is the most: revoke some, or give them a Ttl")
         token = fresh_token()
         value = access.token_document(token, scope, int(self._backend.log_time()), ttl, description)
         key = access.token_id(token)
-        await self._backend.submit([Change("tokens", key, "put", value)])
+        await self._backend.submit([Change("tokens", key, "make", value)])
         answer = {"Token": token, "Id": key, "Expires": value["Expires"], "Scope": scope}
         return messages.respond(answer, 201, {"Cache-Control": "no-store"})
 
