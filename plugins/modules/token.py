@@ -55,7 +55,8 @@ options:
     choices: [present, absent]
     default: present
 notes:
-  - Without O(path) the result has a secret, so use C(no_log) on the task.
+  - O(path) keeps the secret out of the result, and so out of what callbacks and logs show. Without it the result has the secret,
+    which a warning says; use C(no_log) on the task then, which hides the warning, too.
 author:
   - The Baton authors (@baton-ha)
 """

@@ -606,7 +606,8 @@ class Daemon:
         try:
             await self.drivers.start()
         except OSError as error:
-            raise Problem(400, "bad_setting", f"--run-dir (BATON_RUN_DIR): can't use {self.settings.run_dir}: {error.strerror}") from None
+            text = f"--run-dir (BATON_RUN_DIR): can't use {error.filename or self.settings.run_dir}: {error.strerror}"
+            raise Problem(400, "bad_setting", text) from None
         self.driver_files.look()
         self.tell(ev.DriversExpected(self.driver_files.drivers))
         await self.store.start(

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ..core.problem import Problem
 from .durable import make_directory
+from .ours import check_ours
 
 PATIENCE = 5.0  # seconds: a process that was killed is dead only when its last fsync has ended
 LOOK_EVERY = 0.02
@@ -34,6 +35,7 @@ def claim(path: Path, patience: float = PATIENCE) -> int:
     """
     try:
         make_directory(path)
+        check_ours(path)
         if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
             raise PermissionError(0, "not writable for this user, or on a read-only file system")
         return lock(path, patience)

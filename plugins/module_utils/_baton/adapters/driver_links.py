@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import secrets
+import stat
 from collections import deque
 from pathlib import Path
 from typing import Any, Callable, Deque, Dict, Optional
@@ -25,6 +26,7 @@ from ..core.problem import Problem
 from .aio import aiohttp, web
 from .durable import write_durably
 from .folded import Folded
+from .ours import check_ours
 
 LOG = logging.getLogger("baton.drivers")
 PATH = "/driver/v1"
@@ -97,6 +99,8 @@ class DriverLinks:
             self.running.mkdir(mode=0o770, exist_ok=True)
         finally:
             os.umask(mask)
+        check_ours(self.run_dir)
+        check_ours(self.running, stat.S_IWOTH)  # drivers of its group remove their markers
         secret = self.run_dir / "driver.secret"
         self._secret = secret.read_text().strip() if secret.exists() else ""
         if not self._secret:

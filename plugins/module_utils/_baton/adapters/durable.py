@@ -31,7 +31,7 @@ def write_durably(path: Path, text: str, mode: int = 0o600) -> None:
     """Replace a small file at once or not at all; ``mode`` is exact, whatever the umask."""
     data = text.encode()
     new = path.with_name(path.name + ".new")
-    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
     try:
         try:
             os.fchmod(handle, mode)

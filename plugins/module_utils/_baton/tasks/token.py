@@ -26,6 +26,8 @@ SPEC = spec(
     state={"type": "str", "choices": ["present", "absent"], "default": "present"},
 )
 
+SHOWN = "the token stands in the result, where callbacks and logs show it: give path, which keeps it in a file, or no_log on the task"
+
 
 def run(context: Context) -> Result:
     params = context.params
@@ -43,6 +45,7 @@ def run(context: Context) -> Result:
     made = context.client.create_token(scope, params["ttl"], params["description"])
     shown = _result(True, made["Id"], made["Expires"], scope, now, {"Id": made["Id"], "Scope": scope})
     if not params["path"]:
+        context.warnings.append(SHOWN)
         return {**shown, "token": made["Token"]}
     try:
         _write(params["path"], made["Token"])
