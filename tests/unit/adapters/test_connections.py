@@ -10,6 +10,7 @@ import resource
 import socket
 import ssl
 
+import aiohttp
 import pytest
 
 from baton.adapters.certificates import Certificates, Files
@@ -257,6 +258,27 @@ def test_waits_of_a_token_have_a_limit_that_is_named(tmp_path, monkeypatch):
             writer.close()
         await eventually(lambda: door.node.listening == 0, "they have left")
         assert await door.ask() == 200
+
+    play(tmp_path, script)
+
+
+def test_bodies_in_memory_are_bounded_and_those_of_an_admin_have_room_left(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "MOST_BODIES", 4 << 20)
+
+    async def script(door):
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{door.port}", headers={"Authorization": "Bearer the-admin"}) as admin:
+            async with admin.post("/api/v3/profiles/p/token") as answer:
+                token = (await answer.json())["Token"]
+        path = "/api/v3/profiles/p/params/x"
+        held = [await door.connect(request(path, token, "Content-Length: 1000000\r\n", "PUT") + b'"') for _number in range(2)]
+        await eventually(lambda: door.server._bodies._taken == 2_000_000, "two come slowly")
+        for whose, status in ((token, b" 503 "), ("the-admin", b" 204 ")):
+            reader, writer = await door.connect(request(path, whose, "Content-Length: 1000000\r\n", "PUT") + b'"' + b"x" * 999998 + b'"')
+            assert status in await reader.readline()
+            writer.close()
+        for _reader, writer in held:
+            writer.close()
+        await eventually(lambda: door.server._bodies._taken == 0, "nothing is held any more")
 
     play(tmp_path, script)
 

@@ -12,6 +12,7 @@ import contextlib
 import logging
 from typing import Any, Callable, Iterator, Optional, Set
 
+from ...core.admission import ADMIN
 from ...core.problem import Problem
 from ..aio import web
 from ..folded import Folded
@@ -29,6 +30,7 @@ HEADER_SECONDS = 10.0  # from the connection, or the first byte of a later reque
 IDLE_SECONDS = 60.0  # between two requests
 WINDOW_SECONDS = 10.0  # in which a body, or an answer, has to get on by
 WINDOW_BYTES = 10 << 10  # so many bytes
+MOST_BODIES = 256 << 20  # bytes
 _folded = Folded(LOG.warning)
 
 
@@ -40,19 +42,47 @@ class Silent(logging.Logger):
             _folded.say("unread", "a request could not be read or answered; its connection was closed")
 
 
+class Bodies:
+    """The bytes of bodies in memory, in all; half of them are for admins and nodes."""
+
+    def __init__(self) -> None:
+        self._taken = 0
+
+    def take(self, size: int, trusted: bool) -> None:
+        """Count a body; Problem 503 when that is too much."""
+        most = MOST_BODIES if trusted else MOST_BODIES // 2
+        if size and self._taken + size > most:
+            detail = f"bodies of {most >> 20} MiB are being worked at already, which is the most: ask later"
+            raise Problem(503, "too_many_bodies", detail, outcome="not_applied")
+        self._taken += size
+
+    def give_back(self, size: int) -> None:
+        self._taken -= size
+
+
 _Base: Any = object if web is None else web.RequestHandler
 
 
 class Connection(_Base):  # type: ignore[misc]
     """One connection of a client. ``rank``: called with what it has shown to be, and refuses it by a Problem."""
 
-    def __init__(self, *args: Any, rank: Callable[["Connection", int], None], gone: Callable[["Connection"], None], **options: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        rank: Callable[["Connection", int], None],
+        gone: Callable[["Connection"], None],
+        bodies: "Bodies",
+        **options: Any,
+    ) -> None:
         super().__init__(*args, **options)
         self._rank, self._gone = rank, gone
         self._left: Set[Callable[[], Any]] = set()
         self._waits_for = "header"  # or "handler", while one is at work, or "request"
         self._since: float = self._loop.time()
         self._content: Any = None  # the body of the request at work
+        self._held = 0  # bytes of it that may be in memory until it is answered
+        self._bodies = bodies
+        self._trusted = False
         self._taken = 0  # bytes from the client
         self._window = (0.0, 0)  # when we looked last, and what was taken by then
         self._stuck: Optional[int] = None  # bytes that wait for a client who takes none, None while it takes
@@ -65,6 +95,13 @@ class Connection(_Base):  # type: ignore[misc]
     def known(self, rank: int) -> None:
         """The client has shown a token, or that it is a node; Problem 503 when there are too many of its kind."""
         self._rank(self, rank)
+        self._trusted = rank >= ADMIN
+
+    def hold(self, size: int) -> None:
+        """A body of at most ``size`` bytes will be in memory until its request is answered; Problem 503 when there are too many."""
+        if not self._held:
+            self._bodies.take(size, self._trusted)
+            self._held = size
 
     @contextlib.contextmanager
     def serving(self, request: Any) -> Iterator[None]:
@@ -75,6 +112,8 @@ class Connection(_Base):  # type: ignore[misc]
             yield
         finally:
             self._waits_for, self._content, self._since = "request", None, self._loop.time()
+            self._bodies.give_back(self._held)
+            self._held = 0
 
     def overdue(self, now: float) -> bool:
         """Return whether the client has had its time: to be asked now and then."""

@@ -120,9 +120,11 @@ async def expected(request: Any) -> Any:
 
 
 async def read_body(request: Any) -> bytes:
-    """Return the body; Problem 413 without reading more than the limit."""
+    """Return the body; Problem 413 without reading more than the limit, 503 when there are too many others in memory."""
     if (request.content_length or 0) > MOST_BODY:
         raise _body_too_large()
+    size = request.content_length
+    request.protocol.hold(MOST_BODY if size is None and request.body_exists else size or 0)
     try:
         data: bytes = await request.read()
     except web.HTTPRequestEntityTooLarge:

@@ -21,7 +21,7 @@ from typing import Any, Dict, List, Optional, Set
 from ...core.admission import Admission, Limits
 from ..aio import web
 from ..folded import Folded
-from .connection import HEADER_SECONDS, IDLE_SECONDS, Connection, Silent
+from .connection import HEADER_SECONDS, IDLE_SECONDS, Bodies, Connection, Silent
 
 LOG = logging.getLogger("baton.http")
 STOP_SECONDS = 2.0
@@ -43,6 +43,7 @@ class Server:
         self.admission = Admission(limits or Limits.of(files if files >= 0 else 1 << 20))
         self._loop = asyncio.get_running_loop()
         self._log, self._folded = Silent("baton.http.connection"), Folded(LOG.warning)
+        self._bodies = Bodies()
         self._tls: Optional[ssl.SSLContext] = None
         self._sockets: List[socket.socket] = []
         self._listens = False
@@ -147,7 +148,7 @@ class Server:
     def _let_in(self, accepted: socket.socket, address: str) -> None:
         connection = Connection(
             self._runner.server, loop=self._loop, access_log=None, logger=self._log, auto_decompress=False,
-            keepalive_timeout=2 * IDLE_SECONDS, rank=self._known, gone=self._gone,
+            keepalive_timeout=2 * IDLE_SECONDS, rank=self._known, gone=self._gone, bodies=self._bodies,
         )  # fmt: skip
         pushed = self.admission.enter(connection, address)
         if pushed is not None:
