@@ -14,7 +14,8 @@ import asyncio
 import time
 from typing import Any, Callable, Optional, Tuple, TypeVar
 
-LARGE = 32 << 10  # bytes of JSON that take turns
+LARGE = 32 << 10  # bytes of JSON that take turns to be written
+LARGE_BODY = 8 << 10  # and to be read and done: a patch of so many takes a millisecond or two, and sixty may come at once
 MOST_PAUSE = 0.1  # seconds
 Made = TypeVar("Made")
 _lock: Optional[Tuple[asyncio.AbstractEventLoop, asyncio.Lock]] = None

@@ -145,12 +145,12 @@ async def read_json(request: Any) -> Any:
 
 
 async def _parsed(data: bytes) -> Any:
-    return parse(data) if len(data) <= turns.LARGE else await turns.take(lambda: parse(data))
+    return parse(data) if len(data) <= turns.LARGE_BODY else await turns.take(lambda: parse(data))
 
 
 async def is_large(request: Any) -> bool:
     """Return whether what a request asks for is to take turns."""
-    return len(await read_body(request)) > turns.LARGE
+    return len(await read_body(request)) > turns.LARGE_BODY
 
 
 async def read_object(request: Any) -> Dict[str, Any]:
