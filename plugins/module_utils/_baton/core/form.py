@@ -13,9 +13,7 @@ from __future__ import annotations
 import json
 import math
 import re
-import sys
 from typing import Any, Callable, Collection, Dict, List, NoReturn, Tuple
-from urllib.parse import urlsplit
 
 MOST_NUMBER = (1 << 53) - 1
 MOST_EPOCH = (1 << 21) - 1  # fencing tokens and versions of records grow by 2^32 with it, and stay below 2^53
@@ -30,6 +28,7 @@ _NODE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}\Z", re.ASCII)
 _MARK = re.compile(r"[A-Za-z0-9_.:@-]{0,128}\Z", re.ASCII)
 _DISK = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}\Z", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z", re.ASCII)
+_URL = re.compile(r"https?://(\[[0-9A-Fa-f:.]+(%[\w.-]+)?\]|[^\s/?#@:\[\]]+)(:(?P<port>[0-9]{1,5}))?(/[^\s?#]*)?\Z")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 Reader = Callable[[Any], Any]
 
@@ -54,9 +53,17 @@ def _short(text: str) -> int:
     return int(text)
 
 
-# Newer interpreters refuse long numbers by themselves, without a call for each number.
-_LIMITED = hasattr(sys, "get_int_max_str_digits")
-_DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_no_constant, parse_int=None if _LIMITED else _short)
+def _refuses_long_numbers() -> bool:
+    """Whether this interpreter does so by itself, without a call for each number."""
+    try:
+        int("9" * (MOST_DIGITS + 1))
+    except ValueError:
+        return True
+    return False
+
+
+_INT = None if _refuses_long_numbers() else _short
+_DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_no_constant, parse_int=_INT)
 
 
 def read_json(text: str) -> Any:
@@ -168,15 +175,10 @@ def is_node_id(raw: str) -> bool:
 
 def url(raw: Any) -> str:
     """Return an http or https URL of a host."""
-    found = line(raw, MOST_URL)
-    try:
-        parts = urlsplit(found)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        good = False
-    if not good or " " in found:
-        raise ValueError(f"an URL such as https://192.0.2.10:8092 was expected, not {_shown(found)}")
-    return found
+    found = _URL.match(line(raw, MOST_URL))
+    if found is None or not 0 < int(found.group("port") or 1) < 65_536:
+        raise ValueError(f"an URL such as https://192.0.2.10:8092 was expected, not {_shown(raw)}")
+    return str(raw)
 
 
 def optional(reader: Reader) -> Reader:
