@@ -60,7 +60,7 @@ def play(folder, script, limits=LIMITS, tls=None):
         node = OneNode()
         await node.service.make_admin("the-admin")
         await node.at_once((put("profiles", "p"),))
-        nobody = {"is_ha_token": lambda _text: False, "is_node": lambda _request: False}
+        nobody = {"is_ha_token": lambda _text: False, "may_order": lambda _request: False, "is_node": lambda _request: False}
         server = Server(build_app(node.service, BlobStore(folder), version="1", **nobody), limits)
         port = free_port()
         await server.start("127.0.0.1", port, tls)
