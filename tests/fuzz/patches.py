@@ -8,13 +8,9 @@ given is changed; a passive comes to the same document as the active; and no mor
 
 import json
 import random
-import sys
-from pathlib import Path
 
 import jsonpatch
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-import conftest  # noqa: F401, E402  (makes the package importable as ``baton``)
 from baton.core.documents import Change, effect_from_json, effect_to_json
 from baton.core.heads import Heads
 from baton.core.patch import Patch, parse_patch

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A pair with a VIP whose etcd is full, or out of the reach of one: that is said, and nothing that works is given up."""
 
+import contextlib
 import signal
 
 import pytest
@@ -57,7 +58,9 @@ def test_a_dead_active_is_followed_as_soon_as_there_is_room(pair):
 
 
 def test_a_passive_that_alone_is_cut_off_from_the_store_is_said_on_the_active(network, tmp_path):
-    with far_etcd(network, tmp_path) as (_etcd, options), cluster_of(network, tmp_path, 2, options) as (n1, n2):
+    with contextlib.ExitStack() as stack:
+        _etcd, options = stack.enter_context(far_etcd(network, tmp_path))
+        n1, n2 = stack.enter_context(cluster_of(network, tmp_path, 2, options))
 
         def electable():
             return {node["id"]: node["electable"] for node in n1.status()["nodes"]}["n2"]

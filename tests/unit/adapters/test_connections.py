@@ -294,7 +294,7 @@ def test_without_descriptors_it_waits_for_some_and_says_so_once(tmp_path, caplog
             os.close(next_one)
             resource.setrlimit(resource.RLIMIT_NOFILE, (next_one + 3, before[1]))
             try:
-                await eventually(lambda: door.server.trouble(), "it has noticed")
+                await eventually(door.server.trouble, "it has noticed")
                 assert "no connection can be taken" in door.server.trouble()
                 again = door.server._folded._said
                 await eventually(lambda: again["full"][1] >= 2, "it has tried again, and again")

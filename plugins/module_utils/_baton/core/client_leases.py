@@ -18,7 +18,6 @@ from .leases import MOST_WORK, part_of
 A_LEASE = 2  # steps of work that each lease is, whatever is tied to it
 
 
-
 class ClientLeases:
     """The deadlines of one reign."""
 

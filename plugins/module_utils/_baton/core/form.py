@@ -85,8 +85,8 @@ def is_deep(value: Any, most: int = MOST_DEEP) -> bool:
     """Whether a JSON value is nested deeper than ``most`` levels; looks at a level at a time, for speed."""
     level = [value] if isinstance(value, (dict, list)) else []
     for _depth in range(most):
-        parts = [item.values() if type(item) is dict else item for item in level]
-        level = [item for part in parts for item in part if type(item) is dict or type(item) is list]
+        parts = [item.values() if isinstance(item, dict) else item for item in level]
+        level = [item for part in parts for item in part if isinstance(item, (dict, list))]
         if not level:
             return False
     return True
@@ -106,7 +106,7 @@ def _shown(raw: Any) -> str:
 
 def number(raw: Any, least: int = 0, most: int = MOST_NUMBER) -> int:
     """Return a whole number."""
-    if type(raw) is not int or not least <= raw <= most:
+    if not isinstance(raw, int) or isinstance(raw, bool) or not least <= raw <= most:
         raise ValueError(f"a whole number from {least} to {most} was expected, not {_shown(raw)}")
     return raw
 

@@ -86,7 +86,6 @@ class Entry:
         return f"{self.epoch.number}.{self.seq}"
 
 
-
 def _blobs(body: Dict[str, Any]) -> Sequence[str]:
     """Return the SHA-256 names of the file contents that an entry gives a name to."""
     values = (effect.get("value") for effect in body.get("effects", ()) if effect.get("kind") == "files")

@@ -170,7 +170,7 @@ def _read_entries(raw: Any) -> Tuple[Entry, ...]:
     epoch = NO_EPOCH
     for item in form.items(raw, MOST_ENTRIES):
         seq, number, name, at, text = form.fixed(item, 5)
-        if type(number) is not int or (number, name) != of:
+        if isinstance(number, bool) or (number, name) != of:  # true equals 1
             epoch, of = Epoch.read((number, name)), (number, name)
         found.append(Entry.read(seq, epoch, at, text))
     return tuple(found)

@@ -135,7 +135,10 @@ def _measure_few(value: Any) -> Optional[Size]:
     """Measure a small value; None for one that is not."""
     size, deepest = -1, 0
     todo = [(value, 0)]
-    for item, depth in todo:  # which grows meanwhile
+    at = 0
+    while at < len(todo):
+        item, depth = todo[at]
+        at += 1
         kind = type(item)
         if kind is str:
             size += len(item) + 3
@@ -162,7 +165,7 @@ def _measure_levels(value: Any, most: Optional[int]) -> Size:
         kinds = set(map(type, level))
         parts: Dict[type, List[Any]] = {}
         for kind in kinds:
-            parts[kind] = level if len(kinds) == 1 else [item for item in level if type(item) is kind]
+            parts[kind] = level if len(kinds) == 1 else [item for item in level if item.__class__ is kind]
         texts, objects, lists = parts.get(str, []), parts.get(dict, []), parts.get(list, [])
         count += len(level)
         size += 6 * len(level) - 3 * (len(texts) + len(objects) + len(lists))

@@ -61,8 +61,7 @@ class Stays:
     @contextlib.contextmanager
     def wait(self, request: Any) -> Iterator[None]:
         """Wait within; Problem 401 as soon as the token ends."""
-        task = asyncio.current_task()
-        assert task is not None
+        task: Any = asyncio.current_task()
         with self.stay(request, WAITS, task.cancel) as stay:
             try:
                 yield
