@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do $$p -c '
 SOURCE := plugins/module_utils/_baton
 BIN := .venv/bin
 SEEDS ?= 300
-N ?= 20000
+N ?= 5000
 FIRST_SEED ?= 1
 TRIALS ?= 20
 COLLECTION := build/collections/ansible_collections/baton/ha
@@ -71,7 +71,7 @@ simulate: venv ## the core under seeded schedules: SEEDS=n FIRST_SEED=m
 mutate: venv ## leave out one rule of the protocol at a time: does the simulator notice?
 	@$(BIN)/python tests/simulation/mutate.py $(if $(SEEN),--seen)
 
-fuzz: build ## seeded nonsense: frames, patches, requests; N=n FIRST_SEED=m
+fuzz: build ## seeded nonsense: frames, links, patches, requests; N=plays of each, FIRST_SEED=m
 	@$(BIN)/python tests/fuzz/run.py --n $(N) --seed $(FIRST_SEED)
 
 histories: build ## forty clients, two or three daemons and faults, judged by models: SEEDS=n FIRST_SEED=m

@@ -74,7 +74,7 @@ EXAMPLES = r"""
   baton.ha.token:
     viewer: true
     ttl: 30d
-    path: /etc/dashboard/baton.token
+    path: "{{ playbook_dir }}/dashboard.token"
   run_once: true
 
 - name: It is not needed any more
