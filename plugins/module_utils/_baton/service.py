@@ -145,10 +145,16 @@ class Service:
         idempotency: Optional[Idempotency] = None,
         deadline: Optional[float] = None,
         fence: Sequence[Change] = (),
+        if_match: Optional[str] = None,
+        new: bool = False,
     ) -> Outcome:
-        """Name a file content that is in our blob store; it reaches every in-sync node before the name commits."""
+        """Name a file content that is in our blob store; it reaches every in-sync node before the name commits.
+
+        ``if_match``: the SHA-256 that the file must have; ``new``: there must be none of that name.
+        """
         value = {"Path": path, "Sha256": blob.sha256, "Size": blob.size, "Modified": int(time.time())}
-        return await self.submit([*fence, Change("files", path, "put", value)], idempotency, deadline, [blob.sha256])
+        change = Change("files", path, "create" if new else "put", value, if_match)
+        return await self.submit([*fence, change], idempotency, deadline, [blob.sha256])
 
     def check_serving(self, stale: bool = False) -> None:
         """Raise Problem 307 or 503 unless this node may answer strong reads at this moment (or ``stale`` ones, until it stops)."""

@@ -242,6 +242,23 @@ def test_files(api):
     assert api("DELETE", path).status_code == 204 and api("GET", path).status_code == 404
 
 
+def test_a_file_is_replaced_on_condition_and_a_repeat_gets_the_first_answer(api):
+    path = f"/files/{uuid.uuid4().hex}"
+    first = api("PUT", path, data=b"1", headers={"If-None-Match": "*"})
+    assert first.status_code == 201
+    again = api("PUT", path, data=b"2", headers={"If-None-Match": "*"})
+    assert (again.status_code, again.json()["type"]) == (409, "urn:baton:exists")
+    known = {"If-Match": first.headers["ETag"], "Idempotency-Key": uuid.uuid4().hex}
+    assert [api("PUT", path, data=b"2", headers=known).status_code for _time in range(2)] == [200, 200]
+    late = api("PUT", path, data=b"3", headers={"If-Match": first.headers["ETag"]})
+    assert (late.status_code, late.json()["found"]) == (412, api("GET", path).headers["ETag"].strip('"'))
+    assert api("PUT", f"{path}-absent", data=b"3", headers={"If-Match": "*"}).status_code == 412
+    assert api("DELETE", path, headers={"If-Match": first.headers["ETag"]}).status_code == 412
+    assert api("GET", path).content == b"2"
+    last = {"If-Match": api("GET", path).headers["ETag"], "Idempotency-Key": uuid.uuid4().hex}
+    assert [api("DELETE", path, headers=last).status_code for _time in range(2)] == [204, 204]
+
+
 BAD = [
     ("POST", "/profiles", "{", 400, "malformed_json"),
     ("POST", "/profiles", "[]", 422, "not_an_object"),

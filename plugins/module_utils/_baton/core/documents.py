@@ -211,6 +211,12 @@ def _check_match(change: Change, old: Optional[Document]) -> None:
     wanted = change.if_match
     if wanted is None or (old is not None and wanted in ("*", old.revision)):
         return
+    if change.kind == "files":  # whose content is its ETag
+        has = old.value["Sha256"] if old is not None else None
+        if has != wanted:
+            why = f"file {change.key!r} has another content" if has else f"there is no file {change.key!r}"
+            raise Problem(412, "revision_differs", why, found=has)
+        return
     now = f"its revision is {old.revision}" if old is not None else "it does not exist"
     found = old.revision if old is not None else None
     raise Problem(412, "revision_differs", f"{change.kind[:-1]} {change.key!r} is not at revision {wanted}: {now}", found=found)

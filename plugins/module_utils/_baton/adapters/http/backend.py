@@ -40,6 +40,8 @@ class Backend(Protocol):
         idempotency: Optional[Idempotency] = None,
         deadline: Optional[float] = None,
         fence: Sequence[Change] = (),
+        if_match: Optional[str] = None,
+        new: bool = False,
     ) -> Outcome: ...
 
     def check_serving(self, stale: bool = False) -> None: ...

@@ -10,7 +10,7 @@ import re
 from typing import Any, Optional, Sequence, Tuple
 
 from ...core import access
-from ...core.documents import Change, Document
+from ...core.documents import Change
 from ...core.form import is_sha256
 from ...core.problem import Problem
 from ..aio import web
@@ -48,36 +48,26 @@ class Files:
             return await self.send(request, document.value["Sha256"])
         allow(request, "GET", "HEAD", "PUT", "DELETE")
         if request.method == "DELETE":
-            change = Change("files", path, "delete", if_match=self._revision(request, path))
+            change = Change("files", path, "delete", if_match=messages.if_match(request))
             outcome = await submit(self._backend, request, change)
             return await messages.changed(request, None, None, 204, outcome.replayed)
         return await self._put(request, path)
-
-    def _revision(self, request: Any, path: str) -> Optional[str]:
-        """If-Match names a content here; the core compares revisions."""
-        wanted = messages.if_match(request)
-        if wanted is None or wanted == "*":
-            return wanted
-        document: Optional[Document] = self._backend.heads().committed("files", path)
-        if document is None or document.value["Sha256"] != wanted:
-            found = document.value["Sha256"] if document is not None else None
-            raise Problem(412, "revision_differs", f"file {path!r} has another content", found=found)
-        return document.revision
 
     async def _put(self, request: Any, path: str) -> Any:
         self._backend.check_serving()
         expected = _expected(request)
         fence, deadline = messages.fence(request), messages.deadline(request)
+        new = request.headers.get("If-None-Match", "").strip() == "*"
         text = messages.idempotency_key(request)
         blob = await self._receive(request, expected)
         # The body was streamed, so its hash stands for it.
         key = None if text is None else messages.identified(request, text, blob.sha256.encode(), blob.sha256[:32])
-        outcome = await self._backend.store_file(path, blob, key, deadline, fence)
+        outcome = await self._backend.store_file(path, blob, key, deadline, fence, messages.if_match(request), new)
         headers = {"ETag": f'"{blob.sha256}"'}
         if outcome.replayed:
             headers["Idempotency-Replayed"] = "true"
         answer = {"Path": path, "Sha256": blob.sha256, "Size": blob.size}
-        return messages.respond(answer, 201 if outcome.said else 200, headers)
+        return messages.respond(answer, 201 if outcome.said or new else 200, headers)
 
     async def _receive(self, request: Any, expected: Optional[str]) -> BlobInfo:
         """Write the body into the blob store; Problem 422 when it is not the content that was announced, 507 on a full disk."""
