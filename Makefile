@@ -13,7 +13,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 ROOT = @test "$$(id -u)" = 0 || { echo "make $@: run this as root (or with sudo): $(1)" >&2; exit 1; }
 
-.PHONY: help system venv build collection lint format unit cores lab faults simulate mutate fuzz histories molecule failover drivers demo demo-clean bench bench-plays bench-failover bench-drivers bench-stalls test test-long clean
+.PHONY: help system venv build collection lint format unit cores lab faults simulate mutate fuzz histories molecule failover drivers demo demo-clean bench bench-plays bench-failover bench-drivers bench-stalls lock audit test test-long clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 20
@@ -40,6 +40,12 @@ collection: ## make this checkout known as the collection baton.ha, whatever it 
 
 lint: build ## every check of style, types, walls, sanity and documentation
 	@tools/lint
+
+lock: ## what the role installs from PyPI, with hashes, and the list of it (CycloneDX)
+	@tools/lock
+
+audit: ## known faults in what the role installs from PyPI
+	@tools/lock audit
 
 format: venv ## let ruff lay out the Python code
 	@$(BIN)/ruff format -q . && $(BIN)/ruff check -q --fix .
