@@ -78,7 +78,7 @@ def build(source: Path, target: Path, program: str) -> bool:
                     entry.create_system = 3
                     entry.external_attr = 0o100644 << 16
                     archive.writestr(entry, data)
-        os.chmod(temporary, 0o755)
+        os.chmod(temporary, 0o755)  # nosec B103
         changed = not target.exists() or target.read_bytes() != Path(temporary).read_bytes()
         os.replace(temporary, target)
     except BaseException:

@@ -116,7 +116,7 @@ class DriverLinks:
         await self._runner.setup()
         path.unlink(missing_ok=True)
         await web.UnixSite(self._runner, str(path)).start()
-        os.chmod(path, 0o660)
+        os.chmod(path, 0o660)  # nosec B103
 
     async def stop(self) -> None:
         """End all connections: by contract the drivers stop."""
