@@ -147,8 +147,9 @@ class FarEtcd(Api):
     def __init__(self, host, process, url):
         self.host, self.process, self.url = host, process, url
 
-    def post(self, path, body):
-        command = ["ip", "netns", "exec", self.host.namespace, "curl", "-s", "-m", "5", "-d", "@-", self.url + path]
+    def post(self, path, body, headers=None):
+        more = [part for name, value in (headers or {}).items() for part in ("-H", f"{name}: {value}")]
+        command = ["ip", "netns", "exec", self.host.namespace, "curl", "-s", "-m", "5", *more, "-d", "@-", self.url + path]
         return Said(subprocess.run(command, input=json.dumps(body), capture_output=True, text=True, check=False).stdout)
 
 

@@ -72,3 +72,26 @@ def test_a_passive_that_alone_is_cut_off_from_the_store_is_said_on_the_active(ne
         assert not electable() and not n1.ok("/health") and said in n1.log.read_text()
         n2.host.ip("route", "delete", "blackhole", "192.0.2.50/32")
         wait_for(lambda: n1.ok("/health") and electable(), logs(n1, n2), SOON)
+
+
+def test_a_user_who_came_to_be_a_reader_costs_nobody_anything(network, tmp_path):
+    (tmp_path / "password").write_text("the-password\n")
+    with contextlib.ExitStack() as stack:
+        etcd, options = stack.enter_context(far_etcd(network, tmp_path))
+        wait_for(lambda: "header" in etcd.post("/v3/kv/range", {"key": "YQ=="}).text, "etcd answers")
+        etcd.log_in_user("baton", "the-password")
+        root = etcd.token("root", "the-password")
+        options += ["--etcd-user", "baton", "--etcd-password-file", str(tmp_path / "password")]
+        nodes = stack.enter_context(cluster_of(network, tmp_path, 2, options))
+        n1, n2 = nodes
+        etcd.grant("baton", "READ", **root)
+        said = "the user baton may not write the cluster record in etcd"
+        for node in nodes:
+            wait_for(lambda node=node: said in (node.status().get("error") or ""), logs(n1, n2), SOON)
+        status, answer = n1.curl("POST", "/api/v3/system/switch", {})
+        assert status == 409 and said in answer and n1.ok("/active") and n1.holds()
+        etcd.grant("baton", "READWRITE", **root)
+        for node in nodes:
+            wait_for(lambda node=node: node.status().get("error", "") is None, logs(n1, n2), SOON)
+        n1.process.kill()
+        wait_for(lambda: n2.ok("/active") and n2.holds(), logs(n1, n2), SOON)

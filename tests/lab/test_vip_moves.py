@@ -12,8 +12,12 @@ from nodes import SERVICE_VIP, cluster_of_two_networks, etcd_on, stop
 class Cluster:
     """The nodes, their second interfaces, and a client on the VIP's network."""
 
-    def __init__(self, nodes, cables, client):
-        self.nodes, self.cables, self.client = nodes, cables, client
+    def __init__(self, network, nodes, cables, client):
+        self.network, self.nodes, self.cables, self.client = network, nodes, cables, client
+
+    def plug(self, node):
+        """Give a node its second interface, which gets an index that none had before."""
+        self.cables[node.name] = self.network.plug(node.host, "svc", f"198.51.100.{node.name[1:]}/24")
 
     def holder(self):
         found = [node for node in self.nodes if node.holds()]
@@ -36,7 +40,7 @@ def cluster(network, tmp_path, request):
     network.plug(client, "svc", "198.51.100.70/24")
     with etcd_on(network, tmp_path) as (_process, dcs):
         with cluster_of_two_networks(network, tmp_path, size, [*dcs, "--timing", "fast"], vip) as (nodes, cables):
-            yield Cluster(nodes, cables, client)
+            yield Cluster(network, nodes, cables, client)
 
 
 def status(node):
@@ -75,6 +79,31 @@ def test_an_election_passes_over_who_could_not_hold_the_vip(cluster):
     wait_for(lambda: "n2 can't hold the VIP" in str(status(first)["error"]), cluster.log, 10)
     stop(first.process)
     wait_for(lambda: cluster.holder() is third, cluster.log, 15)
+
+
+def test_an_interface_that_is_made_anew_has_the_vip_again(cluster):
+    """It has another index than the one that the guard knew."""
+    first = cluster.nodes[0]
+    gone(cluster, first)
+    wait_for(lambda: cluster.holder() not in (None, first), cluster.log, 15)
+    cluster.plug(first)
+    moved = cluster.holder()
+    wait_for(lambda: all(node["able"] for node in moved.status()["nodes"]), cluster.log, 15)
+    wait_for(lambda: first.ok("/in-sync"), cluster.log, 15)
+    assert moved.curl("POST", "/api/v3/system/switch", {"to": "n1"})[0] == 200
+    wait_for(lambda: cluster.holder() is first and cluster.answers(), cluster.log, 15)
+
+
+def test_an_interface_that_comes_late_is_waited_for_by_who_starts_batond_again(cluster):
+    third = cluster.nodes[2]
+    stop(third.process)
+    gone(cluster, third)
+    third.start()
+    assert third.process.wait(20) != 0 and "svc" in third.log.read_text().splitlines()[-1]
+    cluster.plug(third)
+    third.start()
+    wait_for(lambda: third.ok("/in-sync"), cluster.log, 20)
+    wait_for(lambda: all(node["able"] for node in cluster.nodes[0].status()["nodes"]), cluster.log, 15)
 
 
 def test_when_nobody_could_the_role_stays_and_comes_back_into_service_with_the_cable(cluster):
