@@ -185,8 +185,9 @@ def test_a_pre_active_driver_that_is_not_there_is_said_before_it_is_needed_until
     until(lambda: "what it said before of driver db counts" in error_of(second), "nor is half of one")
     file.unlink()
     second.process.send_signal(signal.SIGHUP)
-    until(lambda: not error_of(second), "now it was removed")
-    assert second.call("GET", "/system/drivers").json() == [] and "driver db" in error_of(first)
+    until(lambda: second.call("GET", "/system/drivers").json() == [], "now it was removed")
+    until(lambda: not error_of(second), "and nothing is said of it")
+    assert "driver db" in error_of(first)
 
 
 def test_the_api_waits_for_a_pre_active_driver_whose_file_is_away_for_a_moment(watched, tmp_path):
