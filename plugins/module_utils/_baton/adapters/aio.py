@@ -19,7 +19,16 @@ except ImportError as error:
     web = None  # type: ignore[assignment]
     AIOHTTP_ERROR = f"{error}: install python3-aiohttp (Debian, Fedora) or `pip install aiohttp`"
 
-__all__ = ["AIOHTTP_ERROR", "aiohttp", "unhandled", "web", "within"]
+__all__ = ["AIOHTTP_ERROR", "HOLDER", "SCOPE", "TOKEN", "aiohttp", "unhandled", "web", "within"]
+
+
+def _key(name: str) -> Any:
+    """Return a key of what is kept with a request: newer versions warn of plain names."""
+    made = getattr(web, "RequestKey", None)
+    return made(name, object) if made is not None else name
+
+
+SCOPE, HOLDER, TOKEN = map(_key, ("scope", "holder", "token"))
 
 LOST_TWICE = "'NoneType' object has no attribute 'close'"  # what asyncio fails with
 Found = TypeVar("Found")

@@ -15,7 +15,7 @@ from ...core import access
 from ...core.admission import ADMIN, CLIENT
 from ...core.admission import NODE as NODE_RANK
 from ...core.problem import Problem
-from ..aio import web
+from ..aio import HOLDER, SCOPE, web
 from ..files import BlobStore
 from . import messages
 from .backend import Backend
@@ -125,7 +125,7 @@ class Api:
     def _authorize(self, scope: access.Scope, request: Any, kind: str, rest: List[str]) -> None:
         """Raise Problem 403 for what the token does not allow; note for handlers who asks, and whose leases are its own."""
         method, key = request.method, rest[0] if rest else ""
-        request["scope"], request["holder"] = scope, access.holder(scope)
+        request[SCOPE], request[HOLDER] = scope, access.holder(scope)
         if scope is NODE:
             allowed = kind in ("system", "info")
         else:
@@ -133,7 +133,7 @@ class Api:
         if not allowed:
             shown = f"{kind}/{key}" if key else kind
             raise Problem(403, "forbidden", f"this token does not allow {method} on {shown}")
-        if request["holder"] is not None:
+        if request[HOLDER] is not None:
             for header in ("If-Lease", "Baton-Lease"):
                 check_ours(self._backend, request, request.headers.get(header, "").partition(";")[0].strip() or None)
 

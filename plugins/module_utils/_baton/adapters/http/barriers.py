@@ -10,6 +10,7 @@ from ...core import access
 from ...core.barriers import MOST_OWNERS, came, standing
 from ...core.documents import Change
 from ...core.problem import Problem
+from ..aio import SCOPE
 from . import members, messages
 from .backend import Backend
 from .documents import READ, allow
@@ -33,7 +34,7 @@ class Barriers:
             allow(request, "GET", "HEAD")
             self._backend.check_serving(stale)
             found = self._backend.heads().list("barriers")
-            return await messages.answer_list(request, [item for item in found if access.sees(request["scope"], "barriers", item.key)])
+            return await messages.answer_list(request, [item for item in found if access.sees(request[SCOPE], "barriers", item.key)])
         if request.method == "POST" and len(rest) > 1 and rest[-1] in ACTIONS:
             return await getattr(self, f"_{rest[-1]}")(request, "/".join(rest[:-1]), await messages.read_object(request))
         name = "/".join(rest)

@@ -12,7 +12,7 @@ from ...core.documents import KINDS, Change, Document, Lookup, check_name, defau
 from ...core.patch import MISSING, Path, find
 from ...core.problem import Problem
 from .. import turns
-from ..aio import web
+from ..aio import HOLDER, SCOPE, web
 from . import messages
 from .backend import Backend
 from .selection import Filters, Selection, selected
@@ -69,15 +69,15 @@ class Documents:
         filters = tuple(sorted((k, v) for k, v in request.query.items() if k not in NOT_FILTERS))
         if "wait" in request.query:
             condition = self._condition(request, "")
-            if request["holder"] is not None:
+            if request[HOLDER] is not None:
                 raise Problem(403, "forbidden", f"this token does not allow to wait for all {kind}; name one")
             if condition.name != "count" or condition.path:
                 raise Problem(400, "bad_wait", f"all {kind} can be waited for with wait=count&value=<how many at least>; else name one")
             with self._stays.wait(request):
                 values = await self._wait_for_some(condition, kind, filters, stale)
             return await messages.answer(request, values[offset : offset + limit])
-        if filters or access.project_of(request["scope"]):
-            found = await self._select(request["scope"], kind, filters, offset + limit)
+        if filters or access.project_of(request[SCOPE]):
+            found = await self._select(request[SCOPE], kind, filters, offset + limit)
             return await messages.answer_list(request, found[offset:])
         return await messages.answer_list(request, self._backend.heads().page(kind, offset, limit))
 
@@ -181,7 +181,7 @@ class Documents:
 
     def _condition(self, request: Any, profile: str) -> Condition:
         condition = Condition.read(request.query, profile)
-        if condition.escape is not None and not access.sees(request["scope"], "profiles", condition.escape[0]):
+        if condition.escape is not None and not access.sees(request[SCOPE], "profiles", condition.escape[0]):
             raise Problem(403, "forbidden", f"this token does not allow GET on profiles/{condition.escape[0]}")
         return condition
 

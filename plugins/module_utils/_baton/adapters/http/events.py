@@ -17,7 +17,7 @@ from ...core.log import Entry, Epoch
 from ...core.problem import Problem
 from ...core.values import dumps, is_small, pieces
 from .. import turns
-from ..aio import web
+from ..aio import SCOPE, web
 from .backend import Backend
 from .documents import allow
 from .stays import STREAMS, Stays
@@ -187,7 +187,7 @@ class _Stream:
         if unknown:
             raise Problem(400, "bad_query", f"kinds is a list of {', '.join(SHOWN)}, not {unknown[0][:40]!r}")
         self._kinds, self._key = kinds or list(SHOWN), query.get("key")
-        self._scope = request["scope"]
+        self._scope = request[SCOPE]
         self._documents = query.get("documents") == "yes"
         since = query.get("since") or request.headers.get("Last-Event-ID")
         self.cursor = Cursor.read(since) if since else self._now()

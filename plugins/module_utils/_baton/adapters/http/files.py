@@ -13,7 +13,7 @@ from ...core import access
 from ...core.documents import Change
 from ...core.form import is_sha256
 from ...core.problem import Problem
-from ..aio import web
+from ..aio import SCOPE, web
 from ..files import CHUNK, BlobInfo, BlobStore
 from . import messages
 from .backend import Backend
@@ -38,7 +38,7 @@ class Files:
         if not rest:
             allow(request, "GET", "HEAD")
             prefix = request.query.get("prefix", "")
-            seen = (item for item in self._backend.heads().list("files") if access.sees(request["scope"], "files", item.key))
+            seen = (item for item in self._backend.heads().list("files") if access.sees(request[SCOPE], "files", item.key))
             return await messages.answer_list(request, [document for document in seen if document.key.startswith(prefix)])
         path = _check_path(rest)
         if request.method in READ:

@@ -11,6 +11,7 @@ from ...core.documents import Change, Document
 from ...core.leases import no_lease
 from ...core.problem import Problem
 from ...core.ties import live
+from ..aio import HOLDER, SCOPE
 from . import members, messages
 from .backend import Backend
 from .documents import READ, allow
@@ -53,7 +54,7 @@ class Leases:
         name = body.get("Id") or str(uuid.uuid5(uuid.NAMESPACE_OID, key) if key else uuid.uuid4())
         if not isinstance(name, str):
             raise Problem(422, "bad_member", "Id is a string")
-        asked = {"Ttl": members.ttl(body.get("Ttl")), "Owner": members.owner(body, ""), "Profile": request["holder"]}
+        asked = {"Ttl": members.ttl(body.get("Ttl")), "Owner": members.owner(body, ""), "Profile": request[HOLDER]}
         change = Change("leases", name, "grant", asked)
         outcome = await submit(self._backend, request, change)
         document = messages.document_of(outcome, change)
@@ -72,14 +73,14 @@ class Leases:
 
 def is_ours(request: Any, document: Document) -> bool:
     """Return whether the token of a request may use a lease: a profile's or project's token those that were made with such a token."""
-    return request["holder"] is None or document.value.get("Profile") == request["holder"]
+    return request[HOLDER] is None or document.value.get("Profile") == request[HOLDER]
 
 
 def check_ours(backend: Backend, request: Any, lease: Optional[str]) -> None:
     """Raise Problem 403 for a lease that is another's."""
     document = backend.heads().committed("leases", lease) if lease is not None else None
     if document is not None and not is_ours(request, document):
-        raise Problem(403, "forbidden", f"lease {lease!r} was not made with a token of {access.shown(request['scope'])}")
+        raise Problem(403, "forbidden", f"lease {lease!r} was not made with a token of {access.shown(request[SCOPE])}")
 
 
 async def submit(backend: Backend, request: Any, *changes: Change) -> Any:

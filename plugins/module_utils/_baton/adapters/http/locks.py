@@ -10,6 +10,7 @@ from ...core import access
 from ...core.documents import Change, Document
 from ...core.locks import MOST_SLOTS, holders, locked, shown, standing
 from ...core.problem import Problem
+from ..aio import SCOPE
 from . import members, messages
 from .backend import Backend
 from .documents import READ, allow
@@ -32,7 +33,7 @@ class Locks:
             allow(request, "GET", "HEAD")
             self._backend.check_serving(stale)
             found = self._backend.heads().list("locks")
-            seen = [document for document in found if access.sees(request["scope"], "locks", document.key)]
+            seen = [document for document in found if access.sees(request[SCOPE], "locks", document.key)]
             return await messages.answer_list(request, seen, shown)
         if request.method == "POST" and len(rest) > 1 and rest[-1] in ORDERS:
             name = "/".join(rest[:-1])

@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional, Set
 
 from ...core.documents import Document
 from ...core.problem import Problem
+from ..aio import TOKEN
 from .backend import Backend
 
 EXPIRED = 0.05  # seconds between two looks at a token whose end is due, by a log whose time may be slow
@@ -48,7 +49,7 @@ class Stays:
 
     def room(self, request: Any, most: Most) -> None:
         """Raise Problem 429 or 503 when no more may stay."""
-        token, counts = request.get("token", ""), self._counts[most]
+        token, counts = request.get(TOKEN, ""), self._counts[most]
         limit = most.of_token if token else most.of_strangers
         if counts.get(token, 0) >= limit:
             whose = "with this token" if token else "without a token"
@@ -72,14 +73,14 @@ class Stays:
                     task.uncancel()
             if stay.problem is not None:
                 raise stay.problem
-            if request.get("token"):
+            if request.get(TOKEN):
                 self._check(request)
 
     @contextlib.contextmanager
     def stay(self, request: Any, most: Most, end: Callable[[], Any]) -> Iterator[_Stay]:
         """Stay within; ``end`` is called when the token ends. Problem 429 or 503 when no more may stay."""
         self.room(request, most)
-        token, counts, stay = request.get("token", ""), self._counts[most], _Stay(request, end)
+        token, counts, stay = request.get(TOKEN, ""), self._counts[most], _Stay(request, end)
         counts[token] = counts.get(token, 0) + 1
         self._by_token.setdefault(token, set()).add(stay)
         if token and self._unsubscribe is None:

@@ -10,6 +10,7 @@ from ...core import access
 from ...core.documents import Change, Document, check_name
 from ...core.problem import Problem
 from ...core.tokens import MOST, no_profile
+from ..aio import TOKEN
 from . import messages
 from .backend import Backend
 from .documents import READ, allow
@@ -44,7 +45,7 @@ class Tokens:
         document = self._backend.heads().committed("tokens", access.token_id(token))
         if document is not None and access.valid(document.value, token, self._backend.log_time()):
             scope: access.Scope = document.value["Scope"]
-            request["token"] = document.key
+            request[TOKEN] = document.key
             return scope
         if self._is_ha_token(token):
             if not self._may_order(request):
@@ -66,7 +67,7 @@ class Tokens:
         """Serve /tokens[/{id}]; "self" is the token of the request, which any may ask about."""
         if rest == ["self"]:
             allow(request, *READ)
-            document = self._backend.heads().committed("tokens", request.get("token", ""))
+            document = self._backend.heads().committed("tokens", request.get(TOKEN, ""))
             if document is None:
                 raise Problem(404, "not_found", "the nodes' secret is no token")
             return messages.respond(_public(document))
