@@ -69,7 +69,8 @@ def test_a_passive_that_alone_is_cut_off_from_the_store_is_said_on_the_active(ne
         n2.host.ip("route", "add", "blackhole", "192.0.2.50/32")
         said = "n2 could not take over: the store of the cluster record does not answer there"
         wait_for(lambda: n1.status()["error"] == said, logs(n1, n2), SOON)
-        assert not electable() and not n1.ok("/health") and said in n1.log.read_text()
+        assert not electable() and not n1.ok("/health")
+        wait_for(lambda: said in n1.log.read_text(), logs(n1, n2))
         n2.host.ip("route", "delete", "blackhole", "192.0.2.50/32")
         wait_for(lambda: n1.ok("/health") and electable(), logs(n1, n2), SOON)
 
