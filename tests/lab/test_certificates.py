@@ -221,14 +221,15 @@ def test_batonctl_on_a_node_shows_its_certificate_and_refuses_a_revoked_one(clus
     for name, source in (("ha.token", second.folder / "ha.token"), ("ca.pem", second.ca), ("crl.pem", second.folder / "pki/crl.pem")):
         (own / name).write_bytes(source.read_bytes())
 
-    def status():
-        settings = [f"BATON_URL=https://{first.address}:8092", f"BATON_TOKEN_FILE={own}/ha.token", f"BATON_CA={own}/ca.pem"]
+    def status(host=None):
+        settings = [f"BATON_URL=https://{host or first.address}:8092", f"BATON_TOKEN_FILE={own}/ha.token", f"BATON_CA={own}/ca.pem"]
         return anyhow(second, "env", *settings, sys.executable, str(ROOT / "build/batonctl.pyz"), "ha", "status")
 
     assert "counts on a node itself, or with a node's certificate" in status()
     for kind in ("pem", "key"):
         (own / f"node.{kind}").write_bytes((second.folder / f"pki/n2.{kind}").read_bytes())
     assert "n1 is active" in status()
+    assert "localhost" in status("localhost") and "match" in status("localhost"), "the certificate is of another name"
     first.authority.revoke("n1")
     (own / "crl.pem").write_bytes((second.folder / "pki/crl.pem").read_bytes())
     assert "revoked" in status()

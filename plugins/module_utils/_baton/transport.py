@@ -283,6 +283,8 @@ def _context(ca: Optional[str], crl: str) -> ssl.SSLContext:
     """Return a TLS context that refuses revoked certificates, too; ClientError where the list is none."""
     try:
         context = ssl.create_default_context(cafile=ca)
+        # urllib3 compares the name itself then. Before its version 2 it gives an address to no context, which would refuse that.
+        context.check_hostname = False
         context.load_verify_locations(crl)
     except (OSError, ValueError) as error:
         raise ClientError("usage", f"can't use {ca} with {crl}, the list of revoked certificates beside it: {error}") from None
