@@ -134,7 +134,8 @@ class Leading:
         """Return why a full disk refuses a request: what makes room, or ends what was begun, is always welcome."""
         if not self.state.disk_low or all(change.action in ENDS for change in request.changes):
             return None
-        return Problem(507, "disk_full", f"the disk of {self.config.node} is full: make room, there or by deleting documents and files")
+        detail = f"the disk of {self.config.node} is full: make room, there or by deleting documents and files"
+        return Problem(507, "disk_full", detail, outcome="not_applied")
 
     def submit(self, request: Submit, now: float) -> None:
         problem = self.refusal(now) or self._no_room(request)

@@ -79,7 +79,7 @@ def shown(size: int) -> str:
 def full(name: str, limits: Limits, detail: str) -> Problem:
     """Return the 507 that names a limit."""
     size = shown(getattr(limits, name))
-    return Problem(507, "storage_full", f"{detail}; the limit is {size} (--limit {name}=…)", limit=name)
+    return Problem(507, "storage_full", f"{detail}; the limit is {size} (--limit {name}=…)", limit=name, outcome="not_applied")
 
 
 def nearly_full(kept: Mapping[str, int], limits: Limits) -> str:

@@ -78,7 +78,8 @@ class Files:
         except OSError as error:
             if error.errno not in FULL:
                 raise
-            raise Problem(507, "disk_full", "there is no room for it on this node's disk; nothing was stored") from None
+            detail = "there is no room for it on this node's disk; nothing was stored"
+            raise Problem(507, "disk_full", detail, outcome="not_applied") from None
 
     async def send(self, request: Any, sha256: str) -> Any:
         """Stream a content, or the part that Range asks for."""
