@@ -23,6 +23,7 @@ from .failures import ServerClock, explain, is_hopeless, was_sent
 REQUESTS_ERROR: Optional[str] = None
 try:
     import requests
+    import urllib3
     from requests.adapters import HTTPAdapter
 except ImportError as error:
     requests = None  # type: ignore[assignment]
@@ -283,8 +284,8 @@ def _context(ca: Optional[str], crl: str) -> ssl.SSLContext:
     """Return a TLS context that refuses revoked certificates, too; ClientError where the list is none."""
     try:
         context = ssl.create_default_context(cafile=ca)
-        # urllib3 compares the name itself then. Before its version 2 it gives an address to no context, which would refuse that.
-        context.check_hostname = False
+        # Before its version 2 urllib3 gives an address to no context, which would refuse that; it compares the name itself then.
+        context.check_hostname = not urllib3.__version__.startswith("1.")
         context.load_verify_locations(crl)
     except (OSError, ValueError) as error:
         raise ClientError("usage", f"can't use {ca} with {crl}, the list of revoked certificates beside it: {error}") from None
