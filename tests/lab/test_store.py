@@ -32,7 +32,7 @@ def test_the_vip_stays_where_it_is_whatever_is_ordered(pair):
     n1, n2, _etcd = pair
     for node, order, body in ((n1, "switch", {}), (n1, "passive", {"force": True}), (n2, "active", {"force": True})):
         status, said = node.curl("POST", f"/api/v3/system/{order}", body)
-        assert status == 409 and SPACE in said and "nothing was changed" in said, said
+        assert status == 409 and SPACE in said and "nothing was changed" in said, said + logs(n1, n2)()
     assert n1.ok("/active") and n1.holds() and not n2.holds()
 
 
@@ -55,6 +55,27 @@ def test_a_dead_active_is_followed_as_soon_as_there_is_room(pair):
     etcd.make_room()
     wait_for(lambda: n2.ok("/active") and n2.holds(), logs(n1, n2), SOON)
     assert n2.status()["error"] is None and "the store of the cluster record takes changes again" in n2.log.read_text()
+
+
+def test_a_switch_while_the_store_is_silent_is_called_off_and_the_vip_stays(network, tmp_path):
+    with contextlib.ExitStack() as stack:
+        etcd, options = stack.enter_context(far_etcd(network, tmp_path))
+        n1, n2 = stack.enter_context(cluster_of(network, tmp_path, 2, options))
+        etcd.process.send_signal(signal.SIGSTOP)
+        n1.curl("POST", "/api/v3/system/switch", {})
+        called_off = "switch aborted: this node goes on being active"
+        lost = []
+
+        def over():
+            if not (n1.holds() and n1.ok("/active")):
+                lost.append(True)
+            return called_off in n1.log.read_text()
+
+        wait_for(over, logs(n1, n2), SOON)
+        assert not lost, logs(n1, n2)()
+        etcd.process.send_signal(signal.SIGCONT)
+        wait_for(lambda: n1.curl("POST", "/api/v3/system/switch", {})[0] == 200, logs(n1, n2), SOON)
+        wait_for(lambda: n2.ok("/active") and n2.holds(), logs(n1, n2), SOON)
 
 
 def test_a_passive_that_alone_is_cut_off_from_the_store_is_said_on_the_active(network, tmp_path):

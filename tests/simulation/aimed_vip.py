@@ -129,6 +129,31 @@ def an_interface_dies_while_the_store_is_out(seed):
 
 
 @aimed
+def a_switch_is_ordered_while_the_store_is_out(seed):
+    """I6: nothing is given up for it; it is carried out once the store is back, or called off."""
+    scene = Scene(seed, 2)
+    n1, n2 = scene.hosts
+    if scene.dice.random() < 0.5:
+        scene.world.store.down = True
+    else:
+        scene.world.store.cut.add(n1.name)
+    scene.run(scene.dice.uniform(0, 1))
+    answers = scene.order(n1, "switch", node="n2")
+    seconds = scene.dice.choice((2, 12))
+    scene.served_all_along(n1, seconds, "the store is out")
+    scene.writes(n1, 3)
+    if bool(answers) != (seconds == 12):
+        scene.fail(f"after {seconds} s the answer is {answers}")
+    scene.world.store.down = False
+    scene.world.store.cut.clear()
+    if not answers:
+        scene.expect(lambda: scene.world.active() is n2, "n2 does not take over", 2.0)
+        scene.nothing_lost(n2)
+    elif answers[0].code != "switch_aborted" or "does not answer" not in answers[0].detail:
+        scene.fail(f"the answer is {answers}")
+
+
+@aimed
 def what_was_said_of_an_interface_is_lost(seed):
     """n2's works again, and n1 is never told: it asks."""
     scene = Scene(seed, 2)

@@ -36,6 +36,7 @@ from baton.core import (  # noqa: E402
     events,
     followers,
     following,
+    handover,
     heads,
     leading,
     locks,
@@ -122,7 +123,7 @@ def m1_unknown_swap_is_failure():
     """The active goes on as if a swap without an answer had not happened."""
     original = leading.Leading.settled
 
-    def answer(self, nonce, done, version):
+    def answer(self, nonce, done, version, refused=""):
         if nonce != self.record.nonce:
             return [], None
         purpose = self.purpose if done is not None else "unknown"
@@ -267,8 +268,8 @@ def serves_before_the_others_know_the_epoch():
 def hands_over_while_it_holds_the_vip():
     original = leading.Leading.hand_over
 
-    def hand_over(self, order, to, reason, now):
-        original(self, order, to, reason, now)
+    def hand_over(self, order, to, reason, now, store_answers=False):
+        original(self, order, to, reason, now, store_answers)
         self.handover.released = self.handover.freed = True
         self._give_away(now)
 
@@ -809,6 +810,16 @@ def a_dead_interface_gives_the_role_away_while_the_store_is_out():
     return replaced(dcs_health.Asked, "answered", lambda self, record_seen, now: True)
 
 
+@seen_in("a_switch_is_ordered_while_the_store_is_out")
+def an_order_does_not_ask_the_store():
+    original = handover.Handover.__init__
+
+    def init(self, order, to, reason, now, store=None):
+        original(self, order, to, reason, now)
+
+    return replaced(handover.Handover, "__init__", init)
+
+
 @seen_in("what_was_said_of_an_interface_is_lost")
 def what_became_of_an_interface_is_said_once():
     return replaced(able, "SAY_AGAIN", float("inf"))
@@ -919,6 +930,13 @@ def _is_mutation(name, value):
 MUTATIONS = {name: value for name, value in list(globals().items()) if _is_mutation(name, value)}
 
 
+def seen(error):
+    """Return what a schedule has noticed; raise when it is that the mutation itself does not fit the code any more."""
+    if isinstance(error, (AttributeError, NameError, TypeError)):
+        raise RuntimeError("this mutation does not fit the code any more") from error
+    return f"{type(error).__name__}: {error}".partition("\n")[0]
+
+
 def caught(mutation, most, first):
     """Return (seed, what was seen) of the first schedule that fails under ``mutation``, or None."""
     if hasattr(mutation, "schedule"):
@@ -929,7 +947,7 @@ def caught(mutation, most, first):
             try:
                 Schedule(seed).run()
             except Exception as error:
-                return seed, f"{type(error).__name__}: {error}".partition("\n")[0]
+                return seed, seen(error)
     return None
 
 
@@ -939,7 +957,7 @@ def _caught_by(schedule, mutation, most):
             try:
                 schedule(seed)
             except Exception as error:
-                return seed, f"{type(error).__name__}: {error}".partition("\n")[0]
+                return seed, seen(error)
     return None
 
 
@@ -957,7 +975,7 @@ def main():
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
     missed = 0
-    names = options.names or [name for name in MUTATIONS if name not in ("caught", "main", "outcome")]
+    names = options.names or [name for name in MUTATIONS if name not in ("caught", "main", "outcome", "seen")]
     work = [(name, options.most, max(1, SEEN.get(name, 1) - 5) if options.seen else options.first_seed) for name in names]
     with multiprocessing.Pool(options.jobs) as pool:
         for name, found in pool.imap(outcome, work):

@@ -285,7 +285,7 @@ def _context(ca: Optional[str], crl: str) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=ca)
         # Before its version 2 urllib3 gives an address to no context, which would refuse that; it compares the name itself then.
-        context.check_hostname = not urllib3.__version__.startswith("1.")
+        context.check_hostname = not vars(urllib3)["__version__"].startswith("1.")
         context.load_verify_locations(crl)
     except (OSError, ValueError) as error:
         raise ClientError("usage", f"can't use {ca} with {crl}, the list of revoked certificates beside it: {error}") from None

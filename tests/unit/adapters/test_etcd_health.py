@@ -139,6 +139,19 @@ def test_of_a_store_that_does_not_answer_nothing_is_known(tmp_path):
         watching(work, *server.urls)
 
 
+def test_what_refused_goes_on_to_while_it_does_not_answer(tmp_path):
+    with Etcd(tmp_path, options=QUOTA) as server:
+
+        async def work(_store, told):
+            server.fill()
+            assert await is_writable(told, False) == SPACE
+            server.stop(0)
+            await eventually(lambda: not told[-1].reachable, "that it does not answer")
+            assert told[-1].writable is False and told[-1].trouble == SPACE
+
+        watching(work, *server.urls)
+
+
 def test_the_end_of_a_certificate_is_seen_whose_ever_it_is(tmp_path):
     authority = Authority(tmp_path / "pki")
     ca, cert, key = authority.issue("etcd", "127.0.0.1")[1::2]  # for a day

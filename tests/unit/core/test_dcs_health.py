@@ -81,12 +81,32 @@ def switching():
     """n1, whose VIP is gone for a switch to n2, and the swap that gives the role away."""
     script = serving()
     script.give(ev.LinkUp("n2"))
+    script.now += 0.01
     order(script, "switch", node="n2")
+    script.give(ev.RecordRead(script.node.state.version, script.node.record))
     script.ack("n2")
     script.give(ev.Released())
     (swap,) = script.of(ev.Swap)
     assert swap.record.active == "n2" and not script.node.serving(script.now)
     return script, swap.record.nonce
+
+
+def test_a_switch_while_the_store_does_not_answer_costs_nothing_and_is_called_off():
+    script = serving()
+    script.give(ev.LinkUp("n2"))
+    script.now += 0.01
+    assert order(script, "switch", number=7, node="n2") is None
+    asked = 0
+    while not script.of(ev.Reply):
+        assert script.node.serving(script.now) and ev.Lease(None) not in script.of(ev.Lease)
+        assert script.node.leading.refusal(script.now) is None, "writes are taken"
+        script.now += LET_GO / 4
+        script.ack("n2")
+        asked += len(script.of(ev.ReadRecord))
+        script.give(ev.Tick())
+    (reply,) = script.of(ev.Reply)
+    assert reply.result.code == "switch_aborted" and "does not answer; nothing was changed" in reply.result.detail
+    assert asked > 2 and script.node.serving(script.now) and script.node.leading.handover is None
 
 
 def test_a_switch_that_the_store_does_not_take_is_called_off_and_serving_goes_on():

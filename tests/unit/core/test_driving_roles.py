@@ -216,7 +216,10 @@ def test_the_role_is_given_away_when_the_vip_is_gone_and_drivers_have_stopped():
     connect(script)
     commit(script)
     done(script)
+    script.now += 0.01
     script.give(ev.Operator(9, "switch", "n2"))
+    assert ev.Lease(None) not in script.commands
+    store_answers(script)
     assert ev.Lease(None) in script.commands and [c.active for c in script.of(ev.DriverOrder)] == [False]
     script.give(ev.Released())
     assert not script.of(ev.Swap)

@@ -411,9 +411,14 @@ def test_an_upload_keeps_its_content_until_it_is_answered(pair):
 def test_a_switch_drains_releases_and_only_then_swaps(pair):
     pair.write(1)
     pair.give(ev.Flush())
+    pair.now += 0.01
     pair.give(ev.Operator(9, "switch", "n2"))
-    assert not pair.of(ev.Swap) and not pair.of(ev.Lease)
+    assert pair.of(ev.ReadRecord) and not pair.of(ev.Swap)
     pair.write(2)
+    pair.give(ev.Flush())
+    assert pair.node.serving(pair.now), "nothing is given up before the store has answered"
+    pair.give(ev.RecordRead(pair.node.state.version, pair.node.record))
+    pair.write(3)
     assert pair.of(ev.Reply)[0].result.code == "switching"
     pair.stored()
     pair.ack("n2")

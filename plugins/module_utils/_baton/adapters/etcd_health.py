@@ -121,10 +121,10 @@ class Prover:
     def _found(self) -> Health:
         refusal = self._alarm or self._refusal
         ending = etcd_words.ending(self._ends, time.time())
-        if not self._gateway.reachable:
-            return Health(None, ending, False)
-        writable = False if refusal else None if self._proven is None else True
-        return Health(writable, "; ".join(text for text in (refusal, ending) if text))
+        reachable = self._gateway.reachable
+        known = reachable and self._proven is not None
+        writable = False if refusal else True if known else None  # what refused goes on to, until it is seen to take one
+        return Health(writable, "; ".join(text for text in (refusal, ending) if text), reachable)
 
     def _all_ends(self) -> Dict[str, float]:
         shown = {f"the certificate that {endpoint} shows": end for endpoint, end in self._shown.items()}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, AbstractSet, Dict, List, Optional
 
 from .dcs_health import Asked
 from .election import NEVER, best
-from .events import Event, Operator, VipHealth
+from .events import Event, VipHealth
 from .messages import MOST_REASON, Hello
 from .problem import Problem
 from .swaps import REPEAT_AFTER
@@ -94,7 +94,7 @@ class Able:
             self._store.forget()
         elif self._store.answered(leading.record_seen, now):
             self._store.forget()
-            self.node.orders.take(Operator(0, "switch", to, self.unable), now)
+            leading.hand_over(0, to, self.unable, now, store_answers=True)
 
     def _may_begin(self, leading: "Leading") -> bool:
         """Whether the role may move without a person's word."""

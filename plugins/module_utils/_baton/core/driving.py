@@ -24,7 +24,6 @@ from .events import (
     DriverStopped,
     DropDriver,
     Event,
-    Operator,
     RoleChanged,
     Tick,
 )  # fmt: skip
@@ -204,7 +203,7 @@ class Driving:
             return
         # Committed before the role moves, since a hand-over drains the log first: so it is counted by whoever is next.
         leading.submit_own(Change("system", "failovers", "put", {**past, driver.id: [*recent, round(wall, 3)]}), now)
-        self.node.orders.take(Operator(0, "switch", to, f"driver {driver.id} {why}"), now)
+        leading.hand_over(0, to, f"driver {driver.id} {why}", now, store_answers=True)
 
     # --- events -----------------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from typing import Any, Deque, Dict, List, Optional, Sequence, Set, Tuple
 
 from .client_leases import ClientLeases
 from .config import Names, NodeConfig, next_version
+from .dcs_health import Asked
 from .documents import Change
 from .events import KeepAlive, Lease, ReadRecord, Reply, RoleChanged, Send, Submit, Swap
 from .followers import NEVER, Follower, Followers
@@ -113,7 +114,7 @@ class Leading:
         """Return why no write is taken now, or None."""
         if not self.started:
             return not_applied("starting", f"{self.config.node} is becoming active; try again")
-        if self.handover is not None:
+        if self.handover is not None and self.handover.store_answers:
             return not_applied("switching", "the active role is moving to another node; try again")
         if now >= self.lease:
             return not_applied("lease_ended", f"{self.config.node} lost contact with an in-sync passive; try again")
@@ -256,7 +257,8 @@ class Leading:
         if self.serving(now) and self.lease - self._announced >= self.config.timing.heartbeat / 2:
             self._announced = self.lease
             self.state.out.append(Lease(self.lease, self._free))
-        if self.handover is not None and self.handover.drained(self.state.commit == self.state.log.end.seq):
+        drained = self.state.commit == self.state.log.end.seq
+        if self.handover is not None and self.handover.drained(drained, self.record_seen, now):
             self.state.out.append(Lease(None))
 
     def _commit(self, point: int, now: float) -> bool:
@@ -455,7 +457,7 @@ class Leading:
         gone = bool(handover.to) and self.record.member(handover.to) is None
         settled = self.swap is None or self.in_doubt  # a swap of before the store was rolled back comes to no end
         if settled and (gone or handover.overdue(now, self.config.driver_stop)):
-            self._call_off(f"{handover.to} left the in-sync set" if gone else "it took too long")
+            self._call_off(f"{handover.to} left the in-sync set" if gone else handover.why_late())
         else:
             self._give_away(now)
 
@@ -480,11 +482,17 @@ class Leading:
         self._pausing = order
         self.change_record("pause", "", replace(self.record, paused=False, paused_by="", paused_at=0), now)
 
+    def seen(self, now: float) -> None:
+        """The store has shown our record."""
+        self.record_seen = now
+        if self.handover is not None:
+            self.advance(now)
+
     # --- handing over --------------------------------------------------------------------------------------------------
 
-    def hand_over(self, order: int, to: str, reason: str, now: float) -> None:
-        """Begin a planned switch to ``to`` ("": to nobody): drain, release, swap. Raises Problem when it can't be."""
-        self.handover = Handover(order, to, reason, now)
+    def hand_over(self, order: int, to: str, reason: str, now: float, store_answers: bool = False) -> None:
+        """Begin a planned switch to ``to`` ("": to nobody): ask the store, unless it has just answered, drain, release, swap."""
+        self.handover = Handover(order, to, reason, now, None if store_answers else Asked(self.state.out))
         self.advance(now)
 
     def released(self, now: float, drivers_at_rest: bool) -> None:

@@ -223,7 +223,7 @@ class Node:
         if not isinstance(event, RecordRead):
             return
         if self.leading is not None and event.version == self.state.version and not event.watched:
-            self.leading.record_seen = now
+            self.leading.seen(now)
         swap = self.leading.swap if self.leading is not None and self.leading.swap is not None else self.swap
         if swap is not None:
             settled = swap.read(event.version, event.record)
