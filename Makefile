@@ -8,12 +8,13 @@ SEEDS ?= 300
 N ?= 5000
 FIRST_SEED ?= 1
 TRIALS ?= 20
+MINUTES ?= 10
 COLLECTION := build/collections/ansible_collections/baton/ha
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 ROOT = @test "$$(id -u)" = 0 || { echo "make $@: run this as root (or with sudo): $(1)" >&2; exit 1; }
 
-.PHONY: help system venv build collection lint format unit cores lab faults simulate mutate fuzz histories molecule failover drivers demo demo-clean bench bench-plays bench-failover bench-drivers bench-stalls lock audit test test-long clean
+.PHONY: help system venv build collection lint format unit cores lab faults simulate mutate fuzz histories molecule failover drivers demo demo-clean bench bench-plays bench-failover bench-drivers bench-stalls soak lock audit test test-long clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 20
@@ -77,7 +78,12 @@ simulate: venv ## the core under seeded schedules: SEEDS=n FIRST_SEED=m
 mutate: venv ## leave out one rule of the protocol at a time: does the simulator notice?
 	@$(BIN)/python tests/simulation/mutate.py $(if $(SEEN),--seen)
 
-fuzz: build ## seeded nonsense: frames, links, patches, requests; N=plays of each, FIRST_SEED=m
+build/aiohttp-oldest/.stamp: requirements/oldest-aiohttp.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-conflicts --upgrade --target build/aiohttp-oldest -r $<
+	@touch $@
+
+fuzz: build build/aiohttp-oldest/.stamp ## seeded nonsense: frames, links, patches, requests, these on the oldest aiohttp, too; N=plays of each, FIRST_SEED=m
+	@PYTHONPATH=build/aiohttp-oldest $(BIN)/python tests/fuzz/run.py --n $(N) --seed $(FIRST_SEED) --kind http
 	@$(BIN)/python tests/fuzz/run.py --n $(N) --seed $(FIRST_SEED)
 
 histories: build ## forty clients, two or three daemons and faults, judged by models: SEEDS=n FIRST_SEED=m
@@ -118,6 +124,9 @@ bench-drivers: build ## outage of a service that a driver runs, beside keepalive
 
 bench-stalls: build ## how long large requests hold the event loop, and whether they cost a lease
 	@$(BIN)/python tests/bench/stalls.py
+
+soak: build ## floods of each kind beside a client that must not notice: MINUTES=n
+	@$(BIN)/python tests/bench/soak.py --minutes $(MINUTES)
 
 bench-plays: build ## what coordination costs a play, and how it grows, beside etcd and common modules
 	@$(BIN)/python tests/bench/plays.py
