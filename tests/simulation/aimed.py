@@ -678,6 +678,28 @@ def _remove(scene, host, name):
 
 
 @aimed
+def a_request_is_repeated_to_the_next_active(seed):
+    """Whether its answer came or not, it happens once."""
+    scene = Scene(seed, 2)
+    n1, n2 = scene.hosts
+    first = scene.write(n1, "once")
+    scene.run(scene.dice.uniform(0, 0.2))
+    n1.crash(notice=scene.dice.random() < 0.5)
+    scene.expect(lambda: scene.world.active() is n2 and n2.node.serving(n2.clock()), "n2 does not take over")
+    for _again in range(2):
+        answers = scene.write(n2, "once")
+        scene.expect(lambda answers=answers: answers, "the repeat has no answer")
+        if not isinstance(answers[0], Outcome):
+            scene.fail(f"the repeat was refused: {answers[0]}")
+        revisions = {answer.documents[0].revision for answer in (*first, *answers) if isinstance(answer, Outcome)}
+        if len(revisions) > 1:
+            scene.fail(f"it happened more than once: {revisions}")
+    if not answers[0].replayed:
+        scene.fail("the second repeat is a new request")
+    scene.nothing_lost(n2)
+
+
+@aimed
 def the_store_is_rolled_back(seed):
     """A restored store shows an old record: nobody is promoted by it, and nobody who knows better is taken out."""
     scene = Scene(seed, 2)
