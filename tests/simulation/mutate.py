@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 importlib.import_module("conftest")  # makes the package ``baton`` importable
 
+importlib.import_module("simulation.aimed_disk")
 importlib.import_module("simulation.aimed_vip")
 
 from baton.adapters import driver_files  # noqa: E402
@@ -46,6 +47,7 @@ from baton.core import (  # noqa: E402
     record,
     reigns,
     replies,
+    room,
     state,
     submissions,
     swaps,
@@ -788,7 +790,7 @@ def the_role_stays_where_the_vip_is_dead():
 @seen_in("the_active_dies_and_one_interface_with_it")
 def elections_do_not_look_at_the_vip():
     original = election._merit
-    return replaced(election, "_merit", lambda unable, end, priority: original("", end, priority))
+    return replaced(election, "_merit", lambda fit, end, priority: original((True, fit[1]), end, priority))
 
 
 @seen_in("no_interface_works")
@@ -850,6 +852,65 @@ def a_dead_interface_moves_the_role_without_a_shared_store():
             self.node.config = config
 
     return replaced(able.Able, "_may_begin", may_begin)
+
+
+# --- the role is where there is room ---
+
+
+@seen_in("the_disk_of_the_active_fills_up")
+def the_role_stays_where_the_disk_is_full():
+    return replaced(able.Able, "_serves", property(lambda self: election.fitness(self.unable, "")))
+
+
+@seen_in("the_disk_of_a_passive_is_full")
+def elections_do_not_look_at_the_disk():
+    original = election._merit
+    return replaced(election, "_merit", lambda fit, end, priority: original((fit[0], True), end, priority))
+
+
+@seen_in("the_disk_of_a_passive_is_full")
+def who_has_no_room_never_takes_over():
+    original = node.Node._may_try
+    return replaced(node.Node, "_may_try", lambda self, now: not self.able.room.full and original(self, now))
+
+
+@seen_in("the_disk_of_a_passive_is_full")
+def orders_do_not_look_at_the_disk():
+    original = orders.Orders._check_candidate
+    return replaced(orders.Orders, "_check_candidate", lambda self, to, reign, unfit: original(self, to, reign, True))
+
+
+@seen_in("all_disks_are_full")
+def the_role_is_handed_to_a_full_disk_too():
+    def said(self, before, hello):
+        object.__setattr__(hello, "full", "")
+
+    return replaced(room.Room, "heard", said)
+
+
+@seen_in("room_comes_and_goes")
+def room_counts_as_soon_as_it_is_there():
+    return replaced(room, "STEADY", 0.0)
+
+
+@seen_in("room_comes_and_goes")
+def a_disk_that_fills_again_and_again_waits_for_no_longer():
+    return replaced(room, "FORGET", 0.0)
+
+
+@seen_in("a_disk_fills_up_while_the_store_is_out")
+def a_full_disk_gives_the_role_away_while_the_store_is_out():
+    return replaced(dcs_health.Asked, "answered", lambda self, record_seen, now: True)
+
+
+@seen_in("a_disk_fills_up_and_an_interface_dies")
+@contextlib.contextmanager
+def room_comes_before_the_vip():
+    def fitness(unable, full):
+        return (not full, not unable)
+
+    with replaced(election, "fitness", fitness), replaced(able, "fitness", fitness):
+        yield
 
 
 def _believes_frames(self, name, message, now):

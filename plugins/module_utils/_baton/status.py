@@ -16,7 +16,6 @@ from .core.node import Node
 
 Status = Dict[str, Any]
 UNREACHABLE = "Unreachable"
-DISK_FULL = "the disk with this node's data is full: make room; what is left is for its own writes, and it ends when that is used up"
 
 
 class Store(NamedTuple):
@@ -42,6 +41,7 @@ def status_of(
         "state": own_state(node, now),
         "error": "; ".join(filter(None, (*_errors(node, now), *troubles))) or None,
         "unable": node.able.unable or None,
+        "disk_full": node.able.room.full or None,
         "ha_id": node.config.ha_id,
         "cluster_id": state.cluster_id or None,
         "version": node.config.version,
@@ -81,9 +81,9 @@ def scheduled_switch(node: Node) -> Optional[Dict[str, Any]]:
 
 def _errors(node: Node, now: float) -> Sequence[str]:
     """Return what needs a person, "" where nothing does."""
-    vip, store = node.able.error(now), node.cut_off.error(now)
-    full = (nearly_full(node.state.kept(), node.config.limits), DISK_FULL if node.state.disk_low else "")
-    return (node.trouble, node.twins.error(now), _role_error(node, now), vip, node.dcs.trouble, store, node.driving.error(now), *full)
+    able, store = node.able.error(now), node.cut_off.error(now)
+    full = nearly_full(node.state.kept(), node.config.limits)
+    return (node.trouble, node.twins.error(now), _role_error(node, now), able, node.dcs.trouble, store, node.driving.error(now), full)
 
 
 def _role_error(node: Node, now: float) -> str:
@@ -120,6 +120,7 @@ def _node_status(node: Node, name: str, url: str, now: float) -> Status:
         "electable": node.able.electable(name) and state != UNREACHABLE and not cut_off,
         "able": not unable,
         "unable": unable or None,
+        "disk_full": node.able.full(name) or None,
         "cut_off": cut_off or None,
         "state": state,
         "seq": seq,

@@ -9,7 +9,7 @@ from test_node import Script, record, serving
 from baton.core import events as ev
 from baton.core import messages
 from baton.core.able import PAUSE, SAY_AGAIN
-from baton.core.election import TURNS_FOR_ABLE
+from baton.core.election import TURNS_FOR_FITTER
 from baton.core.log import ORIGIN, Position
 from baton.service import Service
 
@@ -263,7 +263,7 @@ class TestElections:
         script = passive("n2")
         meet(script, "n3")
         dies(script)
-        script.now += GRACE + TURNS_FOR_ABLE * STAGGER - 0.01
+        script.now += GRACE + TURNS_FOR_FITTER * STAGGER - 0.01
         assert tries(script) is None
         script.now += 0.02
         promoted = tries(script)
@@ -304,7 +304,7 @@ class TestElections:
         notice = ev.ReleaseNotice("n1", script.node.record.epoch)
         script.give(notice)
         assert not script.of(ev.ReadRecord)
-        script.now += TURNS_FOR_ABLE * STAGGER
+        script.now += TURNS_FOR_FITTER * STAGGER
         script.give(ev.Tick())
         assert script.of(ev.ReadRecord)
 

@@ -15,7 +15,9 @@ from .messages import Hello
 from .record import Member, Record
 
 NEVER = float("-inf")
-TURNS_FOR_ABLE = 3  # that a node without a VIP leaves to each that has one: a slow clock there, a fast one here, and a swap
+TURNS_FOR_FITTER = 3  # that a node leaves to each that would serve better: a slow clock there, a fast one here, and a swap
+Fitness = Tuple[bool, bool]  # whether the VIP works, whether the disk has room
+FIT: Fitness = (True, True)
 
 
 class Election:
@@ -56,30 +58,43 @@ class Election:
             return now >= self._released[1] + turn
         return now - max(heard, self.since) > self.config.timing.grace + turn
 
-    def rank(self, end: Position, record: Record, peers: Mapping[str, Hello], unable: str) -> int:
-        """Return how many turns to wait for in-sync passives that go before us: by VIP, length of the log, priority, name.
+    def rank(self, end: Position, record: Record, peers: Mapping[str, Hello], fit: Fitness) -> int:
+        """Return how many turns to wait for in-sync passives that go before us: by fitness, length of the log, priority, name.
 
-        ``unable``: why the VIP would not work here.
+        ``fit``: our own.
         """
-        mine = _merit(unable, end, self.config.priority)
+        mine = _merit(fit, end, self.config.priority)
         before = 0
         for member in record.in_sync:
             hello = _electable(member, record, peers)
             if hello is None or member.node == self.config.node:
                 continue
-            theirs = _merit(hello.unable, hello.end, hello.priority)
+            theirs = _merit(fit_of(hello), hello.end, hello.priority)
             first = theirs > mine or (theirs == mine and member.node < self.config.node)
-            before += first * (TURNS_FOR_ABLE if unable and not hello.unable else 1)
+            before += first * (TURNS_FOR_FITTER if fit_of(hello) > fit else 1)
         return before
 
 
-def _merit(unable: str, end: Position, priority: int) -> Tuple[bool, int, int, int]:
+def fitness(unable: str, full: str) -> Fitness:
+    """Return how well a node would serve; the larger one serves better.
+
+    The VIP comes first: without it most clients read nothing, on a full disk they read. ``unable``, ``full``: as in Hello.
+    """
+    return (not unable, not full)
+
+
+def fit_of(hello: Hello) -> Fitness:
+    """Return how well a node would serve, by what it said last."""
+    return fitness(hello.unable, hello.full)
+
+
+def _merit(fit: Fitness, end: Position, priority: int) -> Tuple[Fitness, int, int, int]:
     """Return what candidates are compared by.
 
-    Whether the VIP works comes before the length of the log: every in-sync disk has all that was acknowledged, and what a
-    longer log has beyond that was promised to nobody.
+    Fitness comes before the length of the log: every in-sync disk has all that was acknowledged, and what a longer log
+    has beyond that was promised to nobody.
     """
-    return (not unable, end.epoch.number, end.seq, priority)
+    return (fit, end.epoch.number, end.seq, priority)
 
 
 def _electable(member: Member, record: Record, peers: Mapping[str, Hello]) -> Optional[Hello]:
@@ -90,10 +105,10 @@ def _electable(member: Member, record: Record, peers: Mapping[str, Hello]) -> Op
 
 
 def best(record: Record, positions: Mapping[str, int], peers: Mapping[str, Hello]) -> str:
-    """Return who should take over in a planned switch, "" when nobody may: who can hold the VIP, then as in ``rank``."""
-    merits: Dict[str, Tuple[bool, int, int]] = {}
+    """Return who should take over in a planned switch, "" when nobody may: the fittest, then as in ``rank``."""
+    merits: Dict[str, Tuple[Fitness, int, int]] = {}
     for member in record.in_sync:
         hello = _electable(member, record, peers)
         if hello is not None:
-            merits[member.node] = (not hello.unable, positions.get(member.node, -1), hello.priority)
+            merits[member.node] = (fit_of(hello), positions.get(member.node, -1), hello.priority)
     return max(sorted(merits), key=lambda name: merits[name], default="")

@@ -224,7 +224,7 @@ class Operator:
     """A person's order: create | promote | give_up | switch | unschedule | pause | resume | remove | readmit.
 
     ``node``: whom it names; ``text``: reason, cluster id, or who pauses; ``at``: wall-clock seconds at which to switch, 0 for now.
-    ``force``: even if something may be lost; of a switch: also to a node on which the VIP would not work.
+    ``force``: even if something may be lost; of a switch: also to a node that would not serve in full.
     """
 
     id: int

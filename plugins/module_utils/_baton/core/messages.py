@@ -19,7 +19,7 @@ from .reigns import NO_REIGNS, Reigns
 
 PROTOCOL = 1  # nodes of another one do not speak with each other at all
 SPEAKS = 2  # 2: TailWanted, Tail; the log's time in Append
-MOST_REASON = 200  # characters of why the VIP would not work on a node, or the store not let it take over
+MOST_REASON = 200  # characters of why a node could not take over, or not serve in full
 MOST_ENTRIES = 65_536  # in a message; links bound its bytes
 MOST_TWINS = 8
 
@@ -53,6 +53,7 @@ class Hello:
     twins: Tuple[str, ...] = ()  # what is known here of two processes under the receiver's name
     unable: str = ""  # why the VIP would not work there; "": it would, or a version says nothing of it
     store: str = ""  # why the store of the record would not let it take over; "": it would, or a version says nothing of it
+    full: str = ""  # why it would refuse changes for want of room on its disk; "": it would not, or a version says nothing of it
 
 
 @dataclass(frozen=True)
@@ -200,6 +201,7 @@ _FIELDS: Dict[str, form.Reader] = {
     "epoch": Epoch.read,
     "forced": lambda raw: form.number(raw, 0, form.MOST_EPOCH),
     "forced_id": form.mark,
+    "full": lambda raw: form.line(raw, MOST_REASON),
     "ha_id": lambda raw: form.text(raw, form.MOST_NAME),
     "host": form.name,
     "incarnation": form.incarnation,

@@ -153,7 +153,7 @@ class Node:
             ReleaseNotice: self._release_notice, Released: self._released, Submit: self._submit, KeepAlive: self._keep_alive,
             Operator: self._operator, DriverHello: self.driving.take, DriverGone: self.driving.take, DriverDone: self.driving.take,
             DriverStopped: self.driving.take, DriverHealth: self.driving.take, DriversExpected: self.driving.take,
-            DiskRoom: self._disk_room,
+            DiskRoom: self.able.take,
         }  # fmt: skip
 
     def handle(self, event: Event, now: float) -> List[Command]:
@@ -570,7 +570,7 @@ class Node:
             self.role, state.promised, state.applied, state.log.end, state.record, state.version, answer,
             priority=config.priority, no_failover=config.no_failover, speaks=SPEAKS, process=config.process, host=config.host,
             twins=self.twins.of(to, now), last_forced=state.last_forced(),
-            noted=state.noted, unable=self.able.unable, store=self.cut_off.ours,
+            noted=state.noted, unable=self.able.unable, store=self.cut_off.ours, full=self.able.room.full,
         )  # fmt: skip
 
     def hello_all(self, answer: bool, now: float) -> None:
@@ -909,10 +909,6 @@ class Node:
             self.leading.handover.vip_gone = True
             self.leading.released(now, self.driving.drivers.at_rest(now))
 
-    def _disk_room(self, event: Event, _now: float) -> None:
-        if isinstance(event, DiskRoom):
-            self.state.disk_low = event.low
-
     def _submit(self, event: Event, now: float) -> None:
         if not isinstance(event, Submit):
             return
@@ -985,7 +981,7 @@ class Node:
             return False  # we hear nothing of the active because another process follows it under our name
         if self._outruled(record):
             return False
-        rank = self.election.rank(self.state.log.end, record, self.peers, self.able.unable)
+        rank = self.election.rank(self.state.log.end, record, self.peers, self.able.fit)
         return self.election.due(record, self._heard(), rank, now)
 
     def _heard(self) -> float:

@@ -17,6 +17,7 @@ from .leading import Leading
 from .messages import TakeOver
 from .problem import Problem
 from .record import Member
+from .room import would_refuse
 from .state import FORCED
 from .swaps import Settled
 
@@ -209,19 +210,19 @@ class Orders:
         if order.at:
             self._schedule(order, leading, now)
             return
-        to = self.successor(order.node, now=now, unable=order.force)
+        to = self.successor(order.node, now=now, unfit=order.force)
         leading.hand_over(order.id, to, order.text or "operator", now)
 
-    def successor(self, node: str = "", *, now: float, unable: bool = False) -> str:
+    def successor(self, node: str = "", *, now: float, unfit: bool = False) -> str:
         """Return ``node``, or who is best, when the role can be handed to it at this moment; raise Problem when not.
 
-        ``unable``: also to a node on which the VIP would not work.
+        ``unfit``: also to a node on which the VIP would not work, or whose disk is full.
         """
         leading = self._leading()
         self._can_hand_over()
         self.node.dcs.check()
         to = node or self._best(leading)
-        self._check_candidate(to, leading, unable)
+        self._check_candidate(to, leading, unfit)
         self._check_drivers(now)
         return to
 
@@ -236,7 +237,7 @@ class Orders:
         positions = {name: follower.matched for name, follower in leading.followers.by_node.items()}
         return best(leading.record, positions, self.node.peers)
 
-    def _check_candidate(self, to: str, leading: Leading, unable: bool) -> None:
+    def _check_candidate(self, to: str, leading: Leading, unfit: bool) -> None:
         """Raise Problem unless ``to`` may take over at this moment."""
         candidates = [n for n in sorted(leading.record.nodes()) if n != self.node.config.node]
         if not to:
@@ -246,8 +247,10 @@ class Orders:
         hello = self.node.peers.get(to)
         if hello is not None and hello.no_failover:
             raise refused("no_failover", f"{to} is set never to be active (--no-failover); choose another")
-        if hello is not None and hello.unable and not unable:
+        if hello is not None and hello.unable and not unfit:
             raise refused("unable", f"{cannot_hold(to, hello.unable)}; repair that, or choose another; nothing was changed")
+        if hello is not None and hello.full and not unfit:
+            raise refused("unable", f"{would_refuse(to, hello.full)}; make room there, or choose another; nothing was changed")
 
     def _leading(self) -> Leading:
         leading = self.node.leading

@@ -148,6 +148,7 @@ def _gauges(status: Dict[str, Any], vip: Dict[str, Any]) -> Any:
         ("paused", "Whether automatic promotion is paused.", int(status["paused"])),
         ("vip_held", "Whether this node holds the VIP.", int(bool(vip.get("held")))),
         ("vip_able", "Whether the VIP would work on this node.", int(status["unable"] is None)),
+        ("disk_full", "Whether this node would refuse changes, since its disk is or was just full.", int(status["disk_full"] is not None)),
         ("trouble", "Whether something needs a person.", int(status["error"] is not None)),
     )
 
