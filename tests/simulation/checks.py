@@ -5,13 +5,14 @@
 I1: every acknowledged write stays in the committed log. I2: no two different entries are ever committed at one place.
 I3: of the acknowledged compare-and-patches of one document each found the value that the one before it left, and nothing
 that was answered is older than what was acknowledged before the question. I4: no two hosts hold the VIP at once, and no two
-clients believe at once that they hold a lock. I5: see drivers.py. At the end the role is where the VIP works.
+clients believe at once that they hold a lock. I5: see drivers.py. At the end the role is where the VIP works and the disk has room.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from baton.core.able import PAUSE
 from baton.core.events import Outcome
 from baton.core.problem import Problem
 from simulation.locks import Believers, Works
@@ -206,13 +207,16 @@ class Checks:
                 self.fail(f"{name} was removed, and is back by itself: {self.describe()}")
 
     def _check_able(self, active):
-        """With nothing in the way, the role is where the VIP works, if it works anywhere."""
-        if not self.world.shared or active.node.record.paused or not active.unable:
+        """With nothing in the way, the role is where the VIP works, if it works anywhere, and of those where there is room."""
+        if not self.world.shared or active.node.record.paused:
             return
         for host in self.world.hosts.values():
             may = host.node is not None and host.node.me in active.node.record.in_sync and not host.node.config.no_failover
-            if may and not host.unable:
-                self.fail(f"{active.name} is active at the end without a VIP, {host.name} could hold it: {self.describe()}")
+            room = may and host.node.able.room
+            # Room that has just come back does not count yet.
+            there = may and not room.full and host.clock() - room._said > PAUSE + 1
+            if may and (not host.unable, there) > (not active.unable, not active.full):
+                self.fail(f"{active.name} is active at the end, {host.name} would serve better: {self.describe()}")
 
     def _check_chains(self, state):
         """Replay the log: every acknowledged compare-and-patch found just what it expected."""
@@ -245,7 +249,8 @@ class Checks:
             lines.append(
                 f"{host.name}: {node.role} trouble={node.trouble!r} refused={node.following.refused!r} "
                 f"promised={node.state.promised} end={node.state.log.end} commit={node.state.commit} noted={node.state.noted} "
-                f"version={node.state.version} swap={node.swap and node.swap.purpose} unable={node.able.unable!r} "
+                f"version={node.state.version} swap={node.swap and node.swap.purpose} "
+                f"unable={node.able.unable!r} full={node.able.room.full!r} "
                 f"reign={node.leading and (node.leading.counted(), node.leading.followers.by_node, node.leading.trouble)}"
             )
         record = self.world.store.record if self.world.shared else {h.name: h.disk.record for h in self.world.hosts.values()}

@@ -46,6 +46,7 @@ class Schedule:
         self.seats = seed % 13 == 0
         self.evil_every = random.Random(f"how evil {seed}").choice((0.02, 0.2, 1.0))
         self.interfaces = random.Random(f"interfaces {seed}") if seed % 3 == 1 else None
+        self.disks = random.Random(f"disks {seed}") if seed % 7 == 3 else None
         self.forces = dice.random() < 0.2  # an operator who forces, after which leases promise nothing
         self.world.checks.leases = not self.forces
 
@@ -72,6 +73,8 @@ class Schedule:
         world.after(self.dice.expovariate(1 / world.trouble.fault_every), self._fault)
         if self.interfaces is not None:
             self._fault_interface()
+        if self.disks is not None:
+            self._fault_room()
         if world.seed % EVIL_EVERY == 3:
             Evil(world, world.seed, self.evil_every, lambda: self.faults).act()
         world.run_until(world.now + LENGTH)
@@ -294,6 +297,16 @@ class Schedule:
             host.interface(bool(host.unable))
         self.world.after(dice.expovariate(1 / dice.choice((0.1, 1, 3))), self._fault_interface)
 
+    def _fault_room(self):
+        """The disk of a host is full, or has room again, that of the active above all; in every seventh schedule, beside the others."""
+        if not self.faults:
+            return
+        dice = self.disks
+        host = self.world.active() if dice.random() < 0.5 else dice.choice(list(self.world.hosts.values()))
+        if host is not None:
+            host.room(host.full)
+        self.world.after(dice.expovariate(1 / dice.choice((0.1, 1, 3))), self._fault_room)
+
     def _fault_restart_in_outage(self, host):
         self._fault_outage(host)
         self._fault_crash(host)
@@ -368,6 +381,8 @@ class Schedule:
         for host in world.hosts.values():
             if self.interfaces is not None:
                 host.interface(self.interfaces.random() < 0.5)
+            if self.disks is not None:
+                host.room(self.disks.random() < 0.5)
             if host.drivers is not None:
                 host.drivers.troubles = 0.0
             if host.node is None:

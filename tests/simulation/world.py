@@ -163,6 +163,7 @@ class Host:
         self.vip_until = 0.0  # on this host's clock: the guard removes the address then, whatever the daemon does
         self.drivers = HostDrivers(self, world.seed) if world.drivers else None
         self.unable = ""  # why the VIP would not work here
+        self.full = False  # its disk has no room but for the node's own writes
 
     def new_disk(self):
         self.world.disks += 1
@@ -189,6 +190,8 @@ class Host:
         self.give(ev.Started())
         if self.unable:
             self.give(ev.VipHealth(self.unable))
+        if self.full:
+            self.give(ev.DiskRoom(True))
         if self.drivers is not None:
             if self.drivers.configured:
                 self.give(ev.DriversExpected(self.drivers.expected()))
@@ -232,6 +235,11 @@ class Host:
         """The VIP's interface dies, or comes back; that outlives the process."""
         self.unable = "" if works else "the VIP's interface eth0 has no carrier"
         self.give(ev.VipHealth(self.unable))
+
+    def room(self, there):
+        """Others fill the disk, or make room on it; that outlives the process."""
+        self.full = not there
+        self.give(ev.DiskRoom(self.full))
 
     def back_up(self):
         """Keep a copy of the disk; the newest few are there to be put back."""
