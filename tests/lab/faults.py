@@ -315,13 +315,13 @@ def second_start(lab, random):
 
 
 def disk_full(lab, random):
-    node = random.choice(lab.nodes)
+    node, active = random.choice(lab.nodes), lab.active()
     filler = node.disk / f"filler{next(_numbers)}"
     with suppress(OSError), open(filler, "wb") as file:
         while True:
             file.write(b"\0" * 65536)
             file.flush()
-    return node.name, lambda: filler.unlink(missing_ok=True)
+    return f"{node.name}{', active' if node is active else ''}", lambda: filler.unlink(missing_ok=True)
 
 
 def inject(node, effect):

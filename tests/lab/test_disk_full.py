@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A disk that uploads, changes or others fill: a real daemon on a small file system goes on, starts anew, and says so."""
+"""A disk that uploads, changes or others fill: real daemons on small file systems go on, start anew, hand over, and say so."""
 
+import contextlib
+import itertools
 import os
 import subprocess
 
@@ -10,26 +12,39 @@ import pytest
 from support.cluster import Cluster, until
 
 MIB = 1 << 20
+numbers = itertools.count(1)
+
+
+@contextlib.contextmanager
+def small_disk(folder):
+    """A disk of 64 MiB, of which 4 will be a node's reserve."""
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m,mode=700", "tmpfs", folder], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 @pytest.fixture
 def node(tmp_path):
-    """One node whose data are on a disk of 64 MiB, of which 4 are its reserve."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", disk], check=True)
-    try:
-        with Cluster(disk, 1, "local") as cluster:
-            cluster.n1.until("/active")
-            until((cluster.n1.data / "admin.token").exists, "there is a token")
-            yield cluster.n1
-    finally:
-        subprocess.run(["umount", "--lazy", disk], check=True)
+    """One node whose data are on a small disk."""
+    with small_disk(tmp_path / "disk") as disk, Cluster(disk, 1, "local") as cluster:
+        cluster.n1.until("/active")
+        until((cluster.n1.data / "admin.token").exists, "there is a token")
+        yield cluster.n1
 
 
-def fill(node):
+@pytest.fixture
+def pair(tmp_path):
+    """Two nodes, each with a small disk of its own; n1 is active."""
+    with small_disk(tmp_path / "n1"), small_disk(tmp_path / "n2"), Cluster(tmp_path, 2, "local") as cluster:
+        yield cluster
+
+
+def fill(node, folder=None):
     """Another program takes all that there is."""
-    with open(node.data.parent / "others", "wb", buffering=0) as file:
+    with open((folder or node.data.parent) / "others", "wb", buffering=0) as file:
         try:
             while True:
                 file.write(bytes(MIB))
@@ -85,3 +100,45 @@ def test_a_write_at_the_very_moment_is_made_on_the_reserve(node):
         assert answer.status_code in (201, 507) and node.process.poll() is None, node.log.read_text()
         (node.data.parent / "others").unlink()
         until(lambda: not is_full(node), "there is room again")
+
+
+def write(cluster, node):
+    """Return what the answer to a change is called, "" for one that was made."""
+    answer = cluster.call(node, "POST", "/profiles", json={"Name": f"p{next(numbers)}"})
+    return "" if answer.status_code == 201 else answer.json()["type"]
+
+
+def seen_by(node, of, what):
+    return {entry["id"]: entry[what] for entry in node.status()["nodes"]}[of]
+
+
+def test_an_active_whose_disk_is_full_hands_its_role_to_one_that_has_room(pair):
+    n1, n2 = pair.n1, pair.n2
+    fill(n1, n1.data)
+    n2.until("/active")
+    assert write(pair, n2) == ""
+    history = pair.call(n2, "GET", "/system/history").json()
+    assert [(reign["Node"], reign["Reason"]) for reign in history][-1] == ("n2", "handed over by n1: its disk is full")
+    assert "n1 would refuse changes: its disk is full" in n2.status()["error"]
+    assert seen_by(n2, "n1", "disk_full") and "\nbaton_disk_full 1\n" in n1.metrics() and "\nbaton_disk_full 0\n" in n2.metrics()
+    (n1.data / "others").unlink()
+    until(lambda: not seen_by(n2, "n1", "disk_full"), "n1 has room again")
+    n1.until("/in-sync")
+    assert n2.probe("/active") and n2.probe("/health"), "it does not go back"
+
+
+def test_where_all_disks_are_full_the_role_stays_until_one_has_room(pair):
+    n1, n2 = pair.n1, pair.n2
+    fill(n2, n2.data)
+    until(lambda: seen_by(n1, "n2", "disk_full"), "n2 has said so")
+    assert "no passive would take changes now: if n1 fails, they are refused" in n1.status()["error"] and not n1.probe("/health")
+    assert write(pair, n1) == ""
+    refused = pair.call(n1, "POST", "/system/switch", json={"to": "n2"})
+    assert (refused.status_code, refused.json()["type"]) == (409, "urn:baton:unable")
+    fill(n1, n1.data)
+    until(lambda: is_full(n1), "n1 says so")
+    assert write(pair, n1) == "urn:baton:disk_full" and n1.probe("/active")
+    assert pair.call(n1, "GET", "/profiles").status_code == 200
+    (n2.data / "others").unlink()
+    n2.until("/active")
+    assert write(pair, n2) == ""
