@@ -33,7 +33,7 @@ class Scene:
     """A cluster that is up, and a client whose every acknowledged write is looked for at the end."""
 
     def __init__(self, seed, nodes=2, shared=True, start=None, trouble=None, drivers=False, calm=False, **config):
-        """``start``: how many of the nodes are started, None for all. ``calm``: drivers have no troubles of their own."""
+        """``start``: how many of the nodes are started, None for all. ``calm``: drivers have no troubles of their own, ever."""
         self.dice = random.Random(f"aimed {seed}")
         number = seed * 5 + 2 * drivers  # see has_drivers
         self.world = World(number, nodes, shared, trouble or Trouble(), **config)
@@ -41,10 +41,11 @@ class Scene:
         self.ids = itertools.count(1)
         self.acknowledged = {}  # document → seq
         self.hosts = [self.world.hosts[f"n{number}"] for number in range(1, nodes + 1)]
+        troubles = {host: host.drivers.troubles for host in self.hosts if host.drivers is not None and not calm}
         for host in self.hosts:
             host.rate = 1 + self.dice.uniform(-0.05, 0.05)
-            if calm:
-                host.drivers.troubles = 0.0
+            if host.drivers is not None:
+                host.drivers.troubles = 0.0  # those whose driver dies again and again would come up by chance only
         first = self.hosts[0]
         first.start()
         if not shared:
@@ -54,6 +55,8 @@ class Scene:
         for host in self.hosts[1:start]:
             host.start()
         self.in_sync(*self.hosts[:start])
+        for host, often in troubles.items():
+            host.drivers.troubles = often
 
     def run(self, seconds):
         self.world.run_until(self.world.now + seconds)
