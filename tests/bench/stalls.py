@@ -91,6 +91,24 @@ def too_many_inserts(api):
     many(lambda: api.patch(*[INSERT] * 5_000))
 
 
+def small_copies_of_many(api):
+    """Patches of 400 bytes, each of some thirty milliseconds."""
+    api.put({"a": list(range(40_000))})
+    many(lambda: api.patch(*[{"op": "copy", "from": "/a", "path": "/b"}] * 7))
+
+
+def small_inserts_of_many(api):
+    api.put(list(range(49_000)))
+    many(lambda: api.patch(*[INSERT] * 180))
+
+
+def small_batches_of_many(api):
+    api.put({"a": list(range(40_000))})
+    body = [{"op": "copy", "from": "/Params/x/a", "path": f"/Params/x/{name}"} for name in "bc"]
+    changes = [{"Kind": "profiles", "Key": "p", "Action": "patch", "Body": body}] * 3
+    many(lambda: api.call("POST", "/batch", {"Changes": changes}))
+
+
 def numbers(api):
     api.put(raw=b"[" + b"0," * 49_000 + b"0]")
 
@@ -176,7 +194,8 @@ def event_streams(api):
 
 
 CASES = (
-    idle, many_operations, too_many_operations, inserts, inserts_of_many, too_many_inserts, numbers, objects, objects_of_many,
+    idle, many_operations, too_many_operations, inserts, inserts_of_many, too_many_inserts,
+    small_copies_of_many, small_inserts_of_many, small_batches_of_many, numbers, objects, objects_of_many,
     four_mib_of_numbers, four_mib_of_text, reads_of_a_large_profile, waits_for_a_large_value, list_of_machines, pages_of_machines,
     event_streams,
 )  # fmt: skip

@@ -111,7 +111,7 @@ class Service:
     ) -> Outcome:
         """Change documents, all or nothing; return when the change is committed. Raises Problem.
 
-        ``large``: to evaluate it takes a while, so that it waits for its turn.
+        ``large``: to evaluate it takes a while, so that it waits for its turn; of others that shows.
         """
 
         def ask() -> "asyncio.Future[Any]":
@@ -122,7 +122,7 @@ class Service:
             future.add_done_callback(lambda done: done.cancelled() or done.exception())  # who asked may be gone by then
             return future
 
-        answer = await turns.take(ask) if large else ask()
+        answer = await (turns.take(ask) if large else turns.brief(ask))
         outcome: Outcome = await answer
         return outcome
 

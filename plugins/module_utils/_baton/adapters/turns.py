@@ -5,7 +5,9 @@
 Each piece is short; what would hold the lease up are many of them in a row, as when thirty clients
 read a large document at once. So pieces take turns, and after each the loop has as long for all
 else. A thread would not help: Python reads and writes JSON without letting anybody else run.
-Decides nothing of what is large: small work does not come here.
+Decides nothing of what is large: who asks knows it of most work beforehand (``take``). Of a small request nobody knows how
+long it takes: a hundred bytes may copy a large value. It is done at once as long as such work takes less than half of the
+loop's time; what is more waits for its turn (``brief``).
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ from typing import Any, Callable, Optional, Tuple, TypeVar
 LARGE = 32 << 10  # bytes of JSON that take turns to be written
 LARGE_BODY = 8 << 10  # and to be read and done: a patch of so many takes a millisecond or two, and sixty may come at once
 MOST_PAUSE = 0.1  # seconds
+MOST_OWED = 0.02  # seconds that the loop may wait for its share: with the longest request that there is, less than 50 ms
 Made = TypeVar("Made")
+_owed_until = 0.0  # the loop has had its share of the time then
 _lock: Optional[Tuple[asyncio.AbstractEventLoop, asyncio.Lock]] = None
 
 
@@ -28,6 +32,33 @@ def _turn() -> asyncio.Lock:
     if _lock is None or _lock[0] is not loop:
         _lock = (loop, asyncio.Lock())
     return _lock[1]
+
+
+def _owed() -> float:
+    return _owed_until - time.perf_counter()
+
+
+def _do(work: Callable[[], Made]) -> Made:
+    """Do something; the loop is owed as long for all else. What counts is CPU: a busy machine makes nothing large."""
+    global _owed_until
+    began, used = time.perf_counter(), time.thread_time()
+    try:
+        return work()
+    finally:
+        ran, used = time.perf_counter() - began, time.thread_time() - used
+        _owed_until = max(_owed_until, began) + ran + used
+
+
+async def brief(work: Callable[[], Made]) -> Made:
+    """Return what ``work`` returns: at once, or, where too much of such work has just been done, when it is our turn.
+
+    Whoever asks is not left waiting once it is done, so that nothing that it made can be lost.
+    """
+    if _owed() > MOST_OWED:
+        async with _turn():
+            if _owed() > MOST_OWED:
+                await asyncio.sleep(min(_owed(), MOST_PAUSE))
+    return _do(work)
 
 
 async def take(work: Callable[[], Made]) -> Made:

@@ -83,14 +83,15 @@ class Documents:
 
     async def _select(self, scope: access.Scope, kind: str, filters: Filters, most: int) -> List[Document]:
         """Return the first ``most`` documents that a query selects, of those that its token may see."""
-        documents, found = self._backend.heads().list(kind), []
+        documents = await turns.brief(lambda: self._backend.heads().list(kind))
+        found: List[Document] = []
 
         def look(start: int) -> List[Document]:
             seen = (item for item in documents[start : start + LOOKS] if access.sees(scope, kind, item.key))
             return [document for document in seen if selected(document.value, filters)]
 
         for start in range(0, len(documents), LOOKS):
-            found += look(start) if len(documents) <= LOOKS else await turns.take(partial(look, start))
+            found += await (turns.brief if len(documents) <= LOOKS else turns.take)(partial(look, start))
             if len(found) >= most:
                 break
         return found[:most]

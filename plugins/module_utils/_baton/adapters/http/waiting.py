@@ -16,6 +16,7 @@ from ...core.documents import Document
 from ...core.patch import MISSING, Path, find, parse_pointer, pointer
 from ...core.problem import Problem
 from ...core.values import equal, parse
+from .. import turns
 from .backend import Backend
 
 CONDITIONS = ("exists", "absent", "changed", "equals", "differs", "in", "count")
@@ -241,9 +242,9 @@ class Wait:
         Problem 408 has what stood there at the end of the time; 409 when the escape was set; 307 or 503
         when this node stops serving, unless ``stale``.
         """
-        ends = [subject.watch(self.consider) for subject in (self._view, self._subject)]
-        ends.append(self._backend.on_role_change(self._wake.set))
+        ends = [self._view.watch(self.consider), self._backend.on_role_change(self._wake.set)]
         try:
+            ends.append(await turns.brief(lambda: self._subject.watch(self.consider)))
             self._backend.check_serving(stale)
             self.outcome = self._escaped() or self._step(self._began)
             time_left = True
