@@ -7,12 +7,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import random
 import tempfile
 from pathlib import Path
 
 from baton.core import events as ev
+from baton.core import following, node, recovery
 from baton.core.documents import Change
 from baton.core.driver_options import Options
 from baton.core.events import Outcome
@@ -1142,3 +1144,57 @@ def a_new_active_is_followed_at_once_by_who_has_not_read_of_it(seed):
     if other.node.state.promised != active.node.record.epoch:
         scene.fail(f"{other.name} has not promised itself to {active.node.record.epoch}")
     scene.write(active)
+
+
+# --- a log that is not evaluated yet ------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _one_at_a_time():
+    """Whoever follows, or becomes active, evaluates one entry at a time."""
+    kept = node.APPLIED_AT_ONCE
+    for module in (node, following, recovery):
+        module.APPLIED_AT_ONCE = 1
+    try:
+        yield
+    finally:
+        for module in (node, following, recovery):
+            module.APPLIED_AT_ONCE = kept
+
+
+@aimed
+def a_new_active_has_much_to_evaluate(seed):
+    """It goes on answering meanwhile, and is active when it is done; or dies, or is cut off until another has the role."""
+    with _one_at_a_time():
+        scene = Scene(seed, 3)
+        n1, *others = scene.hosts
+        answers = [scene.write(n1) for _number in range(scene.dice.randint(250, 400))]
+        scene.expect(lambda: all(answers), "a write has no answer")
+        n1.crash(notice=scene.dice.random() < 0.7)
+        scene.expect(lambda: any(host.node._becoming for host in others), "nobody has anything to evaluate")
+        (next_one,) = [host for host in others if host.node._becoming]
+        (third,) = [host for host in others if host is not next_one]
+        what = scene.dice.choice(("nothing", "killed", "cut off", "forced"))
+        if what == "killed":
+            next_one.crash()
+        elif what == "cut off":
+            scene.world.store.cut.add(next_one.name)
+            scene.cut(next_one, third)
+            next_one.is_frozen = True  # it wakes up in the middle of it, when the role is another's
+            scene.expect(lambda: third.node.leading, "nobody takes over")
+            next_one.thaw()
+        elif what == "forced":
+            scene.world.checks.leases = False
+            scene.order(third, "promote", force=True)
+            for _moment in range(200):
+                scene.run(0.005)
+                if next_one.node.leading is not None and next_one.node.record.active != next_one.name:
+                    scene.fail(f"{next_one.name} begins a reign that is another's")
+        scene.expect(scene.world.active, "nobody serves")
+        scene.world.cut.clear()
+        scene.world.store.cut.clear()
+        for host in scene.hosts:
+            if host.node is None:
+                host.start()
+        scene.in_sync(*scene.hosts)
+        scene.nothing_lost(scene.world.active())

@@ -779,6 +779,24 @@ def nobody_is_asked_whether_there_is_a_newer_epoch():
     return replaced(node.Node, "_outruled", lambda self, record: "")
 
 
+# --- a log that is not evaluated yet ---
+
+
+@seen_in("a_new_active_has_much_to_evaluate")
+def who_has_evaluated_its_log_begins_although_the_role_is_anothers():
+    def go_on(self, event, now):
+        if self._becoming is not None:
+            self.lead(self._becoming[0], now)
+
+    return replaced(node.Node, "_go_on", go_on)
+
+
+@seen_in("a_new_active_has_much_to_evaluate")
+def a_reign_begins_with_what_is_evaluated():
+    original = state.State.catch_up
+    return replaced(state.State, "catch_up", lambda self, most: original(self, most) or True)
+
+
 # --- the VIP is where it works ---
 
 

@@ -383,6 +383,9 @@ class Host:
             self.vip_until = command.until
             self.world.checks.vip(self, taken)
 
+    def _do_later(self, _command):
+        self._later(self.world.dice.uniform(0.0001, 0.001), lambda: self.give(ev.GoOn()))
+
     def _do_keeptail(self, command):
         self.tails.append(command.entries)
 

@@ -143,6 +143,7 @@ class Daemon:
             ev.FetchBlob: self._fetch_blob, ev.ForgetRecord: self._forget_record, ev.KeepTail: self._keep_tail, ev.Note: self._note,
             ev.DriverWelcome: self.drivers.welcome, ev.DriverOrder: self.drivers.order, ev.DriverLease: self.drivers.lease,
             ev.DropDriver: self.drivers.drop, ev.DriverMarker: self.drivers.mark, ev.DriversCleared: lambda c: self._keep_notice(),
+            ev.Later: lambda c: self.tell_soon(ev.GoOn()),
         }  # fmt: skip
 
     def _incarnation(self) -> str:

@@ -14,7 +14,7 @@ from baton.core import events as ev
 from baton.core.documents import Change, effect_from_json, effect_to_json
 from baton.core.heads import Heads
 from baton.core.log import ORIGIN, Entry, Epoch
-from baton.core.messages import Append
+from baton.core.messages import Append, TailWanted
 from baton.core.patch import MOST_PARTS, Patch, parse_patch
 from baton.core.problem import Problem
 from baton.core.values import MOST_SENT, MOST_VALUES, count_values, dumps, equal, measure, parse, pieces
@@ -258,7 +258,8 @@ def test_large_and_small_values_are_measured_alike():
 # --- passives -------------------------------------------------------------------------------------------------------------
 
 
-def test_a_passive_applies_what_is_heavy_bit_by_bit_and_answers_meanwhile():
+def behind(through):
+    """A passive that has seven heavy entries in its log, of which it has evaluated some; those up to ``through`` are committed."""
     script = Script("n2")
     epoch = Epoch(1, "e1")
     long = {"kind": "profiles", "key": "p", "value": {"Name": "p", "Params": {"x": list(range(60_000))}}}
@@ -268,11 +269,64 @@ def test_a_passive_applies_what_is_heavy_bit_by_bit_and_answers_meanwhile():
     script.give(ev.RecordRead(5, record(number=1)))
     script.give(ev.LinkUp("n1"))
     script.hello("n1", role="active")
-    message = Append(epoch, "n2-disk", ORIGIN, entries, 7, script.now, None, -1, 0)
+    message = Append(epoch, "n2-disk", ORIGIN, entries, through, script.now, None, -1, 0)
     script.give(ev.Received("n1", message))
+    script.stored()
+    return script
+
+
+def test_a_passive_applies_what_is_heavy_bit_by_bit_and_answers_meanwhile():
+    script = behind(7)
     applied = []
     while script.node.state.commit < 7 and len(applied) < 20:
         applied.append(script.node.state.commit)
         script.give(ev.Tick())
     assert len(applied) >= 4 and applied == sorted(set(applied))
     assert len(script.node.state.heads.committed("profiles", "p").value["Params"]["x"]) == 63_000
+
+
+# --- who becomes active ---------------------------------------------------------------------------------------------------
+
+
+def given_the_role(script, number=2):
+    """n1 hands the role over; return the record."""
+    standing = record(active="n2", number=number, holder="n1")
+    script.give(ev.RecordRead(5 + number, standing))
+    return standing
+
+
+def test_a_new_active_evaluates_what_is_heavy_bit_by_bit_before_it_begins():
+    script = behind(2)
+    given_the_role(script)
+    parts = 0
+    while script.of(ev.Later):
+        assert script.node.leading is None and script.node.role == "taking"
+        parts += 1
+        script.give(ev.Received("n1", TailWanted(ORIGIN)))  # all else goes on
+        script.commands = [ev.Later()]
+        script.give(ev.GoOn())
+    assert parts >= 3 and script.node.role == "active"
+    assert len(script.node.state.heads.speculative("profiles", "p").value["Params"]["x"]) == 63_000
+
+
+def test_with_nothing_to_evaluate_it_begins_at_once():
+    script = behind(7)
+    while script.node.state.commit < 7:
+        script.give(ev.Tick())
+    given_the_role(script)
+    assert script.node.role == "active" and not script.of(ev.Later)
+
+
+@pytest.mark.parametrize("active", ["n1", "n2"])
+def test_it_does_not_begin_a_reign_that_is_over_by_then(active):
+    """The record has moved on while it evaluated: to another, or to a later reign of its own, which begins for itself."""
+    script = behind(2)
+    given_the_role(script)
+    assert script.of(ev.Later)
+    script.give(ev.RecordRead(9, record(active=active, number=4, holder="n3")))
+    for _round in range(9):
+        script.give(ev.GoOn())
+    if active == "n1":
+        assert script.node.role == "passive"
+    else:
+        assert script.node.role == "active" and script.node.leading.epoch.number == 4

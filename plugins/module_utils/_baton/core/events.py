@@ -200,6 +200,11 @@ class DiskRoom:
 
 
 @dataclass(frozen=True)
+class GoOn:
+    """What came before it was done: go on with what was put off (Later)."""
+
+
+@dataclass(frozen=True)
 class Submit:
     """A client's change. ``wall`` and ``deadline`` are wall-clock seconds; ``blobs`` are file contents it names."""
 
@@ -288,7 +293,7 @@ Event = Union[
     Started, Tick, Flush, RecordRead, SwapAnswer, DcsHealth, Received, LinkUp, LinkDown, Stored, SnapshotFetched,
     SnapshotInstalled, TwinSeen, BlobStored, BlobUnavailable, ReleaseNotice, Released, Submit, KeepAlive, Operator, DriverHello,
     DriverGone, DriverDone, DriverStopped, DriverHealth, DriversExpected, VipHealth,
-    DiskRoom,
+    DiskRoom, GoOn,
 ]  # fmt: skip
 
 
@@ -429,6 +434,11 @@ class Prepare:
 
 
 @dataclass(frozen=True)
+class Later:
+    """There is more to do than the loop is to be held for: let it do all else, and answer with GoOn."""
+
+
+@dataclass(frozen=True)
 class RoleChanged:
     role: str
     active: str
@@ -538,5 +548,5 @@ class DriversCleared:
 Command = Union[
     Prepare, Store, Checkpoint, Send, SendBack, Connect, Disconnect, ReadRecord, Swap, Adopt, Reply, Changed, Lease, RoleChanged,
     FetchSnapshot, InstallSnapshot, DropSnapshot, Renounce, FetchBlob, ForgetRecord, KeepTail, Note, DriverWelcome,
-    DriverOrder, DriverLease, DropDriver, DriverMarker, DriversCleared,
+    DriverOrder, DriverLease, DropDriver, DriverMarker, DriversCleared, Later,
 ]  # fmt: skip

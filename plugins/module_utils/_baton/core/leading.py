@@ -70,7 +70,8 @@ class Leading:
         self._blobs_held: Dict[str, Set[Member]] = {}
         if not state.reaches_floor(record):
             raise ValueError(f"a reign begins at entry {state.log.end.seq}, below the floor {record.floor}")
-        state.speculate_all()
+        if not state.catch_up(0):
+            raise ValueError(f"a reign begins at entry {state.log.end.seq}, of which not all before it is evaluated")
         # The history document comes with the first entry: so the history of reigns has no gap, wherever a reign ends.
         document = {**history, "First": state.log.end.seq + 1}
         effect = {"kind": "history", "key": str(self.epoch.number), "value": document}

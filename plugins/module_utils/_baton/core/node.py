@@ -8,7 +8,7 @@ Roles: ``unjoined`` (no data, no cluster), ``starting`` (read the record; rule M
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Callable, Dict, List, Optional, Set
+from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
 from .able import Able
 from .config import Names, NodeConfig, next_version
@@ -39,9 +39,11 @@ from .events import (
     FetchSnapshot,
     Flush,
     ForgetRecord,
+    GoOn,
     InstallSnapshot,
     KeepAlive,
     KeepTail,
+    Later,
     Lease,
     LinkDown,
     LinkUp,
@@ -69,7 +71,7 @@ from .events import (
     VipHealth,
 )  # fmt: skip
 from .followers import BATCH_BYTES, BATCH_ENTRIES
-from .following import Following
+from .following import APPLIED_AT_ONCE, Following
 from .leading import Leading, node_document
 from .log import Epoch
 from .messages import (
@@ -132,6 +134,7 @@ class Node:
         self._noted_before = False  # when the promotion began, another one was noted that is not known to have failed
         self._noting: Optional[int] = None  # the store that makes ``noted`` durable before the swap is sent (M3)
         self._pending_promotion: Optional[Swap] = None
+        self._becoming: Optional[Tuple[str, Epoch]] = None  # how, and in which epoch: its log is still to be evaluated
         self._read_once = False  # the record, by this process: what the one before knew of it begins nothing
         self._fetched: Optional[SnapshotFetched] = None  # waits for the record
         self.installing = False  # a snapshot is being put in place: our disk is about to be another
@@ -153,7 +156,7 @@ class Node:
             ReleaseNotice: self._release_notice, Released: self._released, Submit: self._submit, KeepAlive: self._keep_alive,
             Operator: self._operator, DriverHello: self.driving.take, DriverGone: self.driving.take, DriverDone: self.driving.take,
             DriverStopped: self.driving.take, DriverHealth: self.driving.take, DriversExpected: self.driving.take,
-            DiskRoom: self.able.take,
+            DiskRoom: self.able.take, GoOn: self._go_on,
         }  # fmt: skip
 
     def handle(self, event: Event, now: float) -> List[Command]:
@@ -503,10 +506,31 @@ class Node:
             self.leading.over = trouble
 
     def lead(self, how: str, now: float) -> None:
-        """Begin a reign; the record already names us."""
-        reason = self.record.reason or how
+        """Begin a reign; the record already names us. What the log has is evaluated first, a part at a time: all else goes on meanwhile."""
         self.swap = self._recovery = None
         self.trouble = ""
+        if self.state.catch_up(APPLIED_AT_ONCE):
+            self._becoming = None
+            self._begin_reign(how, now)
+            return
+        self._becoming = (how, self.record.epoch)
+        self._set_role("taking", now)
+        self.out.append(Later())
+
+    def _go_on(self, event: Event, now: float) -> None:
+        """Go on becoming active, unless the role is another's by now, or on its way."""
+        becoming, self._becoming = self._becoming, None
+        if becoming is None or self.role != "taking" or self.swap is not None or self._noting is not None:
+            return
+        how, epoch = becoming
+        if self.record.active == self.config.node and self.record.epoch == epoch:
+            self.lead(how, now)
+        else:
+            self._become_passive(now)
+            self._place(self.record, now)
+
+    def _begin_reign(self, how: str, now: float) -> None:
+        reason = self.record.reason or how
         # Whoever made way has said that the VIP is gone; after mere silence the network is asked.
         # A record that names who handed over was written after the VIP was released; one of an earlier life of ours was not.
         free, self._free = self._free or self.record.holder not in ("", self.config.node), False

@@ -177,10 +177,15 @@ class State:
             self.replies.add(key, fingerprint, entry.at, entry.revision, documents + found, said, asked)
         return steps
 
-    def speculate_all(self) -> None:
-        """A new active evaluates on top of everything that it has appended."""
-        for entry in self.log.after(self._speculated):
-            self.speculate(entry)
+    def catch_up(self, most: int) -> bool:
+        """A new active evaluates on top of everything that its log has: do some ``most`` steps of that; return whether it was all."""
+        steps = 0
+        while steps < most:
+            entry = self.log.get(self._speculated + 1)
+            if entry is None:
+                return True
+            steps += self.speculate(entry)
+        return self._speculated == self.log.end.seq
 
     def take(self, entry: Entry, most: int) -> Tuple[str, int]:
         """Append an entry that another node made, if it fits our documents; return why it does not, or "", and the steps of it.
