@@ -130,6 +130,11 @@ def four_mib_of_text(api):
     many(lambda: api.put("x" * ((4 << 20) - 100)), 5)
 
 
+def four_mib_of_letters(api):
+    """Each takes twelve characters in the log, where JSON is ASCII."""
+    many(lambda: api.put(raw=b'"' + "é".encode() * ((2 << 20) - 100) + b'"'), 5)
+
+
 def large_profile(api):
     for number in range(7):
         api.put(["word" * 25] * 19_000, param=f"x{number}")
@@ -196,7 +201,8 @@ def event_streams(api):
 CASES = (
     idle, many_operations, too_many_operations, inserts, inserts_of_many, too_many_inserts,
     small_copies_of_many, small_inserts_of_many, small_batches_of_many, numbers, objects, objects_of_many,
-    four_mib_of_numbers, four_mib_of_text, reads_of_a_large_profile, waits_for_a_large_value, list_of_machines, pages_of_machines,
+    four_mib_of_numbers, four_mib_of_text, four_mib_of_letters,
+    reads_of_a_large_profile, waits_for_a_large_value, list_of_machines, pages_of_machines,
     event_streams,
 )  # fmt: skip
 

@@ -13,7 +13,7 @@ import json
 import logging
 import ssl
 from collections import deque
-from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Set, Tuple, Union
 
 from ..core import form, messages
 from ..core.events import Event, LinkDown, LinkUp, Received, ReleaseNotice, TwinSeen
@@ -28,9 +28,8 @@ from .turns import LARGE
 LOG = logging.getLogger("baton.peers")
 PATH = "/peer/v1/link"
 PROCESS_HEADER = "X-Baton-Process"
-MAX_MESSAGE = 64 << 20
-MAX_QUEUE = 64 << 20  # bytes that may wait for a slow peer before its link is given up
-MAX_BACK = 1 << 20  # characters of what comes back on a link
+MAX_QUEUE = 2 * messages.MOST_FRAME  # characters that may wait for a slow peer before its link is given up
+MAX_BACK = 1 << 20  # bytes of what comes back on a link
 MOST_ANSWERS = 32  # that may be on their way back
 MOST_LINKS = 256  # to all nodes
 MOST_URLS = 8  # at which one node is looked for
@@ -88,7 +87,7 @@ class Link:
 
     async def _session(self) -> None:
         connecting = self.links.session.ws_connect(
-            self.url.rstrip("/") + PATH, headers=self.links.headers, ssl=self.links.tls, max_msg_size=MAX_MESSAGE, heartbeat=10
+            self.url.rstrip("/") + PATH, headers=self.links.headers, ssl=self.links.tls, max_msg_size=MAX_BACK, heartbeat=10
         )
         self.socket = socket = await within(5, connecting)
         try:
@@ -135,7 +134,7 @@ class Link:
     async def _watch(self, socket: Any) -> None:
         """End when the peer closes. What comes this way is meant for this process: that it is refused, and why."""
         async for frame in socket:
-            if frame.type == aiohttp.WSMsgType.TEXT and len(frame.data) <= MAX_BACK:
+            if frame.type == aiohttp.WSMsgType.TEXT:
                 try:
                     message = messages.read(frame.data)
                 except ValueError:
@@ -244,11 +243,11 @@ class Links:
     def send(self, node: str, message: messages.Message) -> None:
         link = self.by_node.get(node)
         if link is not None:
-            link.send(json.dumps(messages.to_json(message), separators=(",", ":")))
+            link.send(messages.write(message))
 
     def send_back(self, node: str, process: str, message: messages.Message) -> None:
         """Answer one process on its own link, if it has one and the last answer is gone."""
-        text = json.dumps(messages.to_json(message), separators=(",", ":"))
+        text = messages.write(message)
         for socket, whose in self._incoming.items():
             if whose == (node, process) and len(self._answers) < MOST_ANSWERS:
                 task = asyncio.get_running_loop().create_task(socket.send_str(text))
@@ -330,7 +329,7 @@ class Links:
         if not node or len(process) > 128:
             self._refuse_link(request, "a link from")
             return web.Response(status=403, text="wrong HA token or certificate\n", headers={NODE_HEADER: self.me})
-        socket = web.WebSocketResponse(max_msg_size=MAX_MESSAGE, heartbeat=10)
+        socket = web.WebSocketResponse(max_msg_size=messages.MOST_FRAME, heartbeat=10)
         socket.headers[NODE_HEADER], socket.headers[PROCESS_HEADER] = self.me, self.process
         await socket.prepare(request)
         self._incoming[socket] = (node, process)
@@ -338,9 +337,13 @@ class Links:
             async for frame in socket:
                 if frame.type != aiohttp.WSMsgType.TEXT:
                     continue
-                unknown = self._received(node, frame.data)
-                if unknown:
-                    await socket.send_str(json.dumps({"type": "Ignored", "of": unknown}))
+                message = self._read(node, frame.data)
+                if len(frame.data) > LARGE:
+                    await asyncio.sleep(0)  # reading it takes a while, and what follows from it: the loop is free in between
+                if isinstance(message, str):
+                    await socket.send_str(json.dumps({"type": "Ignored", "of": message}))
+                    continue
+                self.tell(Received(node, message))
                 if len(frame.data) > LARGE:
                     await asyncio.sleep(0)  # frames that are here already would follow one another without a break
         except ValueError as error:
@@ -349,17 +352,15 @@ class Links:
             del self._incoming[socket]
         return socket
 
-    def _received(self, node: str, text: str) -> str:
-        """Pass a message on; one of a newer version is ignored: its type is returned, and said once."""
+    def _read(self, node: str, text: str) -> Union[messages.Message, str]:
+        """Read a message; one of a newer version is ignored: its type is returned, and said once."""
         try:
-            message = messages.read(text)
+            return messages.read(text)
         except messages.UnknownMessage as error:
             if str(error) not in self._unknown and len(self._unknown) < MOST_UNKNOWN:
                 self._unknown.add(str(error))
                 LOG.info("%s, of a newer version, says %a, which this one ignores", node, str(error))
             return str(error)
-        self.tell(Received(node, message))
-        return ""
 
 
 def _common_names(peercert: Any) -> List[str]:

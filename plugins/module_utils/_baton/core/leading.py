@@ -28,7 +28,7 @@ from .swaps import REPEAT_AFTER, PendingSwap, Settled
 from .token_ends import TokenEnds
 
 ENDS = frozenset({"check", "delete", "release", "revoke", "expire", "untie", "resign", "break"})  # actions that a full disk takes
-SWITCHING = not_applied("switching", "the active role is moving to another node; try again")
+SWITCHING = "the active role is moving to another node; try again"
 BLOB_PATIENCE = 900.0  # seconds that a file may take to reach the passives
 
 
@@ -118,7 +118,7 @@ class Leading:
         if not self.started:
             return not_applied("starting", f"{self.config.node} is becoming active; try again")
         if self.handover is not None and self.handover.store_answers:
-            return SWITCHING
+            return not_applied("switching", SWITCHING)
         if now >= self.lease:
             return not_applied("lease_ended", f"{self.config.node} lost contact with an in-sync passive; try again")
         if self.waits_for:
@@ -139,7 +139,7 @@ class Leading:
         if not self.state.disk_low or all(change.action in ENDS for change in request.changes):
             return None
         if self.moves:
-            return SWITCHING
+            return not_applied("switching", SWITCHING)
         detail = f"the disk of {self.config.node} is full: make room, there or by deleting documents and files"
         return Problem(507, "disk_full", detail, outcome="not_applied")
 

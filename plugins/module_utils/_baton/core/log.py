@@ -17,6 +17,8 @@ from .values import dumps
 MOST_KEY = 4_096  # characters of the name of a document
 MOST_FOUND = 100_000
 MOST_OPERATIONS = 1_000_000
+MOST_ENTRY = 15 << 20  # characters of an entry in a message: a body of 4 MiB takes 14 MiB at most
+_RAW_ENCODE = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 class Epoch(NamedTuple):
@@ -50,7 +52,7 @@ ORIGIN = Position(NO_EPOCH, 0)
 
 @dataclass(frozen=True)
 class Entry:
-    """One change. ``text`` is the JSON body, encoded once by the active; ``at`` is the log's time in ms.
+    """One change. ``text`` is the JSON body in ASCII, encoded once by the active; ``at`` is the log's time in ms.
 
     ``parsed`` is the body while it is soon to be looked at; of an old entry the text alone is kept.
     """
@@ -70,11 +72,22 @@ class Entry:
     def read(cls, seq: Any, epoch: Epoch, at: Any, text: Any, old: bool = False) -> "Entry":
         """Read what a link, a disk or a snapshot has of an entry; ValueError for what is none. ``old``: it is applied already."""
         body = _read_body(text)
+        text = text if text.isascii() else dumps(body)  # as it was encoded first: one that is not ASCII takes more memory than it says
         return cls(form.number(seq, 1), epoch, form.number(at), text, None if old else body, _blobs(body))
 
     @property
     def body(self) -> Dict[str, Any]:
         return self.parsed if self.parsed is not None else dict(json.loads(self.text))
+
+    @property
+    def raw(self) -> str:
+        """Return the JSON body with all that is not ASCII as it is."""
+        return _RAW_ENCODE(self.body) if "\\u" in self.text else self.text
+
+    @property
+    def framed(self) -> int:
+        """Return how many characters it takes in a message, all that is not ASCII escaped."""
+        return len(self.text) + self.text.count("\\") + self.text.count('"')
 
     @property
     def position(self) -> Position:

@@ -9,6 +9,7 @@ came later is sent to those only who ``speak`` it.
 """
 from __future__ import annotations
 
+import json
 from dataclasses import MISSING, dataclass
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
@@ -21,6 +22,8 @@ PROTOCOL = 1  # nodes of another one do not speak with each other at all
 SPEAKS = 2  # 2: TailWanted, Tail; the log's time in Append
 MOST_REASON = 200  # characters of why a node could not take over, or not serve in full
 MOST_ENTRIES = 65_536  # in a message; links bound its bytes
+MOST_FRAME = 16 << 20  # bytes of a message: a single entry (MOST_ENTRY), or some that are small, and what stands around them
+RAW = 64 << 10  # characters of an entry from which it is said as it is, and not in ASCII
 MOST_TWINS = 8
 
 
@@ -156,12 +159,16 @@ class TakeOver:
 Message = Union[Hello, Append, Ack, Reject, Refuse, UseSnapshot, BlobWanted, BlobHeld, TakeOver, TailWanted, Tail]
 
 
+_ENCODE = json.JSONEncoder(separators=(",", ":")).encode
+_RAW_ENCODE = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+
 class UnknownMessage(ValueError):
     """A message of a newer version: to be ignored."""
 
 
-def _entry(entry: Entry) -> List[Any]:
-    return [entry.seq, entry.epoch.number, entry.epoch.id, entry.at, entry.text]
+def _entry(entry: Entry, raw: bool = False) -> List[Any]:
+    return [entry.seq, entry.epoch.number, entry.epoch.id, entry.at, entry.raw if raw and len(entry.text) > RAW else entry.text]
 
 
 def _read_entries(raw: Any) -> Tuple[Entry, ...]:
@@ -237,14 +244,30 @@ _TYPES: Dict[str, Any] = {
 }
 
 
-def to_json(message: Message) -> Dict[str, Any]:
-    """Return the JSON form: {"type": …, and one member a field}."""
+def write(message: Message) -> str:
+    """Return the frame of a message.
+
+    What is not ASCII is escaped, but in a message with a large entry: escaped twice, its letters would be seven characters each, and
+    hold the loop at both ends for many times as long.
+    """
+    if any(len(entry.text) > RAW for entry in getattr(message, "entries", ())):
+        text = _RAW_ENCODE(to_json(message, True))
+        try:
+            text.encode("utf-8")
+            return text
+        except UnicodeEncodeError:
+            pass  # half of a surrogate pair, which only ASCII can say
+    return _ENCODE(to_json(message))
+
+
+def to_json(message: Message, raw: bool = False) -> Dict[str, Any]:
+    """Return the JSON form: {"type": …, and one member a field}. ``raw``: large entries are not in ASCII."""
     data: Dict[str, Any] = {"type": type(message).__name__}
     for name, value in vars(message).items():
         if isinstance(value, (Record, Reigns)):
             value = value.to_json()
         elif name == "entries":
-            value = [_entry(entry) for entry in value]
+            value = [_entry(entry, raw) for entry in value]
         data[name] = value
     return data
 

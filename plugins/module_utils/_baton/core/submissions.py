@@ -16,7 +16,7 @@ from .documents import KINDS, Change, Document, Effect, Lookup, effect_to_json
 from .events import Idempotency, Outcome, Reply, Submit
 from .leases import Moment, tokens_above
 from .limits import full
-from .log import Entry, Epoch
+from .log import MOST_ENTRY, Entry, Epoch
 from .problem import Problem
 from .replies import Reply as Remembered
 from .replies import seq_of
@@ -45,6 +45,7 @@ def unknown(code: str, detail: str) -> Problem:
     return Problem(503, code, detail, outcome="unknown")
 
 
+TOO_LARGE = f"the change would take more than {MOST_ENTRY >> 20} MiB in the log: make it in several requests"
 TOO_FEW = (
     "the change is on fewer disks than mode strict promises, since a passive was lost before it was everywhere: "
     "repeat it with the same Idempotency-Key"
@@ -75,9 +76,12 @@ class Submissions:
 
     def append(self, now: float, body: Dict[str, Any]) -> Entry:
         """Append an entry to the log (not yet stored nor sent), stamped with the log's own time."""
-        entry = Entry.make(self.state.log.end.seq + 1, self.epoch, self._time(now), body)
+        entry = self._make(now, body)
         self.state.log.append(entry)
         return entry
+
+    def _make(self, now: float, body: Dict[str, Any]) -> Entry:
+        return Entry.make(self.state.log.end.seq + 1, self.epoch, self._time(now), body)
 
     def _time(self, now: float) -> int:
         return max(self.state.clock.read(now), self.state.last_at)
@@ -117,7 +121,11 @@ class Submissions:
                 changed = {(effect.kind, effect.key) for effect in effects}
                 found = [[c.kind, c.key] for c in request.changes if c.kind in KINDS and (c.kind, c.key) not in changed]
                 body.update({"found": found} if found else {})
-            entry = self.append(now, body)
+            entry = self._make(now, body)
+            if request.id and 2 * len(entry.text) > MOST_ENTRY and entry.framed > MOST_ENTRY:
+                self._wait(self.state.log.end.seq, request.id, Problem(413, "too_large", TOO_LARGE))
+                return False
+            self.state.log.append(entry)
             self.state.speculate(entry, effects, [left for _effect, left in made], evaluation.work.spent)
         documents = tuple(heads.speculative(change.kind, change.key) for change in request.changes)
         self._wait(self.state.log.end.seq, request.id, Outcome(documents, said=said), bool(effects))
