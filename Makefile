@@ -9,12 +9,13 @@ N ?= 5000
 FIRST_SEED ?= 1
 TRIALS ?= 20
 MINUTES ?= 10
+MACHINES ?= 100000
 COLLECTION := build/collections/ansible_collections/baton/ha
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 ROOT = @test "$$(id -u)" = 0 || { echo "make $@: run this as root (or with sudo): $(1)" >&2; exit 1; }
 
-.PHONY: help system venv build collection lint format unit cores lab faults simulate mutate fuzz histories molecule failover drivers demo demo-clean bench bench-plays bench-failover bench-drivers bench-stalls soak lock audit test test-long clean
+.PHONY: help system venv build collection lint format unit cores lab faults simulate mutate fuzz histories molecule failover drivers demo demo-clean bench bench-plays bench-failover bench-drivers bench-stalls bench-memory soak lock audit test test-long clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 20
@@ -127,6 +128,9 @@ bench-stalls: build ## how long large requests hold the event loop, and whether 
 
 soak: build ## floods of each kind beside a client that must not notice: MINUTES=n
 	@$(BIN)/python tests/bench/soak.py --minutes $(MINUTES)
+
+bench-memory: build ## what documents take of the memory of an active and of its passives: MACHINES=n
+	@$(BIN)/python tests/bench/memory.py --machines $(MACHINES)
 
 bench-plays: build ## what coordination costs a play, and how it grows, beside etcd and common modules
 	@$(BIN)/python tests/bench/plays.py
