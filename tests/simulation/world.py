@@ -12,10 +12,12 @@ import heapq
 import json
 import random
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from baton.core import events as ev
-from baton.core import messages
+from baton.core import heads, messages
 from baton.core.config import NodeConfig
+from baton.core.document import Document, Parsed
 from baton.core.log import Epoch
 from baton.core.node import Node
 from baton.core.record import Record
@@ -23,6 +25,7 @@ from baton.core.timing import PROFILES
 from simulation.checks import Checks, Violation
 from simulation.drivers import HostDrivers
 
+heads.Parsed = partial(Parsed, 0)  # no document stands parsed for longer than it must: what is parsed anew has to do
 READ = {"promised": lambda value: Epoch(*value), "record": Record.from_json, "log_offset": tuple}
 
 
@@ -50,7 +53,7 @@ class Disk:
         saved = self.saved
         documents = {(d.kind, d.key): d for d in saved.documents}
         for kind, key, document in command.documents:
-            documents[(kind, key)] = document
+            documents[(kind, key)] = None if document is None else _as_written(document)
         saved.documents = [d for d in documents.values() if d is not None]
         saved.checkpoint, saved.log_start = command.at, command.log_start
         saved.at = command.log_at
@@ -59,6 +62,12 @@ class Disk:
 
     def read(self):
         return replace(self.saved, entries=list(self.saved.entries), documents=list(self.saved.documents))
+
+
+def _as_written(document):
+    """Return what a disk has of a document: its text. With that the node itself need not keep it parsed."""
+    kept = Document(document.kind, document.key, json.loads(document.text), document.revision, document.size)
+    return Document.of_text(kept.kind, kept.key, document.text, kept.revision, kept.size) if kept.packable else kept
 
 
 class RecordStore:

@@ -9,7 +9,8 @@ from urllib.parse import quote
 import pytest
 
 from baton.adapters.http import waiting
-from baton.core.documents import Change, Document
+from baton.core.document import Document
+from baton.core.documents import Change
 from baton.core.problem import Problem
 from support.one_node import OneNode, eventually, put, served, set_param, unset_param
 

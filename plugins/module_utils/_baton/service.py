@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple, TypeVar
 
 from .adapters import turns
 from .adapters.files import BlobInfo
 from .core import access
-from .core.documents import Change, Document
+from .core.document import Document
+from .core.documents import Change
 from .core.events import Changed, Event, Idempotency, KeepAlive, Operator, Outcome, Reply, Submit
 from .core.heads import Heads
 from .core.log import Log
@@ -23,6 +24,8 @@ from .core.submissions import TOO_FEW, not_applied, unknown
 from .status import Store, scheduled_switch, status_of
 
 Callback = Callable[[str, Optional[Document]], None]
+Made = TypeVar("Made")
+PARSED_AT_ONCE = 200_000  # steps (see work.py) of parsing that a request may take at once
 
 
 class Service:
@@ -35,6 +38,7 @@ class Service:
         self._next_id = 0
         self._stopping = ""
         self._waiting: Dict[int, "asyncio.Future[Any]"] = {}
+        self._parsing: Optional[asyncio.Lock] = None  # made in the loop: before Python 3.10 it belongs to that
         self._subscribers: Dict[Tuple[str, str], Set[Callback]] = {}
         self._role_callbacks: Set[Callable[[], None]] = set()
         self._commit_callbacks: Set[Callable[[], None]] = set()
@@ -122,9 +126,27 @@ class Service:
             future.add_done_callback(lambda done: done.cancelled() or done.exception())  # who asked may be gone by then
             return future
 
-        answer = await (turns.take(ask) if large else turns.brief(ask))
+        keys = [(change.kind, change.key) for change in changes] if len(changes) > 1 else ()
+        if self.heads().steps_to_parse(keys) >= PARSED_AT_ONCE:
+            answer = await self._parsed_first(keys, ask)
+        else:
+            answer = await (turns.take(ask) if large else turns.brief(ask))
         outcome: Outcome = await answer
         return outcome
+
+    async def _parsed_first(self, keys: Sequence[Tuple[str, str]], ask: Callable[[], Made]) -> Made:
+        """Return what ``ask`` returns when the documents are parsed, taking turns: one request at a time has so many of them so."""
+        if self._parsing is None:
+            self._parsing = asyncio.Lock()
+        async with self._parsing:
+            heads = self.heads()
+            held: List[Document] = []
+            try:
+                while await turns.take(lambda: heads.prepare(keys, PARSED_AT_ONCE, held)) >= PARSED_AT_ONCE:
+                    pass
+                return await turns.take(ask)
+            finally:
+                heads.parsed.release(held)
 
     async def keep_alive(self, lease: str) -> Dict[str, Any]:
         """Extend a client's lease; return its Id and Ttl. Raises Problem."""

@@ -13,7 +13,7 @@ from baton.adapters.http import messages
 from baton.adapters.http.events import Texts
 from baton.adapters.loop_watch import PERIOD, TOLD, LoopWatch
 from baton.adapters.snapshots import _lines, _rows
-from baton.core.documents import Document
+from baton.core.document import Document
 from baton.core.values import MOST_SENT
 from support.one_node import OneNode, served
 

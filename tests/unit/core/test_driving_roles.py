@@ -7,7 +7,7 @@ from test_election import EPOCH, GRACE, hear, passive, tries
 from test_node import LEASE, Script, record, serving
 
 from baton.core import events as ev
-from baton.core.documents import Document
+from baton.core.document import Document
 from baton.core.driver_options import Options
 from baton.core.log import ORIGIN, Entry, Epoch
 from baton.core.messages import Append

@@ -7,7 +7,8 @@ from test_node import serving
 
 from baton.core import events as ev
 from baton.core import limits
-from baton.core.documents import Change, Document
+from baton.core.document import Document
+from baton.core.documents import Change
 from baton.core.limits import Limits
 from baton.core.log import NO_EPOCH, Entry, Epoch, Log
 from baton.core.problem import Problem

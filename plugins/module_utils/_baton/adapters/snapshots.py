@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Iterator, List, Optional, Sequence, Tuple
 
-from ..core.documents import Document
+from ..core.document import Document
 from ..core.events import SnapshotFetched
 from ..core.form import read_json
 from ..core.node import Node
@@ -65,15 +65,15 @@ def _rows(documents: Sequence[Document]) -> Iterator[str]:
     gathered: List[str] = []
     size = 0
     for document in documents:
-        row = [document.kind, document.key, document.revision, document.size, document.value]
+        row = [document.kind, document.key, document.revision, document.size]
         size += document.size + 100
         if document.size > PIECE:
             yield "".join(gathered)
-            yield from pieces(row)
+            yield from pieces([*row, document.value])
             yield "\n"
             gathered, size = [], 0
             continue
-        gathered.append(_line(row))
+        gathered.append(f"{dumps(row)[:-1]},{document.text}]\n")
         if size > PIECE:
             yield "".join(gathered)
             gathered, size = [], 0

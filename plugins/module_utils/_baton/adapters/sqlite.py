@@ -14,6 +14,7 @@ import queue
 import re
 import shutil
 import sqlite3
+import sys
 import threading
 import time
 from contextlib import closing, suppress
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
 from ..core import form, stored
-from ..core.documents import Document
+from ..core.document import Document
 from ..core.events import Checkpoint, Saved, Store
 from ..core.log import NO_EPOCH, ORIGIN, Entry, Epoch, Position
 from ..core.messages import check_order
@@ -195,8 +196,7 @@ def load(database: Path, incarnation: str) -> Saved:
         told = connection.execute("SELECT max(committed) FROM log").fetchone()[0] or 0
         saved.commit = max(told, saved.commit)
         saved.documents = [
-            _document((kind, key, revision, size, json.loads(value)))
-            for kind, key, revision, size, value in connection.execute("SELECT * FROM documents")
+            _document(*row) for row in connection.execute("SELECT kind, key, revision, size, value FROM documents")
         ]
         applied = saved.checkpoint.seq  # what stands in the documents is only sent to others
         saved.entries = [
@@ -235,9 +235,14 @@ def _read_facts(incarnation: str, facts: Dict[str, Any]) -> Saved:
     return saved
 
 
-def _document(row: Any) -> Document:
-    kind, key, revision, size, value = stored.read_document(row)
-    return Document(kind, key, value, revision, size)
+def _document(kind: Any, key: Any, revision: Any, size: Any, text: Any) -> Document:
+    """Return a document of the disk; ValueError for what is none. Of one that is kept as its text the value has been seen once."""
+    kind, key, revision, size, value = stored.read_document((kind, key, revision, size, json.loads(text)))
+    document = Document(sys.intern(kind), key, value, revision, size)
+    if not document.packable:
+        return document
+    ours = dumps(value)  # a person, or another version, may have written it with spaces
+    return Document.of_text(document.kind, key, text if text == ours else ours, revision, size)
 
 
 def write_snapshot(
@@ -385,7 +390,7 @@ class Writer(threading.Thread):
         connection = self._connection
         gone = [(kind, key) for kind, key, document in job.documents if document is None]
         connection.executemany("DELETE FROM documents WHERE kind = ? AND key = ?", gone)
-        kept = [(kind, key, d.revision, d.size, _text(d.value, d.size)) for kind, key, d in job.documents if d is not None]
+        kept = [(kind, key, d.revision, d.size, d.text) for kind, key, d in job.documents if d is not None]
         _insert(connection, "documents", kept)
         _insert(connection, "replies", [_reply_row(row) for row in job.replies])
         connection.execute("DELETE FROM replies WHERE at < ?", (job.replies_after,))

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Optional
 
-from .documents import Change, Document, Lookup
+from .document import Document
+from .documents import Change, Lookup
 from .leases import Moment, Value, check_id, check_lease
 from .patch import pointer
 from .problem import Problem

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Dict, List, Optional, Set
 
-from .documents import Document
+from .document import Document
 from .heads import Changes, Heads
 from .leases import MOST_WORK, part_of
 

@@ -12,25 +12,11 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from . import patch
+from .document import Document
 from .patch import MISSING, Operation, Patch, Path
 from .problem import Problem
 from .values import MOST_BYTES, MOST_DEPTH, MOST_VALUES, measure, too_deep, too_large
 from .work import MEASURED, NAME, Work
-
-
-@dataclass(frozen=True)
-class Document:
-    """``revision`` is "<epoch number>.<seq>" of the entry that wrote it; ``size`` an estimate of its JSON in bytes.
-
-    ``count``: how many values it has; 0 where nobody has counted yet.
-    """
-
-    kind: str
-    key: str
-    value: Any
-    revision: str
-    size: int
-    count: int = 0
 
 
 @dataclass(frozen=True)
@@ -262,10 +248,11 @@ def default_of(name: str, lookup: Lookup) -> Any:
 
 def _evaluate_patch(change: Change, old: Document, lookup: Lookup, work: Work) -> Tuple[Effect, Document]:
     operations = patch.parse_patch(change.body, change.at, work)
-    found = patch.find(old.value, change.at) if change.if_unset else MISSING
+    value = old.value  # once: asked again, it may be another one that is equal
+    found = patch.find(value, change.at) if change.if_unset else MISSING
     if found is not MISSING:
         raise Problem(412, "exists", f"{patch.pointer(change.at)} is set already on {change.kind[:-1]} {change.key!r}", found=found)
-    patched = Patch(old.value, old.size, change.at, old.count or _measured(old.value)[1], work)
+    patched = Patch(value, old.size, change.at, old.count or _measured(value)[1], work)
     defaults = _Defaults(change, lookup)
     done: List[Operation] = []
     for operation in operations:
@@ -274,7 +261,7 @@ def _evaluate_patch(change: Change, old: Document, lookup: Lookup, work: Work) -
         if operation.op != "test":
             done.append(operation)
     done = defaults.after(patched, done)
-    if patched.value is old.value or not done:
+    if patched.value is value or not done:
         return Effect(change.kind, change.key, ops=[]), old
     _check_touched(change, patched.value, done, work)
     effect = Effect(change.kind, change.key, ops=patch.to_json(done))

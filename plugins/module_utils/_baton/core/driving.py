@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Tuple
 
 from .dcs_health import Asked
-from .documents import Change, Document
+from .document import Document
+from .documents import Change
 from .driver_trouble import troubles
 from .drivers import ACTIVE, Driver, Drivers
 from .events import (

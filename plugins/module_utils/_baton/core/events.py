@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
-from .documents import Change, Document
+from .document import Document
+from .documents import Change
 from .driver_options import Options
 from .log import NO_EPOCH, ORIGIN, Entry, Epoch, Position
 from .messages import Message

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import deque
-from dataclasses import replace
 from typing import Callable, Deque, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 from .coordination import expand
-from .documents import Change, Document, Effect, Lookup, apply_effect, evaluate
+from .document import Document, Parsed
+from .documents import Change, Effect, Lookup, apply_effect, evaluate
 from .leases import NO_MOMENT, Moment
 from .problem import Problem
 from .sizes import Sizes, growth
 from .ties import settle
-from .work import MOST_STEPS, Work
+from .work import MOST_STEPS, PARSED, Work
 
 Key = Tuple[str, str]
 Changes = List[Tuple[str, str, Optional[Document]]]
@@ -97,6 +97,8 @@ class Heads:
         self._speculative: Dict[Key, Tuple[int, Optional[Document]]] = {}
         self._appended: Deque[Tuple[int, Changes]] = deque()
         self._dirty: Set[Key] = set()
+        self.unwritten = 0  # bytes of what is dirty and could be packed
+        self.parsed = Parsed()
         self.sizes = Sizes()  # on the speculative head
         self._committed_sizes = Sizes()
         self.seq = 0  # the last committed entry
@@ -182,12 +184,32 @@ class Heads:
                 document = apply_effect(old, effect, revision, work)
             else:
                 found = left[index]
-                document = None if found is None else replace(found, revision=revision)
+                document = None if found is None else found.at(revision)
             self.sizes.change(old, document)
             self._speculative[(effect.kind, effect.key)] = (seq, document)
             changes.append((effect.kind, effect.key, document))
         self._appended.append((seq, changes))
         return work.spent
+
+    def steps_to_parse(self, keys: Iterable[Key]) -> int:
+        """Return how many steps it takes to parse those documents that are not parsed."""
+        found = (self.speculative(*key) for key in keys)
+        return PARSED * sum(document.size for document in found if document is not None and document.is_packed)
+
+    def prepare(self, keys: Iterable[Key], most: int, held: List[Document]) -> int:
+        """Parse documents that are about to be changed, until that took ``most`` steps (see work.py); return how many it took.
+
+        They are added to ``held``, and stay parsed until those are released (``parsed``). Less than ``most``: all are parsed.
+        """
+        steps = 0
+        for key in keys:
+            document = self.speculative(*key)
+            if document is not None and document.is_packed:
+                steps += PARSED * document.size
+                self.parsed.hold(document, held)
+                if steps >= most:
+                    break
+        return steps
 
     def commit(self, seq: int) -> Changes:
         """Move the committed head up to ``seq``; return what changed, oldest first."""
@@ -197,7 +219,9 @@ class Heads:
             for kind, key, document in changes:
                 self._committed_sizes.change(self.committed(kind, key), document)
                 self._put(kind, key, document)
-                self._dirty.add((kind, key))
+                if (kind, key) not in self._dirty:
+                    self._dirty.add((kind, key))
+                    self.unwritten += document.size if document is not None and document.packable else 0
                 # A later entry may have changed it again: then the layer stays.
                 if self._speculative.get((kind, key), (0, None))[0] == entry:
                     del self._speculative[(kind, key)]
@@ -207,13 +231,16 @@ class Heads:
 
     def _put(self, kind: str, key: str, document: Optional[Document]) -> None:
         documents, keys = self._committed.setdefault(kind, {}), self._keys.setdefault(kind, [])
+        old = documents.get(key)
+        if old is not None:
+            old.leave()
         if document is None:
             if documents.pop(key, None) is not None:
                 del keys[bisect_left(keys, key)]
             return
-        if key not in documents:
+        if old is None:
             insort(keys, key)
-        documents[key] = document
+        documents[key] = self.parsed.take_in(document)
 
     def drop(self) -> None:
         """Forget everything above the committed head."""
@@ -224,7 +251,7 @@ class Heads:
     def load(self, documents: Iterable[Document], seq: int) -> None:
         """Begin with a snapshot as of entry ``seq``."""
         for document in documents:
-            self._committed.setdefault(document.kind, {})[document.key] = document
+            self._committed.setdefault(document.kind, {})[document.key] = self.parsed.take_in(document)
             self._committed_sizes.change(None, document)
         self.sizes.become(self._committed_sizes)
         self._keys = {kind: sorted(documents) for kind, documents in self._committed.items()}
@@ -232,5 +259,5 @@ class Heads:
 
     def take_dirty(self) -> Changes:
         """Return what changed since the last call, as committed now (None: deleted)."""
-        dirty, self._dirty = self._dirty, set()
+        dirty, self._dirty, self.unwritten = self._dirty, set(), 0
         return [(kind, key, self.committed(kind, key)) for kind, key in sorted(dirty)]

@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 from zlib import crc32
 
-from .documents import Change, Document, Lookup, valid_name
+from .document import Document
+from .documents import Change, Lookup, valid_name
 from .log import Epoch
 from .problem import Problem
 
@@ -22,6 +23,7 @@ MOST_TTL = 86400.0
 LEAST_TTL = 1.0
 MOST_WORK = 1_000  # at once, in steps of about 15 µs
 COPIED = 200  # entries of an object that such a step copies
+PARSED = 1_500  # bytes of a document that it parses
 Value = Dict[str, Any]
 
 
@@ -81,7 +83,9 @@ def part_of(lease: Document, lookup: Lookup) -> Tuple[Sequence[Value], int]:
     """
     ties, work = lease.value["Ties"][lease.value.get("Ending", 0) :], 0
     for number, tie in enumerate(ties):
-        work += 1 + _entries(lookup(tie["Kind"], tie["Key"])) // COPIED
+        document = lookup(tie["Kind"], tie["Key"])
+        work += 1 + (document.size // PARSED if document is not None and document.is_packed else 0)
+        work += _entries(document) // COPIED if work <= MOST_WORK else 0
         if work > MOST_WORK:
             return ties[: max(1, number)], work
     return ties, work

@@ -11,7 +11,8 @@ from __future__ import annotations
 import heapq
 from typing import Dict, List, Optional
 
-from .documents import Change, Document, Lookup
+from .document import Document
+from .documents import Change, Lookup
 from .leases import FENCING, Moment, Value, check_id, check_lease, is_of_term, next_token
 from .patch import pointer
 from .problem import Problem

@@ -101,6 +101,7 @@ from .trust import Trust
 from .twins import NOT_YET, Twins
 from .welcome import REMOVED, incompatible, removed
 
+PACKED_A_TICK = 2_000  # documents that are looked at: some 0.5 ms
 MOST_HISTORY = 200
 PROBE_AHEAD = 0.2  # seconds that the network has for saying that somebody holds the VIP still
 LOOK_AGAIN = 5.0  # seconds of silence after which a passive that may not try looks at the record again
@@ -963,6 +964,7 @@ class Node:
     def _tick(self, event: Event, now: float) -> None:
         timing = self.config.timing
         self.state.tell_time(now)
+        self.state.heads.parsed.pack(PACKED_A_TICK)
         if self.leading is not None:
             if isinstance(event, Tick) and event.wall:
                 self.state.clock.lean(now, event.wall)

@@ -12,7 +12,7 @@ import json
 from collections import OrderedDict
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
-from .documents import Document
+from .document import Document
 from .limits import Limits
 
 KEEP_MS = 690_000  # ten minutes at least, by a log clock that leans, on a node's clock that runs off

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from typing import Any, List, Optional, Sequence, Tuple
 
-from .documents import Change, Document, Lookup, default_of
+from .document import Document
+from .documents import Change, Lookup, default_of
 from .leases import FENCING, Moment, Value, check_lease, is_of_term, next_token
 from .patch import MISSING, find, pointer
 from .problem import Problem

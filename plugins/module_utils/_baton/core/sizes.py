@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Dict, Iterable, Optional, Tuple
 
-from .documents import Document
+from .document import Document
 
 
 def profile_of(document: Document) -> Optional[str]:

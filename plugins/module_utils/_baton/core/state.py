@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
 from .config import NodeConfig
-from .documents import Document, DoesNotFit, Effect, check_effects, effect_from_json
+from .document import Document
+from .documents import DoesNotFit, Effect, check_effects, effect_from_json
 from .events import Changed, Checkpoint, Command, Note, Saved, Store
 from .heads import Changes, Heads
 from .limits import nearly_full
@@ -22,6 +23,7 @@ from .replies import KEEP_MS, Replies
 FORCED = "forced by an operator"  # the reason of a reign; versions that keep no ``Forced`` say it so
 ENTRY = 1_000  # steps of an entry, whatever it does
 CHECKPOINT_STEPS = 300_000_000  # make the next checkpoint: else a start could take as long as all that the log has ever done
+UNWRITTEN = 16 << 20  # bytes of documents that were changed, and stand parsed until a checkpoint has made their texts
 CLOCK_STEP = 500  # ms by which the log's time may be off after a restart: a token of seconds must not end by it
 
 
@@ -58,6 +60,7 @@ class State:
         self._speculated = self.commit
         self._checkpointed = self.commit
         self._steps = 0  # since the last checkpoint: a start takes as many
+        self._held: List[Document] = []  # parsed for the next entry
         last = self.log.get(self.log.end.seq)
         self.last_at = max(saved.at, self.replies.newest, last.at if last is not None else 0)
         self.clock = LogClock(self.last_at)
@@ -168,6 +171,7 @@ class State:
         steps += self.heads.append(entry.seq, entry.revision, effects, left) + ENTRY
         self._steps += steps
         self._speculated = entry.seq
+        self.heads.parsed.release(self._held)
         self.last_at = max(self.last_at, entry.at)
         if "idem" in entry.body:
             documents = tuple(self.heads.speculative(effect.kind, effect.key) for effect in effects)
@@ -196,12 +200,19 @@ class State:
         steps = 0
         try:
             while steps < most and self._speculated < entry.seq:
-                steps += self.speculate(self.log.get(self._speculated + 1) or entry)
+                following = self.log.get(self._speculated + 1) or entry
+                steps += self._prepare(following, most - steps)
+                steps += self.speculate(following) if steps < most else 0
         except DoesNotFit as error:
             self.drop_speculation()
             return f"entry {entry.seq} of epoch {entry.epoch.number} does not fit the documents here ({error})", steps
         self.log.append(entry)
         return "", steps
+
+    def _prepare(self, entry: Entry, most: int) -> int:
+        """Parse what an entry patches, as far as ``most`` steps go; return those it took (as many: there may be more to do)."""
+        patched = ((raw["kind"], raw["key"]) for raw in entry.body.get("effects", ()) if "ops" in raw)
+        return self.heads.prepare(patched, most, self._held)
 
     def cut_after(self, seq: int) -> None:
         """Remove entries that were never acknowledged."""
@@ -211,6 +222,7 @@ class State:
     def drop_speculation(self) -> None:
         """A node that stopped being active does not know which of its last entries will commit."""
         self.heads.drop()
+        self.heads.parsed.release(self._held)
         self.replies.drop_after(self.commit)
         self._speculated = self.commit
 
@@ -226,6 +238,10 @@ class State:
             raise ValueError(f"entry {seq} is called committed, but the log ends at {self.log.end.seq}")
         steps = 0
         for entry in self.log.after(self._speculated, seq - self._speculated):
+            steps += 0 if most is None else self._prepare(entry, most - steps)
+            if most is not None and steps >= most:
+                seq = entry.seq - 1
+                break
             steps += self.speculate(entry)
             if most is not None and steps >= most:
                 seq = entry.seq
@@ -236,6 +252,7 @@ class State:
         if changed:
             self.out.append(Changed(seq, changed))
         due = self.log.size(self._checkpointed, seq) >= self.config.limits.log_to_checkpoint or self._steps >= CHECKPOINT_STEPS
+        due = due or self.heads.unwritten >= UNWRITTEN
         if due or seq - self._checkpointed >= self.config.checkpoint_entries:
             self._checkpoint(seq)
         return changed

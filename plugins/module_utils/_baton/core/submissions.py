@@ -12,7 +12,8 @@ from collections import deque
 from typing import Any, Deque, Dict, NamedTuple, Optional, Sequence, Tuple, Union
 
 from .coordination import answer
-from .documents import KINDS, Change, Document, Effect, Lookup, effect_to_json
+from .document import Document
+from .documents import KINDS, Change, Effect, Lookup, effect_to_json
 from .events import Idempotency, Outcome, Reply, Submit
 from .leases import Moment, tokens_above
 from .limits import full

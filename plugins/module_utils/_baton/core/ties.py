@@ -12,7 +12,8 @@ from __future__ import annotations
 from typing import Any, Dict, List, Optional, Set
 
 from . import barriers, locks, seats
-from .documents import KINDS, Change, Document, Effect, Lookup
+from .document import Document
+from .documents import KINDS, Change, Effect, Lookup
 from .leases import Moment, Value, no_lease, standing_lease
 from .patch import MISSING, find, parse_pointer, pointer
 from .problem import Problem

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, List, Optional, Protocol, Sequence, Tuple
 
-from ...core.documents import Change, Document
+from ...core.document import Document
+from ...core.documents import Change
 from ...core.events import Idempotency, Outcome
 from ...core.heads import Heads
 from ...core.log import Log

@@ -8,7 +8,8 @@ from functools import partial
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from ...core import access
-from ...core.documents import KINDS, Change, Document, Lookup, check_name, default_of
+from ...core.document import Document
+from ...core.documents import KINDS, Change, Lookup, check_name, default_of
 from ...core.patch import MISSING, Path, find
 from ...core.problem import Problem
 from .. import turns

@@ -7,7 +7,8 @@ import uuid
 from typing import Any, Dict, Optional, Sequence
 
 from ...core import access
-from ...core.documents import Change, Document
+from ...core.document import Document
+from ...core.documents import Change
 from ...core.leases import no_lease
 from ...core.problem import Problem
 from ...core.ties import live

@@ -7,7 +7,8 @@ import time
 from typing import Any, Optional, Sequence
 
 from ...core import access
-from ...core.documents import Change, Document
+from ...core.document import Document
+from ...core.documents import Change
 from ...core.locks import MOST_SLOTS, holders, locked, shown, standing
 from ...core.problem import Problem
 from ..aio import SCOPE

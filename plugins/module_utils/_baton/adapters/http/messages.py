@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 from urllib.parse import unquote
 
-from ...core.documents import Change, Document
+from ...core.document import Document
+from ...core.documents import Change
 from ...core.events import Idempotency, Outcome
 from ...core.problem import Problem
 from ...core.values import PIECE, dumps, is_small, parse, pieces

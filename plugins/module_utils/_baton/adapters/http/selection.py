@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
-from ...core.documents import Document
+from ...core.document import Document
 from ...core.values import equal
 from .backend import Backend
 

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional, Set
 
-from ...core.documents import Document
+from ...core.document import Document
 from ...core.problem import Problem
 from ..aio import TOKEN
 from .backend import Backend

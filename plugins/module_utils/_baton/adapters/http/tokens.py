@@ -7,7 +7,8 @@ import secrets
 from typing import Any, Callable, Dict, Optional, Sequence
 
 from ...core import access
-from ...core.documents import Change, Document, check_name
+from ...core.document import Document
+from ...core.documents import Change, check_name
 from ...core.problem import Problem
 from ...core.tokens import MOST, no_profile
 from ..aio import TOKEN

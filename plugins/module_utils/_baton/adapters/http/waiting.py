@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Callable, Iterable, List, Mapping, Optional, Protocol, Sequence, Tuple, Union
 
-from ...core.documents import Document
+from ...core.document import Document
 from ...core.patch import MISSING, Path, find, parse_pointer, pointer
 from ...core.problem import Problem
 from ...core.values import equal, parse
