@@ -21,6 +21,7 @@ import ssl
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, Awaitable, Callable, Collection, Dict, List, Optional, Sequence, Set
 
@@ -49,8 +50,8 @@ from .adapters.peers import PATH as LINK_PATH
 from .adapters.peers import Links
 from .adapters.resolver import Resolver, reason
 from .adapters.snapshots import PATH as SNAPSHOT_PATH
-from .adapters.snapshots import fetch, serve, snapshot_fetched
-from .adapters.sqlite import DataDirectory, Writer, distrust, load, write_snapshot
+from .adapters.snapshots import copy, serve
+from .adapters.sqlite import DataDirectory, Writer, distrust, load
 from .core import access
 from .core import events as ev
 from .core.config import NodeConfig
@@ -394,14 +395,12 @@ class Daemon:
             self.loop.create_task(self._copy_snapshot(command.node))
 
     async def _copy_snapshot(self, node: str) -> None:
+        incarnation = secrets.token_hex(8)
+        run = partial(self.loop.run_in_executor, self.copy_thread)
         try:
-            header, documents, replies = await fetch(self.links, self._node_url(node), node)
-            incarnation = secrets.token_hex(8)
-            database = self.directory.create(incarnation)
-            await self.loop.run_in_executor(self.copy_thread, write_snapshot, database, header, documents, replies)
-            fetched = snapshot_fetched(node, incarnation, header, documents)
-            LOG.info("the snapshot of %s is here: %d documents at entry %d", node, len(documents), header.position.seq)
-            self.tell(fetched)
+            header, reigns = await copy(self.links, self._node_url(node), node, partial(self.directory.create, incarnation), run)
+            LOG.info("the snapshot of %s is here: %d documents at entry %d", node, header.documents, header.position.seq)
+            self.tell(ev.SnapshotFetched(node, incarnation, header.cluster_id, reigns, header.forced))
         except (OSError, ValueError, LookupError, TypeError, sqlite3.Error, aiohttp.ClientError, asyncio.TimeoutError) as error:
             LOG.warning("no snapshot from %s: %s", node, reason(error))
             await self.loop.run_in_executor(self.copy_thread, self.directory.tidy)

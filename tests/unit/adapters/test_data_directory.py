@@ -6,11 +6,12 @@ import json
 import os
 import signal
 import sqlite3
+from contextlib import closing
 
 import pytest
 
 from baton.adapters import sqlite
-from baton.adapters.sqlite import DataDirectory, load, write_snapshot
+from baton.adapters.sqlite import DataDirectory, Snapshot, load
 from baton.core.stored import Header
 from support.cluster import Cluster
 from support.disk import steps
@@ -27,11 +28,18 @@ def rows(value, count=2000):
     return [("profiles", f"p{number}", "1.1", 10, {"value": value}) for number in range(count)]
 
 
+def write_snapshot(database, header, *parts):
+    snapshot = Snapshot(database)
+    for part in parts:
+        snapshot.add(part)
+    snapshot.finish(header, [])
+
+
 @pytest.fixture
 def directory(tmp_path):
     """In use: the incarnation OLD, beside what is not ours to remove."""
     directory = DataDirectory(tmp_path)
-    write_snapshot(directory.create(OLD), header(5), rows("old"), [])
+    write_snapshot(directory.create(OLD), header(5), rows("old"))
     directory.use(OLD)
     for name in ("files", f"{OLD}.copy"):
         (tmp_path / name).mkdir()
@@ -83,14 +91,21 @@ def test_killed_before_anything_is_in_the_new_directory(directory):
 
 
 def test_killed_while_the_snapshot_is_written(directory):
-    killed(lambda: write_snapshot(directory.create(NEW), header(9), dying_after(rows("new")), []))
+    killed(lambda: write_snapshot(directory.create(NEW), header(9), dying_after(rows("new"))))
     assert (directory.path / NEW / "baton.db").exists()
+    assert has(start(directory.path), OLD, 5, "old")
+
+
+def test_killed_between_two_parts_of_the_snapshot(directory):
+    killed(lambda: write_snapshot(directory.create(NEW), header(9), rows("new", 60_000), dying_after([])))
+    with closing(sqlite3.connect(directory.path / NEW / "baton.db")) as connection:
+        assert connection.execute("SELECT count(*) FROM documents").fetchone() == (0,)
     assert has(start(directory.path), OLD, 5, "old")
 
 
 def test_killed_before_the_new_data_is_in_use(directory, monkeypatch):
     def work():
-        write_snapshot(directory.create(NEW), header(9), rows("new"), [])
+        write_snapshot(directory.create(NEW), header(9), rows("new"))
         replace = os.replace
         monkeypatch.setattr(os, "replace", lambda old, new: die() if new.name == "CURRENT" else replace(old, new))
         directory.use(NEW)
@@ -102,7 +117,7 @@ def test_killed_before_the_new_data_is_in_use(directory, monkeypatch):
 
 def test_killed_before_the_old_data_is_removed(directory, monkeypatch):
     def work():
-        write_snapshot(directory.create(NEW), header(9), rows("new"), [])
+        write_snapshot(directory.create(NEW), header(9), rows("new"))
         monkeypatch.setattr(sqlite.shutil, "rmtree", die)
         directory.use(NEW)
 
@@ -113,7 +128,7 @@ def test_killed_before_the_old_data_is_removed(directory, monkeypatch):
 
 def test_killed_while_the_old_data_is_removed(directory, monkeypatch):
     def work():
-        write_snapshot(directory.create(NEW), header(9), rows("new"), [])
+        write_snapshot(directory.create(NEW), header(9), rows("new"))
         monkeypatch.setattr(sqlite.shutil, "rmtree", lambda path, **_more: ((path / "baton.db").unlink(), die()))
         directory.use(NEW)
 

@@ -10,7 +10,7 @@ import pytest
 
 from baton.adapters import data_format
 from baton.adapters.data_format import FORMAT, number_in
-from baton.adapters.sqlite import DataDirectory, load, write_snapshot
+from baton.adapters.sqlite import DataDirectory, Snapshot, load
 from baton.core.problem import Problem
 from baton.core.stored import Header
 from support.cluster import Cluster, until
@@ -61,7 +61,7 @@ def test_a_new_directory_has_this_format(tmp_path, old):
     load(old, INCARNATION)
     assert ask(database, "PRAGMA user_version") == [(FORMAT,)] and tables(database) == tables(old)
     header = {"cluster_id": "c", "promised": [1, "e"], "position": [[1, "e"], 1], "documents": 0, "replies": 0}
-    write_snapshot(database, Header.read(header), [], [])
+    Snapshot(database).finish(Header.read(header), [])
     assert number_in(database) == FORMAT
 
 

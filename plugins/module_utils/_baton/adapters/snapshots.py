@@ -6,23 +6,25 @@ Decides nothing. The source sends its committed documents as of one entry; persi
 """
 from __future__ import annotations
 
-from typing import Any, Iterator, List, Optional, Sequence, Tuple
+from pathlib import Path
+from typing import Any, Awaitable, Callable, Iterator, List, Sequence, Tuple
 
 from ..core.document import Document
-from ..core.events import SnapshotFetched
 from ..core.form import read_json
 from ..core.node import Node
 from ..core.reigns import Reigns
-from ..core.replies import Row
 from ..core.stored import DocumentRow, Header, read_document, read_reply
 from ..core.values import PIECE, dumps, pieces
 from . import turns
 from .aio import aiohttp, web
 from .peers import Links
+from .sqlite import Snapshot
 
 PATH = "/peer/v1/snapshot"
 BATCH = 256  # replies
+AT_ONCE = 1 << 20  # bytes of documents that are read before they are written
 MOST_LINE = 128 << 20  # bytes: the largest document there can be, with every character escaped
+InThread = Callable[..., Awaitable[Any]]  # a function and its arguments
 
 
 def _line(value: Any) -> str:
@@ -80,31 +82,53 @@ def _rows(documents: Sequence[Document]) -> Iterator[str]:
     yield "".join(gathered)
 
 
-def snapshot_fetched(node: str, incarnation: str, header: Header, documents: List[DocumentRow]) -> SnapshotFetched:
-    """Return what the core is told of a snapshot."""
-    reigns = Reigns.of((value, revision) for kind, _key, revision, _size, value in documents if kind == "history")
-    return SnapshotFetched(node, incarnation, header.cluster_id, reigns, header.forced)
+async def copy(links: Links, url: str, node: str, make: Callable[[], Path], in_thread: InThread) -> Tuple[Header, Reigns]:
+    """Fill the empty incarnation that ``make`` makes with a peer's snapshot; return its header, and the reigns that it tells of.
 
-
-async def fetch(links: Links, url: str, node: str) -> Tuple[Header, List[DocumentRow], List[Row]]:
-    """Return header, documents and replies of a peer's snapshot; ValueError when it is cut short, or is none."""
+    ValueError when it is cut short, or is none. ``in_thread``: runs what writes to the disk, and waits for it.
+    """
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=30)
     async with links.session.get(url.rstrip("/") + PATH, headers=links.headers, ssl=links.tls, timeout=timeout) as response:
         if response.status != 200:
             raise ValueError(f"{node} answered {response.status}: {ascii((await response.text()).strip()[:200])}")
-        header: Optional[Header] = None
-        documents: List[DocumentRow] = []
-        replies: List[Row] = []
-        async for line in _lines(response.content):
-            if header is None:
-                header = Header.read(_value(line))
-            elif len(documents) < header.documents:
-                documents.append(read_document(_value(line)))
-            else:
-                replies.append(read_reply(_value(line)))
-    if header is None or len(documents) != header.documents or len(replies) != header.replies:
-        raise ValueError("the snapshot was cut short")
-    return header, documents, replies
+        lines = _lines(response.content)
+        header = Header.read(_value(await _next(lines)))
+        snapshot: Snapshot = await in_thread(lambda: Snapshot(make()))
+        try:
+            history = await _copy_documents(lines, header.documents, snapshot, in_thread)
+            replies = [read_reply(_value(await _next(lines))) for _number in range(header.replies)]
+            async for _line_too_many in lines:
+                raise ValueError("the snapshot has more lines than it says")
+            await in_thread(snapshot.finish, header, replies)
+        finally:
+            await in_thread(snapshot.close)
+    return header, Reigns.of((value, revision) for _kind, _key, revision, _size, value in history)
+
+
+async def _copy_documents(lines: Any, count: int, snapshot: Snapshot, in_thread: InThread) -> List[DocumentRow]:
+    """Copy documents, some at a time: all of them would take a node as much memory as it has for them. Return the reigns among them."""
+    history: List[DocumentRow] = []
+    rows: List[DocumentRow] = []
+    size = 0
+    for _number in range(count):
+        line = await _next(lines)
+        row = read_document(_value(line))
+        history += [row] if row[0] == "history" else []
+        rows.append(row)
+        size += len(line)
+        if size > AT_ONCE:
+            await in_thread(snapshot.add, rows)
+            rows, size = [], 0
+    await in_thread(snapshot.add, rows)
+    return history
+
+
+async def _next(lines: Any) -> bytes:
+    try:
+        line: bytes = await lines.__anext__()
+    except StopAsyncIteration:
+        raise ValueError("the snapshot was cut short") from None
+    return line
 
 
 def _value(line: bytes) -> Any:

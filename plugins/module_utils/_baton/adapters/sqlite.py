@@ -245,22 +245,30 @@ def _document(kind: Any, key: Any, revision: Any, size: Any, text: Any) -> Docum
     return Document.of_text(document.kind, key, text if text == ours else ours, revision, size)
 
 
-def write_snapshot(
-    database: Path, header: stored.Header, documents: Iterable[stored.DocumentRow], replies: Iterable[Sequence[Any]]
-) -> None:
-    """Fill an empty incarnation with a snapshot."""
-    connection = _open(database)
-    try:
-        connection.execute("BEGIN")
+class Snapshot:
+    """An empty incarnation that is being filled with a snapshot. What is not finished leaves nothing in it."""
+
+    def __init__(self, database: Path) -> None:
+        self._database = database
+        self._connection = _open(database)
+        self._connection.execute("BEGIN")
+
+    def add(self, documents: Iterable[stored.DocumentRow]) -> None:
+        """Write some of its documents."""
         rows = ((kind, key, revision, size, _text(value, size)) for kind, key, revision, size, value in documents)
-        connection.executemany("INSERT INTO documents VALUES (?, ?, ?, ?, ?)", rows)
-        _insert(connection, "replies", [_reply_row(row) for row in replies])
-        _set_meta(connection, header.facts())
-        connection.execute("COMMIT")
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    finally:
-        connection.close()
-    sync_files(database)
+        self._connection.executemany("INSERT INTO documents VALUES (?, ?, ?, ?, ?)", rows)
+
+    def finish(self, header: stored.Header, replies: Iterable[Sequence[Any]]) -> None:
+        """Write the rest, and make all of it durable."""
+        _insert(self._connection, "replies", [_reply_row(row) for row in replies])
+        _set_meta(self._connection, header.facts())
+        self._connection.execute("COMMIT")
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self.close()
+        sync_files(self._database)
+
+    def close(self) -> None:
+        self._connection.close()
 
 
 def _reply_row(row: Sequence[Any]) -> Row:
