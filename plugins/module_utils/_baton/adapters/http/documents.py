@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import uuid
-from functools import partial
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from ...core import access
@@ -16,12 +15,11 @@ from .. import turns
 from ..aio import HOLDER, SCOPE, web
 from . import messages
 from .backend import Backend
-from .selection import Filters, Selection, selected
+from .selection import Filters, Look, Selection
 from .stays import Stays
 from .waiting import Condition, View, Wait
 
 MOST_LIST = 100_000
-LOOKS = 2_000  # documents that are looked at in one turn
 READ = ("GET", "HEAD")
 NOT_FILTERS = ("limit", "offset", "stale", "wait", "value", "timeout", "settled", "escape", "escape_profile", "path")
 
@@ -75,8 +73,8 @@ class Documents:
             if condition.name != "count" or condition.path:
                 raise Problem(400, "bad_wait", f"all {kind} can be waited for with wait=count&value=<how many at least>; else name one")
             with self._stays.wait(request):
-                values = await self._wait_for_some(condition, kind, filters, stale)
-            return await messages.answer(request, values[offset : offset + limit])
+                found = await self._wait_for_some(condition, kind, filters, stale)
+            return await messages.answer_list(request, found[offset : offset + limit])
         if filters or access.project_of(request[SCOPE]):
             found = await self._select(request[SCOPE], kind, filters, offset + limit)
             return await messages.answer_list(request, found[offset:])
@@ -84,27 +82,29 @@ class Documents:
 
     async def _select(self, scope: access.Scope, kind: str, filters: Filters, most: int) -> List[Document]:
         """Return the first ``most`` documents that a query selects, of those that its token may see."""
-        documents = await turns.brief(lambda: self._backend.heads().list(kind))
-        found: List[Document] = []
+        documents = iter(await turns.brief(lambda: self._backend.heads().list(kind)))
+        look = Look(filters)
 
-        def look(start: int) -> List[Document]:
-            seen = (item for item in documents[start : start + LOOKS] if access.sees(scope, kind, item.key))
-            return [document for document in seen if selected(document.value, filters)]
+        def some() -> List[Document]:
+            return [item for item in look.some(documents) if access.sees(scope, kind, item.key)]
 
-        for start in range(0, len(documents), LOOKS):
-            found += await (turns.brief if len(documents) <= LOOKS else turns.take)(partial(look, start))
-            if len(found) >= most:
-                break
+        found = await turns.brief(some)
+        while not look.ended and len(found) < most:
+            found += await turns.take(some)
         return found[:most]
 
-    async def _wait_for_some(self, condition: Condition, kind: str, filters: Filters, stale: bool) -> List[Any]:
-        selection = self._selections.setdefault((kind, filters), Selection(self._backend, kind, filters))
+    async def _wait_for_some(self, condition: Condition, kind: str, filters: Filters, stale: bool) -> List[Document]:
+        selection = self._selections.get((kind, filters))
+        if selection is None:
+            selection = self._selections[(kind, filters)] = Selection(self._backend, kind, filters)
+        selection.enter()
         try:
+            await selection.read()
             wait = Wait(self._backend, condition, View(self._backend, condition.keys()), selection)
-            found: List[Any] = (await wait.end(stale, kind))[1]
+            found: List[Document] = (await wait.end(stale, kind))[1]
         finally:
-            if selection.idle:
-                self._selections.pop((kind, filters), None)
+            if selection.leave():
+                del self._selections[(kind, filters)]
         return found
 
     # --- one document ---------------------------------------------------------------------------------------------------
@@ -171,7 +171,7 @@ class Documents:
         else:
             committed = self._backend.heads().committed
             document = committed(kind, key)
-            value = _value(document, at, committed if defaults else None)
+            value = document if document is not None and not at else _value(document, at, committed if defaults else None)
         if value is MISSING:
             if "wait" in request.query and condition.name == "absent":
                 return web.Response(status=204)
@@ -179,6 +179,8 @@ class Documents:
         headers = {"ETag": messages.etag_of(document)} if document is not None else {}
         if document is not None and request.headers.get("If-None-Match") == headers["ETag"]:
             return web.Response(status=304, headers=headers)
+        if document is not None and not at:
+            return await messages.answer_document(request, document, headers)
         return await messages.answer(request, value, 200, headers)
 
     def _condition(self, request: Any, profile: str) -> Condition:

@@ -36,18 +36,22 @@ async def answer(request: Any, value: Any, status: int = 200, headers: Optional[
     return await _stream(request, pieces(value), status, JSON, headers)
 
 
-def _value(document: Document) -> Any:
-    return document.value
+async def answer_document(request: Any, document: Document, headers: Dict[str, str]) -> Any:
+    """Return an answer with a whole document."""
+    if document.size > turns.LARGE and not document.packable:
+        return await answer(request, document.value, 200, headers)
+    return web.Response(body=document.text.encode(), content_type=JSON, headers=headers)
 
 
-async def answer_list(request: Any, documents: Sequence[Document], show: Callable[[Document], Any] = _value) -> Any:
-    """Return an answer with documents as ``show`` has them."""
+async def answer_list(request: Any, documents: Sequence[Document], show: Optional[Callable[[Document], Any]] = None) -> Any:
+    """Return an answer with documents, as ``show`` has them."""
+    texts = _list(documents, show)
     if sum(document.size for document in documents) <= turns.LARGE:
-        return respond([show(document) for document in documents])
-    return await _stream(request, _list(documents, show), 200, JSON, None)
+        return web.Response(body="".join(texts).encode(), content_type=JSON)
+    return await _stream(request, texts, 200, JSON, None)
 
 
-def _list(documents: Sequence[Document], show: Callable[[Document], Any] = _value) -> Iterator[str]:
+def _list(documents: Sequence[Document], show: Optional[Callable[[Document], Any]] = None) -> Iterator[str]:
     """Yield the text of a JSON array of documents."""
     gathered, size, comma = ["["], 0, ""
     for document in documents:
@@ -56,10 +60,10 @@ def _list(documents: Sequence[Document], show: Callable[[Document], Any] = _valu
         size += document.size
         if document.size > PIECE:
             yield "".join(gathered)
-            yield from pieces(show(document))
+            yield from pieces(document.value if show is None else show(document))
             gathered, size = [], 0
             continue
-        gathered.append(dumps(show(document)))
+        gathered.append(document.text if show is None else dumps(show(document)))
         if size > PIECE:
             yield "".join(gathered)
             gathered, size = [], 0
@@ -82,10 +86,23 @@ async def _stream(request: Any, texts: Iterator[str], status: int, kind: str, he
 
 
 async def refuse_any(problem: Problem, request: Any) -> Any:
-    """Return a Problem, piece by piece if what it has found is large."""
+    """Return a Problem, piece by piece if what it has found is large, or documents."""
+    found = problem.extra.get("found")
+    if isinstance(found, list) and any(isinstance(item, Document) for item in found):
+        return await _stream(request, _found(problem, found), problem.status, PROBLEM, None)
     if is_small(problem.extra, turns.LARGE):
         return refuse(problem, request)
     return await _stream(request, pieces(problem.to_json()), problem.status, PROBLEM, None)
+
+
+def _found(problem: Problem, documents: Sequence[Document]) -> Iterator[str]:
+    """Yield the text of a Problem that has found documents."""
+    comma = "{"
+    for name, value in problem.to_json().items():
+        yield f"{comma}{dumps(name)}:"
+        yield from _list(documents) if value is documents else (dumps(value),)
+        comma = ","
+    yield "}"
 
 
 def refuse(problem: Problem, request: Any) -> Any:

@@ -6,85 +6,163 @@ All who wait for the same selection share one, so that a change costs the same h
 """
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Optional, Set, Tuple
+import asyncio
+from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
 
 from ...core.document import Document
-from ...core.values import equal
+from ...core.values import dumps, equal
+from .. import turns
 from .backend import Backend
 
 Filters = Tuple[Tuple[str, str], ...]  # member of the document, and the text that it must be
+LOOKS = 2_000  # documents that are looked at in one turn
+PARSED = 128 << 10  # bytes of them that are parsed in one turn
+PLACES = 8  # of a member's name in a document that are looked at
+NO_JSON = ("nan", "inf", "-inf")  # numbers whose JSON, if they had one, would not be as Python shows them
 
 
-class Selection:
-    """A subject of waits. It follows the changes while somebody watches it."""
+class Look:
+    """Finds the documents of which each of ``filters`` is true, parsing those alone whose text may say so.
 
-    def __init__(self, backend: Backend, kind: str, filters: Filters) -> None:
-        self._backend, self._kind, self._filters = backend, kind, filters
-        self._values: Dict[str, Any] = {}
-        self._changes = 0
-        self._answer: Optional[Tuple[int, List[Any]]] = None  # made once for all who wait
-        self._watchers: Set[Callable[[], None]] = set()
-        self._end: Optional[Callable[[], None]] = None
+    That text is always made by ``values.dumps``: what a member is stands in it, if at all, as it would be written here.
+    """
 
-    def look(self) -> Tuple[Optional[Document], Any, Any]:
-        return None, self._values, self._changes
+    def __init__(self, filters: Filters) -> None:
+        self.ended = False
+        self._filters = filters
+        self._texts = [(dumps(member) + ":", (dumps(text), text)) for member, text in filters if text not in NO_JSON]
 
-    def answer(self) -> Tuple[Optional[Document], List[Any]]:
-        if self._answer is None or self._answer[0] != self._changes:
-            self._answer = (self._changes, [self._values[key] for key in sorted(self._values)])
-        return None, self._answer[1]
+    def some(self, documents: Iterator[Document]) -> List[Document]:
+        """Return those among the next documents, some at a time; ``ended`` as soon as there are no more."""
+        found, parsed = [], 0
+        for _number in range(LOOKS):
+            document = next(documents, None)
+            if document is None:
+                self.ended = True
+                break
+            if self.may_hold(document):
+                parsed += document.size if document.is_packed and self._filters else 0
+                found += [document] if self.holds(document) else []
+                if parsed >= PARSED:
+                    break
+        return found
 
-    def watch(self, tell: Callable[[], None]) -> Callable[[], None]:
-        if self._end is None:
-            self._read()
-            self._end = self._backend.subscribe(self._kind, "", self._saw)
-        self._watchers.add(tell)
-        return lambda: self._leave(tell)
+    def may_hold(self, document: Document) -> bool:
+        """Return whether a document need be parsed to know: False is sure."""
+        text = document.known_text
+        return text is None or all(_may_have(text, name, values) for name, values in self._texts)
 
-    def _leave(self, tell: Callable[[], None]) -> None:
-        self._watchers.discard(tell)
-        if not self._watchers and self._end is not None:
-            self._end()
-            self._end = None
+    def holds(self, document: Document) -> bool:
+        """Return whether each of the filters is true of a document."""
+        if not self._filters:
+            return True
+        value = document.peek()
+        return all(_same(value.get(member), text) for member, text in self._filters)
 
-    def _read(self) -> None:
-        self._answer = None
-        found = self._backend.heads().list(self._kind)
-        self._values = {document.key: document.value for document in found if selected(document.value, self._filters)}
 
-    @property
-    def idle(self) -> bool:
-        return not self._watchers
-
-    def _saw(self, key: str, document: Optional[Document]) -> None:
-        if not key:
-            self._read()
-        elif not self._moved(key, document):
-            return
-        self._changes += 1
-        for tell in tuple(self._watchers):
-            tell()
-
-    def _moved(self, key: str, document: Optional[Document]) -> bool:
-        """Take a change; return whether it changed what is selected."""
-        chosen = document is not None and selected(document.value, self._filters)
-        if not chosen and key not in self._values:
+def _may_have(text: str, name: str, values: Tuple[str, str]) -> bool:
+    """Return whether one of ``values`` follows ``name`` in a JSON text, at any depth; True, too, where that takes long to find out."""
+    at = text.find(name)
+    for _number in range(PLACES):
+        if at < 0:
             return False
-        if document is None or not chosen:
-            del self._values[key]
-        elif key in self._values and equal(self._values[key], document.value):
-            return False
-        else:
-            self._values[key] = document.value
-        return True
-
-
-def selected(value: Dict[str, Any], filters: Filters) -> bool:
-    """Return whether each of ``filters`` is true of a document."""
-    return all(_same(value.get(member), text) for member, text in filters)
+        at += len(name)
+        if text.startswith(values, at):
+            return True
+        at = text.find(name, at)
+    return True
 
 
 def _same(value: Any, text: str) -> bool:
     if isinstance(value, bool):
         return text == ("true" if value else "false")
     return value == text or (isinstance(value, (int, float)) and str(value) == text)
+
+
+class Selection:
+    """A subject of waits, as soon as ``read`` has ended. It follows the changes from the first ``enter`` to the last ``leave``."""
+
+    def __init__(self, backend: Backend, kind: str, filters: Filters) -> None:
+        self._backend, self._kind = backend, kind
+        self._look = Look(filters)
+        self._documents: Dict[str, Document] = {}
+        self._unread: Iterator[Document] = iter(())
+        self._changed: Set[str] = set()  # while others are read yet
+        self._reading = asyncio.Lock()
+        self._changes = 0
+        self._answer: Optional[Tuple[int, List[Document]]] = None  # made once for all who wait
+        self._watchers: Set[Callable[[], None]] = set()
+        self._here = 0
+        self._end: Optional[Callable[[], None]] = None
+
+    # --- for who waits ----------------------------------------------------------------------------------------------------
+
+    def look(self) -> Tuple[Optional[Document], Any, Any]:
+        return None, self._documents, self._changes
+
+    def answer(self) -> Tuple[Optional[Document], List[Document]]:
+        if self._answer is None or self._answer[0] != self._changes:
+            self._answer = (self._changes, [self._documents[key] for key in sorted(self._documents)])
+        return None, self._answer[1]
+
+    def watch(self, tell: Callable[[], None]) -> Callable[[], None]:
+        self._watchers.add(tell)
+        return lambda: self._watchers.discard(tell)
+
+    # --- following --------------------------------------------------------------------------------------------------------
+
+    def enter(self) -> None:
+        """One more is here."""
+        self._here += 1
+        if self._end is None:
+            self._begin()
+            self._end = self._backend.subscribe(self._kind, "", self._saw)
+
+    def leave(self) -> bool:
+        """One has left; return whether nobody is here any more."""
+        self._here -= 1
+        if not self._here and self._end is not None:
+            self._end()
+            self._end = None
+        return not self._here
+
+    def _begin(self) -> None:
+        self._answer = None
+        self._documents, self._changed, self._look.ended = {}, set(), False
+        self._unread = iter(self._backend.heads().list(self._kind))
+
+    async def read(self) -> None:
+        """Look at all documents that there are, taking turns."""
+        async with self._reading:
+            while not self._look.ended:
+                await turns.take(self._read)
+
+    def _read(self) -> None:
+        for document in self._look.some(self._unread):
+            if document.key not in self._changed:
+                self._documents[document.key] = document
+
+    def _saw(self, key: str, document: Optional[Document]) -> None:
+        if not key:
+            self._begin()
+            while not self._look.ended:  # at once: who waits must not take what is read so far for all
+                self._read()
+        else:
+            if not self._look.ended:
+                self._changed.add(key)
+            if not self._moved(key, document):
+                return
+        self._changes += 1
+        for tell in tuple(self._watchers):
+            tell()
+
+    def _moved(self, key: str, document: Optional[Document]) -> bool:
+        """Take a change; return whether it changed what is selected."""
+        chosen = document is not None and self._look.holds(document)
+        if not chosen and key not in self._documents:
+            return False
+        if document is None or not chosen:
+            del self._documents[key]
+            return True
+        old, self._documents[key] = self._documents.get(key), document
+        return old is None or not equal(old.peek(), document.value)
