@@ -16,6 +16,7 @@ from baton.core.heads import Heads
 from baton.core.leases import part_of
 from baton.core.log import Entry, Epoch
 from baton.core.problem import Problem
+from baton.core.sizes import BESIDE
 from baton.core.state import State
 from baton.core.values import dumps, measure
 from baton.core.work import Work
@@ -173,7 +174,7 @@ class TestChanges:
                     written(one)
                     one.parsed.pack(dice.randint(0, 9))
             assert [_shown(d) for d in one.all()] == [_shown(d) for d in other.all()], seed
-            assert one.sizes.all == other.sizes.all == sum(document.size for document in one.all())
+            assert one.sizes.all == other.sizes.all == sum(document.size + BESIDE for document in one.all())
 
 
 def _shown(document):

@@ -13,6 +13,7 @@ from baton.core.limits import Limits
 from baton.core.log import NO_EPOCH, Entry, Epoch, Log
 from baton.core.problem import Problem
 from baton.core.replies import ROW_BYTES, Replies
+from baton.core.sizes import BESIDE
 
 SMALL = Limits(documents=400_000, profile=110_000, log=800_000, replies=40_000)
 
@@ -108,6 +109,15 @@ class TestDocuments:
         assert "391 KiB" in problem.detail and "--limit documents" in problem.detail
         assert script.node.state.heads.speculative("profiles", "b") is None
 
+    def test_many_small_ones_take_more_than_their_texts(self, script):
+        for number in range(SMALL.documents // BESIDE):
+            script.give(ev.Submit(2 + number, (Change("params", f"a{number}", "put", {}),), script.now))
+            commit(script)
+        heads = script.node.state.heads
+        assert heads.sizes.all > SMALL.documents - 1_000 and sum(document.size for document in heads.all()) < SMALL.documents // 4
+        script.give(ev.Submit(5_000, (Change("params", "b", "put", {"Description": "x" * 1_000}),), script.now))
+        assert answer(script).extra["limit"] == "documents"
+
     def test_what_makes_it_smaller_is_taken(self, script):
         for number in range(4):
             self.put(script, 2 + number, f"a{number}", 97_000)
@@ -133,10 +143,10 @@ class TestDocuments:
         heads = script.node.state.heads
         for number, (key, action, body) in enumerate([("a", "put", {}), ("b", "create", {}), ("a", "delete", None)], 2):
             script.give(ev.Submit(number, (Change("profiles", key, action, body),), script.now))
-        assert heads.sizes.all == sum(d.size for kind in ("profiles", "nodes", "history") for d in heads.list_speculative(kind))
+        assert heads.sizes.all == sum(d.size + BESIDE for kind in ("profiles", "nodes", "history") for d in heads.list_speculative(kind))
         assert set(heads.sizes.of) == {"p", "b"}
         heads.drop()
-        assert heads.sizes.all == sum(document.size for document in heads.all()) and set(heads.sizes.of) == {"p"}
+        assert heads.sizes.all == sum(document.size + BESIDE for document in heads.all()) and set(heads.sizes.of) == {"p"}
 
     def test_a_profile_has_a_share_that_its_locks_and_leases_count_for(self, script):
         self.put(script, 2, "a", 50_000)

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How much of each thing a node keeps in memory, in bytes of JSON text. Pure.
 
-The defaults fit a machine with 1 GiB: a document in memory takes about twice its text.
+The defaults fit a machine with 1 GiB: most documents take what they count for (sizes.py), and those that stand parsed some four
+times their text (document.py).
 """
 from __future__ import annotations
 

@@ -1,6 +1,9 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How many bytes documents have, in all and for each profile: with its locks, barriers and leases it is what one token fills. Pure."""
+"""How many bytes documents take, in all and for each profile: with its locks, barriers and leases it is what one token fills. Pure.
+
+That is the JSON text, and what a node keeps beside it: of many small documents the most of it.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Dict, Iterable, Optional, Tuple
 
 from .document import Document
 
+BESIDE = 400  # bytes: the document's name and revision, and its places in the tables by name
 
 def profile_of(document: Document) -> Optional[str]:
     """Return the profile whose token may write a document, None where only an admin's may."""
@@ -30,10 +34,11 @@ class Sizes:
         for document, sign in ((old, -1), (new, 1)):
             if document is None:
                 continue
-            self.all += sign * document.size
+            size = sign * (document.size + BESIDE)
+            self.all += size
             profile = profile_of(document)
             if profile is not None:
-                left = self.of.get(profile, 0) + sign * document.size
+                left = self.of.get(profile, 0) + size
                 if left:
                     self.of[profile] = left
                 else:
