@@ -155,7 +155,8 @@ class TestChanges:
 
     def test_a_patch_that_changes_nothing_changes_nothing(self):
         heads = heads_with(packed(kind="profiles", key="m", value={"Name": "m", "Params": {"a": 1}}))
-        for body in ([{"op": "test", "path": "/Params/a", "value": 1}], []):
+        itself = {"op": "move", "from": "/Params/a", "path": "/Params/a"}
+        for body in ([{"op": "test", "path": "/Params/a", "value": 1}], [], [itself]):
             (effect,) = heads.evaluate([Change("profiles", "m", "patch", body)]).effects
             assert effect.ops == []
         with pytest.raises(Problem) as refused:
