@@ -19,6 +19,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from ansible_collections.baton.ha.plugins.module_utils._baton.client_error import ClientError
+from ansible_collections.baton.ha.plugins.module_utils._baton.tls import client_context, list_beside
 from ansible_collections.baton.ha.plugins.module_utils._baton.transport import requests
 
 PROGRAM = Path(__file__).with_name("far_request.py")
@@ -66,7 +67,8 @@ class FarSession:
             "url": url + (f"?{urlencode(params)}" if params else ""),
             "headers": sent,
             "body": None if data is None else base64.b64encode(data).decode(),
-            "ca": None if self.verify is True else Path(self.verify).read_text(encoding="utf-8"),
+            "ca": None if self.verify is True else _pem(self.verify),
+            "crl": self._revoked(),
             "connect": timeout[0],
             "read": timeout[1],
         }
@@ -74,6 +76,17 @@ class FarSession:
         if "error" in answer:
             raise self._exception(answer)
         return Answer(answer)
+
+    def _revoked(self):
+        """Return the list of revoked certificates beside the CA, if there is one; ClientError where it is none."""
+        crl = None if self.verify is True else list_beside(self.verify)
+        if crl is None:
+            return None
+        try:
+            client_context(self.verify)  # the host has no such file, and could not say what is wrong with it
+        except OSError as error:
+            raise ClientError("usage", str(error)) from None
+        return _pem(crl)
 
     def _ask(self, order):
         done = self._execute(self._command, json.dumps(order))
@@ -107,6 +120,11 @@ class FarSession:
         error = requests.ConnectionError(text)
         error.__cause__ = cause
         return error
+
+
+def _pem(path):
+    """Return a file's text for OpenSSL, which takes ASCII; what else is there is a comment."""
+    return Path(path).read_bytes().decode("ascii", "ignore")
 
 
 class Answer:

@@ -4,9 +4,10 @@
 
 """One HTTP request, made on a host: far.py gives this text to the host's Python. Needs nothing but its standard library.
 
-Standard input is one JSON object: url, method, headers, body (base64, or null), ca (PEM text, or null: the system's CAs), connect and
-read (seconds). The answer is one, too: status, headers and body; or error, what went wrong, with text, errno and sent, whether the
-server may have the request. No proxy is used. The token comes on standard input alone, where nobody sees it.
+Standard input is one JSON object: url, method, headers, body (base64, or null), ca (PEM text, or null: the system's CAs), crl (PEM text
+of a list of revoked certificates, or null), connect and read (seconds). The answer is one, too: status, headers and body; or error, what
+went wrong, with text, errno and sent, whether the server may have the request. No proxy is used. The token comes on standard input alone,
+where nobody sees it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import json
 import socket
 import ssl
 import sys
+import tempfile
 from urllib.parse import urlsplit
 
 
@@ -25,9 +27,23 @@ def connection_to(order):
     parts = urlsplit(order["url"])
     if parts.scheme == "http":
         return http.client.HTTPConnection(parts.hostname, parts.port, timeout=order["connect"])
+    return http.client.HTTPSConnection(parts.hostname, parts.port, timeout=order["connect"], context=context_of(order))
+
+
+def context_of(order):
+    """Return what tls.py makes on the controller; ValueError where the list of revoked certificates can't be used."""
     context = ssl.create_default_context(cadata=order["ca"])
     context.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)  # newer Pythons are stricter than the client on the controller
-    return http.client.HTTPSConnection(parts.hostname, parts.port, timeout=order["connect"], context=context)
+    if order["crl"] is not None:
+        try:
+            with tempfile.NamedTemporaryFile("w") as file:  # OpenSSL takes a list from a file only; it is no secret
+                file.write(order["crl"])
+                file.flush()
+                context.load_verify_locations(file.name)
+        except OSError as error:
+            raise ValueError("the host can't use the list of revoked certificates: " + str(error)) from None
+        context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+    return context
 
 
 def ask(order):

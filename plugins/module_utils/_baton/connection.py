@@ -15,13 +15,13 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 from urllib.parse import urlsplit
 
 from .client_error import ClientError, one_line
+from .tls import list_beside
 
 DEFAULT_TIMEOUT = 30.0
 SETTINGS = ("url", "token", "token_file", "ca", "timeout", "node_token_file")
 Sections = Dict[str, Tuple[str, Dict[str, str]]]  # by name: the file that has it, and what it says
 SYSTEM = "/etc/baton/config.ini"  # the role's, on a node
 NODE_SECRET, NODE_FILES = "ha.token", ("node.pem", "node.key")  # as the role leaves them beside each other
-CRL = "crl.pem"
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,8 @@ class Connection:
 
     @property
     def crl(self) -> Optional[str]:
-        """The list of revoked certificates, where there is one beside the CA: on a node, and where bootstrap made both."""
-        path = os.path.join(os.path.dirname(self.ca), CRL) if self.ca is not None else ""
-        return path if os.access(path, os.R_OK) else None
+        """The list of revoked certificates, where there is one beside the CA."""
+        return list_beside(self.ca)
 
 
 def connection_from(options: Mapping[str, Any], environ: Mapping[str, str], default_url: str = "") -> Connection:

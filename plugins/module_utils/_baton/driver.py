@@ -13,7 +13,6 @@ import json
 import logging
 import os
 import signal
-import ssl
 import sys
 import time
 from pathlib import Path
@@ -24,6 +23,7 @@ from .adapters import systemd
 from .adapters.aio import AIOHTTP_ERROR, aiohttp
 from .core.driver_options import read_name, read_options
 from .core.problem import Problem
+from .tls import client_context
 
 LOG = logging.getLogger("baton.driver")
 PATH = "/driver/v1"
@@ -117,7 +117,7 @@ class Address:
     def connector(self) -> Any:
         if not self.remote:
             return aiohttp.UnixConnector(path=self.socket)
-        return aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=self._ca))
+        return aiohttp.TCPConnector(ssl=client_context(self._ca))
 
     def __str__(self) -> str:
         return self.remote or self.socket

@@ -19,6 +19,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Union
 from .client_error import ClientError, from_problem, one_line
 from .connection import DEFAULT_TIMEOUT, Connection, base_url
 from .failures import ServerClock, explain, is_hopeless, was_sent
+from .tls import client_context
 
 REQUESTS_ERROR: Optional[str] = None
 try:
@@ -273,24 +274,21 @@ def _gave_up(failures: Sequence[Failure], unknown: bool, waited: float) -> Clien
 def _session(connection: Connection) -> Any:
     session, adapter = requests.Session(), HTTPAdapter()
     session.trust_env = False
-    more: Dict[str, Any] = {} if connection.crl is None else {"ssl_context": _context(connection.ca, connection.crl)}
+    more: Dict[str, Any] = {} if connection.crl is None else {"ssl_context": _context(connection.ca)}
     adapter.init_poolmanager(4, 4, socket_options=_keepalive(), **more)
     for scheme in ("https://", "http://"):
         session.mount(scheme, adapter)
     return session
 
 
-def _context(ca: Optional[str], crl: str) -> ssl.SSLContext:
+def _context(ca: Optional[str]) -> ssl.SSLContext:
     """Return a TLS context that refuses revoked certificates, too; ClientError where the list is none."""
     try:
-        context = ssl.create_default_context(cafile=ca)
-        # Before its version 2 urllib3 gives an address to no context, which would refuse that; it compares the name itself then.
-        context.check_hostname = not vars(urllib3)["__version__"].startswith("1.")
-        context.load_verify_locations(crl)
-    except (OSError, ValueError) as error:
-        raise ClientError("usage", f"can't use {ca} with {crl}, the list of revoked certificates beside it: {error}") from None
-    context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
-    context.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)  # as without a list
+        context = client_context(ca)
+    except OSError as error:
+        raise ClientError("usage", str(error)) from None
+    # Before its version 2 urllib3 gives an address to no context, which would refuse that; it compares the name itself then.
+    context.check_hostname = not vars(urllib3)["__version__"].startswith("1.")
     return context
 
 

@@ -331,6 +331,10 @@ def test_tls(tmp_path, launch):
         assert connection.stop()["ok"]
         assert connection.start()["ok"]
         assert process.terminate() == 0
+        authority.revoke("n1")
+        attempts = len(batond.attempts)
+        launch(SIMPLE, {**batond.environment, "BATON_CA": str(tmp_path / "ca" / "ca.pem")}).says("certificate revoked")
+        assert len(batond.attempts) == attempts, "nor was it shown to one whose certificate is revoked"
     finally:
         batond.end()
 

@@ -56,6 +56,16 @@ def test_https_is_verified(tmp_path):
         assert result(http=server.url, ca=str(tmp_path / "nosuch")).startswith("no answer")
 
 
+def test_https_with_a_revoked_certificate_is_not_healthy(tmp_path):
+    authority = Authority(tmp_path)
+    authority.issue("n1", "127.0.0.1")
+    with ScriptedServer(Answer(200), certificate=(tmp_path / "n1.pem", tmp_path / "n1.key")) as server:
+        authority.revoke("n1")
+        assert "certificate revoked" in result(http=server.url, ca=str(tmp_path / "ca.pem"))
+        (tmp_path / "crl.pem").write_text("half a list")
+        assert "the list of revoked certificates beside it" in result(http=server.url, ca=str(tmp_path / "ca.pem"))
+
+
 def test_tcp():
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

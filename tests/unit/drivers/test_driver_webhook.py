@@ -7,6 +7,7 @@ import threading
 import pytest
 from fake_batond import boottime, wait_for
 
+from support.certificates import Authority
 from support.scripted_server import Answer, ScriptedServer
 
 
@@ -39,6 +40,17 @@ def test_it_is_told_of_each_change(begin, tmp_path):
     assert connection.stop()["ok"]
     process.says("the webhook was not reached: ")
     assert "secret" not in process.log
+
+
+def test_a_hook_whose_certificate_is_revoked_is_not_told(begin, tmp_path):
+    authority = Authority(tmp_path / "pki")
+    authority.issue("hook", "127.0.0.1")
+    authority.revoke("hook")
+    with ScriptedServer(Answer(204), certificate=(tmp_path / "pki/hook.pem", tmp_path / "pki/hook.key")) as server:
+        file = {"type": "webhook", "url": f"{server.url}/?key=secret-key", "ca": str(tmp_path / "pki/ca.pem")}
+        process, _connection = begin(file)
+        process.says("the webhook was not reached: its certificate is not trusted: certificate revoked")
+        assert server.requests == [] and "secret" not in process.log
 
 
 def test_a_hook_that_fails_is_only_a_message_and_is_tried_again(begin):

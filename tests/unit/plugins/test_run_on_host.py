@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """run_on: host. Requests go out from the task's host; all else is as on the controller. tests/lab has a host that alone reaches the API."""
 
+import contextlib
 import json
 import re
 import socket
@@ -139,3 +140,27 @@ def test_a_lock_through_the_host_lives_as_long_as_its_run(cluster, runs):
     kill(run)
     until(lambda: lease not in leases(cluster), "the run's end is told", 15)
     runs.open("held")
+
+
+def test_a_revoked_certificate_is_refused_from_the_host_in_the_same_words(cluster, runs, tmp_path):
+    good, revoked, half = (Authority(tmp_path / name) for name in ("good", "revoked", "half"))
+    for authority in (good, revoked, half):
+        authority.issue("n1", "127.0.0.1")
+        (authority.folder / "ca.pem").write_text("# Äußerst vertrauenswürdig\n" + (authority.folder / "ca.pem").read_text())
+    revoked.revoke("n1")
+    (half.folder / "crl.pem").write_text((half.folder / "crl.pem").read_text()[:200])
+    problem = Answer(401, {"detail": "unknown token"}, {"Content-Type": "application/problem+json"})
+    tasks = []
+    with contextlib.ExitStack() as servers:
+        for authority in (good, revoked, half):
+            certificate = (str(authority.folder / "n1.pem"), str(authority.folder / "n1.key"))
+            url = servers.enter_context(ScriptedServer(problem, certificate=certificate)).url
+            options = {"url": url, "ca": str(authority.folder / "ca.pem"), "name": "p", "timeout": 2, "token": "of-nobody"}
+            tasks += [{"baton.ha.profile_info": {**options, "run_on": where}, "ignore_errors": True} for where in ("controller", "host")]
+        text = runs.run(tasks, environ=environ_of(cluster, tmp_path, ANSIBLE_STDOUT_CALLBACK="ansible.builtin.default"))
+    messages = re.findall(r'^fatal: .*"msg": "(.*?)"[,}]', text, re.MULTILINE)
+    assert len(messages) == 6, text
+    assert messages[::2] == messages[1::2]
+    assert "unknown token" in messages[0], "a list that does not have the certificate keeps nobody away"
+    assert "its certificate is not trusted: certificate revoked" in messages[2]
+    assert "crl.pem, the list of revoked certificates beside it" in messages[4]

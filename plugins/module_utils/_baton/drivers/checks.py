@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from typing import Any, Awaitable, Callable, Dict, Mapping, Optional
 
 from ..adapters.aio import aiohttp
 from ..driver import Failed
+from ..tls import client_context
 from .process import Groups
 
 Check = Callable[[Mapping[str, str], Optional[str]], Awaitable[None]]
@@ -41,7 +41,7 @@ async def _http(check: Dict[str, Any], timeout: float) -> None:
     limit = aiohttp.ClientTimeout(total=timeout)
     try:
         if check["ca"]:
-            options["ssl"] = ssl.create_default_context(cafile=check["ca"])
+            options["ssl"] = client_context(check["ca"])
         async with aiohttp.ClientSession(timeout=limit) as http, http.get(check["http"], allow_redirects=False, **options) as response:
             if not (response.status in check["status"] if check["status"] else 200 <= response.status < 400):
                 raise Failed(f"HTTP {response.status}")

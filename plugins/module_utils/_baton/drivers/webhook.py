@@ -13,6 +13,7 @@ from typing import Any, Dict, Optional
 
 from ..adapters.aio import aiohttp
 from ..driver import Failed
+from ..tls import client_context
 from .built_in import BuiltIn
 from .config import Config
 
@@ -68,7 +69,7 @@ class WebhookDriver(BuiltIn):
             if members["token_file"]:
                 headers["Authorization"] = f"Bearer {Path(members['token_file']).read_text().strip()}"
             if members["ca"]:
-                options["ssl"] = ssl.create_default_context(cafile=members["ca"])
+                options["ssl"] = _trust(members["ca"])
             async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=timeout)) as http:
                 request = http.request(members["method"], members["url"], json=body, headers=headers, allow_redirects=False, **options)
                 async with request as response:
@@ -79,7 +80,22 @@ class WebhookDriver(BuiltIn):
             raise Failed(f"the webhook did not answer within {timeout:.1f} s") from None
         except (OSError, aiohttp.ClientError, ValueError) as error:
             # Its text may hold the URL, and that a secret.
-            raise Failed(f"the webhook was not reached: {getattr(error, 'strerror', None) or type(error).__name__}") from None
+            raise Failed(f"the webhook was not reached: {_why(error)}") from None
+
+
+def _trust(ca: str) -> ssl.SSLContext:
+    try:
+        return client_context(ca)
+    except OSError as error:
+        raise Failed(f"the webhook can't be called: {error}") from None
+
+
+def _why(error: Exception) -> str:
+    """Return what an error says without its text."""
+    refused = getattr(error, "certificate_error", None)
+    if isinstance(refused, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {refused.verify_message}"
+    return getattr(error, "strerror", None) or type(error).__name__
 
 
 DRIVER = WebhookDriver
