@@ -50,11 +50,24 @@ function inTurn (what, answer) {
   turn = turn.then(what).then(() => answer(true, ''), error => answer(false, error.message))
 }
 
+function mark () { // before a start is ordered: a file of this user, which no other driver can remove
+  try {
+    fs.closeSync(fs.openSync(welcome.marker, 'wx', 0o640))
+  } catch (error) {
+    if (error.code !== 'EEXIST' || fs.lstatSync(welcome.marker).uid !== process.getuid()) return send({ type: 'marked', ok: false, message: error.message })
+  }
+  send({ type: 'marked', ok: true })
+}
+
+function unmark () {
+  if (welcome) fs.rmSync(welcome.marker, { force: true })
+}
+
 function leave (why) { // stop unasked
   mayRun = false
   inTurn(stop, () => {
+    unmark()
     if (stream) send({ type: 'stopped', message: why })
-    else if (welcome) fs.rmSync(welcome.marker, { force: true }) // batond is not there to do it
   })
 }
 
@@ -66,12 +79,13 @@ function take (frame) {
   look() // first: this process may have been frozen
   if (frame.type === 'welcome') [welcome, pause] = [frame, 0.1]
   if (frame.type === 'refused') console.error(`batond refused this driver: ${frame.reason}`)
+  if (frame.type === 'mark') mark()
   if (frame.type === 'lease' && mayRun && frame.epoch === epoch) deadline = frame.deadline
   if (frame.type !== 'order') return
   const to = stream
   const answer = (ok, message) => { if (to === stream) send({ type: 'done', number: frame.number, ok, message }) }
   mayRun = frame.active
-  if (!frame.active) return inTurn(stop, answer)
+  if (!frame.active) return inTurn(() => stop().then(unmark), answer)
   epoch = frame.epoch
   deadline = frame.deadline
   inTurn(() => {
@@ -127,7 +141,7 @@ function connect () {
     socket.setTimeout(0)
     socket.on('error', () => {}).on('close', lost)
     socket.on('data', data => { try { left = read(Buffer.concat([left, data])) } catch (error) { console.error(error.message); socket.destroy() } })
-    send({ type: 'hello', id, options: {} })
+    send({ type: 'hello', id, options: {}, own_marker: true })
     if (rest.length) socket.emit('data', rest)
   })
   request.end()
@@ -137,7 +151,7 @@ setInterval(look, 100)
 process.on('SIGTERM', () => {
   mayRun = false
   inTurn(stop, () => {
-    if (welcome) fs.rmSync(welcome.marker, { force: true })
+    unmark()
     process.exit(0)
   })
 })

@@ -140,7 +140,7 @@ def test_secrets_and_sockets_are_for_the_group_alone(active):
     node = host_of(active)
     for path, owner, group, mode in (
         ("/run/baton", "baton", "baton-drivers", 0o2750),
-        ("/run/baton/running", "baton", "baton-drivers", 0o2770),
+        ("/run/baton/running", "baton", "baton-drivers", 0o3770),
         ("/run/baton/driver.sock", "baton", "baton-drivers", 0o660),
         ("/run/baton/driver.secret", "baton", "baton-drivers", 0o640),
         ("/etc/baton", "baton", "baton-drivers", 0o711),

@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import signal
+import stat
 import sys
 import time
 from pathlib import Path
@@ -28,6 +29,8 @@ from .tls import client_context
 LOG = logging.getLogger("baton.driver")
 PATH = "/driver/v1"
 RUN_DIR = "/run/baton"
+RUNNING = "running"  # the directory of markers
+MAKING = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC  # others may write there, too
 MAX_FRAME = 64 << 10
 FIRST_PAUSE, MOST_PAUSE = 0.1, 5.0  # seconds between connections
 PATIENCE = 5.0  # seconds for a connection to be made
@@ -169,6 +172,7 @@ class _Session:
         self._killing: Optional["asyncio.Future[None]"] = None
         self._guarded: Optional[float] = -1.0  # the end that systemd's watchdog is set to, None: idle
         self._said = ""
+        self._status = ""  # that systemd knows
         self._pause = FIRST_PAUSE
 
     async def run(self) -> None:
@@ -216,7 +220,8 @@ class _Session:
 
     async def _converse(self) -> None:
         """Connect and take frames until the connection ends."""
-        hello = {"type": "hello", "options": self.driver.options, **({"id": self.driver.id} if self.driver.id else {})}
+        name = {"id": self.driver.id} if self.driver.id else {}
+        hello = {"type": "hello", "options": self.driver.options, "own_marker": True, **name}
         async with aiohttp.ClientSession(connector=self.address.connector()) as http:
             connecting = http.ws_connect(self.address.url, headers=self.address.headers(), max_msg_size=MAX_FRAME)
             socket = await asyncio.wait_for(connecting, PATIENCE)
@@ -239,9 +244,12 @@ class _Session:
         if frame["type"] != "welcome":
             raise ValueError(f"batond refused this driver: {frame.get('reason') or 'without a reason'}")
         self.driver.id, self.driver.node = str(frame["id"]), str(frame["node"])
-        self._marker = str(frame["marker"])
+        marker = Path(str(frame["marker"]))
+        if marker.parts[-2:] != (RUNNING, self.driver.id):  # we may be root, and batond is not
+            raise ValueError(f"batond named {marker} as the marker of {self.driver.id}")
+        self._marker = str(marker)
         self._said, self._pause = "", FIRST_PAUSE
-        self.contract.welcome(float(frame["stop_seconds"]))
+        self.contract.welcome(float(frame["stop_seconds"]), frame.get("own_marker") is True)
         LOG.info("driver %s is connected to batond on %s", self.driver.id, self.driver.node)
         systemd.notify("READY=1")
         self._do([])
@@ -253,6 +261,8 @@ class _Session:
             self._do(self.contract.order(order, boottime()))
         elif frame["type"] == "lease":
             self._do(self.contract.lease(int(frame["epoch"]), float(frame["deadline"]), boottime()))
+        elif frame["type"] == "mark":
+            self._do(self.contract.mark(boottime()))
         elif frame["type"] == "refused":
             raise ValueError(f"batond ended the connection: {frame.get('reason')}")
 
@@ -283,6 +293,9 @@ class _Session:
                 _exit(action.why)
             elif isinstance(action, contract.Send):
                 self._outgoing.put_nowait(json.dumps(action.frame))
+            elif isinstance(action, contract.Mark):
+                why = _make(self._marker)
+                self._outgoing.put_nowait(json.dumps({"type": "marked", "ok": not why, "message": why}))
             elif isinstance(action, contract.Unmark):
                 _remove(self._marker)
             elif isinstance(action, contract.Finish):
@@ -291,7 +304,10 @@ class _Session:
         self._guard(now)
         if actions:
             self._wake.set()
-            systemd.notify(f"STATUS={c.phase}, epoch {c.epoch}" if c.connected else f"STATUS={c.phase}, no connection to batond")
+            status = f"{c.phase}, epoch {c.epoch}" if c.connected else f"{c.phase}, no connection to batond"
+            if status != self._status:
+                self._status = status
+                systemd.notify(f"STATUS={status}")
 
     async def _pull(self, active: bool) -> Optional[str]:
         if self._killing is not None:
@@ -375,6 +391,22 @@ def _outcome(task: "asyncio.Task[Optional[str]]") -> Tuple[bool, str]:
         LOG.error("unexpected error", exc_info=error)
     lines = str(error).splitlines()
     return False, lines[0] if lines and lines[0] else type(error).__name__
+
+
+def _make(marker: str) -> str:
+    """Make the marker, so that it belongs to our user; return why that can't be done, or ""."""
+    try:
+        os.close(os.open(marker, MAKING, 0o640))
+    except FileExistsError:
+        try:
+            found = os.lstat(marker)
+        except OSError as error:
+            return str(error.strerror)
+        # One of ours is there already where a stop failed, or nothing of an earlier process was left to stop.
+        return "" if stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid() else f"what is there belongs to uid {found.st_uid}"
+    except OSError as error:
+        return str(error.strerror)
+    return ""
 
 
 def _remove(marker: str) -> None:

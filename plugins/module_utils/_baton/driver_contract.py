@@ -65,6 +65,11 @@ class Send:
 
 
 @dataclass(frozen=True)
+class Mark:
+    """Make the marker, and tell batond."""
+
+
+@dataclass(frozen=True)
 class Unmark:
     """Remove the marker."""
 
@@ -74,7 +79,7 @@ class Finish:
     """The driver may end."""
 
 
-Action = Union[Trigger, Cancel, Kill, Exit, Send, Unmark, Finish]
+Action = Union[Trigger, Cancel, Kill, Exit, Send, Mark, Unmark, Finish]
 
 
 @dataclass
@@ -87,6 +92,7 @@ class Contract:
     end: float = 0.0
     stop_seconds: float = 3.0
     connected: bool = False
+    own_marker: bool = False  # we make the marker, and remove it; else batond does while it is there
     ending: bool = False
     reason: str = ""  # for the stop that is going on
     _start_order: Optional[int] = None  # unanswered
@@ -122,8 +128,15 @@ class Contract:
 
     # --- what batond says -----------------------------------------------------------------------------------------------
 
-    def welcome(self, stop_seconds: float) -> None:
-        self.connected, self.stop_seconds = True, stop_seconds
+    def welcome(self, stop_seconds: float, own_marker: bool = False) -> None:
+        self.connected, self.stop_seconds, self.own_marker = True, stop_seconds, own_marker
+
+    def mark(self, now: float) -> List[Action]:
+        """batond is about to order a start. A driver that ends leaves it without an answer: it gets no such order."""
+        out = self.tick(now)
+        if not self.ending:
+            out.append(Mark())
+        return out
 
     def order(self, order: Order, now: float) -> List[Action]:
         """Take an order. It is answered exactly once."""
@@ -250,17 +263,18 @@ class Contract:
     def _rest(self, out: List[Action], ok: bool, message: str, now: float) -> None:
         """A stop has ended."""
         self.phase = IDLE
-        if ok and (self.ending or not self.connected):
-            out.append(Unmark())
+        order, self._next = self._next, None
+        starts = order is not None and order.deadline > now and not self.ending
+        if ok and not starts and (self.own_marker or self.ending or not self.connected):
+            out.append(Unmark())  # before anything is said of it
         for number in self._stop_orders:
             self._answer(out, number, ok, message)
         if not self._stop_orders and self.connected:
             out.append(Send({"type": "stopped", "message": self.reason, **({"ending": True} if self.ending else {})}))
         self._stop_orders.clear()
-        order, self._next = self._next, None
         if self.ending:
             out.append(Finish())
-        elif order is not None and order.deadline > now:
+        elif order is not None and starts:
             self._begin_start(out, order)
         elif order is not None:
             self._answer(out, order.number, False, "its lease ended before the stop did")

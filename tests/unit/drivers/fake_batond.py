@@ -41,6 +41,7 @@ class Connection:
     def __init__(self, batond, peer, hello):
         self.batond, self.peer, self.hello = batond, peer, hello
         self.frames = queue.Queue()  # None: it is closed
+        self.marked = queue.Queue()  # answers to ``mark``
         self.number = 0
 
     def send(self, **frame):
@@ -49,6 +50,8 @@ class Connection:
     def order(self, active, epoch=1, seconds=LONG):
         """Order; return the order's number."""
         self.number += 1
+        if active and self.hello.get("own_marker") and self.batond.own_markers:
+            self.send(type="mark")
         self.send(type="order", number=self.number, active=active, epoch=epoch, deadline=boottime() + seconds)
         return self.number
 
@@ -107,6 +110,7 @@ class FakeBatond:
         (self.run_dir / "running").mkdir(parents=True, exist_ok=True)
         (self.run_dir / "driver.secret").write_text(SECRET + "\n")
         self.refuse = ""  # a reason
+        self.own_markers = True  # False: an older batond, which knows only its own
         self.connections = queue.Queue()
         self.attempts = []  # paths and secrets
         self.environment = {"BATON_RUN_DIR": str(run_dir)}
@@ -151,7 +155,7 @@ class FakeBatond:
         return self.run_dir / "running" / name
 
     def mark(self, name):
-        """Make the marker, as batond does before it orders a start."""
+        """Make the marker, as batond does for a driver that makes none."""
         self.marker(name).write_text("")
 
     def connected(self):
@@ -170,12 +174,14 @@ class FakeBatond:
             return peer
         name = hello.get("id", "made-up")
         welcome = {"type": "welcome", "protocol": 1, "id": name, "node": "n1", "stop_seconds": self.stop_seconds}
-        await peer.send_str(json.dumps({**welcome, "marker": str(self.marker(name)), "of a later version": {}}))
+        own = {"own_marker": True} if self.own_markers and hello.get("own_marker") else {}
+        await peer.send_str(json.dumps({**welcome, **own, "marker": str(self.marker(name)), "of a later version": {}}))
         connection = Connection(self, peer, hello)
         self.connections.put(connection)
         try:
             async for frame in peer:
-                connection.frames.put(json.loads(frame.data))
+                said = json.loads(frame.data)
+                (connection.marked if said["type"] == "marked" else connection.frames).put(said)
         finally:
             connection.frames.put(None)
         return peer

@@ -3,6 +3,7 @@
 """The Python API: real processes of drivers that a user might write, from the zipapp, against a server that plays batond."""
 
 import json
+import os
 import signal
 import time
 
@@ -49,7 +50,8 @@ def words(process):
 def test_it_says_who_it_is_and_is_told_the_state(batond, launch):
     process = launch(SIMPLE, batond.environment)
     connection = batond.connected()
-    assert connection.hello == {"type": "hello", "id": "it", "options": {"after": ["db"], "on_failure": "fail_over"}}
+    options = {"after": ["db"], "on_failure": "fail_over"}
+    assert connection.hello == {"type": "hello", "id": "it", "options": options, "own_marker": True}
     assert connection.stop(epoch=4)["message"] == "down"
     assert connection.start(epoch=5) == {"type": "done", "number": 2, "ok": True, "message": "up"}
     assert connection.stop(epoch=5)["ok"]
@@ -98,8 +100,8 @@ def test_it_stops_by_itself_at_the_end_of_its_lease(begin):
 
 def test_a_lost_connection_stops_and_removes_the_marker_and_then_it_comes_back(batond, begin):
     process, connection = begin(SIMPLE)
-    batond.mark("it")
     connection.start()
+    assert batond.marker("it").exists()
     connection.close()
     wait_for(lambda: not batond.marker("it").exists(), "the end of the marker")
     assert words(process)[-1].startswith("stop")
@@ -110,7 +112,6 @@ def test_a_lost_connection_stops_and_removes_the_marker_and_then_it_comes_back(b
 
 def test_a_marker_stays_while_the_service_may_run(batond, begin):
     process, connection = begin(SLOW.replace("if is_active", "if not is_active and self.epoch"))
-    batond.mark("it")
     connection.start()
     connection.close()
     process.says("the stop failed or takes too long")
@@ -119,12 +120,53 @@ def test_a_marker_stays_while_the_service_may_run(batond, begin):
     assert batond.marker("it").exists()  # systemd's ExecStopPost removes it
 
 
-def test_batond_removes_the_marker_when_it_is_there(batond, begin):
+def test_the_marker_is_made_when_batond_asks_and_gone_when_the_stop_is_answered(batond, begin):
+    program = SIMPLE.replace("print(", f"print(__import__('os').path.exists({str(batond.marker('it'))!r}), ")
+    process, connection = begin(program)
+    assert connection.start()["ok"]
+    assert connection.marked.get(timeout=20)["ok"] and batond.marker("it").stat().st_mode & 0o777 == 0o640
+    number = connection.order(True, epoch=2)
+    assert connection.marked.get(timeout=20)["ok"], "one of its own may be there already"
+    assert connection.next()["type"] == "stopped" and connection.answered(number)["ok"]
+    assert connection.stop(epoch=2)["ok"]
+    assert not batond.marker("it").exists()
+    seen = [line.split()[:2] for line in process.log.splitlines() if line.startswith(("True", "False"))]
+    assert seen == [["False", "stop"], ["True", "start"], ["True", "stop"], ["True", "start"], ["True", "stop"]]
+
+
+@pytest.mark.parametrize("thing", ["link", "folder", "pipe", "file of another"])
+def test_what_stands_in_place_of_the_marker_is_no_marker(batond, begin, thing, tmp_path):
+    _process, connection = begin(SIMPLE)
+    path = batond.marker("it")
+    (tmp_path / "goal").write_text("precious")
+    make = {"link": lambda: path.symlink_to(tmp_path / "goal"), "folder": path.mkdir, "pipe": lambda: os.mkfifo(path)}
+    make.get(thing, path.touch)()
+    if thing == "file of another":
+        if os.getuid() != 0:
+            pytest.skip("only root can give files away")
+        os.chown(path, 12345, 12345)
+    connection.send(type="mark")
+    answer = connection.marked.get(timeout=20)
+    assert not answer["ok"] and "belongs to uid" in answer["message"]
+    assert (tmp_path / "goal").read_text() == "precious"
+
+
+def test_with_an_older_batond_the_marker_is_batonds(batond, begin):
+    batond.own_markers = False
     _process, connection = begin(SIMPLE)
     batond.mark("it")
     connection.start()
     connection.stop()
     assert batond.marker("it").exists()
+    connection.start(epoch=2)
+    connection.close()
+    wait_for(lambda: not batond.marker("it").exists(), "the end of the marker, since batond is not there")
+
+
+def test_a_marker_that_is_elsewhere_is_not_believed(batond, launch, tmp_path):
+    batond.marker = lambda name: tmp_path / "precious" / name
+    process = launch(SIMPLE, batond.environment)
+    process.says("batond named")
 
 
 def test_a_batond_that_is_not_there_is_waited_for(batond, launch, systemd):
@@ -170,8 +212,8 @@ def test_an_id_that_batond_made_up_is_kept(batond, begin):
 
 def test_sigterm_stops_removes_the_marker_and_says_so(batond, begin):
     process, connection = begin(SIMPLE)
-    batond.mark("it")
     connection.start()
+    assert batond.marker("it").exists()
     assert process.terminate() == 0
     assert connection.closed() == [{"type": "stopped", "message": "the driver was told to end", "ending": True}]
     assert not batond.marker("it").exists()
@@ -240,6 +282,7 @@ def test_a_stop_that_hangs_is_killed(begin):
 def test_without_a_kill_that_helps_the_process_ends_and_systemd_kills_the_rest_at_once(begin, systemd):
     program = SLOW.replace("if is_active", "if not is_active and self.epoch")
     process, connection = begin(program, NOTIFY_SOCKET=systemd.path)
+    systemd.until(lambda message: message == "READY=1")  # the socket takes ten that nobody has read
     assert connection.start()["ok"]
     connection.order(False, seconds=1.5)
     assert systemd.until(lambda message: message == "WATCHDOG=trigger")

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from baton.driver_contract import Cancel, Contract, Exit, Finish, Kill, Order, Send, Trigger, Unmark
+from baton.driver_contract import Cancel, Contract, Exit, Finish, Kill, Mark, Order, Send, Trigger, Unmark
 
 START, STOP = Trigger(True), Trigger(False)
 
@@ -101,6 +101,32 @@ def test_a_connection_lost_after_the_stop_removes_the_marker_for_a_batond_that_h
     assert Contract().lost(105.0) == []  # never connected: it has no marker
 
 
+def test_a_driver_that_makes_its_marker_removes_it_before_it_says_that_it_has_stopped():
+    driver = connected()
+    driver.welcome(3.0, own_marker=True)
+    assert driver.mark(100.5) == [Mark()]
+    driver.order(Order(2, True, 5, 110.0), 101.0)
+    driver.ended(True, "up", 101.5)
+    assert driver.order(Order(3, False, 5, 104.0), 102.0) == [STOP]
+    assert driver.ended(True, "", 102.5) == [Unmark(), done(3, True)]
+
+
+def test_the_marker_stays_for_the_start_that_follows_a_stop():
+    driver = active()
+    driver.own_marker = True
+    assert driver.mark(102.0) == [Mark()]
+    assert driver.order(Order(3, True, 6, 112.0), 102.0) == [STOP]
+    assert driver.ended(True, "", 102.5)[-1] == START and driver.phase == "starting"
+    driver.order(Order(4, False, 6, 106.0), 103.0)
+    assert Unmark() in [*driver.ended(False, "", 103.1), *driver.ended(True, "", 103.2)]
+
+
+def test_a_driver_that_ends_makes_no_marker_any_more():
+    driver = active()
+    driver.terminate(105.0)
+    assert driver.mark(105.1) == []
+
+
 def test_a_stop_that_takes_too_long_is_killed_and_then_left_to_systemd():
     driver = active(110.0)
     assert driver.tick(110.0) == [STOP]  # nothing may run at 113.0
@@ -188,11 +214,12 @@ def test_messages_are_cut():
 
 @pytest.mark.parametrize("seed", range(300))
 def test_whatever_happens(seed):
-    """Triggers never overlap; every order is answered once, unless the connection was lost; nothing is up without a lease."""
+    """Triggers never overlap; every order is answered once, unless the connection was lost; nothing is up without lease or marker."""
     dice = random.Random(seed)
+    own, marked = seed % 2 == 0, False
     driver, now, running, up = Contract(), 100.0, None, False
     open_orders, answered, number, epoch = set(), set(), 0, 1
-    driver.welcome(3.0)
+    driver.welcome(3.0, own)
     finished = False
     while not finished:
         now += dice.choice([0.0, 0.05, 0.3, 1.0, dice.random() * 6])
@@ -204,11 +231,13 @@ def test_whatever_happens(seed):
                 assert driver.phase == "idle" or running is not None
                 if driver.phase != "idle":
                     continue  # driver.py connects only then
-                driver.welcome(3.0)
+                driver.welcome(3.0, own)
             number += 1
             epoch += dice.choice([0, 0, 1])
             open_orders.add(number)
-            out = driver.order(Order(number, dice.random() < 0.6, epoch, now + dice.choice([-1.0, 0.5, 4.0])), now)
+            starts = dice.random() < 0.6
+            out = driver.mark(now) if own and starts else []
+            out += driver.order(Order(number, starts, epoch, now + dice.choice([-1.0, 0.5, 4.0])), now)
         elif event == "lease":
             out = driver.lease(epoch, now + 4.0, now)
         elif event == "ended":
@@ -232,8 +261,12 @@ def test_whatever_happens(seed):
                 running = item.active
                 assert not item.active or now < driver.deadline
                 up = up or item.active
+                assert marked or not (own and item.active)
+            elif isinstance(item, Mark):
+                marked = True
             elif isinstance(item, Unmark):
                 assert not up and running is not True
+                marked = False
             elif isinstance(item, Send) and item.frame["type"] == "done":
                 assert item.frame["number"] in open_orders - answered
                 answered.add(item.frame["number"])

@@ -46,7 +46,7 @@ def script(batond, launch):
     def start(command=SERVICE):
         process = launch(None, batond.environment, command=["node", str(EXAMPLES / "driver.js"), "js", "sh", "-c", command])
         connection = batond.connected()
-        assert connection.hello == {"type": "hello", "id": "js", "options": {}}
+        assert connection.hello == {"type": "hello", "id": "js", "options": {}, "own_marker": True}
         assert connection.stop()["ok"]
         return process, connection
 
@@ -72,6 +72,16 @@ def test_node_starts_and_stops(script, tmp_path):
     assert running(tmp_path, 2)
 
 
+def test_node_makes_its_marker_and_removes_it(batond, script):
+    _process, connection = script()
+    assert connection.start()["ok"] and connection.marked.get(timeout=20)["ok"] and batond.marker("js").exists()
+    assert connection.stop()["ok"] and not batond.marker("js").exists()
+    batond.marker("js").mkdir()
+    os.chown(batond.marker("js"), 12345, 12345)
+    connection.order(True, epoch=2)
+    assert not connection.marked.get(timeout=20)["ok"]
+
+
 def test_node_every_order_is_answered_once(script):
     _process, connection = script("sleep 600")
     numbers = [connection.order(bool(turn % 2), epoch=turn) for turn in range(1, 20)]
@@ -89,8 +99,8 @@ def test_node_stops_at_the_end_of_its_lease(script, tmp_path):
 
 def test_node_stops_when_the_connection_is_lost_and_comes_back(batond, script, tmp_path):
     process, connection = script()
-    batond.mark("js")
     connection.start()
+    assert batond.marker("js").exists()
     assert running(tmp_path)
     batond.down()
     wait_for(lambda: not batond.marker("js").exists(), "the end of the marker")
@@ -100,7 +110,7 @@ def test_node_stops_when_the_connection_is_lost_and_comes_back(batond, script, t
     assert again.stop()["ok"]
     assert again.start(epoch=2)["ok"]
     assert running(tmp_path, 2)
-    batond.mark("js")
+    assert batond.marker("js").exists()
     assert process.terminate() == 0
     assert not running(tmp_path, 2)
     assert not batond.marker("js").exists()

@@ -1,9 +1,10 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The connections of drivers (docs/driver-protocol.md), and the markers that say which of them may be running.
+"""The connections of drivers (docs/driver-protocol.md), and their markers, which say who may be running.
 
 Decides nothing: frames become events for core/drivers.py, its commands become frames and files. ``RUN_DIR`` holds driver.sock,
-driver.secret and running/ID.
+driver.secret and running/ID. A driver that makes its own marker is asked to before it is told to start, and the order is held until
+the marker is there: were batond killed in between, a driver that reads the order would run, and the guard would not know.
 """
 from __future__ import annotations
 
@@ -14,7 +15,6 @@ import json
 import logging
 import os
 import secrets
-import stat
 from collections import deque
 from pathlib import Path
 from typing import Any, Callable, Deque, Dict, Optional
@@ -26,7 +26,9 @@ from ..core.problem import Problem
 from .aio import aiohttp, web
 from .durable import write_durably
 from .folded import Folded
+from .markers import Markers
 from .ours import check_ours
+from .peer_user import user_of
 
 LOG = logging.getLogger("baton.drivers")
 PATH = "/driver/v1"
@@ -35,14 +37,18 @@ MOST_FRAME = 64 << 10
 MOST_MESSAGE = 500
 HELLO_SECONDS = 10.0
 LONGEST_SOCKET = 107
-MARKING = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK  # drivers' users may put a pipe there, or a link
 
 
 class _Session:
-    """One driver's connection. Frames go out in order; of leases that wait only the last is of interest."""
+    """One driver's connection. Frames go out in order; of leases that wait only the last is of interest.
 
-    def __init__(self, number: int, name: str, socket: Any) -> None:
-        self.number, self.name, self.socket = number, name, socket
+    ``user``: the driver's uid, None where nobody knows. ``marks``: it makes its own marker; after the frame that asks for it nothing goes
+    out before ``marked``.
+    """
+
+    def __init__(self, number: int, name: str, socket: Any, user: Optional[int], marks: bool) -> None:
+        self.number, self.name, self.socket, self.user, self.marks = number, name, socket, user, marks
+        self.holds = False
         self._queue: Deque[Dict[str, Any]] = deque()
         self._wake = asyncio.Event()
         self._ending = False
@@ -55,8 +61,16 @@ class _Session:
 
     def refuse(self, reason: str) -> None:
         """Say why, then end."""
+        if self.holds:
+            self._queue.clear()  # an order to start, without a marker
+            self.holds = False
         self.send({"type": "refused", "reason": reason})
         self.end()
+
+    def marked(self) -> None:
+        """The marker is there: go on."""
+        self.holds = False
+        self._wake.set()
 
     def end(self) -> None:
         """Close the connection when what is queued has been sent."""
@@ -67,8 +81,10 @@ class _Session:
         """Send what is queued until the connection or the session ends."""
         try:
             while not self.socket.closed:
-                while self._queue:
-                    await self.socket.send_str(json.dumps(self._queue.popleft()))
+                while self._queue and not self.holds:
+                    frame = self._queue.popleft()
+                    self.holds = frame["type"] == "mark"
+                    await self.socket.send_str(json.dumps(frame))
                 if self._ending:
                     break
                 self._wake.clear()
@@ -84,6 +100,7 @@ class DriverLinks:
     def __init__(self, run_dir: Path, node: str, stop_seconds: float, tell: Callable[[ev.Event], None]) -> None:
         self.run_dir = run_dir
         self.running = run_dir / "running"
+        self._markers = Markers(self.running)
         self._node, self._stop_seconds, self._tell = node, stop_seconds, tell
         self._secret = ""
         self._count = 0
@@ -93,14 +110,13 @@ class DriverLinks:
 
     async def start(self) -> None:
         """Make the secret and the directory of markers, and listen on the socket."""
-        mask = os.umask(0o007)  # drivers that run as other users of the group remove their markers
+        mask = os.umask(0o007)  # for drivers that run as other users of the group
         try:
             self.run_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
-            self.running.mkdir(mode=0o770, exist_ok=True)
+            check_ours(self.run_dir)
+            self._markers.prepare()
         finally:
             os.umask(mask)
-        check_ours(self.run_dir)
-        check_ours(self.running, stat.S_IWOTH)  # drivers of its group remove their markers
         secret = self.run_dir / "driver.secret"
         self._secret = secret.read_text().strip() if secret.exists() else ""
         if not self._secret:
@@ -142,21 +158,32 @@ class DriverLinks:
             known(NODE)
         socket = web.WebSocketResponse(max_msg_size=MOST_FRAME, heartbeat=10)
         await socket.prepare(request)
+        user = user_of(request.transport)
         try:
             hello = await asyncio.wait_for(_receive(socket), HELLO_SECONDS)
-            name, options = _read_hello(hello)
+            name, options, marks = _read_hello(hello)
+            self._check_marker(name, user)
         except (Problem, asyncio.TimeoutError) as error:
             reason = error.detail if isinstance(error, Problem) else "the first frame is hello, and it did not come"
-            LOG.warning("refused a driver: %s", reason)
+            self._folded.say(f"hello {reason}", f"refused a driver: {reason}")
             await socket.send_str(json.dumps({"type": "refused", "reason": reason}))
             await socket.close()
             return socket
-        await self._talk(socket, name or f"driver-{secrets.token_hex(4)}", options)
+        self._count += 1
+        session = _Session(self._count, name or f"driver-{secrets.token_hex(4)}", socket, user, marks and user is not None)
+        await self._talk(session, options)
         return socket
 
-    async def _talk(self, socket: Any, name: str, options: Options) -> None:
-        self._count += 1
-        session = _Session(self._count, name, socket)
+    def _check_marker(self, name: str, user: Optional[int]) -> None:
+        """Raise Problem when what another user has started by this name may still run: it is not for this driver to say that it stopped."""
+        owner = self._markers.foreign(name, user) if name else None
+        if owner is not None:
+            who = "a driver of an unknown user" if user is None else f"this driver (uid {user})"
+            path = self._markers.path(name)
+            raise Problem(409, "marked", f"{path} is there and belongs to uid {owner}, not to {who}: remove it when nothing of that runs")
+
+    async def _talk(self, session: _Session, options: Options) -> None:
+        name, socket = session.name, session.socket
         self._sessions[session.number] = session
         pump = asyncio.get_running_loop().create_task(session.pump())
         self._tell(ev.DriverHello(session.number, name, options))
@@ -165,7 +192,10 @@ class DriverLinks:
                 frame = await _receive(socket)
                 if frame is None:
                     break
-                self._tell(_event(session.number, frame))
+                if frame.get("type") == "marked" and session.holds:
+                    self._marked(session, frame)
+                else:
+                    self._tell(_event(session.number, frame))
                 await asyncio.sleep(0)  # thousands may be here already, and reading them is no pause
         except Problem as problem:
             LOG.error("driver %s: %s; its connection is closed", name, problem.detail)
@@ -185,7 +215,7 @@ class DriverLinks:
             LOG.info("driver %s is connected", session.name)
             session.send(
                 {"type": "welcome", "protocol": PROTOCOL, "id": session.name, "node": self._node, "stop_seconds": self._stop_seconds,
-                 "marker": str(self.running / session.name)}
+                 "marker": str(self._markers.path(session.name)), **({"own_marker": True} if session.marks else {})}
             )  # fmt: skip
 
     def order(self, command: ev.DriverOrder) -> None:
@@ -207,21 +237,35 @@ class DriverLinks:
             session.refuse(command.reason)
 
     def mark(self, command: ev.DriverMarker) -> None:
-        """Make or remove a marker. A driver for which none can be made is cut off before it is told to start."""
-        path = self.running / command.driver
+        """See to it that there is a marker, or none. A driver for which there can be none is cut off before it is told to start."""
+        name = command.driver
+        session = next((session for session in self._sessions.values() if session.name == name), None)
+        user = None if session is None else session.user
         try:
-            if command.running:
-                os.close(os.open(path, MARKING, 0o660))
+            if not command.running:
+                self._markers.remove(name, user)
+            elif session is not None and session.marks and user is not None:
+                self._markers.make_way(name, user)
+                session.send({"type": "mark"})
             else:
-                path.unlink(missing_ok=True)
+                self._markers.make(name)
         except OSError as error:
-            LOG.error("the marker %s can't be %s: %s", path, "made" if command.running else "removed", error.strerror)
-            if command.running:
-                self._cut_off(command.driver)
+            verb = "made" if command.running else "removed"
+            LOG.error("the marker %s can't be %s: %s", self._markers.path(name), verb, error.strerror)
+            if command.running and session is not None:
+                self._cut_off(session)
 
-    def _cut_off(self, name: str) -> None:
-        for session in [session for session in self._sessions.values() if session.name == name]:
-            del self._sessions[session.number]
+    def _marked(self, session: _Session, frame: Dict[str, Any]) -> None:
+        """A driver has made its marker, or says why it can't."""
+        if frame.get("ok") is True and self._markers.is_of(session.name, session.user):
+            session.marked()
+            return
+        why = _line(frame.get("message")) if frame.get("ok") is not True else f"it is not there as a file of uid {session.user}"
+        LOG.error("the marker %s can't be made: %s", self._markers.path(session.name), why)
+        self._cut_off(session)
+
+    def _cut_off(self, session: _Session) -> None:
+        if self._sessions.pop(session.number, None) is not None:
             session.refuse("its marker can't be made; the journal of batond says why")
             asyncio.get_running_loop().call_soon(self._tell, ev.DriverGone(session.number))
 
@@ -256,13 +300,17 @@ def _read_hello(frame: Optional[Dict[str, Any]]) -> Any:
     if frame is None or frame.get("type") != "hello":
         raise Problem(400, "bad_frame", "the first frame is hello")
     name = frame.get("id")
-    return ("" if name in (None, "") else read_name(name)), read_options(frame.get("options") or {})
+    return ("" if name in (None, "") else read_name(name)), read_options(frame.get("options") or {}), frame.get("own_marker") is True
+
+
+def _line(message: Any) -> str:
+    """Return what a driver says to people, in one line."""
+    return "".join(c if c.isprintable() else " " for c in message[:MOST_MESSAGE]) if isinstance(message, str) else ""
 
 
 def _event(session: int, frame: Dict[str, Any]) -> ev.Event:
     """Return what a frame says; Problem when it says nothing."""
-    kind, message = frame.get("type"), frame.get("message", "")
-    text = "".join(c if c.isprintable() else " " for c in message[:MOST_MESSAGE]) if isinstance(message, str) else ""
+    kind, text = frame.get("type"), _line(frame.get("message"))
     number, ok = frame.get("number"), frame.get("ok")
     if kind == "done" and isinstance(number, int) and not isinstance(number, bool) and isinstance(ok, bool):
         return ev.DriverDone(session, number, ok, text)

@@ -7,6 +7,7 @@ systemd runs it when the driver's process has ended. Imports little: a successor
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -105,6 +106,9 @@ def _remove(name: str) -> int:
     except FileNotFoundError:
         pass
     except OSError as error:
+        if error.errno == errno.EPERM:  # batond's own, of a driver that makes none
+            sys.stderr.write(f"batond driver-stop-post: {marker} is not ours; batond removes it when the driver has connected again\n")
+            return 0
         sys.stderr.write(f"batond driver-stop-post: {marker} can't be removed: {error.strerror}\n")
         return 1
     return 0
