@@ -961,6 +961,34 @@ def a_driver_that_dies_before_or_in_a_hand_over(seed):
     scene.expect(lambda: n2.drivers.services[service.name].running, "it does not run on n2")
 
 
+@aimed
+def a_service_that_can_not_be_stopped(seed):
+    """Its driver died, what that left could not be killed, and the next one says so: it must not run elsewhere as long as it runs here."""
+    scene = Scene(seed, 2, drivers=True, calm=True)
+    n1, n2 = scene.hosts
+    services = n1.drivers.services
+    scene.expect(lambda: all(service.running and service.active_in > 0 for service in services.values()), "its drivers do not start")
+    service = services[scene.dice.choice(sorted(services))]
+    scene.quiet(n1)
+    service.stuck = True
+    n1.drivers.cut(service)
+    driver = n1.node.driving.drivers.by_id[service.name]
+    if scene.dice.random() < 0.5:  # it is known before the order, or comes out during it
+        scene.expect(lambda: driver.stuck, "nobody says that it does not stop")
+        scene.run(scene.dice.uniform(0, 12))
+    answers = scene.order(n1, "switch", node="n2")
+    scene.expect(lambda: answers, "the switch does not end")
+    if isinstance(answers[0], dict):
+        scene.fail("the role was handed on")
+    scene.run(scene.dice.uniform(0, 12))
+    assert service.name in n1.drivers.markers, "the guard would say that nothing runs"
+    service.stuck = False
+    scene.expect(lambda: driver.phase == "active", "it does not run again")
+    scene.quiet(n1)
+    scene.ordered(n1, "switch", node="n2")
+    scene.expect(lambda: n2.drivers.services[service.name].running, "it does not run on n2")
+
+
 def _damage(scene, host, name):
     """Take a driver's file, or all of them, away, or leave half of one."""
     folder = host.drivers.folder

@@ -30,6 +30,7 @@ class Service:
         self.running = False
         self.stopping = False
         self.away = False  # its process does not come
+        self.stuck = False  # what runs can't be stopped, whoever tries
         self.lease = self.end = 0.0
         self.heard = 0.0  # when the last order arrives
         self.active_in = -1  # the last epoch in which it was active
@@ -40,6 +41,8 @@ class Service:
 
         ``killed``: what is left of a dead process may outlive the end of a stop that was going on, but never that of the lease.
         """
+        if self.stuck:
+            return
         clock = self.drivers.host.clock()
         if self.running:
             end = min(end, self.lease + STOP, self.end if self.stopping and not killed else end)
@@ -115,7 +118,7 @@ class HostDrivers:
         def come():
             if self.host.life != life or self.host.node is None or service.session is not None:
                 return
-            if service.stopping or service.running or service.away:
+            if (service.stopping or service.running) and not service.stuck or service.away:
                 self.after(0.1, come)
                 return
             self.sessions += 1
@@ -170,7 +173,9 @@ class HostDrivers:
         if service.session != command.session:
             return
         clock = self.host.clock()
-        if not command.active:
+        if not command.active and service.stuck:
+            self._say(service, ev.DriverDone(command.session, command.number, False, "it does not end"))
+        elif not command.active:
             done = ev.DriverDone(command.session, command.number, True, "")
             service.stop(command.deadline, lambda: self._say(service, done))
         elif command.deadline <= clock:

@@ -493,6 +493,11 @@ def a_driver_is_started_before_it_has_stopped():
     return replaced(drivers.Drivers, "_start_if_due", start_if_due)
 
 
+@seen_in("a_service_that_can_not_be_stopped")
+def a_driver_that_says_that_it_can_not_stop_is_taken_to_have_stopped():
+    return replaced(drivers.Driver, "can_not_stop", property(lambda self: False))
+
+
 @seen_in("a_driver_that_dies_before_or_in_a_hand_over")
 def systemd_is_believed_to_kill_in_time():
     return replaced(drivers, "LATE", 0.0)

@@ -213,6 +213,20 @@ def test_what_an_earlier_process_of_ours_started_is_waited_for_before_the_role_i
     assert script.drivers.at_rest(script.now + 5.5)
 
 
+def test_one_that_says_that_it_can_not_stop_is_never_at_rest_while_it_is_there():
+    script = Script()
+    script.sessions["web"] = 1
+    script.drivers.hello(1, "web", Options(), script.now)
+    script.orders()
+    script.done("web", False, "exit 1")
+    assert script.markers == [("web", True)], "the guard is to know, too"
+    assert not script.drivers.at_rest(script.now + 600)
+    script.pass_(module.STOP_AGAIN)
+    assert not script.drivers.at_rest(script.now + 600)
+    script.done("web")
+    assert script.markers == [("web", False)] and script.drivers.at_rest(script.now)
+
+
 def test_a_lost_connection_means_stopped_when_systemd_has_certainly_killed_what_is_left():
     script = Script(web=Options())
     script.reign()
@@ -617,6 +631,7 @@ def test_one_that_does_not_stop_is_said_on_a_passive_until_it_has():
     (text,) = said(script)
     assert text.startswith("driver db does not stop (exit 1): if this node becomes active, its service does not start; see `journalctl")
     assert script.pass_(module.STOP_AGAIN) == ["stop db"] and said(script) == [text]
+    assert said(script, True)[0].startswith("driver db does not stop (exit 1), so the role can't be handed on; see")
     script.done("db")
     assert said(script) == []
 

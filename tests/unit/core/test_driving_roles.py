@@ -177,6 +177,24 @@ def test_the_vip_is_not_given_up_before_the_role_can_be():
     assert script.node.serving(script.now)
 
 
+def test_the_role_stays_where_a_driver_says_that_it_can_not_stop():
+    script = serving()
+    script.give(ev.DriverHello(1, "web", Options(on_failure="ignore")))
+    done(script, ok=False, message="exit 1")
+    commit(script)
+    script.give(ev.Operator(9, "switch", "n2", force=True))
+    problem = script.of(ev.Reply)[0].result
+    assert problem.code == "driver_stuck" and "`systemctl stop baton-driver@web`" in problem.detail
+    assert script.node.serving(script.now)
+    script.give(ev.DriverGone(1))
+    script.give(ev.Operator(10, "switch", "n2"))
+    script.now += 0.01
+    store_answers(script)
+    assert ev.Lease(None) in script.commands, "its process has ended, and systemd kills what it left"
+    script.give(ev.Released())
+    assert not script.node.driving.drivers.at_rest(script.now + D) and script.node.driving.drivers.at_rest(script.now + D + 1)
+
+
 def test_a_late_swap_of_an_earlier_process_is_no_hand_over():
     """The process that sent it is gone, and with it when it last heard of the one before; its epoch is not continued."""
     script = survivor()

@@ -31,6 +31,8 @@ def troubles(drivers: "Drivers", leads: bool, now: float) -> List[str]:
 
 def trouble_of(driver: "Driver", now: float) -> str:
     """Return what is wrong with a driver whose service is needed, such as ``is not connected``, or ""."""
+    if driver.can_not_stop:
+        return f"does not stop ({driver.stuck})"
     if driver.removed or driver.options.on_failure == "ignore":
         return ""
     if driver.stuck:
@@ -48,12 +50,19 @@ def _not_yet(drivers: "Drivers", driver: "Driver", now: float) -> str:
 
 
 def _with_consequence(driver: "Driver", why: str, leads: bool, waited_for: bool) -> str:
+    if leads and driver.can_not_stop:
+        why += ", so the role can't be handed on"
     if waited_for:
         return f"the VIP and the API wait for driver {driver.id}, which {why}"
     if leads:
         return f"driver {driver.id} {why}"
     then = "the VIP and the API wait for it" if driver.options.pre_active else "its service does not start"
     return f"driver {driver.id} {why}: if this node becomes active, {then}"
+
+
+def how_to_end(driver: "Driver") -> str:
+    """Return what a person does about a driver that can't stop its service."""
+    return f"repair its stop, or end it by `systemctl stop baton-driver@{driver.id}`"
 
 
 def _where_to_look(driver: "Driver") -> str:

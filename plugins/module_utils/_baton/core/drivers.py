@@ -60,9 +60,14 @@ class Driver:
     def may_run(self) -> bool:
         return self.phase in (STARTING, ACTIVE)
 
+    @property
+    def can_not_stop(self) -> bool:
+        """Whether it is there and says that its service may run although it was told to stop: no time makes that untrue."""
+        return self.phase == STOPPING and self.session is not None and bool(self.stuck)
+
     def runs(self, now: float) -> bool:
         """Whether something of it may be running, as far as anybody is to wait for it."""
-        return self.may_run or (self.phase in (STOPPING, MISSING) and now < self.stop_by)
+        return self.may_run or self.can_not_stop or (self.phase in (STOPPING, MISSING) and now < self.stop_by)
 
     def set(self, phase: str, now: float) -> None:
         if phase != self.phase:
@@ -235,6 +240,7 @@ class Drivers:
             driver.failures += 1
             driver.stuck = message or "it does not say why"
             self._note("error", driver, f"did not stop: {message}")
+            self.out.append(DriverMarker(driver.id, True))  # for the guard: an earlier process may have taken the marker away
         self.advance(now)
 
     def stopped(self, session: int, message: str, ending: bool, now: float) -> None:
@@ -304,6 +310,10 @@ class Drivers:
 
     def _in_haste(self, now: float) -> bool:
         return self.until == NEVER or self._ending is None or now - self._ending > self.stop_seconds
+
+    def can_not_stop(self) -> List[Driver]:
+        """Return those whose service may run here for as long as nobody sees to it, so that it must not be started elsewhere."""
+        return [driver for driver in self.by_id.values() if driver.can_not_stop]
 
     def pre_active(self) -> Tuple[str, ...]:
         """Return the drivers that the VIP and the API wait for."""

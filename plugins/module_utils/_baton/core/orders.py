@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Dict, Optional
 
 from .able import cannot_hold
 from .documents import Change
+from .driver_trouble import how_to_end
 from .election import NEVER, best
 from .events import Operator, Reply, Send, Submit
 from .leading import Leading
@@ -232,6 +233,9 @@ class Orders:
         if left > 0:
             why = f"drivers of the reign before may run for {left:.1f} s more; until then the role can't be handed on: try again"
             raise refused("too_early", why, seconds=round(left, 3))
+        for driver in self.node.driving.drivers.can_not_stop():
+            why = f"driver {driver.id} does not stop ({driver.stuck}), so its service would run on two nodes: {how_to_end(driver)}"
+            raise refused("driver_stuck", f"{why}; until then the role can't be handed on")
 
     def _best(self, leading: Leading) -> str:
         positions = {name: follower.matched for name, follower in leading.followers.by_node.items()}
