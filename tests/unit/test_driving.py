@@ -241,6 +241,20 @@ def test_a_service_that_can_not_run_fails_over_but_not_for_ever(cluster, drivers
     assert len([reason for reason in reasons if "driver web did not start" in reason]) == 2, reasons
 
 
+def test_a_service_that_can_not_be_stopped_is_not_started_elsewhere(cluster, drivers, tmp_path):
+    first = cluster.active()
+    gate = tmp_path / "gate"
+    both = drivers(stop=f"test -e {gate} && {{ {END}; }}")
+    until(lambda: all(driver.state() == "stopping" for driver in both.values()), "their first stop fails")
+    refused = cluster.call(first, "POST", "/system/switch", json={})
+    assert refused.status_code == 409 and "driver web does not stop" in refused.json()["detail"]
+    until((first.data / "run/running/web").exists, "the guard would not say that nothing runs")
+    gate.touch()
+    runs_on(tmp_path / "service.log", first.name)
+    cluster.call(first, "POST", "/system/switch", json={})
+    runs_on(tmp_path / "service.log", other(cluster, first).name)
+
+
 def test_an_unhealthy_service_fails_over(cluster, drivers, tmp_path):
     first = cluster.active()
     sick = tmp_path / f"sick-{first.name}"
