@@ -22,8 +22,11 @@ from watch import Watch, boottime
 PROJECT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
 NODES = ("d1", "d2")
 SERVICES = ("nginx", "singleton-work")
-DRIVERS = ("mail", "nginx", "singleton")
+DRIVERS = ("hook", "mail", "name", "nginx", "singleton")
 SETTINGS = "BATON_URL=https://127.0.0.1:8092 BATON_CA=/etc/baton/ca.pem BATON_TOKEN_FILE=/etc/baton/ha.token"
+W1 = subprocess.check_output(
+    ["podman", "inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", "baton-drivers-w1"], text=True
+).strip()
 VIP = (PROJECT / "build/drivers/vip").read_text().partition("/")[0]
 reigns = {}  # epoch: active, as the tests met them
 
@@ -134,6 +137,39 @@ def test_at_rest_everything_runs_on_the_active_and_nowhere_else(active, watch):
         assert all(host_of(name).service(f"baton-driver@{driver}").is_enabled for driver in DRIVERS)
     markers = {name: host_of(name).check_output("ls /run/baton/running").split() for name in NODES}
     assert markers == {active: list(DRIVERS), other: []}
+
+
+@pytest.mark.parametrize("name", NODES)
+@pytest.mark.parametrize(("driver", "most"), [("hook", 1.5), ("mail", 1.5), ("name", 1.5), ("nginx", 1.8)])
+def test_drivers_may_do_no_more_than_they_need(name, driver, most):
+    host, unit = host_of(name), f"baton-driver@{driver}.service"
+    done = host.run(f"systemd-analyze security --no-pager --threshold={most * 10:.0f} {unit}")
+    assert done.rc == 0, done.stdout
+    shown = host.check_output(f"systemctl show {unit} -p MemoryMax -p TasksMax").splitlines()
+    assert "MemoryMax=infinity" not in shown and "TasksMax=infinity" not in shown
+
+
+def test_each_driver_that_only_sends_has_a_user_and_a_marker_of_its_own(active):
+    owners = dict(line.split() for line in host_of(active).check_output("stat -c '%n %u' /run/baton/running/*").splitlines())
+    owners = {Path(path).name: int(user) for path, user in owners.items()}
+    batond = int(host_of(active).check_output("id -u baton"))
+    assert owners["nginx"] == owners["singleton"] == 0
+    others = {owners[name] for name in ("hook", "mail", "name")}
+    assert len(others) == 3 and not others & {0, batond}
+    node = host_of(active)
+    own = owners["hook"]
+    stolen = node.run(f"setpriv --reuid={own} --clear-groups --regid=baton-drivers rm -f /run/baton/running/nginx")
+    assert stolen.rc != 0 and "Operation not permitted" in stolen.stderr, "of its group, and yet it takes nobody's marker away"
+    assert node.file("/run/baton/running/nginx").exists
+
+
+def test_the_hook_and_the_name_follow_the_active_with_secrets_that_only_root_can_read(active):
+    host = host_of("w1")
+    hooks = [json.loads(line) for line in host.check_output("cat /var/lib/hooksink/hooks").splitlines()]
+    assert {hook["authorization"] for hook in hooks} == {"Bearer secret-of-the-hook"}
+    assert [hook["node"] for hook in hooks if hook["active"]][-1] == active
+    address = host_of(active).check_output("hostname -I").split()
+    until(lambda: host_of(active).check_output(f"dig +short @{W1} db.example.test A").strip() in address, "the name points to the active")
 
 
 def test_secrets_and_sockets_are_for_the_group_alone(active):
@@ -301,7 +337,7 @@ def test_absent_removes_everything_and_nobody_takes_over_for_it(active, watch):
     epoch = batonctl(active, "ha status")["epoch"]
     playbook("molecule/drivers/remove")
     until(lambda: not watch.running(), "nothing runs")
-    places = "/etc/systemd/system/{,*/}baton-driver* /etc/baton/drivers/* /run/baton/running/* /var/lib/baton-driver*"
+    places = "/etc/systemd/system/{,*/}baton-driver* /etc/baton/drivers/* /run/baton/running/* /var/lib/{,private/}baton-driver*"
     for name in NODES:
         assert not host_of(name).run(f"bash -c 'ls -d {places} 2>/dev/null'").stdout
         assert not host_of(name).check_output("systemctl list-units --all --no-legend 'baton-driver@*'")

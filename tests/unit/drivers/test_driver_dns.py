@@ -57,6 +57,14 @@ def test_a_start_replaces_the_records(begin, nsupdate):
     assert not recorded.exists()
 
 
+def test_the_key_is_the_copy_that_systemd_has_made(begin, nsupdate, tmp_path):
+    environment, recorded = nsupdate
+    (tmp_path / "key_file").write_text("key")
+    _process, connection = begin({**FILE, "key_file": "/etc/baton/dns.key"}, CREDENTIALS_DIRECTORY=str(tmp_path), **environment)
+    assert connection.start()["ok"]
+    assert recorded.with_suffix(".arguments").read_text() == f"-k {tmp_path}/key_file\n"
+
+
 def test_a_stop_removes_what_was_added_if_it_is_to(begin, nsupdate):
     environment, recorded = nsupdate
     _process, connection = begin({**FILE, "remove": True}, **environment)

@@ -119,9 +119,12 @@ def test_a_mail_that_fails_keeps_no_order_waiting_and_is_tried_again(begin, smtp
     told(smtp, "it on n1: active, 7")
 
 
-def test_urls_from_a_file(begin, smtp, file, tmp_path):
-    (tmp_path / "urls").write_text(f"# mail\n\n{smtp.url()}\n")
-    _process, connection = begin({**file, "urls": [], "urls_file": str(tmp_path / "urls")})
+@pytest.mark.parametrize(
+    ("name", "environment"), [("urls", lambda folder: {}), ("urls_file", lambda folder: {"CREDENTIALS_DIRECTORY": str(folder)})]
+)
+def test_urls_from_a_file_or_from_the_copy_that_systemd_has_made(begin, smtp, file, tmp_path, name, environment):
+    (tmp_path / name).write_text(f"# mail\n\n{smtp.url()}\n")
+    _process, connection = begin({**file, "urls": [], "urls_file": str(tmp_path / "urls")}, **environment(tmp_path))
     connection.start(epoch=1)
     told(smtp, "it on n1: active, 1")
 

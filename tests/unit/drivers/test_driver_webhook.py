@@ -53,6 +53,16 @@ def test_a_hook_whose_certificate_is_revoked_is_not_told(begin, tmp_path):
         assert server.requests == [] and "secret" not in process.log
 
 
+def test_the_token_is_the_copy_that_systemd_has_made(begin, tmp_path):
+    (tmp_path / "credentials").mkdir()
+    (tmp_path / "credentials" / "token_file").write_text("secret-token\n")
+    with ScriptedServer(Answer(204)) as server:
+        file = {"type": "webhook", "url": server.url, "token_file": "/nobody/but/root/reads/it"}
+        begin(file, CREDENTIALS_DIRECTORY=str(tmp_path / "credentials"))
+        wait_for(lambda: server.requests, "the call of the first stop")
+        assert server.requests[0].headers["Authorization"] == "Bearer secret-token"
+
+
 def test_a_hook_that_fails_is_only_a_message_and_is_tried_again(begin):
     with ScriptedServer(Answer(204), Answer(503), Answer(204)) as server:
         process, connection = begin({"type": "webhook", "url": server.url})

@@ -5,9 +5,16 @@
 import configparser
 
 import pytest
-from rooms import facts, play, render, role
+from rooms import ROLES, facts, play, render, role
 
 DRIVER = {"baton_driver_id": "web", "baton_driver_type": "program", "baton_driver_program": ["/bin/true"], "baton_driver_user": "root"}
+
+
+SENDERS = {
+    "webhook": {"baton_driver_token_file": "/root/100%/token"},
+    "notify": {"baton_driver_urls_file": "/root/urls"},
+    "dns": {"baton_driver_key_file": "/root/key"},
+}
 
 
 class Unit(configparser.RawConfigParser):
@@ -21,7 +28,9 @@ class Unit(configparser.RawConfigParser):
 
 def unit(folder, template, name, **values):
     folder.mkdir()
-    tasks = [facts(), role("node", "nothing"), render(template, folder, name)]
+    parts = ("defaults", "vars") if name == "driver" else ()
+    known = [{"ansible.builtin.include_vars": str(ROLES / name / part / "main.yml")} for part in parts]
+    tasks = [facts(), role("node", "nothing"), *known, render(template, folder, name)]
     play(folder, {"h": {"baton_address": "192.0.2.1"}}, tasks, {"baton": ["h"]}, **values)
     return folder / "h"
 
@@ -57,3 +66,31 @@ def test_the_pause_of_a_program_that_does_not_tell_whether_it_is_ready_stays_the
     service = Unit(*files)["Service"]
     assert (service["RestartSteps"] != "0") == grows
     assert ("reset-failed" in service["ExecStartPost"]) == grows
+
+
+def conf(folder, kind, name="it", **values):
+    values = {"baton_driver_id": name, "baton_driver_type": kind, **values}
+    return Unit(unit(folder, "driver.conf.j2", "driver", **values))["Service"]
+
+
+@pytest.mark.parametrize("kind", SENDERS)
+def test_a_driver_that_only_sends_has_a_user_of_its_own_and_a_copy_of_its_secret(tmp_path, kind):
+    service = conf(tmp_path / "a", kind, **SENDERS[kind])
+    assert (service["DynamicUser"], service["User"], service["CapabilityBoundingSet"]) == ("yes", "driver-it", "")
+    ((name, path),) = SENDERS[kind].items()
+    assert service["LoadCredential"] == f"{name.replace('baton_driver_', '')}:{path.replace('%', '%%')}"
+    other = conf(tmp_path / "b", kind, "IT.with-a-long-name-of-its-own", **SENDERS[kind])["User"]
+    assert other != "driver-it" and len(other) <= 31 and other.islower() and "." not in other
+    given = conf(tmp_path / "c", kind, baton_driver_user="ops")
+    assert given["User"] == "ops" and "DynamicUser" not in given and "LoadCredential" not in given and given["ProtectSystem"] == "strict"
+
+
+def test_a_driver_of_units_is_root_that_may_do_nothing_itself_unless_it_runs_a_command(tmp_path):
+    units = {"baton_driver_units": ["nginx.service"]}
+    service = conf(tmp_path / "a", "systemd", **units, baton_driver_check={"http": "http://127.0.0.1/"})
+    assert "User" not in service and service["CapabilityBoundingSet"] == "" and service["ProtectSystem"] == "strict"
+    assert dict(conf(tmp_path / "b", "systemd", **units, baton_driver_check={"command": "true"})) == {}
+
+
+def test_what_runs_commands_of_yours_is_as_free_as_those_need(tmp_path):
+    assert dict(conf(tmp_path / "a", "script", baton_driver_user="shop")) == {"User": "shop"}

@@ -4,11 +4,24 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Dict
 
 from ..driver import Driver
 from .checks import make
 from .config import Config
+
+
+def secret_file(config: Config, member: str) -> str:
+    """Return the file with a secret that a member names, "" for none.
+
+    systemd may have made a copy for this driver alone (LoadCredential=MEMBER:FILE), which may not read the file itself.
+    """
+    folder = os.environ.get("CREDENTIALS_DIRECTORY", "")
+    copy = Path(folder) / member
+    named = str(config.members[member])
+    return str(copy) if named and folder and copy.exists() else named
 
 
 class BuiltIn(Driver):

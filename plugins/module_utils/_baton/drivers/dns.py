@@ -11,7 +11,7 @@ import ipaddress
 from typing import List, Optional
 
 from ..driver import Failed
-from .built_in import BuiltIn
+from .built_in import BuiltIn, secret_file
 from .config import Config
 from .process import Groups
 
@@ -43,7 +43,7 @@ class DnsDriver(BuiltIn):
 
     async def _update(self, lines: List[str], timeout: float) -> None:
         members = self.config.members
-        command = ["nsupdate", *(["-k", members["key_file"]] if members["key_file"] else [])]
+        command = ["nsupdate", *(["-k", secret_file(self.config, "key_file")] if members["key_file"] else [])]
         feed = [f"server {members['server']} {members['port']}", f"zone {members['zone']}", *lines, "send", "quit", ""]
         ended = await self._groups.run(command, timeout, feed="\n".join(feed), capture=True)
         if ended.status != 0:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 from ..driver import RUN_DIR
-from .built_in import BuiltIn
+from .built_in import BuiltIn, secret_file
 from .config import Config, Wrong
 
 LOG = logging.getLogger("baton.driver")
@@ -101,7 +101,7 @@ def _apprise(config: Config) -> Any:
 
 
 def _lines(config: Config) -> List[str]:
-    path = config.members["urls_file"]
+    path = secret_file(config, "urls_file")
     try:
         lines = Path(path).read_text().splitlines() if path else []
     except OSError as error:

@@ -14,7 +14,7 @@ from typing import Any, Dict, Optional
 from ..adapters.aio import aiohttp
 from ..driver import Failed
 from ..tls import client_context
-from .built_in import BuiltIn
+from .built_in import BuiltIn, secret_file
 from .config import Config
 
 LOG = logging.getLogger("baton.driver")
@@ -67,7 +67,7 @@ class WebhookDriver(BuiltIn):
         headers, options = dict(members["headers"]), {}
         try:
             if members["token_file"]:
-                headers["Authorization"] = f"Bearer {Path(members['token_file']).read_text().strip()}"
+                headers["Authorization"] = f"Bearer {Path(secret_file(self.config, 'token_file')).read_text().strip()}"
             if members["ca"]:
                 options["ssl"] = _trust(members["ca"])
             async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=timeout)) as http:
