@@ -13,7 +13,7 @@ from baton.adapters.http.selection import LOOKS, PLACES, Look
 from baton.core.document import Document
 from baton.core.documents import Change
 from baton.core.values import dumps, measure
-from support.one_node import OneNode, eventually, put, served
+from support.one_node import OneNode, put, served
 
 TEXTS = ("", "x", "1", "1.0", "1e0", "1E0", "-0.0", "0", "true", "false", "null", "None", "nan", "inf", "é", "\U0001f600", '"', "\\",
          "a/b", "\n", "\x7f", "<", "12345678901234567890", "0.1", "100000.0", "1e+22", "[]", "{}", '"x"')  # fmt: skip
@@ -93,6 +93,7 @@ def pack(node):
     for document in node.heads.list("machines"):
         assert document.text
     node.heads.parsed.pack(1_000)
+    node.heads.parsed.most = 1 << 20
     assert all(document.is_packed for document in node.heads.list("machines"))
 
 
@@ -152,9 +153,13 @@ def test_many_packed_documents_are_changed_at_once(play, monkeypatch):
     monkeypatch.setattr("baton.service.PARSED_AT_ONCE", 100)
 
     async def script(node, session):
+        node.heads.parsed.most = 0
         patch = [{"op": "replace", "path": "/Params/n", "value": 2}]
         changes = [Change("machines", f"m{number}", "patch", patch) for number in range(10)]
+        evaluate, keys, packed = node.heads.evaluate, [(change.kind, change.key) for change in changes], []
+        monkeypatch.setattr(node.heads, "evaluate", lambda *given: packed.append(node.heads.steps_to_parse(keys)) or evaluate(*given))
         outcomes = await asyncio.gather(*(node.service.submit(changes) for _number in range(3)))
+        assert packed == [0] * 3, "all are parsed before, in turns, and stay so"
         assert [document.value["Params"]["n"] for document in outcomes[0].documents] == [2] * 10
         assert len({document.revision for document in outcomes[0].documents}) == 1
         pack(node)
@@ -165,18 +170,17 @@ def test_many_packed_documents_are_changed_at_once(play, monkeypatch):
 def test_what_changes_while_all_are_read_is_as_it_is_now(play, monkeypatch):
     monkeypatch.setattr(selection, "LOOKS", 2)
 
-    async def script(node, session):
-        async def read(path):
-            status, text = await get(session, path)
-            return status, json.loads(text)
-
-        wait = asyncio.ensure_future(read("/api/v3/machines?wait=count&value=5&Group=g&settled=0.1&timeout=20"))
-        await eventually(lambda: node.waiting == 1, "it reads")
+    async def script(node, _session):
+        some = selection.Selection(node.service, "machines", (("Group", "g"),))
+        some.enter()
+        some._read()  # m0 and m1
         gone, left, came = Change("machines", "m4", "delete"), machine("m8", "h"), machine("m9", "g")
-        await node.at_once((gone,), (left,), (came,), (machine("m5", "g"),))
-        status, body = await wait
-        assert status == 200 and [value["Uuid"] for value in body] == ["m0", "m2", "m5", "m6", "m9"]
-        assert node.waiting == 0
+        await node.at_once((gone,), (left,), (came,), (machine("m5", "g"),), (Change("machines", "m0", "delete"),))
+        await some.read()
+        assert [document.key for document in some.answer()[1]] == ["m2", "m5", "m6", "m9"]
+        await node.at_once((machine("m0", "g"),))
+        assert [document.key for document in some.answer()[1]] == ["m0", "m2", "m5", "m6", "m9"]
+        assert some.leave() and node.waiting == 0
 
     play(script)
 
