@@ -168,7 +168,9 @@ class TestAKeyStandsForOneRequest:
         token = api("POST", f"/locks/{lease}/acquire", {"Owner": "x", "Lease": self.lease(api, lease)}).json()["Token"]
         first = {"If-Match": "*", "If-None-Match": "*", "Baton-Lease": lease, "If-Lease": f"{lease};{token}"}[header]
         assert api("PUT", path, 1, headers={**key, header: first}).status_code == 200
-        self.reused(api("PUT", path, 1, headers={**key, header: "other;1" if header == "If-Lease" else '"9.9"'}))
+        other = {"If-Match": '"9.9"', "Baton-Lease": "other", "If-Lease": "other;1"}  # If-None-Match is * or nothing
+        if header in other:
+            self.reused(api("PUT", path, 1, headers={**key, header: other[header]}))
         self.reused(api("PUT", path, 1, headers=key))
         assert api("PUT", path, 1, headers={**key, header: first}).headers["Idempotency-Replayed"] == "true"
 
@@ -242,6 +244,16 @@ def test_files(api):
     assert api("DELETE", path).status_code == 204 and api("GET", path).status_code == 404
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [{"X-Baton-Sha256": ""}, {"Content-Digest": "sha-256=:AAAA:"}, {"Content-Digest": "sha-512=:AAAA:"}, {"If-None-Match": '"x"'}],
+)
+def test_what_a_file_is_to_be_is_verified_or_refused_and_never_left_out(api, headers):
+    path = f"/files/{uuid.uuid4().hex}"
+    assert api("PUT", path, data=b"x", headers=headers).status_code == 400
+    assert api("GET", path).status_code == 404
+
+
 def test_a_file_is_replaced_on_condition_and_a_repeat_gets_the_first_answer(api):
     path = f"/files/{uuid.uuid4().hex}"
     first = api("PUT", path, data=b"1", headers={"If-None-Match": "*"})
@@ -305,6 +317,47 @@ BAD = [
     ("POST", "/system/switch", '{"to": "n9"}', 409, "not_in_sync"),
     ("POST", "/system/create", '{"cluster_id": "x"}', 409, "cluster_exists"),
     ("DELETE", "/system/nodes/n1", "", 409, "is_active"),
+    ("DELETE", "/system/nodes/-n1", "", 400, "bad_name"),
+    ("PUT", "/system/nodes/a%20b", "", 400, "bad_name"),
+    ("POST", "/system/pause", '{"pause": true}', 422, "bad_member"),
+    ("POST", "/system/active", '{"Force": true}', 422, "bad_member"),
+    ("POST", "/system/switch", '{"To": "n2"}', 422, "bad_member"),
+    ("POST", "/tokens", '{"Scope": {"kind": "viewer"}, "ttl": "1h"}', 422, "bad_member"),
+    ("POST", "/tokens", '{"Scope": {"kind": "viewer"}, "Ttl": null}', 422, "bad_ttl"),
+    ("POST", "/tokens", '{"Scope": {"kind": "viewer"}, "Ttl": true}', 422, "bad_ttl"),
+    ("POST", "/tokens", '{"Scope": {"kind": "viewer"}, "Description": 5}', 422, "bad_member"),
+    ("POST", "/leases", '{"Ttl": 30, "Name": "x"}', 422, "bad_member"),
+    ("POST", "/leases", '{"Ttl": 30, "Id": 0}', 422, "bad_member"),
+    ("POST", "/leases", '{"Ttl": 30, "Id": ""}', 400, "bad_name"),
+    ("POST", "/locks/bad/acquire", '{"Owner": "x", "Slot": 2}', 422, "bad_member"),
+    ("POST", "/locks/bad/acquire", '{"Owner": "x", "Lease": "a b"}', 422, "bad_member"),
+    ("POST", "/locks/bad/release", '{"Owner": "x", "token": 1}', 422, "bad_member"),
+    ("GET", "/locks/-bad", "", 400, "bad_name"),
+    ("POST", "/barriers/-bad/reset", '{"Owner": "x"}', 400, "bad_name"),
+    ("POST", "/barriers/bad/reset", '{"Owner": "x", "Why": "y"}', 422, "bad_member"),
+    ("POST", "/barriers/bad/break", '{"Owner": "x", "Escape": null}', 422, "bad_member"),
+    ("POST", "/barriers/bad/arrive", '{"Owner": "x", "Counts": 2}', 422, "bad_member"),
+    ("POST", "/profiles/bad/elect", '{"Param": "a", "Candidate": "x", "Seat": 2}', 422, "bad_member"),
+    ("POST", "/profiles/bad/elect", '{"Param": "a", "Candidate": "x", "Lease": "/"}', 422, "bad_member"),
+    ("POST", "/batch", '{"Changes": [{"Kind": "profiles", "Key": "bad", "Action": "delete"}], "changes": []}', 422, "bad_member"),
+    ("POST", "/batch", '{"Changes": [{"Kind": "profiles", "Key": "bad", "Param": "a", "Action": "put"}]}', 422, "bad_member"),
+    ("POST", "/machines", '{"Uuid": 0}', 422, "no_name"),
+    ("GET", "/profiles/bad?wiat=exists", "", 400, "bad_query"),
+    ("GET", "/profiles/bad?stale=yes", "", 400, "bad_query"),
+    ("GET", "/profiles/bad/params/a?default=none", "", 400, "bad_query"),
+    ("GET", "/profiles?limit=1&limit=2", "", 400, "bad_query"),
+    ("GET", "/profiles/bad?wait=exists&wait=absent", "", 400, "bad_query"),
+    ("GET", "/profiles?timeout=5", "", 400, "bad_wait"),
+    ("GET", "/profiles/bad?timeout=5", "", 400, "bad_wait"),
+    ("GET", "/profiles/bad?wait=exists&timeout=1_0", "", 400, "bad_wait"),
+    ("GET", "/profiles/bad?wait=exists&escape=a%20b", "", 400, "bad_wait"),
+    ("GET", "/profiles/bad?wait=exists&escape_profile=a/b", "", 400, "bad_wait"),
+    ("GET", "/events?documents=no", "", 400, "bad_query"),
+    ("GET", "/events?kind=profiles", "", 400, "bad_query"),
+    ("GET", "/info?stale=ok", "", 400, "bad_query"),
+    ("PUT", "/profiles/bad?stale=ok", "{}", 400, "bad_query"),
+    ("POST", "/profiles/bad/token?Ttl=1h", "", 400, "bad_query"),
+    ("GET", "/openapi.json?x=1", "", 400, "bad_query"),
 ]
 
 
@@ -339,6 +392,10 @@ def test_bad_headers(api, profile):
         ({"Idempotency-Key": ""}, "bad_key"),
         ({"Idempotency-Key": "k" * 200}, "bad_key"),
         ({"Baton-Deadline": "soon"}, "bad_deadline"),
+        ({"Baton-Deadline": "1_000_000_000_000"}, "bad_deadline"),
+        ({"If-None-Match": '"3.4"'}, "bad_if_none_match"),
+        ({"Baton-Lease": "a b"}, "bad_lease"),
+        ({"If-Lease": "a b;1"}, "bad_if_lease"),
         ({"If-Lease": "a;\u00b2".encode()}, "bad_if_lease"),
         ({"If-Lease": "a;" + "9" * 5000}, "bad_if_lease"),
     ):

@@ -17,7 +17,7 @@ from ...core.admission import NODE as NODE_RANK
 from ...core.problem import Problem
 from ..aio import HOLDER, SCOPE, web
 from ..files import BlobStore
-from . import messages
+from . import messages, query
 from .backend import Backend
 from .barriers import Barriers
 from .batch import Batch
@@ -94,11 +94,14 @@ class Api:
         kind, rest = (parts[3], parts[4:]) if len(parts) > 3 else ("", [])
         if kind == "openapi.json" and not rest:
             allow(request, *READ)
+            query.check(request, kind, rest)
             return web.Response(body=_openapi(), content_type="application/json")
         scope = self._tokens.scope(request)
         request.protocol.known(CLIENT if scope.get("kind") not in ("admin", "node") else ADMIN)
         self._authorize(scope, request, kind, rest)
         _check_lease_headers(request, kind, rest)
+        if request.method != "OPTIONS":
+            query.check(request, kind, rest)
         stale = request.query.get("stale") == "ok"
         if kind in ("profiles", "machines", "params"):
             if kind == "profiles" and len(rest) == 2 and rest[1] == "token":

@@ -9,6 +9,7 @@ from typing import Any, Dict, Optional, Sequence
 from ...core import access
 from ...core.barriers import MOST_OWNERS, came, standing
 from ...core.documents import Change
+from ...core.leases import check_id
 from ...core.problem import Problem
 from ..aio import SCOPE
 from . import members, messages
@@ -35,9 +36,11 @@ class Barriers:
             self._backend.check_serving(stale)
             found = self._backend.heads().list("barriers")
             return await messages.answer_list(request, [item for item in found if access.sees(request[SCOPE], "barriers", item.key)])
-        if request.method == "POST" and len(rest) > 1 and rest[-1] in ACTIONS:
-            return await getattr(self, f"_{rest[-1]}")(request, "/".join(rest[:-1]), await messages.read_object(request))
-        name = "/".join(rest)
+        order = rest[-1] if request.method == "POST" and len(rest) > 1 and rest[-1] in ACTIONS else ""
+        name = "/".join(rest[:-1] if order else rest)
+        check_id("barrier", name, slashes=True)
+        if order:
+            return await getattr(self, f"_{order}")(request, name, await messages.read_object(request))
         if request.method in READ:
             self._backend.check_serving(stale)
             document = self._backend.heads().committed("barriers", name)
@@ -49,8 +52,8 @@ class Barriers:
         return await messages.changed(request, None, None, 204, outcome.replayed)
 
     async def _arrive(self, request: Any, name: str, body: Dict[str, Any]) -> Any:
-        wait, owner = members.wait(body.get("Wait", 0)), members.owner(body)
-        lease = members.text(body, "Lease") or None
+        members.check(body, "Owner", "Count", "Members", "Lease", "Generation", "Age", "Wait")
+        wait, owner, lease = members.wait(body.get("Wait", 0)), members.owner(body), members.lease(body)
         check_ours(self._backend, request, lease)
         change = Change("barriers", name, "arrive", {"Owner": owner, "Lease": lease, **_size(body), **_now(body)})
         if wait:
@@ -74,7 +77,8 @@ class Barriers:
         return standing(document, generation)
 
     async def _break(self, request: Any, name: str, body: Dict[str, Any]) -> Any:
-        why, escape = members.text(body, "Why"), members.text(body, "Escape") or "fail"
+        members.check(body, "Owner", "Count", "Members", "Generation", "Age", "Why", "Escape")
+        why, escape = members.text(body, "Why"), body.get("Escape", "fail")
         if len(why) > MOST_WHY or not why.isprintable():
             raise Problem(422, "bad_member", f"Why is one line of at most {MOST_WHY} characters")
         if escape not in ("fail", "continue"):
@@ -83,7 +87,8 @@ class Barriers:
         return await self._end(request, Change("barriers", name, "break", ask))
 
     async def _reset(self, request: Any, name: str, body: Dict[str, Any]) -> Any:
-        return await self._end(request, Change("barriers", name, "reset", {"Owner": members.owner(body), "At": int(time.time())}))
+        owner = members.owner(members.check(body, "Owner"))
+        return await self._end(request, Change("barriers", name, "reset", {"Owner": owner, "At": int(time.time())}))
 
     async def _end(self, request: Any, change: Change) -> Any:
         outcome = await submit(self._backend, request, change)

@@ -8,7 +8,7 @@ from typing import Any, Dict, List
 from ...core import access
 from ...core.documents import KINDS, Change, check_name
 from ...core.problem import Problem
-from . import messages
+from . import members, messages
 from .backend import Backend
 from .documents import allow
 from .leases import submit
@@ -27,7 +27,7 @@ class Batch:
     async def handle(self, request: Any, scope: access.Scope) -> Any:
         """Serve POST /batch: {"Changes": [{Kind, Key, Param, Action, Body, IfMatch, IfUnset}]}; answers the revisions."""
         allow(request, "POST")
-        raw = (await messages.read_object(request)).get("Changes")
+        raw = members.check(await messages.read_object(request), "Changes").get("Changes")
         if not isinstance(raw, list) or not 0 < len(raw) <= MOST_CHANGES:
             raise Problem(422, "bad_member", f"Changes is a list of 1 to {MOST_CHANGES} changes")
         changes: List[Change] = []
@@ -59,6 +59,8 @@ def _change(item: Any, scope: access.Scope) -> Change:
         raise Problem(422, "bad_member", "IfUnset is true or false, IfMatch is a revision")
     if unset and param is None:
         raise Problem(422, "bad_member", "IfUnset goes with Param; a document that must not exist has the Action create")
+    if action == "put" and "Body" not in item:
+        raise Problem(422, "bad_member", "put needs Body, the value to set; Body null sets null")
     if not access.allows(scope, "DELETE" if action == "delete" else "PATCH", kind, key, "params" if param else ""):
         raise Problem(403, "forbidden", f"this token does not allow {action} on {kind}/{key}")
     check_name(kind, key)

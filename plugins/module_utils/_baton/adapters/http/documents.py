@@ -54,7 +54,7 @@ class Documents:
         allow(request, "GET", "HEAD", "POST")
         body = await messages.read_object(request)
         identity = KINDS[kind].identity
-        if kind == "machines" and not body.get(identity):
+        if kind == "machines" and body.get(identity) in (None, ""):
             key = request.headers.get("Idempotency-Key")
             body[identity] = str(uuid.uuid5(uuid.NAMESPACE_OID, key) if key else uuid.uuid4())
         name = body.get(identity)
@@ -120,7 +120,7 @@ class Documents:
         body = await messages.read_json(request)
         if request.method == "PATCH":
             return await self._change(request, Change(kind, key, "patch", body, match))
-        action = "create" if request.headers.get("If-None-Match", "").strip() == "*" else "put"
+        action = "create" if messages.only_new(request) else "put"
         return await self._change(request, Change(kind, key, action, body, match), created=action == "create")
 
     async def _params(self, request: Any, kind: str, key: str, stale: bool) -> Any:
@@ -147,8 +147,7 @@ class Documents:
             change = Change(kind, key, "patch", await messages.read_json(request), match, at)
         else:
             set_it = [{"op": "add", "path": "", "value": await messages.read_json(request)}]
-            unset = request.headers.get("If-None-Match", "").strip() == "*"
-            change = Change(kind, key, "patch", set_it, match, at, unset)
+            change = Change(kind, key, "patch", set_it, match, at, messages.only_new(request))
         try:
             return await self._change(request, change)
         except Problem as problem:

@@ -26,7 +26,7 @@ class Elections:
         """Serve POST /profiles/{profile}/elect and /resign: Param, Candidate, Seats, Vacant, Lease."""
         allow(request, "POST")
         check_name("profiles", profile)
-        body = await messages.read_object(request)
+        body = members.check(await messages.read_object(request), "Param", "Candidate", "Seats", "Vacant", "Lease", "Run")
         ask = _ask(body)
         check_ours(self._backend, request, ask["Lease"])
         change = Change("profiles", profile, action, ask, at=("Params", members.param_name(body)))
@@ -52,7 +52,7 @@ def _ask(body: Dict[str, Any]) -> Dict[str, Any]:
         "Candidate": members.small(body, "Candidate"),
         "Seats": members.number(body, "Seats", MOST_SEATS),
         "Vacant": members.small(body, "Vacant") if "Vacant" in body else "none",
-        "Lease": members.text(body, "Lease") or None,
+        "Lease": members.lease(body),
         "Run": members.label(body, "Run"),
         "At": int(time.time()),
     }

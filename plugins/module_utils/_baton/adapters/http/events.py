@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from functools import partial
 from typing import Any, AsyncGenerator, Awaitable, Callable, Dict, List, NamedTuple, Optional, Tuple
 
@@ -32,6 +33,9 @@ MOST_KEPT = 4 << 20  # characters of texts that others may ask for, too
 LOOKS = 4_000  # changes in them: one batch has up to 1,000
 
 
+_CURSOR = re.compile(r"([0-9]{1,16})\.([A-Za-z0-9_.:@-]{1,128})\.([0-9]{1,16})\.([0-9]{1,16})\Z", re.ASCII)
+
+
 class Cursor(NamedTuple):
     """What has been seen: ``place`` changes of entry ``seq`` as written in ``epoch``, and all before."""
 
@@ -44,11 +48,10 @@ class Cursor(NamedTuple):
 
     @classmethod
     def read(cls, text: str) -> "Cursor":
-        number, _dot, rest = text.partition(".")
-        name, seq, place = (rest.rsplit(".", 2) + ["", ""])[:3]
-        known = text.isascii() and number.isdigit() and seq.isdigit() and place.isdigit() and name
-        if not known or len(text) > 200:
+        found = _CURSOR.match(text)
+        if found is None:
             raise Problem(400, "bad_cursor", "a cursor is what an event had as Cursor; leave it out to begin now")
+        number, name, seq, place = found.groups()
         return cls(Epoch(int(number), "" if name == "-" else name), int(seq), int(place))
 
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import errno
 import re
 from typing import Any, Optional, Sequence, Tuple
@@ -21,6 +20,7 @@ from .documents import READ, allow
 from .leases import submit
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
+_DIGEST = re.compile(r"(?:^|,)\s*sha-256=:([A-Za-z0-9+/]{43}=):\s*(?:,|$)", re.ASCII)
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})\Z", re.ASCII)
 
 
@@ -57,7 +57,7 @@ class Files:
         self._backend.check_serving()
         expected = _expected(request)
         fence, deadline = messages.fence(request), messages.deadline(request)
-        new = request.headers.get("If-None-Match", "").strip() == "*"
+        new = messages.only_new(request)
         text = messages.idempotency_key(request)
         blob = await self._receive(request, expected)
         # The body was streamed, so its hash stands for it.
@@ -127,18 +127,18 @@ def _check_path(rest: Sequence[str]) -> str:
 
 def _expected(request: Any) -> Optional[str]:
     """Return the SHA-256 that the client announced, in hexadecimal."""
-    text = request.headers.get("X-Baton-Sha256", "").strip().lower()
-    if text:
+    text, given = request.headers.get("X-Baton-Sha256"), request.headers.get("Content-Digest")
+    if text is not None:
+        text = text.strip().lower()
         if not is_sha256(text):
             raise Problem(400, "bad_digest", "X-Baton-Sha256 has 64 hexadecimal digits")
         return str(text)
-    digest = re.search(r"sha-256=:([A-Za-z0-9+/=]+):", request.headers.get("Content-Digest", ""))
-    if digest is None:
+    if given is None:
         return None
-    try:
-        return binascii.hexlify(base64.b64decode(digest.group(1), validate=True)).decode()
-    except binascii.Error:
-        raise Problem(400, "bad_digest", "Content-Digest is sha-256=:<base64>:") from None
+    digest = _DIGEST.search(given)
+    if digest is None:  # of another kind, or none: it is not left out in silence that we can't verify it
+        raise Problem(400, "bad_digest", "Content-Digest is sha-256=:<base64 of 32 bytes>:")
+    return base64.b64decode(digest.group(1)).hex()
 
 
 def _range(request: Any, size: int, etag: str) -> Optional[Tuple[int, int]]:

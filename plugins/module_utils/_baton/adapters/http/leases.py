@@ -50,9 +50,10 @@ class Leases:
         return await messages.changed(request, None, None, 204, outcome.replayed)
 
     async def _grant(self, request: Any) -> Any:
-        body = await messages.read_object(request)
-        key = request.headers.get("Idempotency-Key")
-        name = body.get("Id") or str(uuid.uuid5(uuid.NAMESPACE_OID, key) if key else uuid.uuid4())
+        body = members.check(await messages.read_object(request), "Id", "Ttl", "Owner")
+        key, name = request.headers.get("Idempotency-Key"), body.get("Id")
+        if name is None:
+            name = str(uuid.uuid5(uuid.NAMESPACE_OID, key) if key else uuid.uuid4())
         if not isinstance(name, str):
             raise Problem(422, "bad_member", "Id is a string")
         asked = {"Ttl": members.ttl(body.get("Ttl")), "Owner": members.owner(body, ""), "Profile": request[HOLDER]}

@@ -9,6 +9,7 @@ from typing import Any, Optional, Sequence
 from ...core import access
 from ...core.document import Document
 from ...core.documents import Change
+from ...core.leases import check_id
 from ...core.locks import MOST_SLOTS, holders, locked, shown, standing
 from ...core.problem import Problem
 from ..aio import SCOPE
@@ -36,10 +37,11 @@ class Locks:
             found = self._backend.heads().list("locks")
             seen = [document for document in found if access.sees(request[SCOPE], "locks", document.key)]
             return await messages.answer_list(request, seen, shown)
-        if request.method == "POST" and len(rest) > 1 and rest[-1] in ORDERS:
-            name = "/".join(rest[:-1])
-            return await (self._acquire(request, name) if rest[-1] == "acquire" else self._release(request, name))
-        name = "/".join(rest)
+        order = rest[-1] if request.method == "POST" and len(rest) > 1 and rest[-1] in ORDERS else ""
+        name = "/".join(rest[:-1] if order else rest)
+        check_id("lock", name, slashes=True)
+        if order:
+            return await (self._acquire(request, name) if order == "acquire" else self._release(request, name))
         if request.method in READ:
             self._backend.check_serving(stale)
             document = self._backend.heads().committed("locks", name)
@@ -50,9 +52,9 @@ class Locks:
         return await messages.changed(request, None, None, 204, outcome.replayed)
 
     async def _acquire(self, request: Any, name: str) -> Any:
-        body = await messages.read_object(request)
+        body = members.check(await messages.read_object(request), "Owner", "Lease", "Slots", "Shared", "Wait", "Queue", "Data")
         wait, owner = members.wait(body.get("Wait", 0)), members.owner(body)
-        lease, queue = members.text(body, "Lease") or None, members.flag(body, "Queue", wait > 0)
+        lease, queue = members.lease(body), members.flag(body, "Queue", wait > 0)
         check_ours(self._backend, request, lease)
         slots, data = members.number(body, "Slots", MOST_SLOTS), members.small(body, "Data")
         shared = members.flag(body, "Shared", False)
@@ -84,7 +86,7 @@ class Locks:
         return found[0] if found is not None else self._backend.heads().committed("locks", name)
 
     async def _release(self, request: Any, name: str) -> Any:
-        body = await messages.read_object(request)
+        body = members.check(await messages.read_object(request), "Owner", "Token")
         token = body.get("Token")
         if token is not None and (isinstance(token, bool) or not isinstance(token, int)):
             raise Problem(422, "bad_member", "Token is the number that acquire answered")

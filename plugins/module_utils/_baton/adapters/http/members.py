@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Optional
 
 from ...core import access
 from ...core.barriers import MOST_OWNERS
-from ...core.documents import check_name
+from ...core.documents import check_name, valid_name
 from ...core.leases import LEAST_TTL, MOST_TTL
 from ...core.problem import Problem
 from ...core.values import is_small
@@ -16,6 +16,14 @@ from .waiting import MOST_TIMEOUT
 
 MOST_OWNER = 200
 MOST_DATA = 4096
+
+
+def check(body: Dict[str, Any], *known: str) -> Dict[str, Any]:
+    """Return a body that has no other members than ``known``: one that is misspelt would be left out in silence."""
+    for name in body:
+        if name not in known:
+            raise Problem(422, "bad_member", f"there is no member {name[:40]!r} here; known are {', '.join(known)}")
+    return body
 
 
 def ttl(value: Any) -> float:
@@ -60,6 +68,14 @@ def text(body: Dict[str, Any], name: str) -> str:
     if value is not None and not isinstance(value, str):
         raise Problem(422, "bad_member", f"{name} is a string")
     return value or ""
+
+
+def lease(body: Dict[str, Any]) -> Optional[str]:
+    """Return the id of a lease, or None."""
+    name = text(body, "Lease")
+    if name and not valid_name(name):
+        raise Problem(422, "bad_member", f"Lease is the id of a lease, such as deploy-1, not {name[:40]!r}")
+    return name or None
 
 
 def label(body: Dict[str, Any], name: str) -> Optional[str]:

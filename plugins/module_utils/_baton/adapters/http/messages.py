@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 from urllib.parse import unquote
 
 from ...core.document import Document
-from ...core.documents import Change
+from ...core.documents import Change, valid_name
 from ...core.events import Idempotency, Outcome
 from ...core.problem import Problem
 from ...core.values import PIECE, dumps, is_small, parse, pieces
@@ -21,6 +21,7 @@ MOST_BODY = 4 << 20
 JSON, PROBLEM = "application/json", "application/problem+json"
 REMOVE = [{"op": "remove", "path": ""}]  # as a change of a param
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_REAL = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?\Z", re.ASCII)  # as JSON has them, and with zeros before
 SMALL_ANSWER = 32 << 10  # a change is answered with the document up to this size, so that an answer costs no more than a patch
 
 
@@ -201,6 +202,11 @@ def number(request: Any, name: str, default: int, most: int) -> int:
     return int(text)
 
 
+def real(text: str) -> Optional[float]:
+    """Return a number that is not below 0, None for a text that is none: Python alone would take "nan", "1_0" and "\u0663", too."""
+    return float(text) if _REAL.match(text) else None
+
+
 def etag_of(document: Document) -> str:
     return f'"{document.revision}"'
 
@@ -216,6 +222,14 @@ def if_match(request: Any) -> Optional[str]:
     if len(text) < 2 or text[0] != '"' or text[-1] != '"' or '"' in text[1:-1]:
         raise Problem(400, "bad_if_match", 'If-Match is one ETag such as "3.42", or *')
     return str(text[1:-1])
+
+
+def only_new(request: Any) -> bool:
+    """Return whether If-None-Match says that what is put must not be there yet."""
+    text = request.headers.get("If-None-Match")
+    if text is not None and text.strip() != "*":
+        raise Problem(400, "bad_if_none_match", "If-None-Match of what is put is *: only if there is nothing yet")
+    return text is not None
 
 
 CONDITIONS = ("If-Match", "If-None-Match", "If-Lease", "Baton-Lease")  # headers on which it depends what a change does
@@ -254,11 +268,8 @@ def deadline(request: Any) -> Optional[float]:
     text = request.headers.get("Baton-Deadline")
     if text is None:
         return None
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not 0 <= value < 1e12:
+    value = real(text)
+    if value is None or value >= 1e12:
         raise Problem(400, "bad_deadline", "Baton-Deadline is a time in unix seconds, such as 1700000000.5")
     return value
 
@@ -268,22 +279,25 @@ def fence(request: Any) -> List[Change]:
     text = request.headers.get("If-Lease")
     if text is None:
         return []
-    lease, _semicolon, token = text.partition(";")
-    if not (token.strip().isascii() and token.strip().isdigit() and len(token) < 20):
+    lease, _semicolon, token = (part.strip() for part in text.partition(";"))
+    if not (valid_name(lease) and token.isascii() and token.isdigit() and len(token) < 20):
         raise Problem(400, "bad_if_lease", "If-Lease is the lease's id and the fencing token, such as deploy-1;4294967297")
-    return [Change("leases", lease.strip(), "check", {"Token": int(token)})]
+    return [Change("leases", lease, "check", {"Token": int(token)})]
 
 
 def tied(request: Any, change: Change) -> Change:
     """Return the change of a param such that what it sets goes with the lease of Baton-Lease, if there is one."""
-    lease = request.headers.get("Baton-Lease")
-    if lease is None:
+    text = request.headers.get("Baton-Lease")
+    if text is None:
         return change
+    lease = text.strip()
+    if not valid_name(lease):
+        raise Problem(400, "bad_lease", "Baton-Lease is the id of a lease, such as deploy-1")
     if len(change.at) < 2:
         raise Problem(400, "bad_lease", "Baton-Lease ties params of a profile or machine to a lease, each named by itself")
     if change.action != "patch" or change.body == REMOVE:
         return change
-    return replace(change, lease=lease.strip())
+    return replace(change, lease=lease)
 
 
 def document_of(outcome: Outcome, change: Change) -> Optional[Document]:

@@ -6,14 +6,22 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Callable, Dict, List, Sequence, Tuple
 
+from ...core.form import is_node_id
 from ...core.problem import Problem
 from ..aio import web
-from . import messages
+from . import members, messages
 from .backend import Backend
 from .documents import allow
 from .stays import Stays
 
 SHOWN = ("node", "role", "state", "error", "unable", "active", "active_url", "cluster_id")
+MEMBERS = {  # of orders' bodies
+    "active": ("force",),
+    "passive": ("force",),
+    "switch": ("to", "reason", "at"),
+    "create": ("cluster_id",),
+    "pause": ("paused", "by"),
+}
 ANSWERS: Dict[str, Callable[[Dict[str, Any]], bool]] = {
     "active": lambda status: bool(status["serving"]),
     "passive": lambda status: status["role"] == "passive" and status["state"] in ("In-Sync", "Syncing"),
@@ -39,6 +47,9 @@ class System:
             return messages.respond(self._backend.status())
         if what == "nodes" and len(rest) == 2:
             allow(request, "DELETE", "PUT")
+            if not is_node_id(rest[1]):
+                rule = "use letters, digits and _ . - (not first: . -), at most 63"
+                raise Problem(400, "bad_name", f"{rest[1][:70]!r} can't name a node: {rule}")
             await (self._backend.remove_node if request.method == "DELETE" else self._backend.readmit_node)(rest[1])
             return web.Response(status=204)
         if what == "drivers" and len(rest) == 1:
@@ -52,15 +63,14 @@ class System:
             if request.method == "DELETE":
                 await self._backend.cancel_switch()
                 return web.Response(status=204)
-        if what not in ("active", "passive", "switch", "create", "pause") or len(rest) != 1:
+        if what not in MEMBERS or len(rest) != 1:
             raise Problem(404, "no_such_path", f"there is nothing at {request.path}; see /api/v3/openapi.json")
         allow(request, "POST")
-        body = await messages.read_object(request)
-        force = _flag(body, "force")
+        body = members.check(await messages.read_object(request), *MEMBERS[what])
         if what == "active":
-            return messages.respond(await self._backend.become_active(force))
+            return messages.respond(await self._backend.become_active(_flag(body, "force")))
         if what == "passive":
-            return messages.respond(await self._backend.become_passive(force))
+            return messages.respond(await self._backend.become_passive(_flag(body, "force")))
         if what == "pause":
             by = ", ".join(text for text in (_text(body, "by"), self._who(request)) if text)
             return messages.respond(await self._backend.pause(_flag(body, "paused", True), by))

@@ -12,7 +12,7 @@ from ...core.documents import Change, check_name
 from ...core.problem import Problem
 from ...core.tokens import MOST, no_profile
 from ..aio import TOKEN
-from . import messages
+from . import members, messages
 from .backend import Backend
 from .documents import READ, allow
 
@@ -81,12 +81,11 @@ class Tokens:
             self._backend.check_serving()
             return await messages.answer_list(request, self._backend.heads().list("tokens"), _public)
         allow(request, "GET", "HEAD", "POST")
-        body = await messages.read_object(request)
+        body = members.check(await messages.read_object(request), "Scope", "Ttl", "Description")
         scope = access.check_scope(body.get("Scope"))
         if scope["kind"] == "profile":
             self._check_profile(scope["name"])
-        ttl = access.parse_ttl(str(body["Ttl"])) if body.get("Ttl") is not None else None
-        return await self._make(scope, ttl, str(body.get("Description", ""))[:200])
+        return await self._make(scope, _ttl(body), members.text(body, "Description")[:200])
 
     async def for_profile(self, request: Any, name: str) -> Any:
         """Serve POST /profiles/{name}/token?ttl=."""
@@ -111,6 +110,17 @@ class Tokens:
         await self._backend.submit([Change("tokens", key, "make", value)])
         answer = {"Token": token, "Id": key, "Expires": value["Expires"], "Scope": scope}
         return messages.respond(answer, 201, {"Cache-Control": "no-store"})
+
+
+def _ttl(body: Dict[str, Any]) -> Optional[int]:
+    """Return the seconds of a token, None for ever: only for who says nothing, since null may be a variable that somebody forgot to set."""
+    if "Ttl" not in body:
+        return None
+    ttl = body["Ttl"]
+    if isinstance(ttl, bool) or not isinstance(ttl, (int, str)):
+        shown = "null" if ttl is None else repr(ttl)[:40]
+        raise Problem(422, "bad_ttl", f"Ttl is a time such as 7200, 90s, 2h or 7d, not {shown}; leave it out for a token that does not end")
+    return access.parse_ttl(str(ttl))
 
 
 def _public(document: Document) -> Dict[str, Any]:

@@ -13,14 +13,17 @@ from functools import partial
 from typing import Any, Callable, Iterable, List, Mapping, Optional, Protocol, Sequence, Tuple, Union
 
 from ...core.document import Document
+from ...core.documents import valid_name
 from ...core.patch import MISSING, Path, find, parse_pointer, pointer
 from ...core.problem import Problem
 from ...core.values import equal, parse
 from .. import turns
 from .backend import Backend
+from .messages import real
 
 CONDITIONS = ("exists", "absent", "changed", "equals", "differs", "in", "count")
 WITH_VALUE = ("equals", "differs", "in", "count")
+PARTS = {"escape": "param", "escape_profile": "profile"}
 DEFAULT_TIMEOUT = 30.0
 MOST_TIMEOUT = 300.0
 _COMPARED: List[Tuple[Any, Any, bool]] = []  # in this turn of the loop: sixty who wait for one large value compare it once
@@ -96,10 +99,13 @@ class Condition:
         if name not in CONDITIONS:
             raise Problem(400, "bad_wait", f"wait is one of {', '.join(CONDITIONS)}, not {name[:40]!r}")
         value = _value(name, query) if name in WITH_VALUE else None
-        if name == "changed" and not query.get("revision"):
+        if not query.get("revision", "" if name == "changed" else "any"):
             raise Problem(400, "bad_wait", "wait=changed needs revision=<the ETag you have, without quotes>")
         escape = None
-        if query.get("escape"):
+        for param in ("escape", "escape_profile"):
+            if param in query and not valid_name(query[param], slashes=param == "escape"):
+                raise Problem(400, "bad_wait", f"{param} is the name of a {PARTS[param]}, not {query[param][:40]!r}")
+        if "escape" in query:
             if not (query.get("escape_profile") or profile):
                 raise Problem(400, "bad_wait", "escape is a param of a profile: name that with escape_profile")
             escape = (query.get("escape_profile") or profile, query["escape"])
@@ -141,11 +147,8 @@ def _path(text: str) -> Path:
 
 def _seconds(query: Mapping[str, str], name: str, default: float) -> float:
     text = query.get(name)
-    try:
-        value = default if text is None else float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= MOST_TIMEOUT:
+    value = default if text is None else real(text)
+    if value is None or value > MOST_TIMEOUT:
         raise Problem(400, "bad_wait", f"{name} is a number of seconds from 0 to {MOST_TIMEOUT:g}")
     return value
 
