@@ -15,7 +15,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 ROOT = @test "$$(id -u)" = 0 || { echo "make $@: run this as root (or with sudo): $(1)" >&2; exit 1; }
 
-.PHONY: help system venv build collection lint format unit cores lab faults simulate mutate fuzz histories molecule failover drivers demo demo-clean bench bench-plays bench-failover bench-drivers bench-stalls bench-memory soak lock audit test test-long clean
+.PHONY: help system venv build collection lint format unit cores lab faults simulate mutate fuzz schema histories molecule failover drivers demo demo-clean bench bench-plays bench-failover bench-drivers bench-stalls bench-memory soak lock audit test test-long clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 20
@@ -86,6 +86,9 @@ build/aiohttp-oldest/.stamp: requirements/oldest-aiohttp.txt
 fuzz: build build/aiohttp-oldest/.stamp ## seeded nonsense: frames, links, patches, requests, these on the oldest aiohttp, too; N=plays of each, FIRST_SEED=m
 	@PYTHONPATH=build/aiohttp-oldest $(BIN)/python tests/fuzz/run.py --n $(N) --seed $(FIRST_SEED) --kind http
 	@$(BIN)/python tests/fuzz/run.py --n $(N) --seed $(FIRST_SEED)
+
+schema: build ## requests made up from the API's description, played against a real daemon; N=requests for each operation and kind
+	@BATON_SCHEMA_EXAMPLES=$(if $(filter file,$(origin N)),100,$(N)) $(BIN)/python -m pytest -n 2 tests/unit/adapters/test_schema.py
 
 histories: build ## forty clients, two or three daemons and faults, judged by models: SEEDS=n FIRST_SEED=m
 	@$(BIN)/python tests/histories/run.py --seeds $(if $(filter file,$(origin SEEDS)),20,$(SEEDS)) --first-seed $(FIRST_SEED)
