@@ -42,7 +42,7 @@ def header(documents=len(DOCUMENTS), replies=len(REPLIES)):
     return {"cluster_id": "c", "promised": [2, "f"], "position": [[2, "f"], 9], "documents": documents, "replies": replies}
 
 
-def lines(documents=DOCUMENTS, replies=REPLIES):
+def lines(documents=DOCUMENTS, replies=tuple(REPLIES)):
     return dumps(header()) + "\n" + "".join(_rows(documents)) + "".join(dumps(row) + "\n" for row in replies)
 
 
@@ -134,8 +134,9 @@ class TestDisk:
     def written(self, copied, tmp_path, text):
         copied(lines())
         database = tmp_path / INCARNATION / "baton.db"
-        with closing(sqlite3.connect(database)) as connection, connection:
+        with closing(sqlite3.connect(database)) as connection:
             connection.execute("UPDATE documents SET value = ? WHERE key = 'm3'", (text,))
+            connection.commit()
         return database
 
     def test_a_text_that_somebody_else_has_written_is_answered_as_ever(self, copied, tmp_path):

@@ -24,7 +24,8 @@ from baton.core.work import Work
 VALUE = {"Name": "m\u00e9\U0001f600", "Params": {"a/b": [1, 1.0, 1e300, True, None, "\"\\/\u2028"], "c": {}}, "Meta": {"2": {"1": -0.0}}}
 
 
-def packed(kind="machines", key="m", value=VALUE, revision="1.1"):
+def packed(kind="machines", key="m", value=None, revision="1.1"):
+    value = VALUE if value is None else value
     return Document.of_text(kind, key, dumps(value), revision, measure(value)[0])
 
 

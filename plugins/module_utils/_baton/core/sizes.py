@@ -13,6 +13,7 @@ from .document import Document
 
 BESIDE = 400  # bytes: the document's name and revision, and its places in the tables by name
 
+
 def profile_of(document: Document) -> Optional[str]:
     """Return the profile whose token may write a document, None where only an admin's may."""
     if document.kind == "profiles":
