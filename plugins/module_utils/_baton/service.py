@@ -25,6 +25,7 @@ from .status import Store, scheduled_switch, status_of
 
 Callback = Callable[[str, Optional[Document]], None]
 Made = TypeVar("Made")
+MOST_PARSED = 48 << 20  # steps: 16 MiB of text, which is all parsed while a request is evaluated
 PARSED_AT_ONCE = 200_000  # steps (see work.py) of parsing that a request may take at once
 
 
@@ -126,8 +127,13 @@ class Service:
             future.add_done_callback(lambda done: done.cancelled() or done.exception())  # who asked may be gone by then
             return future
 
+        if self._node.leading is None:
+            raise self._elsewhere()
         keys = [(change.kind, change.key) for change in changes] if len(changes) > 1 else ()
-        if self.heads().steps_to_parse(keys) >= PARSED_AT_ONCE:
+        steps = self.heads().steps_to_parse(keys)
+        if steps > MOST_PARSED:
+            raise Problem(413, "too_much_work", "these documents are too large to be changed all at once: send several batches")
+        if steps >= PARSED_AT_ONCE:
             answer = await self._parsed_first(keys, ask)
         else:
             answer = await (turns.take(ask) if large else turns.brief(ask))

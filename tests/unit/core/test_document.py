@@ -8,6 +8,7 @@ import random
 import pytest
 from test_node import serving
 
+from baton.core import documents as documents_module
 from baton.core import events as ev
 from baton.core import state as state_module
 from baton.core.document import MOST_PACKED, MOST_PARSED, Document, Parsed
@@ -19,7 +20,7 @@ from baton.core.problem import Problem
 from baton.core.sizes import BESIDE
 from baton.core.state import State
 from baton.core.values import dumps, measure
-from baton.core.work import Work
+from baton.core.work import PARSED, Work
 
 VALUE = {"Name": "m\u00e9\U0001f600", "Params": {"a/b": [1, 1.0, 1e300, True, None, "\"\\/\u2028"], "c": {}}, "Meta": {"2": {"1": -0.0}}}
 
@@ -112,6 +113,9 @@ class TestParsed:
         heads = heads_with(most=1 << 20)
         for number in range(1, 500):
             put(heads, 1 + number, "m", {"Params": {"x": number}})
+        assert len(heads.parsed) == 1 and heads.unwritten <= 2 * heads.committed("machines", "m").size
+        written(heads)
+        heads.parsed.pack(9)
         assert len(heads.parsed) == 1 and heads.parsed.size == heads.committed("machines", "m").size
         effect = effect_from_json({"kind": "machines", "key": "m", "delete": True})
         heads.append(501, "1.501", [effect])
@@ -127,19 +131,79 @@ class TestParsed:
     def test_what_is_held_stays_parsed(self):
         heads = heads_with(*(packed(key=f"m{n}") for n in range(10)))
         keys, held = [("machines", f"m{n}") for n in range(12)], []
-        size = packed().size
-        assert heads.prepare(keys, 2 * size, held) == 2 * size and len(held) == 2
-        while heads.prepare(keys, 2 * size, held) >= 2 * size:
+        cost = PARSED * packed().cost
+        assert heads.prepare(keys, 2 * cost, held) == 2 * cost and len(held) == 2
+        while heads.prepare(keys, 2 * cost, held) >= 2 * cost:
             pass
         assert heads.steps_to_parse(keys) == 0 and len(held) == 10
         heads.parsed.release(held)
-        assert heads.steps_to_parse(keys) == 10 * size and held == [] and heads.parsed.size == 0
+        assert heads.steps_to_parse(keys) == 10 * cost and held == [] and heads.parsed.size == 0
+
+    def test_what_was_written_does_not_keep_what_was_read_parsed(self):
+        value = {"Params": {"x": "y" * 1_000}}
+        heads = heads_with(*(packed(key=f"r{n}", value=value) for n in range(50)), most=10_500)
+        for number in range(200):
+            put(heads, 2 + number, f"w{number}", {"Params": {"x": number}})
+        for number in range(50):
+            assert heads.committed("machines", f"r{number}").value == value
+            assert heads.parsed.size <= 10_500 + 1_100
+
+    def test_what_grows_counts_as_unwritten_by_as_much(self):
+        heads = heads_with()
+        for number in range(1, 50):
+            put(heads, 1 + number, "m", {"Params": {"x": "y" * 1_000 * number}})
+        assert heads.unwritten >= heads.committed("machines", "m").size > 49_000
+
+    def test_a_text_that_is_much_longer_than_it_counts_is_not_kept(self):
+        value = {"Params": {"x": [0.1234567890123456] * 10_000}}
+        heads = heads_with(packed(key="read", value=value), most=0)
+        put(heads, 2, "written", value)
+        written(heads)
+        heads.parsed.pack(9)
+        for key in ("read", "written"):
+            document = heads.committed("machines", key)
+            assert not document.is_packed and document.known_text is None and document.value["Params"] == value["Params"]
+            assert json.loads(document.text)["Params"] == value["Params"]
+        assert len(heads.parsed) == 0
 
     def test_the_default_is_small_beside_all_documents(self):
         assert Parsed().most == MOST_PARSED <= 8 << 20
 
 
 class TestChanges:
+    def test_defaults_that_a_patch_looks_into_are_parsed_once_and_paid_for(self, monkeypatch):
+        schema = {"Name": "a", "Schema": {"default": {"x": 1}, "description": "y" * 50_000}}
+        heads = heads_with(packed(), *(packed("params", name, {**schema, "Name": name}) for name in "pqr"), most=0)
+        looks = []
+        monkeypatch.setattr(Document, "peek", lambda document: looks.append(document.key) or json.loads(document.text))
+        body = [{"op": "test", "path": f"/Params/{name}/x", "value": 1} for name in "pqr" * 20]
+        evaluation = heads.evaluate([Change("machines", "m", "patch", body)])
+        assert sorted(name for name in looks if name != "m") == ["p", "q", "r"] and evaluation.work.spent > 3 * PARSED * 50_000
+
+    def test_a_loaded_document_need_not_be_counted_to_be_patched(self, monkeypatch):
+        large = {"Name": "large", "Params": {"x": list(range(30_000))}}
+        heads = heads_with(packed(), packed(key="large", value=large))
+        assert heads.committed("machines", "large").count >= 30_000
+        monkeypatch.setattr(documents_module, "_measured", None)
+        body = [{"op": "add", "path": "/Params/new", "value": 1}]
+        evaluation = heads.evaluate([Change("machines", key, "patch", body) for key in ("m", "large")])
+        heads.append(2, "1.2", [effect_from_json(effect_to_json(effect)) for effect in evaluation.effects])
+        heads.commit(2)
+        assert heads.committed("machines", "large").count >= 30_001
+
+    def test_what_is_counted_too_high_is_counted_anew_before_it_is_refused(self):
+        commas = {"Name": "m", "Params": {"x": "," * 60_000}}
+        heads = heads_with(packed(value=commas))
+        body = [{"op": "add", "path": f"/Params/n{part}", "value": list(range(49_000))} for part in range(3)]
+        evaluation = heads.evaluate([Change("machines", "m", "patch", body)], most=None)
+        more = [{"op": "add", "path": "/Params/more", "value": list(range(49_000))}]
+        heads.append(2, "1.2", evaluation.effects, evaluation.documents)
+        evaluation = heads.evaluate([Change("machines", "m", "patch", more)], most=None)
+        assert evaluation.documents[0].count == 4 * 49_001 + 4
+        heads.append(3, "1.3", evaluation.effects, evaluation.documents)
+        with pytest.raises(Problem, match="200,000"):
+            heads.evaluate([Change("machines", "m", "patch", [{**more[0], "path": "/Params/most"}])], most=None)
+
     def test_a_patch_of_a_packed_document_changes_its_text(self):
         heads = heads_with(packed())
         before = heads.committed("machines", "m").text
@@ -236,6 +300,16 @@ class TestPassive:
             state.apply(1, 5_000)
             calls += 1
         assert 5 < calls < 30
+        self.check(state)
+
+    def test_a_new_active_evaluates_in_slices_what_its_log_has_left(self):
+        state = self.state()
+        assert state.take(self.entry(), 0) == ("", 0)
+        calls = 1
+        while not state.catch_up(12_000):
+            calls += 1
+        assert 5 < calls < 30
+        state.apply(1)
         self.check(state)
 
     def test_who_may_take_his_time_does(self):

@@ -14,7 +14,7 @@ from ..core.form import read_json
 from ..core.node import Node
 from ..core.reigns import Reigns
 from ..core.stored import DocumentRow, Header, read_document, read_reply
-from ..core.values import PIECE, dumps, pieces
+from ..core.values import MOST_BYTES, PIECE, dumps, pieces
 from . import turns
 from .aio import aiohttp, web
 from .peers import Links
@@ -23,7 +23,7 @@ from .sqlite import Snapshot
 PATH = "/peer/v1/snapshot"
 BATCH = 256  # replies
 AT_ONCE = 1 << 20  # bytes of documents that are read before they are written
-MOST_LINE = 128 << 20  # bytes: the largest document there can be, with every character escaped
+MOST_LINE = 13 * MOST_BYTES  # the largest document there can be, with every character escaped as two halves
 InThread = Callable[..., Awaitable[Any]]  # a function and its arguments
 
 

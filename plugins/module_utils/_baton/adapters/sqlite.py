@@ -386,6 +386,9 @@ class Writer(threading.Thread):
                 self._put_off = None
             else:
                 self._put_off = job if self._put_off is None else _merged(self._put_off, job)
+                for _kind, _key, document in job.documents:
+                    if document is not None:
+                        document.write()  # or it would stand parsed until there is room
         return wanted
 
     def _store(self, job: Store) -> None:

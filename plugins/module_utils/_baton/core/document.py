@@ -16,6 +16,7 @@ from .values import PIECE, dumps, pieces
 
 PACKED = ("profiles", "machines", "params")  # what clients store; what coordination reads all the time stands parsed
 MOST_PACKED = PIECE  # bytes: a larger document stands parsed, since to parse one takes too long for one who only looks at it
+MOST_TEXT = 2 * PIECE  # characters: numbers and letters that are escaped take more than they are counted for
 MOST_PARSED = 4 << 20  # bytes of JSON text
 LOOKS = 4  # at documents that could be packed, for each that is parsed
 
@@ -26,19 +27,20 @@ class Document:
     ``count``: how many values it has; 0 where nobody has counted yet. Nobody changes a document, or its value.
     """
 
-    __slots__ = ("kind", "key", "revision", "size", "count", "_value", "_text", "_home")
+    __slots__ = ("kind", "key", "revision", "size", "count", "_value", "_text", "_home", "_long")
 
     def __init__(self, kind: str, key: str, value: Any, revision: str, size: int, count: int = 0) -> None:
         self.kind, self.key, self.revision, self.size, self.count = kind, key, revision, size, count
         self._value = value  # None: there is a text
         self._text: Optional[str] = None
         self._home: Optional[Parsed] = None
+        self._long = False  # its text is
 
     @classmethod
     def of_text(cls, kind: str, key: str, text: str, revision: str, size: int) -> "Document":
         """Return a document of which ``text`` is what ``values.dumps`` makes of its value."""
         document = cls(kind, key, None, revision, size)
-        document._text = text
+        document._text, document._long = text, len(text) > MOST_TEXT
         return document
 
     def __repr__(self) -> str:
@@ -47,7 +49,12 @@ class Document:
     @property
     def packable(self) -> bool:
         """Whether its text alone may be kept."""
-        return self.size <= MOST_PACKED and self.kind in PACKED
+        return self.size <= MOST_PACKED and self.kind in PACKED and not self._long
+
+    @property
+    def cost(self) -> int:
+        """How many characters are parsed when it is, as far as that is known."""
+        return self.size if self._text is None else len(self._text)
 
     @property
     def is_packed(self) -> bool:
@@ -82,8 +89,16 @@ class Document:
             return text
         if not self.packable:
             return dumps(value) if self.size < PIECE else "".join(pieces(value))
-        self._text = text = dumps(value)
+        text = dumps(value)
+        self._long = len(text) > MOST_TEXT
+        if not self._long:
+            self._text = text
         return text
+
+    def write(self) -> None:
+        """Make the text, if it is to be kept. Another thread may do it."""
+        if self.packable:
+            _made = self.text
 
     @property
     def known_text(self) -> Optional[str]:
@@ -93,7 +108,7 @@ class Document:
     def at(self, revision: str) -> "Document":
         """Return the same with another revision."""
         other = Document(self.kind, self.key, self._value, revision, self.size, self.count)
-        other._text = self._text
+        other._text, other._long = self._text, self._long
         return other
 
     def kept_by(self, home: "Parsed") -> "Document":
@@ -112,7 +127,16 @@ class Document:
         """Return one that has its value for good."""
         if self._value is not None:
             return self
-        return Document(self.kind, self.key, self.peek(), self.revision, self.size, self.count)
+        other = Document(self.kind, self.key, self.peek(), self.revision, self.size, self.values)
+        other._long = self._long
+        return other
+
+    @property
+    def values(self) -> int:
+        """How many values it has; or, where nobody has counted them, at least as many as that: each but the first follows one of these."""
+        if self.count or self._text is None:
+            return self.count
+        return 1 + sum(map(self._text.count, ",[{"))
 
     def is_kept_by(self, home: "Parsed") -> bool:
         return self._home is home
@@ -134,11 +158,12 @@ class Parsed:
 
     def __init__(self, most: int = MOST_PARSED) -> None:
         self.most = most
-        self.size = 0
+        self.size = 0  # of those with a text
         self._documents: "OrderedDict[Document, None]" = OrderedDict()
+        self._unwritten: "OrderedDict[Document, None]" = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._documents)
+        return len(self._documents) + len(self._unwritten)
 
     def take_in(self, document: Document) -> Document:
         """Return the document as it is to be kept from now on."""
@@ -151,10 +176,12 @@ class Parsed:
 
     def add(self, document: Document) -> None:
         """Keep the value of a document."""
-        self._documents[document] = None
-        self.size += document.size
-        if self.size > self.most:
-            self.pack(LOOKS)
+        if document.known_text is None:
+            self._unwritten[document] = None
+        elif document not in self._documents:
+            self._documents[document] = None
+            self.size += document.size
+        self.pack(LOOKS)
 
     def hold(self, document: Document, held: List[Document]) -> None:
         """Parse a document, and let it stand so until those ``held`` are released."""
@@ -171,17 +198,23 @@ class Parsed:
 
     def remove(self, document: Document) -> None:
         """Keep it no more."""
+        self._unwritten.pop(document, None)
         if document in self._documents:
             del self._documents[document]
             self.size -= document.size
 
     def pack(self, looks: int) -> None:
-        """Pack until the others fit, looking at no more than ``looks``."""
-        for _look in range(min(looks, len(self._documents))):
-            if self.size <= self.most:
+        """Pack until the others fit, looking at no more than ``looks`` of those that have no text yet, and of those that have one."""
+        for _look in range(min(looks, len(self._unwritten))):
+            document, _none = self._unwritten.popitem(last=False)
+            if document.known_text is not None:
+                self._documents[document] = None
+                self.size += document.size
+            elif document.packable:  # or it has turned out to be long, and stands parsed
+                self._unwritten[document] = None
+        for _look in range(looks):
+            if self.size <= self.most or not self._documents:
                 return
             document = next(iter(self._documents))
-            if document.pack():
-                self.remove(document)
-            else:
-                self._documents.move_to_end(document)
+            document.pack()
+            self.remove(document)

@@ -16,7 +16,7 @@ from .document import Document
 from .patch import MISSING, Operation, Patch, Path
 from .problem import Problem
 from .values import MOST_BYTES, MOST_DEPTH, MOST_VALUES, measure, too_deep, too_large
-from .work import MEASURED, NAME, Work
+from .work import MEASURED, NAME, PARSED, Work
 
 
 @dataclass(frozen=True)
@@ -139,10 +139,12 @@ def _apply(old: Optional[Document], effect: Effect, revision: str, work: Work) -
         return Document(effect.kind, effect.key, effect.value, revision, size, count)
     if old is None:
         raise DoesNotFit(f"{effect.kind}/{effect.key} is patched, and does not exist")
-    patched = Patch(old.value, old.size, work=work, checked=False)
+    known = old.values
+    patched = Patch(old.value, old.size, count=known, work=work, checked=False)
     for operation in patch.parse_patch(effect.ops, work=work):
         patched.apply(operation)
-    return Document(effect.kind, effect.key, patched.value, revision, max(0, patched.size))
+    count = max(1, patched.count) if known and not patched.unsure else 0
+    return Document(effect.kind, effect.key, patched.value, revision, max(0, patched.size), count)
 
 
 # --- evaluation ---------------------------------------------------------------------------------------------------------
@@ -252,7 +254,7 @@ def _evaluate_patch(change: Change, old: Document, lookup: Lookup, work: Work) -
     found = patch.find(value, change.at) if change.if_unset else MISSING
     if found is not MISSING:
         raise Problem(412, "exists", f"{patch.pointer(change.at)} is set already on {change.kind[:-1]} {change.key!r}", found=found)
-    patched = Patch(value, old.size, change.at, old.count or _measured(value)[1], work)
+    patched = Patch(value, old.size, change.at, old.values or _counted(value, work), work)
     defaults = _Defaults(change, lookup)
     done: List[Operation] = []
     for operation in operations:
@@ -267,6 +269,13 @@ def _evaluate_patch(change: Change, old: Document, lookup: Lookup, work: Work) -
     effect = Effect(change.kind, change.key, ops=patch.to_json(done))
     size, count = _measured(patched.value) if patched.unsure else (max(0, patched.size), patched.count)
     return effect, Document(change.kind, change.key, patched.value, old.revision, size, count)
+
+
+def _counted(value: Any, work: Work) -> int:
+    """Return how many values a document has of which nobody knows."""
+    count = _measured(value)[1]
+    work.spend(MEASURED * count)
+    return count
 
 
 def _check_touched(change: Change, value: Any, done: List[Operation], work: Work) -> None:
@@ -290,6 +299,7 @@ class _Defaults:
         self._used = known is not None and known.has_params
         self._lookup = lookup
         self._set: Dict[str, Any] = {}
+        self._known: Dict[str, Any] = {}
 
     def before(self, work: Patch, operation: Operation) -> List[Operation]:
         """Set the params that ``operation`` looks into; return the operations that did it."""
@@ -302,12 +312,21 @@ class _Defaults:
             writes_only = path is operation.path and len(path) == 2 and operation.op in ("add", "move", "copy")
             if writes_only or patch.find(work.value, path[:2]) is not MISSING:
                 continue
-            default = default_of(path[1], self._lookup)
+            default = self._default(path[1], work)
             if default is not MISSING and isinstance(patch.find(work.value, ("Params",)), dict):
                 made.append(Operation(operation.number, "add", path[:2], None, default, patch.pointer(path[:2])))
                 work.apply(made[-1])
                 self._set[path[1]] = default
         return made
+
+    def _default(self, name: str, work: Patch) -> Any:
+        """Return ``default_of`` a param, looked up once; whoever has its schema parsed pays."""
+        if name not in self._known:
+            schema = self._lookup("params", name)
+            if schema is not None and schema.is_packed:
+                work.spend(PARSED * schema.cost)
+            self._known[name] = default_of(name, self._lookup)
+        return self._known[name]
 
     def after(self, work: Patch, done: List[Operation]) -> List[Operation]:
         """Unset what was only looked at."""

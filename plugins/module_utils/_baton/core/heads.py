@@ -194,7 +194,7 @@ class Heads:
     def steps_to_parse(self, keys: Iterable[Key]) -> int:
         """Return how many steps it takes to parse those documents that are not parsed."""
         found = (self.speculative(*key) for key in keys)
-        return PARSED * sum(document.size for document in found if document is not None and document.is_packed)
+        return PARSED * sum(document.cost for document in found if document is not None and document.is_packed)
 
     def prepare(self, keys: Iterable[Key], most: int, held: List[Document]) -> int:
         """Parse documents that are about to be changed, until that took ``most`` steps (see work.py); return how many it took.
@@ -205,7 +205,7 @@ class Heads:
         for key in keys:
             document = self.speculative(*key)
             if document is not None and document.is_packed:
-                steps += PARSED * document.size
+                steps += PARSED * document.cost
                 self.parsed.hold(document, held)
                 if steps >= most:
                     break
@@ -217,11 +217,13 @@ class Heads:
         while self._appended and self._appended[0][0] <= seq:
             entry, changes = self._appended.popleft()
             for kind, key, document in changes:
-                self._committed_sizes.change(self.committed(kind, key), document)
+                old = self.committed(kind, key)
+                self._committed_sizes.change(old, document)
+                if document is not None and document.packable:
+                    before = old.size if old is not None and (kind, key) in self._dirty else 0
+                    self.unwritten += max(0, document.size - before)
                 self._put(kind, key, document)
-                if (kind, key) not in self._dirty:
-                    self._dirty.add((kind, key))
-                    self.unwritten += document.size if document is not None and document.packable else 0
+                self._dirty.add((kind, key))
                 # A later entry may have changed it again: then the layer stays.
                 if self._speculative.get((kind, key), (0, None))[0] == entry:
                     del self._speculative[(kind, key)]

@@ -84,7 +84,7 @@ def part_of(lease: Document, lookup: Lookup) -> Tuple[Sequence[Value], int]:
     ties, work = lease.value["Ties"][lease.value.get("Ending", 0) :], 0
     for number, tie in enumerate(ties):
         document = lookup(tie["Kind"], tie["Key"])
-        work += 1 + (document.size // PARSED if document is not None and document.is_packed else 0)
+        work += 1 + (document.cost // PARSED if document is not None and document.is_packed else 0)
         work += _entries(document) // COPIED if work <= MOST_WORK else 0
         if work > MOST_WORK:
             return ties[: max(1, number)], work

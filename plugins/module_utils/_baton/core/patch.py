@@ -149,12 +149,17 @@ class Patch:
         self.value = value
         self.size = size
         self.count = count
+        self._is_counted = False  # here, and not only estimated by who asks
         self._work = work if work is not None else Work(None)
         self._checked = checked
         self._measure = Measure()
         self.unsure = False  # whether size and count are not known any more
         self._made: Dict[int, Tuple[Any, Any]] = {}  # id of a container → it, and for which one it was made
         self._base = base  # what error messages leave out of paths: the client does not see it
+
+    def spend(self, steps: int) -> None:
+        """Count steps that are done for this patch."""
+        self._work.spend(steps)
 
     def apply(self, operation: Operation) -> None:
         """Apply one operation; Problem 409 when it does not fit what stands there, 413 when the result is too large."""
@@ -324,7 +329,17 @@ class Patch:
         if self.size > MOST_BYTES:
             raise too_large()
         if self.count > MOST_VALUES:
+            self._count_anew(count)
+
+    def _count_anew(self, more: int) -> None:
+        """Problem 413 where there are too many values, of which ``more`` are to come: ``count`` may be more than there are."""
+        if self._is_counted:
             raise too_many()
+        self._is_counted = True
+        self.count = measure(self.value, MOST_VALUES)[2] + more
+        if self.count > MOST_VALUES:
+            raise too_many()
+        self._work.spend(MEASURED * self.count)
 
     def _shrink(self, value: Any) -> None:
         try:

@@ -188,7 +188,8 @@ class State:
             entry = self.log.get(self._speculated + 1)
             if entry is None:
                 return True
-            steps += self.speculate(entry)
+            steps += self._prepare(entry, most - steps)
+            steps += self.speculate(entry) if steps < most else 0
         return self._speculated == self.log.end.seq
 
     def take(self, entry: Entry, most: int) -> Tuple[str, int]:

@@ -17,7 +17,7 @@ OPERATION = 200  # steps of an operation, whatever it does
 PART = 30  # of each part of a pointer
 MEASURED = 10  # of each value that is looked at to see how large it is
 NAME = 80  # of a name that is checked
-PARSED = 1  # steps of each byte of a document's text that is parsed
+PARSED = 3  # steps of each character of a document's text that is parsed
 SHIFTED = 32  # items of a list that are moved up or down in one step
 
 

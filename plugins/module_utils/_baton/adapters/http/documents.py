@@ -21,6 +21,7 @@ from .waiting import Condition, View, Wait
 
 MOST_LIST = 100_000
 READ = ("GET", "HEAD")
+MOST_SELECTIONS = 64  # that are waited for at once: each remembers what it has chosen
 NOT_FILTERS = ("limit", "offset", "stale", "wait", "value", "timeout", "settled", "escape", "escape_profile", "path")
 
 
@@ -95,6 +96,9 @@ class Documents:
 
     async def _wait_for_some(self, condition: Condition, kind: str, filters: Filters, stale: bool) -> List[Document]:
         selection = self._selections.get((kind, filters))
+        if selection is None and len(self._selections) >= MOST_SELECTIONS:
+            why = f"others wait for {MOST_SELECTIONS} different selections of documents already; wait for one document, or try again"
+            raise Problem(429, "too_many_selections", why)
         if selection is None:
             selection = self._selections[(kind, filters)] = Selection(self._backend, kind, filters)
         selection.enter()
@@ -170,7 +174,11 @@ class Documents:
         else:
             committed = self._backend.heads().committed
             document = committed(kind, key)
-            value = document if document is not None and not at else _value(document, at, committed if defaults else None)
+            if document is not None and not at:
+                value = document
+            else:  # which may parse it, and a schema
+                value = await turns.brief(lambda: _value(document, at, committed if defaults else None))
+                self._backend.check_serving(stale)
         if value is MISSING:
             if "wait" in request.query and condition.name == "absent":
                 return web.Response(status=204)

@@ -41,7 +41,10 @@ async def answer_document(request: Any, document: Document, headers: Dict[str, s
     """Return an answer with a whole document."""
     if document.size > turns.LARGE and not document.packable:
         return await answer(request, document.value, 200, headers)
-    return web.Response(body=document.text.encode(), content_type=JSON, headers=headers)
+    text = document.known_text
+    if text is None:
+        text = await turns.brief(lambda: document.text)
+    return web.Response(body=text.encode(), content_type=JSON, headers=headers)
 
 
 async def answer_list(request: Any, documents: Sequence[Document], show: Optional[Callable[[Document], Any]] = None) -> Any:

@@ -15,7 +15,9 @@ from .. import turns
 from .backend import Backend
 
 Filters = Tuple[Tuple[str, str], ...]  # member of the document, and the text that it must be
-LOOKS = 2_000  # documents that are looked at in one turn
+LOOKS = 4_000  # at members of documents, in one turn
+SCANNED = 4 << 20  # characters of them that are looked through in one turn
+FEW = 4  # filters that are looked for in a text
 PARSED = 128 << 10  # bytes of them that are parsed in one turn
 PLACES = 8  # of a member's name in a document that are looked at
 NO_JSON = ("nan", "inf", "-inf")  # numbers whose JSON, if they had one, would not be as Python shows them
@@ -30,21 +32,22 @@ class Look:
     def __init__(self, filters: Filters) -> None:
         self.ended = False
         self._filters = filters
-        self._texts = [(dumps(member) + ":", (dumps(text), text)) for member, text in filters if text not in NO_JSON]
+        self._texts = [(dumps(member) + ":", (dumps(text), text)) for member, text in filters if text not in NO_JSON][:FEW]
 
     def some(self, documents: Iterator[Document]) -> List[Document]:
         """Return those among the next documents, some at a time; ``ended`` as soon as there are no more."""
-        found, parsed = [], 0
-        for _number in range(LOOKS):
+        found: List[Document] = []
+        looks = scanned = parsed = 0
+        while looks < LOOKS and scanned < SCANNED and parsed < PARSED:
             document = next(documents, None)
             if document is None:
                 self.ended = True
                 break
+            looks += 2 + len(self._filters)
+            scanned += len(document.known_text or "") * len(self._texts)
             if self.may_hold(document):
-                parsed += document.size if document.is_packed and self._filters else 0
+                parsed += document.cost if document.is_packed and self._filters else 0
                 found += [document] if self.holds(document) else []
-                if parsed >= PARSED:
-                    break
         return found
 
     def may_hold(self, document: Document) -> bool:
@@ -66,10 +69,9 @@ def _may_have(text: str, name: str, values: Tuple[str, str]) -> bool:
     for _number in range(PLACES):
         if at < 0:
             return False
-        at += len(name)
-        if text.startswith(values, at):
+        if text.startswith(values, at + len(name)):
             return True
-        at = text.find(name, at)
+        at = text.find(name, at + 1)  # a name may begin as the one before ends
     return True
 
 
@@ -165,4 +167,6 @@ class Selection:
             del self._documents[key]
             return True
         old, self._documents[key] = self._documents.get(key), document
+        if old is not None and old.is_packed:
+            old.parse()  # once for all selections: they share it, and let go of it now
         return old is None or not equal(old.peek(), document.value)
