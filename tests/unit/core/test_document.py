@@ -22,7 +22,7 @@ from baton.core.state import State
 from baton.core.values import dumps, measure
 from baton.core.work import PARSED, Work
 
-VALUE = {"Name": "m\u00e9\U0001f600", "Params": {"a/b": [1, 1.0, 1e300, True, None, "\"\\/\u2028"], "c": {}}, "Meta": {"2": {"1": -0.0}}}
+VALUE = {"Name": "m\u00e9\U0001f600", "Params": {"a/b": [1, 1.0, 1e300, True, None, '"\\/\u2028'], "c": {}}, "Meta": {"2": {"1": -0.0}}}
 
 
 def packed(kind="machines", key="m", value=None, revision="1.1"):
