@@ -63,7 +63,7 @@ class Service:
         future = self._waiting.pop(command.id, None)
         if future is not None and not future.done():
             if isinstance(command.result, Problem):
-                future.set_exception(command.result)
+                future.set_exception(command.result.with_traceback(None))  # which would keep what was evaluated
             else:
                 future.set_result(command.result)
 
@@ -137,7 +137,10 @@ class Service:
             answer = await self._parsed_first(keys, ask)
         else:
             answer = await (turns.take(ask) if large else turns.brief(ask))
-        outcome: Outcome = await answer
+        try:
+            outcome: Outcome = await answer
+        finally:
+            del answer  # a refusal leads back here by its traceback: with the future that has it, the body would stay until a collection
         return outcome
 
     async def _parsed_first(self, keys: Sequence[Tuple[str, str]], ask: Callable[[], Made]) -> Made:

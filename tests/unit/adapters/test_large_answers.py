@@ -3,6 +3,7 @@
 """Large bodies and answers: whole, and made in pieces that take turns, so that the loop does other things in between."""
 
 import asyncio
+import gc
 import json
 import logging
 
@@ -56,6 +57,28 @@ def test_a_refusal_shows_a_large_value_that_it_found(tmp_path):
             async with session.patch("/api/v3/profiles/p/params/x", data=body) as answer:
                 problem = await answer.json(content_type="application/problem+json")
                 assert (answer.status, problem["type"], problem["found"]) == (409, "urn:baton:test_failed", LARGE)
+
+    run(script())
+
+
+def test_a_refused_body_is_gone_with_its_answer(tmp_path):
+    """Not at the next collection, which thousands of such requests may come before."""
+    marked = {"text": "x" * 100_000, "mark": 12_345_678, "rows": [[1]]}
+
+    async def script():
+        async with served(OneNode(), tmp_path) as session:
+            await session.post("/api/v3/profiles", data=b'{"Name": "p"}')
+            gc.collect()
+            gc.disable()
+            try:
+                for _number in range(5):
+                    body = json.dumps([{"op": "test", "path": "", "value": marked}])
+                    async with session.patch("/api/v3/profiles/p", data=body) as answer:
+                        assert answer.status == 409
+                kept = [item for item in gc.get_objects() if isinstance(item, dict) and item.get("mark") == 12_345_678]
+                assert len(kept) - 1 <= 1, "ours, and at most the last one's"
+            finally:
+                gc.enable()
 
     run(script())
 
