@@ -109,21 +109,30 @@ def no_interface_works(seed):
     scene.nothing_lost(n1)
 
 
+def loses_the_store(scene, host):
+    """It is out, or out of the reach of ``host``."""
+    if scene.dice.random() < 0.5:
+        scene.world.store.down = True
+    else:
+        scene.world.store.cut.add(host.name)
+
+
+def finds_the_store(scene):
+    scene.world.store.down = False
+    scene.world.store.cut.clear()
+
+
 @aimed
 def an_interface_dies_while_the_store_is_out(seed):
     """I6: the service goes on where it is until the store is back; then the role moves."""
     scene = Scene(seed, 2)
     n1, n2 = scene.hosts
-    if scene.dice.random() < 0.5:
-        scene.world.store.down = True
-    else:
-        scene.world.store.cut.add(n1.name)
+    loses_the_store(scene, n1)
     scene.run(scene.dice.uniform(0.1, 1))
     n1.interface(False)
     scene.served_all_along(n1, 8, "the store is out")
     scene.writes(n1, 3)
-    scene.world.store.down = False
-    scene.world.store.cut.clear()
+    finds_the_store(scene)
     scene.expect(lambda: scene.world.active() is n2, "n2 does not take over", 2.0)
     scene.nothing_lost(n2)
 
@@ -133,10 +142,7 @@ def a_switch_is_ordered_while_the_store_is_out(seed):
     """I6: nothing is given up for it; it is carried out once the store is back, or called off."""
     scene = Scene(seed, 2)
     n1, n2 = scene.hosts
-    if scene.dice.random() < 0.5:
-        scene.world.store.down = True
-    else:
-        scene.world.store.cut.add(n1.name)
+    loses_the_store(scene, n1)
     scene.run(scene.dice.uniform(0, 1))
     answers = scene.order(n1, "switch", node="n2")
     seconds = scene.dice.choice((2, 12))
@@ -144,8 +150,7 @@ def a_switch_is_ordered_while_the_store_is_out(seed):
     scene.writes(n1, 3)
     if bool(answers) != (seconds == 12):
         scene.fail(f"after {seconds} s the answer is {answers}")
-    scene.world.store.down = False
-    scene.world.store.cut.clear()
+    finds_the_store(scene)
     if not answers:
         scene.expect(lambda: scene.world.active() is n2, "n2 does not take over", 2.0)
         scene.nothing_lost(n2)

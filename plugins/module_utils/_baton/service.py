@@ -25,7 +25,7 @@ from .status import Store, scheduled_switch, status_of
 
 Callback = Callable[[str, Optional[Document]], None]
 Made = TypeVar("Made")
-MOST_PARSED = 48 << 20  # steps: 16 MiB of text, which is all parsed while a request is evaluated
+MOST_TO_PARSE = 48 << 20  # steps: 16 MiB of text, which is all parsed while a request is evaluated
 PARSED_AT_ONCE = 200_000  # steps (see work.py) of parsing that a request may take at once
 
 
@@ -131,7 +131,7 @@ class Service:
             raise self._elsewhere()
         keys = [(change.kind, change.key) for change in changes] if len(changes) > 1 else ()
         steps = self.heads().steps_to_parse(keys)
-        if steps > MOST_PARSED:
+        if steps > MOST_TO_PARSE:
             raise Problem(413, "too_much_work", "these documents are too large to be changed all at once: send several batches")
         if steps >= PARSED_AT_ONCE:
             answer = await self._parsed_first(keys, ask)

@@ -188,8 +188,37 @@ def test_many_packed_documents_are_changed_at_once(play, monkeypatch):
     play(script)
 
 
+def test_more_is_not_parsed_for_one_request(play, monkeypatch):
+    monkeypatch.setattr("baton.service.MOST_TO_PARSE", 100)
+
+    async def script(node, session):
+        patch = [{"op": "replace", "path": "/Params/n", "value": 2}]
+        changes = [{"Kind": "machines", "Key": f"m{number}", "Action": "patch", "Body": patch} for number in range(10)]
+        async with session.post("/api/v3/batch", json={"Changes": changes}) as answer:
+            problem = await answer.json(content_type="application/problem+json")
+        assert (answer.status, problem["type"]) == (413, "urn:baton:too_much_work") and "several batches" in problem["detail"]
+        assert all(document.is_packed for document in node.heads.list("machines"))
+
+    play(script)
+
+
+def test_what_is_waited_for_at_once_is_bounded(play, monkeypatch):
+    monkeypatch.setattr("baton.adapters.http.documents.MOST_SELECTIONS", 2)
+
+    async def script(_node, session):
+        async def wait(name):
+            async with session.get(f"/api/v3/machines?Name={name}&wait=count&value=1&timeout=2") as answer:
+                return answer.status
+
+        answers = await asyncio.gather(*(wait(name) for name in ("a", "b", "c", "a")))
+        assert sorted(answers) == [408, 408, 408, 429]
+        assert await wait("c") == 408, "there is room again"
+
+    play(script)
+
+
 def test_what_changes_while_all_are_read_is_as_it_is_now(play, monkeypatch):
-    monkeypatch.setattr(selection, "LOOKS", 2)
+    monkeypatch.setattr(selection, "LOOKS", 4)
 
     async def script(node, _session):
         some = selection.Selection(node.service, "machines", (("Group", "g"),))

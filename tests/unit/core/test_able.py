@@ -44,13 +44,21 @@ def nodes(script, what):
     return {node["id"]: node[what] for node in status(script)["nodes"]}
 
 
-@pytest.fixture
-def pair():
-    """n1 active, n2 in sync and able."""
+def notes(script):
+    return [note.text for note in script.of(ev.Note)]
+
+
+def met():
+    """n1 active, n2 in sync: it has said how it is."""
     script = serving()
     meet_again(script, "n2")
     script.ack("n2")
     return script
+
+
+@pytest.fixture
+def pair():
+    return met()
 
 
 class TestHandingOver:

@@ -3,9 +3,8 @@
 """A node that the store of the cluster record does not let take over, as scripts: those who are asked know it before a failover."""
 
 import pytest
-from test_able import meet_again, nodes, status
+from test_able import meet_again, met, nodes, notes, status
 from test_election import passive
-from test_node import serving
 
 from baton.core import events as ev
 from baton.core import messages
@@ -20,17 +19,10 @@ def said(script):
     return [send.message.store for send in script.of(ev.Send) if isinstance(send.message, messages.Hello)]
 
 
-def notes(script):
-    return [note.text for note in script.of(ev.Note)]
-
-
 @pytest.fixture
 def pair():
     """n1 active, n2 in sync."""
-    script = serving()
-    meet_again(script, "n2")
-    script.ack("n2")
-    return script
+    return met()
 
 
 def lasts(script, **more):

@@ -3,7 +3,7 @@
 """A node whose disk is full, as scripts: it hands its role to one that has room, is passed over, and everybody says so."""
 
 import pytest
-from test_able import DEAD, alive, dies, manual, meet_again, nodes, status, store_answers, three, wire
+from test_able import DEAD, alive, dies, manual, meet_again, met, nodes, notes, status, store_answers, three, wire
 from test_election import GRACE, STAGGER, meet, passive, tries
 from test_node import serving
 
@@ -27,10 +27,6 @@ def said(script):
     return [(send.node, send.message.full) for send in script.of(ev.Send) if isinstance(send.message, messages.Hello)]
 
 
-def notes(script):
-    return [note.text for note in script.of(ev.Note)]
-
-
 def to(script):
     """To whom the role is on its way, None for nobody."""
     handover = script.node.leading.handover
@@ -52,10 +48,7 @@ def passes(script, seconds):
 @pytest.fixture
 def pair():
     """n1 active, n2 in sync; both have room."""
-    script = serving()
-    meet_again(script, "n2")
-    script.ack("n2")
-    return script
+    return met()
 
 
 class TestHandingOver:
