@@ -12,6 +12,7 @@ import collections
 import json
 import os
 import re
+import shutil
 import sys
 import tempfile
 import threading
@@ -34,7 +35,7 @@ class Api:
     """Requests to the active; counts what was answered."""
 
     def __init__(self, cluster):
-        self.node, self.token = cluster.n1, cluster.token
+        self.node, self.passive, self.token = cluster.n1, cluster.n2, cluster.token
         self.answers = collections.Counter()
 
     def call(self, method, path, value=None, raw=None):
@@ -67,7 +68,7 @@ def idle(api):
 
 def many_operations(api):
     api.put({})
-    api.patch(*({"op": "add", "path": f"/k{n % 100}", "value": n} for n in range(9_500)))
+    api.patch(*({"op": "add", "path": f"/k{n % 100}", "value": n} for n in range(6_800)))
 
 
 def too_many_operations(api):
@@ -164,6 +165,14 @@ def machines(api, count=30_000):
         api.call("POST", "/batch", {"Changes": changes})
 
 
+def join_of_an_empty_passive(api):
+    """With 100,000 machines: the active serves all of them at once, and the passive puts them in place."""
+    api.passive.stop()
+    shutil.rmtree(api.passive.data)
+    machines(api, 100_000)
+    api.passive.start().until("/in-sync")
+
+
 def list_of_machines(api):
     machines(api)
     many(lambda: api.call("GET", "/machines"), 3)
@@ -202,7 +211,7 @@ CASES = (
     idle, many_operations, too_many_operations, inserts, inserts_of_many, too_many_inserts,
     small_copies_of_many, small_inserts_of_many, small_batches_of_many, numbers, objects, objects_of_many,
     four_mib_of_numbers, four_mib_of_text, four_mib_of_letters,
-    reads_of_a_large_profile, waits_for_a_large_value, list_of_machines, pages_of_machines,
+    join_of_an_empty_passive, reads_of_a_large_profile, waits_for_a_large_value, list_of_machines, pages_of_machines,
     event_streams,
 )  # fmt: skip
 

@@ -23,7 +23,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any, Awaitable, Callable, Collection, Dict, List, Optional, Sequence, Set
+from typing import Any, Awaitable, Callable, Collection, Dict, List, Optional, Sequence, Set, Tuple
 
 from . import settings as settings_module
 from .adapters import guard, owner, store_kind, systemd
@@ -55,6 +55,7 @@ from .adapters.sqlite import DataDirectory, Writer, distrust, load
 from .core import access
 from .core import events as ev
 from .core.config import NodeConfig
+from .core.loaded import Loaded
 from .core.node import Node
 from .core.problem import Problem
 from .core.vip import two_holders_bound
@@ -421,14 +422,19 @@ class Daemon:
             if old is not None:
                 await self.loop.run_in_executor(self.copy_thread, old.close)
             self.directory.use(incarnation)
-            saved = await self.loop.run_in_executor(self.copy_thread, load, self.directory.database(incarnation), incarnation)
+            saved, loaded = await self.loop.run_in_executor(self.copy_thread, self._loaded, incarnation)
             self.writer = self._writer(incarnation)
         except (OSError, ValueError, sqlite3.Error) as error:
             LOG.critical("can't put the snapshot in place (%s): stopping, to start with what is on disk", error)
             os._exit(1)
         self._copying.discard("snapshot")
-        self.tell(ev.SnapshotInstalled(saved))
+        self.tell(ev.SnapshotInstalled(saved, loaded))
         self.service.replaced()
+
+    def _loaded(self, incarnation: str) -> Tuple[ev.Saved, Loaded]:
+        """Read what an incarnation holds, and make tables of it: the loop goes on meanwhile."""
+        saved = load(self.directory.database(incarnation), incarnation)
+        return saved, Loaded.of(saved.documents, saved.checkpoint.seq, saved.replies, self.node.config.limits)
 
     def _fetch_blob(self, command: ev.FetchBlob) -> None:
         if self.blobs.has(command.sha256):

@@ -39,7 +39,7 @@ class Rounds:
         self._task.cancel()
 
 
-async def seen_at(work, count):
+async def seen_at(work, count, waiting=turns.brief):
     """Do something many times at once; return in which round of the loop each was done."""
     rounds, seen = Rounds(), []
 
@@ -47,9 +47,24 @@ async def seen_at(work, count):
         work()
         seen.append(rounds.number)
 
-    await asyncio.gather(*(turns.brief(do) for _number in range(count)))
+    await asyncio.gather(*(waiting(do) for _number in range(count)))
     rounds.end()
     return seen
+
+
+async def sent(send, size):
+    await turns.alone(size)
+    send()
+
+
+def test_what_is_large_is_sent_to_one_reader_in_a_round():
+    seen = asyncio.run(seen_at(lambda: None, 50, lambda send: sent(send, turns.LARGE + 1)))
+    assert len(set(seen)) == 50, seen
+
+
+def test_what_is_small_is_sent_to_all_readers_at_once():
+    seen = asyncio.run(seen_at(lambda: None, 50, lambda send: sent(send, turns.LARGE)))
+    assert len(set(seen)) == 1, seen
 
 
 def test_heavy_requests_that_come_at_once_leave_the_loop_rounds_in_between():

@@ -12,7 +12,9 @@ from baton.adapters.http import selection
 from baton.adapters.http.selection import LOOKS, PLACES, Look
 from baton.core.document import Document
 from baton.core.documents import Change
+from baton.core.heads import Heads
 from baton.core.values import dumps, measure
+from support.cluster import eventually
 from support.one_node import OneNode, put, served
 
 TEXTS = ("", "x", "1", "1.0", "1e0", "1E0", "-0.0", "0", "true", "false", "null", "None", "nan", "inf", "é", "\U0001f600", '"', "\\",
@@ -242,5 +244,33 @@ def test_the_documents_found_in_vain_are_those_of_a_list(play):
         assert status == 408 and (problem["code"] if "code" in problem else problem["type"]) == "urn:baton:wait_timeout"
         assert problem["found"] == json.loads((await get(session, "/api/v3/machines?Group=g"))[1]) and len(problem["found"]) == 5
         assert problem["missing"] is False and list(problem)[:4] == ["type", "title", "status", "detail"]
+
+    play(script)
+
+
+def test_others_in_the_place_of_all_are_read_in_turns_and_seen_when_all_are_read(play, monkeypatch):
+    monkeypatch.setattr(selection, "LOOKS", 10)
+
+    async def script(node, _session):
+        chosen = selection.Selection(node.service, "machines", (("Group", "g"),))
+        chosen.enter()
+        await chosen.read()
+        seen = []
+        chosen.watch(lambda: seen.append(sorted(chosen.look()[1])))
+        before = sorted(chosen.look()[1])
+        others = Heads()
+        others.load([packed(f"o{number}", {"Group": "g"}) for number in range(30)], 9)
+        node.node.state.heads = others
+        node.service.replaced()
+        assert sorted(chosen.look()[1]) == before, "who waits sees what was there, and not what is read so far"
+        chosen._saw("new", packed("new", {"Group": "g"}))
+        chosen._saw("o29", packed("o29", {"Group": "h"}))
+        chosen._saw("o28", None)
+        await eventually(lambda: seen, "all are read")
+        assert seen == [sorted(["new", *(f"o{number}" for number in range(28))])]
+        assert [document.key for document in chosen.answer()[1]] == seen[0]
+        chosen._saw("new", None)
+        assert "new" not in seen[1]
+        chosen.leave()
 
     play(script)

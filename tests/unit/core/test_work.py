@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from test_node import Script, record
 
 from baton.core import events as ev
+from baton.core import values as values_module
 from baton.core.documents import Change, effect_from_json, effect_to_json
 from baton.core.heads import Heads
 from baton.core.log import ORIGIN, Entry, Epoch
@@ -161,6 +162,26 @@ def test_the_changes_of_a_batch_have_one_bound():
     too_much(heads, *[one] * 100)
 
 
+def machines(count, params):
+    return [Change("machines", f"m{n}", "create", {"Params": dict.fromkeys(map(str, range(params)), 1)}) for n in range(count)]
+
+
+def test_a_thousand_machines_are_made_at_once_and_params_without_end_are_not():
+    heads_with().evaluate(machines(1_000, 10))
+    too_much(heads_with(), *machines(1_000, 20))
+    too_much(heads_with(), *machines(1, 20_000))
+
+
+def test_a_large_default_that_many_small_operations_write_is_refused():
+    """Each change has it in the log, and a batch of them would be a gibibyte."""
+    heads = heads_with()
+    made = heads.evaluate([Change("params", "big", "create", {"Schema": {"default": "x" * (1 << 20)}}), *machines(1_000, 0)])
+    heads.append(2, "1.2", made.effects, made.documents)
+    copy = [{"op": "copy", "from": "/Params/big", "path": "/Params/y"}]
+    heads.evaluate([Change("machines", "m0", "patch", copy)])
+    too_much(heads, *(Change("machines", f"m{n}", "patch", copy) for n in range(1_000)))
+
+
 def test_a_long_pointer_is_refused():
     problem = refused(heads_with(), patch({"op": "test", "path": "/a" * (MOST_PARTS + 1), "value": 1}))
     assert problem.status == 400 and f"more than {MOST_PARTS} parts" in problem.detail
@@ -216,7 +237,7 @@ def test_a_body_has_so_many_values_and_no_more():
         assert (caught.value.status, caught.value.code) == (413, "too_many_values")
 
 
-@pytest.mark.parametrize("text", ['[{,"' * 200_000, '\\"' * 100_000 + "[," * 100_000, "\\\\" * 50_000 + '"' + "," * 200_000])
+@pytest.mark.parametrize("text", ['[{,"' * 200_000, '"' * 300_000 + "," * 100_000, '\\"' * 100_000 + "[," * 100_000, "\\\\" * 50_000 + '"' + "," * 200_000])
 def test_what_a_string_is_of_does_not_count(text):
     assert parse(json.dumps(["x", text]).encode()) == ["x", text]
 
@@ -225,6 +246,16 @@ def test_what_a_string_is_of_does_not_count(text):
 def test_values_are_counted_in_their_text(value):
     exact = measure(value)[2]
     assert exact <= count_values(json.dumps(value).encode(), exact - 1) <= 2 * exact
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(["\\", '"', ",", "[", "x", '",']), max_size=60).map("".join), st.integers(1, 9))
+def test_where_a_text_is_cut_to_be_counted_does_not_matter(text, piece):
+    """What is escaped, and what is in a string, may begin in one piece and end in another."""
+    data = json.dumps([text, [text, 0], {text: text}]).encode()
+    with pytest.MonkeyPatch.context() as context:
+        context.setattr(values_module, "PIECE", piece)
+        assert count_values(data, 7) == 7 and count_values(data, 6) > 6 and count_values(data, 2) > 2
 
 
 # --- writing --------------------------------------------------------------------------------------------------------------

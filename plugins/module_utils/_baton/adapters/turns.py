@@ -70,6 +70,16 @@ async def take(work: Callable[[], Made]) -> Made:
     return made
 
 
+async def alone(size: int) -> None:
+    """Wait, before ``size`` bytes are sent, for a round of the loop in which nobody else sends so many.
+
+    To hand a megabyte to the kernel takes a millisecond, and a thousand readers may be sent the same at once.
+    """
+    if size > LARGE:
+        async with _turn():
+            await asyncio.sleep(0)
+
+
 async def each(items: Any) -> Any:
     """Yield what an iterator yields, each item made in a turn of its own."""
     end = object()

@@ -16,7 +16,7 @@ from .document import Document
 from .patch import MISSING, Operation, Patch, Path
 from .problem import Problem
 from .values import MOST_BYTES, MOST_DEPTH, MOST_VALUES, measure, too_deep, too_large
-from .work import MEASURED, NAME, PARSED, Work
+from .work import CHANGE, LETTERS, MEASURED, NAME, PARSED, Work
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,9 @@ KINDS: Dict[str, Kind] = {
     "params": Kind("Name", lambda: {"Description": "", "Schema": {}}, slashes=True),
 }
 INTERNAL = ("tokens", "files", "nodes", "removed", "system", "history", "seats", "bound")
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,126}\Z", re.ASCII)
+_PLAIN = r"[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,126}"
+_NAME = re.compile(_PLAIN + r"\Z")
+_PATH = re.compile(rf"{_PLAIN}(?:/{_PLAIN})*\Z")
 MOST_PARAM_NAME = 255
 
 
@@ -76,7 +78,7 @@ def valid_name(name: str, slashes: bool = False) -> bool:
     """Return whether ``name`` may name a document (or a param, with ``slashes``)."""
     if not slashes:
         return bool(_NAME.match(name))
-    return len(name) <= MOST_PARAM_NAME and all(_NAME.match(part) for part in name.split("/"))
+    return len(name) <= MOST_PARAM_NAME and bool(_PATH.match(name))
 
 
 def check_name(kind: str, name: str) -> None:
@@ -159,6 +161,7 @@ def evaluate(change: Change, lookup: Lookup, work: Optional[Work] = None) -> Tup
     changed nothing.
     """
     work = work if work is not None else Work()
+    work.spend(CHANGE)
     check_name(change.kind, change.key)
     old = lookup(change.kind, change.key)
     _check_match(change, old)
@@ -169,15 +172,15 @@ def evaluate(change: Change, lookup: Lookup, work: Optional[Work] = None) -> Tup
         return _evaluate_patch(change, _must_exist(change, old), lookup, work)
     if change.action == "create" and old is not None:
         raise Problem(409, "exists", f"{change.kind[:-1]} {change.key!r} exists already; patch it, or use another name")
-    size, depth, count = measure(change.body, MOST_VALUES)
+    value = _complete(change.kind, change.key, change.body, work)
+    size, depth, count = measure(value, MOST_VALUES)
     if depth > MOST_DEPTH:
         raise too_deep()
     if size > MOST_BYTES:
         raise too_large()
-    work.spend(MEASURED * count)
-    value = _complete(change.kind, change.key, change.body, work)
+    work.spend(MEASURED * count + size // LETTERS)
     effect = Effect(change.kind, change.key, value=value)
-    return effect, Document(change.kind, change.key, value, old.revision if old else "", *_measured(value))
+    return effect, Document(change.kind, change.key, value, old.revision if old else "", size, count)
 
 
 def _measured(value: Any) -> Tuple[int, int]:
@@ -300,6 +303,7 @@ class _Defaults:
         self._lookup = lookup
         self._set: Dict[str, Any] = {}
         self._known: Dict[str, Any] = {}
+        self._sizes: Dict[str, int] = {}  # of the schemas, in bytes
 
     def before(self, work: Patch, operation: Operation) -> List[Operation]:
         """Set the params that ``operation`` looks into; return the operations that did it."""
@@ -314,6 +318,7 @@ class _Defaults:
                 continue
             default = self._default(path[1], work)
             if default is not MISSING and isinstance(patch.find(work.value, ("Params",)), dict):
+                work.spend(self._sizes[path[1]] // LETTERS)  # however small the operation, the log has all of it
                 made.append(Operation(operation.number, "add", path[:2], None, default, patch.pointer(path[:2])))
                 work.apply(made[-1])
                 self._set[path[1]] = default
@@ -326,6 +331,7 @@ class _Defaults:
             if schema is not None and schema.is_packed:
                 work.spend(PARSED * schema.cost)
             self._known[name] = default_of(name, self._lookup)
+            self._sizes[name] = schema.size if schema is not None else 0
         return self._known[name]
 
     def after(self, work: Patch, done: List[Operation]) -> List[Operation]:

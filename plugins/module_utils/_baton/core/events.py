@@ -12,6 +12,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 from .document import Document
 from .documents import Change
 from .driver_options import Options
+from .loaded import Loaded
 from .log import NO_EPOCH, ORIGIN, Entry, Epoch, Position
 from .messages import Message
 from .problem import Problem
@@ -152,9 +153,10 @@ class TwinSeen:
 
 @dataclass(frozen=True)
 class SnapshotInstalled:
-    """A snapshot was put in place of the old data, as a new incarnation."""
+    """A snapshot was put in place of the old data, as a new incarnation. ``loaded``: what it holds, where that has been made."""
 
     saved: Saved
+    loaded: Optional[Loaded] = None
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import deque
-from typing import Callable, Deque, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Deque, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 from .coordination import expand
 from .document import Document, Parsed
 from .documents import Change, Effect, Lookup, apply_effect, evaluate
 from .leases import NO_MOMENT, Moment
+from .patch import MISSING
 from .problem import Problem
 from .sizes import Sizes, growth
 from .ties import settle
@@ -40,7 +41,8 @@ class Evaluation:
         self._staged: Dict[Key, Optional[Document]] = {}
 
     def lookup(self, kind: str, key: str) -> Optional[Document]:
-        return self._staged[(kind, key)] if (kind, key) in self._staged else self._base(kind, key)
+        found: Any = self._staged.get((kind, key), MISSING)
+        return self._base(kind, key) if found is MISSING else found
 
     def run(self, changes: Sequence[Change]) -> None:
         """Evaluate changes and the orders among them. A Problem has the number of its change, if there are several."""
@@ -69,7 +71,7 @@ class Evaluation:
         self._staged[(change.kind, change.key)] = document
         self.effects.append(effect)
         self.documents.append(document)
-        following = settle(change, old, document, effect, self.lookup)
+        following = settle(change, old, document, effect, self.lookup, self.work)
         if change.kind == "profiles" and document is None:
             if self._tokens is None:
                 self._tokens = self._tokens_of()
@@ -112,7 +114,10 @@ class Heads:
     def speculative(self, kind: str, key: str) -> Optional[Document]:
         """Return a document as the next change will find it."""
         found = self._speculative.get((kind, key))
-        return found[1] if found is not None else self.committed(kind, key)
+        if found is not None:
+            return found[1]
+        documents = self._committed.get(kind)
+        return documents.get(key) if documents else None
 
     def list(self, kind: str) -> List[Document]:
         """Return the committed documents of a kind, sorted by key."""

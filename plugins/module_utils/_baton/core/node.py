@@ -908,7 +908,7 @@ class Node:
             raise ValueError("the data were replaced while this node was active")
         self.installing = False
         promised, cluster, cleared = self.state.promised, self.state.cluster_id, self.state.cleared
-        self.state.load(event.saved)
+        self.state.load(event.saved, event.loaded)
         self.state.cleared = cleared  # of this node, whatever its disk
         if cluster and cluster != self.state.cluster_id:
             promised = self.state.promised  # promises and record are those of another cluster

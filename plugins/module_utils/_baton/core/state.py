@@ -12,13 +12,14 @@ from .config import NodeConfig
 from .document import Document
 from .documents import DoesNotFit, Effect, check_effects, effect_from_json
 from .events import Changed, Checkpoint, Command, Note, Saved, Store
-from .heads import Changes, Heads
+from .heads import Changes
 from .limits import nearly_full
+from .loaded import Loaded
 from .log import NO_EPOCH, Entry, Epoch, Log, Position
 from .log_clock import LogClock
 from .record import Record
 from .reigns import Reigns
-from .replies import KEEP_MS, Replies
+from .replies import KEEP_MS
 
 FORCED = "forced by an operator"  # the reason of a reign; versions that keep no ``Forced`` say it so
 ENTRY = 1_000  # steps of an entry, whatever it does
@@ -42,8 +43,8 @@ class State:
         self.needed_after: Optional[int] = None  # others are catching up from this entry
         self.load(saved)
 
-    def load(self, saved: Saved) -> None:
-        """Start from what a data directory holds."""
+    def load(self, saved: Saved, loaded: Optional[Loaded] = None) -> None:
+        """Start from what a data directory holds. ``loaded``: its documents and replies, where somebody has made their tables."""
         self.incarnation = saved.incarnation
         self.cluster_id = saved.cluster_id
         self.promised = saved.promised
@@ -53,9 +54,8 @@ class State:
         self.log = Log(saved.log_start)
         for entry in saved.entries:
             self.log.append(entry)
-        self.heads = Heads()
-        self.heads.load(saved.documents, saved.checkpoint.seq)
-        self.replies = Replies(saved.replies, self.config.limits.replies)
+        loaded = loaded or Loaded.of(saved.documents, saved.checkpoint.seq, saved.replies, self.config.limits)
+        self.heads, self.replies = loaded
         self.commit = saved.checkpoint.seq
         self._speculated = self.commit
         self._checkpointed = self.commit

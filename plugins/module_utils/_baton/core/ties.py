@@ -18,6 +18,7 @@ from .leases import Moment, Value, no_lease, standing_lease
 from .patch import MISSING, find, parse_pointer, pointer
 from .problem import Problem
 from .values import equal, is_small
+from .work import SETTLED, Work
 
 MOST_TIES = 10_000  # of one lease
 FEW = 8  # ties that are not looked through, to see which are over
@@ -96,22 +97,26 @@ def _is_bound(tie: Value, lookup: Lookup) -> bool:
 # --- the document's side ------------------------------------------------------------------------------------------------
 
 
-def settle(change: Change, old: Optional[Document], new: Optional[Document], effect: Effect, lookup: Lookup) -> List[Change]:
+def settle(
+    change: Change, old: Optional[Document], new: Optional[Document], effect: Effect, lookup: Lookup, work: Work
+) -> List[Change]:
     """Return what a change of a document with params means for what is tied there: whom it puts out, what it ends, what it ties."""
     known = KINDS.get(change.kind)
     if known is None or not known.has_params:
         return []
-    changes = []
-    for param in sorted(_set_by(effect, old, new)):
-        changes += _left(change, param, new, lookup)
+    changes: List[Change] = []
+    before, after = _params(old), _params(new)
+    params = _set_by(effect, before, after)
+    work.spend(SETTLED * len(params))
+    for param in sorted(params):
+        changes += _left(change, param, after, lookup)
     if change.lease is not None:
         changes += _bind(change, new, lookup)
     return changes
 
 
-def _set_by(effect: Effect, old: Optional[Document], new: Optional[Document]) -> Set[str]:
+def _set_by(effect: Effect, before: Dict[str, Any], after: Dict[str, Any]) -> Set[str]:
     """Return the params that an effect sets, be it to what they were. Who writes a whole document sets those that it changes."""
-    before, after = _params(old), _params(new)
     if effect.ops is not None:
         paths = [parse_pointer(item["path"]) for item in effect.ops]
         paths += [parse_pointer(item["from"]) for item in effect.ops if item["op"] == "move"]
@@ -125,10 +130,10 @@ def _params(document: Optional[Document]) -> Dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _left(change: Change, param: str, new: Optional[Document], lookup: Lookup) -> List[Change]:
+def _left(change: Change, param: str, params: Dict[str, Any], lookup: Lookup) -> List[Change]:
     """The param was set: a value that was bound there is another's now, and only those who sit there still do."""
     key = seats.note_of(change.kind, change.key, param)
-    changes = seats.put_out(key, _params(new).get(param, MISSING), lookup)
+    changes = seats.put_out(key, params.get(param, MISSING), lookup)
     bound = lookup("bound", key)
     if bound is not None and not (change.lease == bound.value["Lease"] and change.at[1] == param):
         changes.append(Change("bound", key, "delete"))

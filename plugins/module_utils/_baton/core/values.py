@@ -56,13 +56,27 @@ def count_values(data: bytes, most: int) -> int:
 
     What is in strings does not count. Bounded itself: of a text with far more than ``most``, no more than that is said.
     """
-    count = _separators(data)
-    if count <= most:
-        return count + 1
-    data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
-    if data.count(b'"') > 4 * most:
-        return most + 1  # each value has one string at most, and a name
-    return sum(map(_separators, data.split(b'"')[::2])) + 1
+    count = 1
+    for start in range(0, len(data), PIECE):
+        count += _separators(data[start : start + PIECE])
+        if count > most:
+            return _count_outside_strings(data, most)
+    return count
+
+
+def _count_outside_strings(data: bytes, most: int) -> int:
+    count, quotes, start = 1, 0, 0
+    while start < len(data) and count <= most:
+        end = start + PIECE
+        while data[end - 1 : end] == b"\\":
+            end += 1  # what is escaped belongs to the piece
+        parts = data[start:end].replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')
+        count += _separators(b"".join(parts[quotes % 2 :: 2]))
+        quotes += len(parts) - 1
+        if quotes > 4 * most:
+            return most + 1  # each value has one string at most, and a name
+        start = end
+    return count
 
 
 def _opens(data: bytes) -> int:

@@ -13,10 +13,13 @@ from typing import Optional
 from .problem import Problem
 
 MOST_STEPS = 3_000_000  # of one request, a batch included: some 30 ms
-OPERATION = 200  # steps of an operation, whatever it does
-PART = 30  # of each part of a pointer
+CHANGE = 600  # steps of a change, whatever it does
+OPERATION = 320  # and of an operation
+PART = 35  # of each part of a pointer
 MEASURED = 10  # of each value that is looked at to see how large it is
-NAME = 80  # of a name that is checked
+NAME = 40  # of a name that is checked
+SETTLED = 100  # of a param that is set: of what is tied to it, and who sits there
+LETTERS = 4  # characters of a value that are written to the log in one step
 PARSED = 3  # steps of each character of a document's text that is parsed
 SHIFTED = 32  # items of a list that are moved up or down in one step
 
@@ -40,7 +43,7 @@ class Work:
             raise Problem(
                 413,
                 "too_much_work",
-                f"this request would take more than {self.most // 1_000_000} million steps (operations, and items of lists and "
-                "objects that they copy or move): send fewer operations at once, or PUT the whole value",
+                f"this request would take more than {self.most // 1_000_000} million steps (changes, operations, params that they "
+                "set, and items of lists and objects that they copy or move): send fewer at once, or PUT the whole value",
                 most=self.most,
             )

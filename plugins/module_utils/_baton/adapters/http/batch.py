@@ -8,12 +8,14 @@ from typing import Any, Dict, List
 from ...core import access
 from ...core.documents import KINDS, Change, check_name
 from ...core.problem import Problem
+from .. import turns
 from . import members, messages
 from .backend import Backend
 from .documents import allow
 from .leases import submit
 
 MOST_CHANGES = 1000
+FEW = 50  # that are read without a turn of their own
 ACTIONS = ("patch", "put", "create", "delete")
 MEMBERS = ("Kind", "Key", "Param", "Action", "Body", "IfMatch", "IfUnset")
 
@@ -30,13 +32,10 @@ class Batch:
         raw = members.check(await messages.read_object(request), "Changes").get("Changes")
         if not isinstance(raw, list) or not 0 < len(raw) <= MOST_CHANGES:
             raise Problem(422, "bad_member", f"Changes is a list of 1 to {MOST_CHANGES} changes")
-        changes: List[Change] = []
-        for index, item in enumerate(raw):
-            try:
-                changes.append(messages.tied(request, _change(item, scope)))
-            except Problem as problem:
-                problem.extra.setdefault("change", index)
-                raise
+        if len(raw) <= FEW:
+            changes = _changes(request, raw, scope)
+        else:
+            changes = await turns.take(lambda: _changes(request, raw, scope))
         outcome = await submit(self._backend, request, *changes)
         left = {(item.kind, item.key): item.revision for item in reversed(outcome.documents) if item is not None}
         documents = [
@@ -44,6 +43,17 @@ class Batch:
         ]
         headers = {"Idempotency-Replayed": "true"} if outcome.replayed else {}
         return messages.respond({"Documents": documents}, 200, headers)
+
+
+def _changes(request: Any, raw: List[Any], scope: access.Scope) -> List[Change]:
+    changes: List[Change] = []
+    for index, item in enumerate(raw):
+        try:
+            changes.append(messages.tied(request, _change(item, scope)))
+        except Problem as problem:
+            problem.extra.setdefault("change", index)
+            raise
+    return changes
 
 
 def _change(item: Any, scope: access.Scope) -> Change:

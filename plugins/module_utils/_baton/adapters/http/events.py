@@ -88,6 +88,7 @@ class Events:
                     text = f"id: {stream.cursor}\n: alive\n\n"
                 else:
                     text = f"id: {event['Cursor']}\ndata: {await self._texts.of(event)}\n\n"
+                await turns.alone(len(text))
                 await _taken(request, response.write(text.encode()))
         finally:
             await events.aclose()
@@ -104,7 +105,9 @@ class Events:
         events = stream.events(reader)
 
         async def say(value: Any) -> None:
-            await _taken(request, socket.send_str(await self._texts.of(value)))
+            text = await self._texts.of(value)
+            await turns.alone(len(text))
+            await _taken(request, socket.send_str(text))
 
         try:
             await say({"Cursor": str(stream.cursor)})

@@ -88,9 +88,11 @@ class Selection:
         self._backend, self._kind = backend, kind
         self._look = Look(filters)
         self._documents: Dict[str, Document] = {}
+        self._found: Dict[str, Document] = {}  # to stand in their place, once all are read
         self._unread: Iterator[Document] = iter(())
         self._changed: Set[str] = set()  # while others are read yet
         self._reading = asyncio.Lock()
+        self._again: Optional["asyncio.Task[None]"] = None
         self._changes = 0
         self._answer: Optional[Tuple[int, List[Document]]] = None  # made once for all who wait
         self._watchers: Set[Callable[[], None]] = set()
@@ -129,8 +131,7 @@ class Selection:
         return not self._here
 
     def _begin(self) -> None:
-        self._answer = None
-        self._documents, self._changed, self._look.ended = {}, set(), False
+        self._found, self._changed, self._look.ended = {}, set(), False
         self._unread = iter(self._backend.heads().list(self._kind))
 
     async def read(self) -> None:
@@ -142,18 +143,25 @@ class Selection:
     def _read(self) -> None:
         for document in self._look.some(self._unread):
             if document.key not in self._changed:
-                self._documents[document.key] = document
+                self._found[document.key] = document
+        if self._look.ended:
+            self._documents, self._found = self._found, {}
+            self._tell()
 
     def _saw(self, key: str, document: Optional[Document]) -> None:
-        if not key:
+        if not key:  # others are in the place of all: until they are read, who waits sees what was there before
             self._begin()
-            while not self._look.ended:  # at once: who waits must not take what is read so far for all
-                self._read()
+            self._again = asyncio.ensure_future(self.read())
+        elif self._look.ended:
+            if self._moved(key, document):
+                self._tell()
         else:
-            if not self._look.ended:
-                self._changed.add(key)
-            if not self._moved(key, document):
-                return
+            self._changed.add(key)
+            self._found.pop(key, None)
+            if document is not None and self._look.holds(document):
+                self._found[key] = document
+
+    def _tell(self) -> None:
         self._changes += 1
         for tell in tuple(self._watchers):
             tell()
