@@ -12,6 +12,7 @@ import copy
 import json
 import random
 
+from baton.core import commands as cmd
 from baton.core import events as ev
 from baton.core import form, messages
 from baton.core.config import NodeConfig
@@ -21,6 +22,7 @@ from baton.core.messages import Ack, Append, BlobHeld, BlobWanted, Hello, Refuse
 from baton.core.node import Node
 from baton.core.record import Member, Record, manual_version
 from baton.core.reigns import Reign, Reigns
+from baton.core.saved import Saved
 from baton.core.timing import PROFILES
 
 SHA = "0123456789abcdef" * 4
@@ -51,7 +53,7 @@ class Scene:
             self.name, f"http://{self.name}:1", "ha", "1.0.0", "sim/sim", PROFILES["balanced"], f"p-{self.name}", shared=self.shared,
             discard=dice.random() < 0.3, checkpoint_entries=dice.choice((3, 4096)), keep_entries=2,
         )  # fmt: skip
-        self.node = Node(config, ev.Saved(f"{self.name}-disk"))
+        self.node = Node(config, Saved(f"{self.name}-disk"))
         self.now = 100.0
         self.records = {NO_EPOCH, EPOCH}  # epochs that a record has named
         self.version = manual_version(EPOCH, 1)
@@ -118,20 +120,20 @@ class Scene:
             raise AssertionError(f"promised itself to {promised}, which no record names")
 
     def check(self, command):
-        if isinstance(command, (ev.Send, ev.SendBack)):
+        if isinstance(command, (cmd.Send, cmd.SendBack)):
             text = json.dumps(messages.to_json(command.message))
             if messages.read(text) != command.message:
                 raise AssertionError(f"says what is understood as something else: {text[:200]}")
-        elif isinstance(command, ev.Store):
+        elif isinstance(command, cmd.Store):
             text = json.dumps(command.meta) + "".join(entry.text for entry in command.entries)
             text.encode("utf-8")
             for entry in command.entries:
                 Entry.read(entry.seq, entry.epoch, entry.at, entry.text)
-        elif isinstance(command, ev.FetchBlob):
+        elif isinstance(command, cmd.FetchBlob):
             form.sha256(command.sha256)
-        elif isinstance(command, ev.Note):
+        elif isinstance(command, cmd.Note):
             form.line(command.text.replace("\n", ""), 10_000)
-        elif isinstance(command, ev.Adopt):
+        elif isinstance(command, cmd.Adopt):
             Record.from_json(command.record.to_json())
             self.records.add(command.record.epoch)  # where nodes keep the record, this is how it comes
 

@@ -17,8 +17,8 @@ from baton.core import events as ev
 from baton.core import following, node, recovery
 from baton.core.documents import Change
 from baton.core.driver_options import Options
-from baton.core.events import Outcome
 from baton.core.messages import Ack, Append
+from baton.core.requests import Idempotency, Outcome
 from baton.core.twins import NOT_YET
 from simulation.evil import Evil
 from simulation.world import Disk, Host, Trouble, World
@@ -112,7 +112,7 @@ class Scene:
                 self.acknowledged[name] = int(result.documents[0].revision.partition(".")[2])
 
         self.world.checks.others[number] = answered
-        idempotency = ev.Idempotency(key, "f") if key else None
+        idempotency = Idempotency(key, "f") if key else None
         host.give(ev.Submit(number, (Change("profiles", name, "create", {"Params": {"x": "y" * 200}}),), 0.0, idempotency))
         return answers
 

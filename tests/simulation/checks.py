@@ -13,8 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from baton.core.able import PAUSE
-from baton.core.events import Outcome
 from baton.core.problem import Problem
+from baton.core.requests import Outcome
 from simulation.locks import Believers, Works
 
 

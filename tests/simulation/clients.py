@@ -7,7 +7,7 @@ from __future__ import annotations
 from baton.core import access
 from baton.core import events as ev
 from baton.core.documents import Change
-from baton.core.events import Outcome
+from baton.core.requests import Outcome
 
 TTL = 5  # seconds of a token
 

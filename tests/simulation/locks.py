@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from baton.core import events as ev
 from baton.core.documents import Change
-from baton.core.events import Outcome
 from baton.core.locks import standing
 from baton.core.problem import Problem
+from baton.core.requests import Outcome
 
 LOCK = "door"
 TTL = 1.5

@@ -8,7 +8,7 @@ import random
 
 from baton.core import events as ev
 from baton.core.documents import Change
-from baton.core.events import Outcome
+from baton.core.requests import Idempotency, Outcome
 from simulation.checks import Write
 from simulation.clients import Keeper, Reader
 from simulation.evil import Evil
@@ -123,7 +123,7 @@ class Schedule:
             {"op": "test", "path": f"/Params/{register}", "value": expected},
             {"op": "replace", "path": f"/Params/{register}", "value": value},
         ]
-        key = ev.Idempotency(f"key{number}", "f")
+        key = Idempotency(f"key{number}", "f")
         self.world.checks.asked(number, Write(value, expected, register, self.world.now, floor))
         blobs = ()
         if self.dice.random() < 0.05:

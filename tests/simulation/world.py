@@ -14,6 +14,7 @@ import random
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from baton.core import commands as cmd
 from baton.core import events as ev
 from baton.core import heads, messages
 from baton.core.config import NodeConfig
@@ -21,6 +22,7 @@ from baton.core.document import Document, Parsed
 from baton.core.log import Epoch
 from baton.core.node import Node
 from baton.core.record import Record
+from baton.core.saved import Saved
 from baton.core.timing import PROFILES
 from simulation.checks import Checks, Violation
 from simulation.drivers import HostDrivers
@@ -33,7 +35,7 @@ READ = {"promised": lambda value: Epoch(*value), "record": Record.from_json, "lo
 class Disk:
     """What survives a crash. ``blobs`` are file contents."""
 
-    saved: ev.Saved
+    saved: Saved
     record: tuple = (-1, None)  # only where nodes keep the record themselves
     blobs: set = field(default_factory=set)
 
@@ -176,7 +178,7 @@ class Host:
 
     def new_disk(self):
         self.world.disks += 1
-        return Disk(ev.Saved(f"{self.name}-disk{self.world.disks}"))
+        return Disk(Saved(f"{self.name}-disk{self.world.disks}"))
 
     def clock(self):
         return self.world.now * self.rate
@@ -324,11 +326,11 @@ class Host:
     def _write(self):
         batch, self.queue = self.queue, []
         for command in batch:
-            if isinstance(command, ev.Store):
+            if isinstance(command, cmd.Store):
                 self.disk.store(command)
             else:
                 self.disk.checkpoint(command)
-        stores = [command.id for command in batch if isinstance(command, ev.Store)]
+        stores = [command.id for command in batch if isinstance(command, cmd.Store)]
         if stores:
             self.give(ev.Stored(stores[-1]))
 
@@ -426,7 +428,7 @@ class Host:
             return
         state = other.node.state
         self.world.disks += 1
-        self.fetched = ev.Saved(
+        self.fetched = Saved(
             f"{self.name}-disk{self.world.disks}", state.cluster_id, state.promised, commit=state.commit, checkpoint=state.applied,
             documents=state.heads.all(), log_start=state.applied, replies=list(state.replies.rows(state.commit)), at=state.last_at,
         )  # fmt: skip

@@ -13,12 +13,14 @@ import aiohttp
 from baton.adapters.files import BlobStore
 from baton.adapters.http.app import build_app
 from baton.adapters.http.server import Server
+from baton.core import commands as cmd
 from baton.core import events as ev
 from baton.core.config import NodeConfig
 from baton.core.documents import Change
 from baton.core.log import Epoch
 from baton.core.node import Node
 from baton.core.record import Member, Record
+from baton.core.saved import Saved
 from baton.core.timing import PROFILES
 from baton.service import Service
 from support.cluster import eventually, free_port
@@ -30,7 +32,7 @@ class OneNode:
     def __init__(self, **config):
         timing = PROFILES["balanced"]
         options = NodeConfig("n1", "sim://n1", "ha", "1", "sim/sim", timing, "p", shared=True, **config)
-        self.node = Node(options, ev.Saved("n1-disk"))
+        self.node = Node(options, Saved("n1-disk"))
         self.now = 100.0
         self.held = False
         self.swaps = []
@@ -44,13 +46,13 @@ class OneNode:
 
     def tell(self, event):
         for command in self.node.handle(event, self.now):
-            if isinstance(command, ev.Reply):
+            if isinstance(command, cmd.Reply):
                 self.service.reply(command)
-            elif isinstance(command, ev.Changed):
+            elif isinstance(command, cmd.Changed):
                 self.service.changed(command)
-            elif isinstance(command, ev.Store):
+            elif isinstance(command, cmd.Store):
                 self._stores.append(command.id)
-            elif isinstance(command, ev.Swap):
+            elif isinstance(command, cmd.Swap):
                 self.swaps.append(command)
         if not self.held:
             self.write_down()

@@ -53,11 +53,13 @@ from .adapters.snapshots import PATH as SNAPSHOT_PATH
 from .adapters.snapshots import copy, serve
 from .adapters.sqlite import DataDirectory, Writer, distrust, load
 from .core import access
+from .core import commands as cmd
 from .core import events as ev
 from .core.config import NodeConfig
 from .core.loaded import Loaded
 from .core.node import Node
 from .core.problem import Problem
+from .core.saved import Saved
 from .core.vip import two_holders_bound
 from .service import Service
 from .settings import Settings
@@ -137,15 +139,35 @@ class Daemon:
         self._flush_due = False
         self._copying: Set[str] = set()
         self._commands: Dict[type, Callable[[Any], None]] = {
-            ev.Store: self._write, ev.Checkpoint: self._write, ev.Send: self._send, ev.SendBack: self._send_back, ev.Connect: self._connect,
-            ev.Disconnect: lambda c: self.links.disconnect(c.node), ev.Renounce: self._renounce, ev.ReadRecord: self._read_record,
-            ev.Swap: self._swap, ev.Adopt: self._adopt, ev.Reply: self.service.reply, ev.Changed: self._changed,
-            ev.Lease: self._lease, ev.Prepare: self._prepare, ev.RoleChanged: self._role_changed, ev.FetchSnapshot: self._fetch_snapshot,
-            ev.InstallSnapshot: self._install_snapshot, ev.DropSnapshot: self._drop_snapshot,
-            ev.FetchBlob: self._fetch_blob, ev.ForgetRecord: self._forget_record, ev.KeepTail: self._keep_tail, ev.Note: self._note,
-            ev.DriverWelcome: self.drivers.welcome, ev.DriverOrder: self.drivers.order, ev.DriverLease: self.drivers.lease,
-            ev.DropDriver: self.drivers.drop, ev.DriverMarker: self.drivers.mark, ev.DriversCleared: lambda c: self._keep_notice(),
-            ev.Later: lambda c: self.tell_soon(ev.GoOn()),
+            cmd.Store: self._write,
+            cmd.Checkpoint: self._write,
+            cmd.Send: self._send,
+            cmd.SendBack: self._send_back,
+            cmd.Connect: self._connect,
+            cmd.Disconnect: lambda c: self.links.disconnect(c.node),
+            cmd.Renounce: self._renounce,
+            cmd.ReadRecord: self._read_record,
+            cmd.Swap: self._swap,
+            cmd.Adopt: self._adopt,
+            cmd.Reply: self.service.reply,
+            cmd.Changed: self._changed,
+            cmd.Lease: self._lease,
+            cmd.Prepare: self._prepare,
+            cmd.RoleChanged: self._role_changed,
+            cmd.FetchSnapshot: self._fetch_snapshot,
+            cmd.InstallSnapshot: self._install_snapshot,
+            cmd.DropSnapshot: self._drop_snapshot,
+            cmd.FetchBlob: self._fetch_blob,
+            cmd.ForgetRecord: self._forget_record,
+            cmd.KeepTail: self._keep_tail,
+            cmd.Note: self._note,
+            cmd.DriverWelcome: self.drivers.welcome,
+            cmd.DriverOrder: self.drivers.order,
+            cmd.DriverLease: self.drivers.lease,
+            cmd.DropDriver: self.drivers.drop,
+            cmd.DriverMarker: self.drivers.mark,
+            cmd.DriversCleared: lambda c: self._keep_notice(),
+            cmd.Later: lambda c: self.tell_soon(ev.GoOn()),
         }  # fmt: skip
 
     def _incarnation(self) -> str:
@@ -300,7 +322,7 @@ class Daemon:
         if self.writer is not None:
             self.writer.put(command)
 
-    def _keep_tail(self, command: ev.KeepTail) -> None:
+    def _keep_tail(self, command: cmd.KeepTail) -> None:
         """Write entries to a file that is named for what is in it: another tail with the same numbers is another file."""
         first, last = command.entries[0], command.entries[-1]
         text = "".join(
@@ -313,7 +335,7 @@ class Daemon:
             write_durably(path, text)
             LOG.warning("kept %d entries that the others do not have in %s", len(command.entries), path)
 
-    def _renounce(self, command: ev.Renounce) -> None:
+    def _renounce(self, command: cmd.Renounce) -> None:
         """Our disk is a copy of one in use: the next start gives it an incarnation of its own."""
         owner.disown(self.settings.data_dir, self.node.state.incarnation)
         LOG.critical("%s: stopping, to start as a new disk", command.reason)
@@ -342,10 +364,10 @@ class Daemon:
         self._store_tasks.add(task)
         task.add_done_callback(self._store_tasks.discard)
 
-    def _read_record(self, _command: ev.ReadRecord) -> None:
+    def _read_record(self, _command: cmd.ReadRecord) -> None:
         self._on_store("read", self.store.read(), lambda found: self.tell(ev.RecordRead(*found)))
 
-    def _swap(self, command: ev.Swap) -> None:
+    def _swap(self, command: cmd.Swap) -> None:
         if self.guard is not None and command.record.active == self.settings.node_id and self.node.leading is None:
             self.guard.prepare()  # probe for another holder beside the swap
         nonce = command.record.nonce
@@ -369,28 +391,28 @@ class Daemon:
         else:
             LOG.info("the cluster record can be %s again", what)
 
-    def _adopt(self, command: ev.Adopt) -> None:
+    def _adopt(self, command: cmd.Adopt) -> None:
         adopting = self.store.adopt(command.version, command.record)
-        self._on_store("written", adopting, lambda _none: self._read_record(ev.ReadRecord()))
+        self._on_store("written", adopting, lambda _none: self._read_record(cmd.ReadRecord()))
 
-    def _forget_record(self, _command: ev.ForgetRecord) -> None:
+    def _forget_record(self, _command: cmd.ForgetRecord) -> None:
         self._on_store("removed", self.store.forget(), lambda _none: None)
 
     # --- peers ----------------------------------------------------------------------------------------------------------
 
-    def _send(self, command: ev.Send) -> None:
+    def _send(self, command: cmd.Send) -> None:
         self.links.send(command.node, command.message)
 
-    def _send_back(self, command: ev.SendBack) -> None:
+    def _send_back(self, command: cmd.SendBack) -> None:
         self.links.send_back(command.node, command.process, command.message)
 
-    def _connect(self, command: ev.Connect) -> None:
+    def _connect(self, command: cmd.Connect) -> None:
         self.links.connect(command.url, command.node)
 
     def _node_url(self, node: str) -> str:
         return self.links.url_of(node) or self.node.members().get(node, "")
 
-    def _fetch_snapshot(self, command: ev.FetchSnapshot) -> None:
+    def _fetch_snapshot(self, command: cmd.FetchSnapshot) -> None:
         if "snapshot" not in self._copying:
             self._copying.add("snapshot")
             self.loop.create_task(self._copy_snapshot(command.node))
@@ -407,12 +429,12 @@ class Daemon:
             await self.loop.run_in_executor(self.copy_thread, self.directory.tidy)
             self._copying.discard("snapshot")
 
-    def _drop_snapshot(self, command: ev.DropSnapshot) -> None:
+    def _drop_snapshot(self, command: cmd.DropSnapshot) -> None:
         LOG.warning("the snapshot is not used: %s", command.reason)
         removing = self.loop.run_in_executor(self.copy_thread, self.directory.tidy)
         removing.add_done_callback(lambda _done: self._copying.discard("snapshot"))
 
-    def _install_snapshot(self, command: ev.InstallSnapshot) -> None:
+    def _install_snapshot(self, command: cmd.InstallSnapshot) -> None:
         """Put a whole snapshot in place of our data. What the core stores from now on is dropped: there is no way back."""
         old, self.writer = self.writer, None
         self.loop.create_task(self._use_snapshot(old, command.incarnation))
@@ -431,12 +453,12 @@ class Daemon:
         self.tell(ev.SnapshotInstalled(saved, loaded))
         self.service.replaced()
 
-    def _loaded(self, incarnation: str) -> Tuple[ev.Saved, Loaded]:
+    def _loaded(self, incarnation: str) -> Tuple[Saved, Loaded]:
         """Read what an incarnation holds, and make tables of it: the loop goes on meanwhile."""
         saved = load(self.directory.database(incarnation), incarnation)
         return saved, Loaded.of(saved.documents, saved.checkpoint.seq, saved.replies, self.node.config.limits)
 
-    def _fetch_blob(self, command: ev.FetchBlob) -> None:
+    def _fetch_blob(self, command: cmd.FetchBlob) -> None:
         if self.blobs.has(command.sha256):
             self.tell_soon(ev.BlobStored(command.sha256))
         elif command.sha256 not in self._copying:
@@ -482,11 +504,11 @@ class Daemon:
 
     # --- VIP and role ---------------------------------------------------------------------------------------------------
 
-    def _prepare(self, _command: ev.Prepare) -> None:
+    def _prepare(self, _command: cmd.Prepare) -> None:
         if self.guard is not None:
             self.guard.prepare()
 
-    def _lease(self, command: ev.Lease) -> None:
+    def _lease(self, command: cmd.Lease) -> None:
         if command.until is not None:
             if self.guard is not None:
                 self.guard.hold(command.until, command.free)
@@ -495,7 +517,7 @@ class Daemon:
         else:
             self.loop.create_task(self._drop_vip(self.guard))
 
-    def _changed(self, command: ev.Changed) -> None:
+    def _changed(self, command: cmd.Changed) -> None:
         self.service.changed(command)
         if self.node.leading is not None and any(kind == "nodes" for kind, _key, _document in command.documents):
             self._keep_notice()
@@ -539,14 +561,14 @@ class Daemon:
         await client.drop()
         self.tell(ev.Released())
 
-    def _role_changed(self, command: ev.RoleChanged) -> None:
+    def _role_changed(self, command: cmd.RoleChanged) -> None:
         systemd.notify(f"STATUS={command.role}; active: {command.active or 'nobody'}")
         self._note_store_kind()
         if command.role == "active":
             self._keep_notice()
         self.service.role_changed()
 
-    def _note(self, command: ev.Note) -> None:
+    def _note(self, command: cmd.Note) -> None:
         LOG.log(LEVELS[command.level], "%s", command.text)
 
     # --- process --------------------------------------------------------------------------------------------------------

@@ -13,13 +13,15 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple, Ty
 from .adapters import turns
 from .adapters.files import BlobInfo
 from .core import access
+from .core.commands import Changed, Reply
 from .core.document import Document
 from .core.documents import Change
-from .core.events import Changed, Event, Idempotency, KeepAlive, Operator, Outcome, Reply, Submit
+from .core.events import Event, Operator
 from .core.heads import Heads
 from .core.log import Log
 from .core.node import Node
 from .core.problem import Problem
+from .core.requests import Idempotency, KeepAlive, Outcome, Submit
 from .core.submissions import TOO_FEW, not_applied, unknown
 from .status import Store, scheduled_switch, status_of
 

@@ -11,8 +11,8 @@ import pytest
 from baton.adapters import disk_reserve
 from baton.adapters.disk_reserve import DiskFull, DiskReserve
 from baton.adapters.sqlite import DataDirectory, Writer, load
+from baton.core.commands import Checkpoint, Store
 from baton.core.document import Document
-from baton.core.events import Checkpoint, Store
 from baton.core.log import ORIGIN, Entry, Epoch
 
 EPOCH = Epoch(1, "e")

@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from baton.adapters.driver_links import PATH, DriverLinks
+from baton.core import commands as cmd
 from baton.core import events as ev
 
 FRAMES = 500
@@ -34,7 +35,7 @@ def test_what_stands_in_place_of_a_marker_stops_nobody(thing, tmp_path, caplog):
     links = DriverLinks(tmp_path, "n1", 3.0, lambda event: None)
     links.running.mkdir()
     thing(links.running / "db")
-    marking = threading.Thread(target=links.mark, args=(ev.DriverMarker("db", True),), daemon=True)
+    marking = threading.Thread(target=links.mark, args=(cmd.DriverMarker("db", True),), daemon=True)
     marking.start()
     marking.join(10)
     assert not marking.is_alive()
@@ -89,14 +90,14 @@ def asked_to_start(tmp_path, answer):
             await socket.send_json({"type": "hello", "id": "web", "own_marker": True})
             while not events:
                 await asyncio.sleep(0)
-            links.welcome(ev.DriverWelcome(1))
-            links.mark(ev.DriverMarker("web", True))
-            links.order(ev.DriverOrder(1, 7, True, 1, 100.0))
+            links.welcome(cmd.DriverWelcome(1))
+            links.mark(cmd.DriverMarker("web", True))
+            links.order(cmd.DriverOrder(1, 7, True, 1, 100.0))
             async for message in socket:
                 frames.append(json.loads(message.data))
                 if frames[-1]["type"] == "mark":
                     await socket.send_json({"type": "health", "ok": True})  # batond reads, and has something to say
-                    links.lease(ev.DriverLease(1, 1, 101.0))
+                    links.lease(cmd.DriverLease(1, 1, 101.0))
                     while not any(isinstance(event, ev.DriverHealth) for event in events):
                         await asyncio.sleep(0)
                     await socket.send_json(answer(links.running / "web"))

@@ -25,6 +25,7 @@ import pytest
 from baton.adapters.driver_links import PATH, DriverLinks
 from baton.adapters.markers import Markers
 from baton.adapters.notice import Notice, drivers_stopped
+from baton.core import commands as cmd
 from baton.core import events as ev
 from baton.core.drivers import Drivers
 from baton.driver import Driver, run
@@ -60,8 +61,8 @@ class Batond:
         self.links = DriverLinks(run_dir, "n1", STOP, self.tell)
         links = self.links
         self.take = {
-            ev.DriverWelcome: links.welcome, ev.DriverOrder: links.order, ev.DriverLease: links.lease, ev.DropDriver: links.drop,
-            ev.DriverMarker: links.mark,
+            cmd.DriverWelcome: links.welcome, cmd.DriverOrder: links.order, cmd.DriverLease: links.lease, cmd.DropDriver: links.drop,
+            cmd.DriverMarker: links.mark,
         }  # fmt: skip
 
     def tell(self, event):

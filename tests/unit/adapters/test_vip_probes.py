@@ -10,9 +10,11 @@ from baton.adapters.aio import aiohttp
 from baton.adapters.files import BlobStore
 from baton.adapters.http.app import build_app
 from baton.adapters.http.server import Server
+from baton.core import commands as cmd
 from baton.core import events as ev
 from baton.core.config import NodeConfig
 from baton.core.node import Node
+from baton.core.saved import Saved
 from baton.core.timing import PROFILES
 from baton.service import Service
 from support.cluster import free_port
@@ -25,12 +27,12 @@ NOW = 100.0
 def node():
     """The active of a cluster of its own."""
     config = NodeConfig("n1", "sim://n1", "ha", "1.0.0", "sim/sim", PROFILES["balanced"], "p1", may_create=True)
-    node = Node(config, ev.Saved("n1-disk"))
+    node = Node(config, Saved("n1-disk"))
     node.handle(ev.Started(), NOW)
-    swap = next(c for c in node.handle(ev.RecordRead(-1, None), NOW) if isinstance(c, ev.Swap))
+    swap = next(c for c in node.handle(ev.RecordRead(-1, None), NOW) if isinstance(c, cmd.Swap))
     commands = node.handle(ev.SwapAnswer(swap.record.nonce, True, 1), NOW)
-    while any(isinstance(c, ev.Store) for c in commands):
-        stores = [c.id for c in commands if isinstance(c, ev.Store)]
+    while any(isinstance(c, cmd.Store) for c in commands):
+        stores = [c.id for c in commands if isinstance(c, cmd.Store)]
         commands = node.handle(ev.Stored(stores[-1]), NOW)
     assert node.serving(NOW)
     return node

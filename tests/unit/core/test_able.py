@@ -6,6 +6,7 @@ import pytest
 from test_election import GRACE, STAGGER, meet, passive, tries
 from test_node import Script, record, serving
 
+from baton.core import commands as cmd
 from baton.core import events as ev
 from baton.core import messages
 from baton.core.able import PAUSE, SAY_AGAIN
@@ -27,7 +28,7 @@ def store_answers(script):
 
 
 def hellos(script):
-    return [(send.node, send.message.unable) for send in script.of(ev.Send) if isinstance(send.message, messages.Hello)]
+    return [(send.node, send.message.unable) for send in script.of(cmd.Send) if isinstance(send.message, messages.Hello)]
 
 
 def meet_again(script, name, **more):
@@ -45,7 +46,7 @@ def nodes(script, what):
 
 
 def notes(script):
-    return [note.text for note in script.of(ev.Note)]
+    return [note.text for note in script.of(cmd.Note)]
 
 
 def met():
@@ -64,10 +65,10 @@ def pair():
 class TestHandingOver:
     def test_it_begins_in_the_event_that_tells_of_the_dead_interface(self, pair):
         dies(pair)
-        assert hellos(pair) == [("n2", DEAD)] and pair.of(ev.ReadRecord)
+        assert hellos(pair) == [("n2", DEAD)] and pair.of(cmd.ReadRecord)
         store_answers(pair)
-        assert [lease.until for lease in pair.of(ev.Lease)] == [None], "drained already: the VIP is given up at once"
-        (swap,) = [c for c in pair.give(ev.Released()) if isinstance(c, ev.Swap)]
+        assert [lease.until for lease in pair.of(cmd.Lease)] == [None], "drained already: the VIP is given up at once"
+        (swap,) = [c for c in pair.give(ev.Released()) if isinstance(c, cmd.Swap)]
         assert (swap.record.active, swap.record.reason) == ("n2", f"handed over by n1: {DEAD}")
 
     def test_while_the_store_is_silent_nothing_is_given_up(self, pair):
@@ -103,7 +104,7 @@ class TestHandingOver:
         meet_again(pair, "n2", **other)
         dies(pair)
         pair.give(ev.Tick())
-        assert not pair.of(ev.ReadRecord)
+        assert not pair.of(cmd.ReadRecord)
         store_answers(pair)
         assert pair.node.leading.handover is None and pair.node.serving(pair.now)
         assert "the role stays" in status(pair)["error"]
@@ -113,7 +114,7 @@ class TestHandingOver:
         dies(pair)
         store_answers(pair)
         meet_again(pair, "n2")
-        assert pair.of(ev.ReadRecord)
+        assert pair.of(cmd.ReadRecord)
         store_answers(pair)
         assert pair.node.leading.handover.to == "n2"
 
@@ -127,12 +128,12 @@ class TestHandingOver:
     def test_nothing_moves_without_a_link_or_fresh_acknowledgements(self, pair):
         pair.give(ev.LinkDown("n2"))
         dies(pair)
-        assert not pair.of(ev.ReadRecord)
+        assert not pair.of(cmd.ReadRecord)
         pair.give(ev.LinkUp("n2"))
         pair.now += 1.01
-        assert not [c for c in pair.give(ev.Flush()) if isinstance(c, ev.ReadRecord)]
+        assert not [c for c in pair.give(ev.Flush()) if isinstance(c, cmd.ReadRecord)]
         pair.ack("n2")
-        assert pair.of(ev.ReadRecord)
+        assert pair.of(cmd.ReadRecord)
 
     def test_a_pause_keeps_the_role_and_its_end_moves_it(self, pair):
         pair.give(ev.Operator(7, "pause"))
@@ -160,7 +161,7 @@ class TestHandingOver:
         store_answers(pair)
         assert pair.node.leading.handover is None
         pair.settle(7)
-        assert pair.of(ev.ReadRecord)
+        assert pair.of(cmd.ReadRecord)
         store_answers(pair)
         assert pair.node.leading.handover.to == "n2"
 
@@ -171,7 +172,7 @@ class TestHandingOver:
         assert pair.node.leading.handover is not None
         while pair.node.leading.handover is not None:
             alive(pair)
-        assert "switch aborted: this node goes on being active" in [note.text for note in pair.of(ev.Note)]
+        assert "switch aborted: this node goes on being active" in [note.text for note in pair.of(cmd.Note)]
         began = pair.now
         while pair.node.leading.handover is None:
             alive(pair)
@@ -311,10 +312,10 @@ class TestElections:
         dies(script)
         notice = ev.ReleaseNotice("n1", script.node.record.epoch)
         script.give(notice)
-        assert not script.of(ev.ReadRecord)
+        assert not script.of(cmd.ReadRecord)
         script.now += TURNS_FOR_FITTER * STAGGER
         script.give(ev.Tick())
-        assert script.of(ev.ReadRecord)
+        assert script.of(cmd.ReadRecord)
 
     def test_a_reign_that_begins_without_a_vip_ends_when_another_can(self):
         script = passive("n2")
@@ -336,7 +337,7 @@ class TestOrders:
     def test_a_switch_to_an_unable_node_is_refused_with_the_reason(self, pair):
         meet_again(pair, "n2", unable=DEAD)
         for to in ("n2", ""):
-            (reply,) = [c for c in pair.give(ev.Operator(7, "switch", to)) if isinstance(c, ev.Reply)]
+            (reply,) = [c for c in pair.give(ev.Operator(7, "switch", to)) if isinstance(c, cmd.Reply)]
             assert (reply.result.status, reply.result.code) == (409, "unable")
             assert reply.result.detail.startswith(f"n2 can't hold the VIP: {DEAD}; repair that, or choose another")
         assert pair.node.leading.handover is None
@@ -361,7 +362,7 @@ class TestOrders:
         pair.now += 0.6
         pair.give(ev.Tick())
         assert pair.node.leading.handover is None
-        assert any("called off: n2 can't hold the VIP" in note.text for note in pair.of(ev.Note))
+        assert any("called off: n2 can't hold the VIP" in note.text for note in pair.of(cmd.Note))
 
 
 class TestWhatIsSaid:
@@ -378,7 +379,7 @@ class TestWhatIsSaid:
         dies(script)
         script.now += SAY_AGAIN + 0.1
         script.give(ev.Tick())
-        sent = [s.message for s in script.of(ev.Send) if isinstance(s.message, messages.Hello)]
+        sent = [s.message for s in script.of(cmd.Send) if isinstance(s.message, messages.Hello)]
         assert [(hello.unable, hello.answer) for hello in sent] == [(DEAD, True)]
 
     def test_an_older_version_says_nothing_of_it_and_is_able(self):
@@ -399,15 +400,15 @@ class TestWhatIsSaid:
 
     def test_the_journal_says_it_on_both_sides(self, pair):
         dies(pair)
-        assert [n.text for n in pair.of(ev.Note)] == [f"n1 can't hold the VIP: {DEAD}"]
+        assert [n.text for n in pair.of(cmd.Note)] == [f"n1 can't hold the VIP: {DEAD}"]
         dies(pair, "")
-        assert [n.text for n in pair.of(ev.Note)] == ["n1 can hold the VIP again"]
+        assert [n.text for n in pair.of(cmd.Note)] == ["n1 can hold the VIP again"]
         meet_again(pair, "n2", unable=CLOSED)
-        assert [n.text for n in pair.of(ev.Note)] == [f"n2 can't hold the VIP: {CLOSED}"]
+        assert [n.text for n in pair.of(cmd.Note)] == [f"n2 can't hold the VIP: {CLOSED}"]
         meet_again(pair, "n2", unable=CLOSED)
-        assert not pair.of(ev.Note)
+        assert not pair.of(cmd.Note)
         meet_again(pair, "n2")
-        assert [n.text for n in pair.of(ev.Note)] == ["n2 can hold the VIP again"]
+        assert [n.text for n in pair.of(cmd.Note)] == ["n2 can hold the VIP again"]
 
 
 def hellos_after(script, event):

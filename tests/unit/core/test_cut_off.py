@@ -6,6 +6,7 @@ import pytest
 from test_able import meet_again, met, nodes, notes, status
 from test_election import passive
 
+from baton.core import commands as cmd
 from baton.core import events as ev
 from baton.core import messages
 from baton.core.able import SAY_AGAIN
@@ -16,7 +17,7 @@ DENIED = "the user baton may not write the cluster record in etcd"
 
 
 def said(script):
-    return [send.message.store for send in script.of(ev.Send) if isinstance(send.message, messages.Hello)]
+    return [send.message.store for send in script.of(cmd.Send) if isinstance(send.message, messages.Hello)]
 
 
 @pytest.fixture

@@ -6,22 +6,24 @@ import pytest
 from test_election import GRACE, hear, passive, tries
 from test_node import LEASE, Script, record, serving
 
+from baton.core import commands as cmd
 from baton.core import events as ev
 from baton.core.messages import Ack
 from baton.core.problem import Problem
+from baton.core.saved import Saved
 
 FULL = "etcd is out of space"
 LET_GO = 0.4  # seconds after which a swap is sent again
 
 
 def texts(script, level):
-    return [note.text for note in script.of(ev.Note) if note.level == level]
+    return [note.text for note in script.of(cmd.Note) if note.level == level]
 
 
 def order(script, what, number=1, **more):
     """Give an order; return its answer, None while there is none."""
     script.give(ev.Operator(number, what, **more))
-    replies = [reply.result for reply in script.of(ev.Reply) if reply.id == number]
+    replies = [reply.result for reply in script.of(cmd.Reply) if reply.id == number]
     return replies[0] if replies else None
 
 
@@ -62,7 +64,7 @@ def test_an_order_that_needs_the_store_is_refused_and_serving_goes_on(what):
     answer = order(script, what)
     assert isinstance(answer, Problem) and answer.code == "store_refuses"
     assert answer.detail == f"{FULL}; nothing was changed"
-    assert script.node.serving(script.now) and not script.of(ev.Lease)
+    assert script.node.serving(script.now) and not script.of(cmd.Lease)
 
 
 def test_a_node_is_not_made_active_by_a_store_that_refuses_not_even_by_force():
@@ -86,7 +88,7 @@ def switching():
     script.give(ev.RecordRead(script.node.state.version, script.node.record))
     script.ack("n2")
     script.give(ev.Released())
-    (swap,) = script.of(ev.Swap)
+    (swap,) = script.of(cmd.Swap)
     assert swap.record.active == "n2" and not script.node.serving(script.now)
     return script, swap.record.nonce
 
@@ -97,14 +99,14 @@ def test_a_switch_while_the_store_does_not_answer_costs_nothing_and_is_called_of
     script.now += 0.01
     assert order(script, "switch", number=7, node="n2") is None
     asked = 0
-    while not script.of(ev.Reply):
-        assert script.node.serving(script.now) and ev.Lease(None) not in script.of(ev.Lease)
+    while not script.of(cmd.Reply):
+        assert script.node.serving(script.now) and cmd.Lease(None) not in script.of(cmd.Lease)
         assert script.node.leading.refusal(script.now) is None, "writes are taken"
         script.now += LET_GO / 4
         script.ack("n2")
-        asked += len(script.of(ev.ReadRecord))
+        asked += len(script.of(cmd.ReadRecord))
         script.give(ev.Tick())
-    (reply,) = script.of(ev.Reply)
+    (reply,) = script.of(cmd.Reply)
     assert reply.result.code == "switch_aborted" and "does not answer; nothing was changed" in reply.result.detail
     assert asked > 2 and script.node.serving(script.now) and script.node.leading.handover is None
 
@@ -112,10 +114,10 @@ def test_a_switch_while_the_store_does_not_answer_costs_nothing_and_is_called_of
 def test_a_switch_that_the_store_does_not_take_is_called_off_and_serving_goes_on():
     script, nonce = switching()
     script.give(ev.SwapAnswer(nonce, None, refused=FULL))
-    (reply,) = script.of(ev.Reply)
+    (reply,) = script.of(cmd.Reply)
     assert reply.result.code == "switch_aborted" and FULL in reply.result.detail
     script.ack("n2")
-    assert script.node.serving(script.now) and script.of(ev.Lease)[-1].until is not None
+    assert script.node.serving(script.now) and script.of(cmd.Lease)[-1].until is not None
 
 
 def test_a_switch_of_which_one_copy_may_have_happened_is_not_called_off():
@@ -123,10 +125,10 @@ def test_a_switch_of_which_one_copy_may_have_happened_is_not_called_off():
     script.now += LET_GO
     script.ack("n2")
     script.give(ev.Tick())
-    assert script.of(ev.Swap), "another copy is sent"
+    assert script.of(cmd.Swap), "another copy is sent"
     script.give(ev.SwapAnswer(nonce, None))
     script.give(ev.SwapAnswer(nonce, None, refused=FULL))
-    assert not script.of(ev.Reply) and not script.node.serving(script.now)
+    assert not script.of(cmd.Reply) and not script.node.serving(script.now)
 
 
 def promoting():
@@ -143,7 +145,7 @@ def test_a_promotion_that_the_store_does_not_take_leaves_a_passive_that_acknowle
     assert texts(script, "error") == [f"not active: {FULL}"]
     assert script.node.role == "passive" and script.node.state.noted == -1
     hear(script)
-    acks = [command for command in script.of(ev.Send) if isinstance(command.message, Ack)]
+    acks = [command for command in script.of(cmd.Send) if isinstance(command.message, Ack)]
     assert [ack.node for ack in acks] == ["n1"], "the active that was only slow is acknowledged again"
 
 
@@ -157,15 +159,15 @@ def test_a_promotion_whose_outcome_is_not_known_keeps_its_promise():
 
 
 def test_a_promise_of_an_earlier_life_outlives_a_refused_promotion():
-    saved = ev.Saved("n2-disk", cluster_id="c1", noted=5, record=record(number=3), record_version=5, known=5)
+    saved = Saved("n2-disk", cluster_id="c1", noted=5, record=record(number=3), record_version=5, known=5)
     script = Script("n2", saved=saved)
     script.give(ev.Started())
     script.give(ev.RecordRead(5, record(number=3)))
     script.now += GRACE + LEASE
     script.give(ev.Operator(1, "promote", force=True))
     script.stored()
-    (swap,) = script.of(ev.Swap)
+    (swap,) = script.of(cmd.Swap)
     script.give(ev.SwapAnswer(swap.record.nonce, None, refused=FULL))
-    (reply,) = script.of(ev.Reply)
+    (reply,) = script.of(cmd.Reply)
     assert reply.result.code == "store_refuses"
     assert script.node.state.noted >= 0, "a swap that it sent then may still come to something"

@@ -8,8 +8,8 @@ import random
 import pytest
 from test_node import serving
 
+from baton.core import commands as cmd
 from baton.core import documents as documents_module
-from baton.core import events as ev
 from baton.core import state as state_module
 from baton.core.document import MOST_PACKED, MOST_PARSED, Document, Parsed
 from baton.core.documents import Change, apply_effect, effect_from_json, effect_to_json
@@ -17,6 +17,7 @@ from baton.core.heads import Heads
 from baton.core.leases import part_of
 from baton.core.log import Entry, Epoch
 from baton.core.problem import Problem
+from baton.core.saved import Saved
 from baton.core.sizes import BESIDE
 from baton.core.state import State
 from baton.core.values import dumps, measure
@@ -278,7 +279,7 @@ class TestPassive:
     def state(self):
         script = serving()
         documents = [packed(key=f"m{n}", value={"Uuid": f"m{n}", "Params": {"x": "y" * 1_000}}) for n in range(self.COUNT)]
-        state = State(script.node.config, ev.Saved("d", documents=documents), [])
+        state = State(script.node.config, Saved("d", documents=documents), [])
         state.heads.parsed.most = 0
         return state
 
@@ -330,7 +331,7 @@ class TestPassive:
         state = self.state()
         state.take(self.entry(), 1 << 60)
         state.apply(1)
-        (checkpoint,) = [command for command in state.out if isinstance(command, ev.Checkpoint)]
+        (checkpoint,) = [command for command in state.out if isinstance(command, cmd.Checkpoint)]
         assert len(checkpoint.documents) == self.COUNT and state.heads.unwritten == 0
         for _kind, _key, document in checkpoint.documents:
             assert document.text

@@ -4,8 +4,8 @@
 
 import pytest
 
+from baton.core import commands as cmd
 from baton.core import drivers as module
-from baton.core import events as ev
 from baton.core.driver_options import Options, read_options
 from baton.core.driver_order import order
 from baton.core.driver_trouble import troubles
@@ -56,10 +56,10 @@ class Script:
     def orders(self):
         """Return what was ordered since the last call, such as ``start db``; it stays unanswered."""
         names = {session: name for name, session in self.sessions.items()}
-        found = [f"{'start' if c.active else 'stop'} {names[c.session]}" for c in self.out if isinstance(c, ev.DriverOrder)]
-        self.last = {names[c.session]: c for c in self.out if isinstance(c, ev.DriverOrder)} or getattr(self, "last", {})
-        self.notes = [c.text for c in self.out if isinstance(c, ev.Note)]
-        self.markers = [(c.driver, c.running) for c in self.out if isinstance(c, ev.DriverMarker)]
+        found = [f"{'start' if c.active else 'stop'} {names[c.session]}" for c in self.out if isinstance(c, cmd.DriverOrder)]
+        self.last = {names[c.session]: c for c in self.out if isinstance(c, cmd.DriverOrder)} or getattr(self, "last", {})
+        self.notes = [c.text for c in self.out if isinstance(c, cmd.Note)]
+        self.markers = [(c.driver, c.running) for c in self.out if isinstance(c, cmd.DriverMarker)]
         self.out.clear()
         return found
 
@@ -194,8 +194,8 @@ def test_the_marker_stands_from_before_the_start_until_the_stop_has_ended():
     script.drivers.begin(1, script.now, script.now, script.now)
     script.drivers.grant(script.now + 2)
     script.drivers.advance(script.now)
-    kinds = [command for command in script.out if isinstance(command, (ev.DriverMarker, ev.DriverOrder))]
-    assert kinds[0] == ev.DriverMarker("web", True) and kinds[1].active
+    kinds = [command for command in script.out if isinstance(command, (cmd.DriverMarker, cmd.DriverOrder))]
+    assert kinds[0] == cmd.DriverMarker("web", True) and kinds[1].active
     script.orders()
     script.done("web")
     script.drivers.revoke(script.now + 2, script.now)
@@ -265,7 +265,7 @@ def test_the_lease_reaches_those_that_run_in_steps():
     for _tick in range(8):
         script.now += STEP / 2
         script.drivers.grant(script.now + 2)
-    leases = [command for command in script.out if isinstance(command, ev.DriverLease)]
+    leases = [command for command in script.out if isinstance(command, cmd.DriverLease)]
     assert len(leases) == 4
     assert {lease.session for lease in leases} == {script.sessions["web"]}
 

@@ -6,11 +6,13 @@ import pytest
 from test_election import EPOCH, GRACE, hear, passive, tries
 from test_node import LEASE, Script, record, serving
 
+from baton.core import commands as cmd
 from baton.core import events as ev
 from baton.core.document import Document
 from baton.core.driver_options import Options
 from baton.core.log import ORIGIN, Entry, Epoch
 from baton.core.messages import Append
+from baton.core.saved import Saved
 
 D = 3.0
 RATE = 0.1
@@ -38,7 +40,7 @@ def commit(script):
 
 
 def starts(script):
-    return [command for command in script.of(ev.DriverOrder) if command.active]
+    return [command for command in script.of(cmd.DriverOrder) if command.active]
 
 
 def reign_of(number, node="n1", **more):
@@ -49,7 +51,7 @@ def reign_of(number, node="n1", **more):
 
 def saved(name, **more):
     reigns = [reign_of(3, DriverStop=D)]
-    return ev.Saved(f"{name}-disk", cluster_id="c1", promised=EPOCH, documents=reigns, **more)
+    return Saved(f"{name}-disk", cluster_id="c1", promised=EPOCH, documents=reigns, **more)
 
 
 def promoted(script, notice=None):
@@ -58,7 +60,7 @@ def promoted(script, notice=None):
         assert tries(script) is not None
     else:
         script.give(notice)
-        assert script.of(ev.ReadRecord)
+        assert script.of(cmd.ReadRecord)
         script.give(ev.RecordRead(5, script.standing))
         script.stored()
     script.settle(6)
@@ -148,7 +150,7 @@ def test_a_notice_that_drivers_have_stopped_ends_the_wait_before_and_after_the_p
 
 def test_what_is_on_disk_but_not_known_to_be_committed_counts():
     """The one before committed it with our acknowledgement, started a driver, and was never heard again."""
-    script = passive(saved=ev.Saved("n2-disk", cluster_id="c1", promised=EPOCH))
+    script = passive(saved=Saved("n2-disk", cluster_id="c1", promised=EPOCH))
     connect(script)
     effect = {"kind": "history", "key": "3", "value": reign_of(3, DriverStop=D).value}
     entry = Entry.make(1, EPOCH, 0, {"effects": [effect]})
@@ -162,7 +164,7 @@ def test_what_is_on_disk_but_not_known_to_be_committed_counts():
 
 def test_who_waits_for_longer_says_so_to_who_follows():
     reigns = [reign_of(3, DriverStop=10.0)]
-    script = passive(saved=ev.Saved("n2-disk", cluster_id="c1", promised=EPOCH, documents=reigns))
+    script = passive(saved=Saved("n2-disk", cluster_id="c1", promised=EPOCH, documents=reigns))
     connect(script)
     promoted(script, ev.ReleaseNotice("n1", EPOCH))
     assert script.node.state.heads.committed("history", "4").value["DriverStop"] == 10.0
@@ -172,7 +174,7 @@ def test_the_vip_is_not_given_up_before_the_role_can_be():
     script = survivor()
     promoted(script, ev.ReleaseNotice("n1", EPOCH))
     script.give(ev.Operator(9, "switch", "n3"))
-    problem = script.of(ev.Reply)[0].result
+    problem = script.of(cmd.Reply)[0].result
     assert problem.code == "too_early" and 0 < problem.extra["seconds"] <= BOUND
     assert script.node.serving(script.now)
 
@@ -183,14 +185,14 @@ def test_the_role_stays_where_a_driver_says_that_it_can_not_stop():
     done(script, ok=False, message="exit 1")
     commit(script)
     script.give(ev.Operator(9, "switch", "n2", force=True))
-    problem = script.of(ev.Reply)[0].result
+    problem = script.of(cmd.Reply)[0].result
     assert problem.code == "driver_stuck" and "`systemctl stop baton-driver@web`" in problem.detail
     assert script.node.serving(script.now)
     script.give(ev.DriverGone(1))
     script.give(ev.Operator(10, "switch", "n2"))
     script.now += 0.01
     store_answers(script)
-    assert ev.Lease(None) in script.commands, "its process has ended, and systemd kills what it left"
+    assert cmd.Lease(None) in script.commands, "its process has ended, and systemd kills what it left"
     script.give(ev.Released())
     assert not script.node.driving.drivers.at_rest(script.now + D) and script.node.driving.drivers.at_rest(script.now + D + 1)
 
@@ -202,7 +204,7 @@ def test_a_late_swap_of_an_earlier_process_is_no_hand_over():
     script.give(ev.RecordRead(6, late))
     script.now += script.node.config.timing.silence + 0.1  # n3 may have what this disk has lost
     script.give(ev.RecordRead(6, late))
-    assert script.of(ev.Swap)[0].record.epoch.number == 5
+    assert script.of(cmd.Swap)[0].record.epoch.number == 5
     script.settle(7)
     began = script.now
     reign(script, "n3")
@@ -236,13 +238,13 @@ def test_the_role_is_given_away_when_the_vip_is_gone_and_drivers_have_stopped():
     done(script)
     script.now += 0.01
     script.give(ev.Operator(9, "switch", "n2"))
-    assert ev.Lease(None) not in script.commands
+    assert cmd.Lease(None) not in script.commands
     store_answers(script)
-    assert ev.Lease(None) in script.commands and [c.active for c in script.of(ev.DriverOrder)] == [False]
+    assert cmd.Lease(None) in script.commands and [c.active for c in script.of(cmd.DriverOrder)] == [False]
     script.give(ev.Released())
-    assert not script.of(ev.Swap)
+    assert not script.of(cmd.Swap)
     done(script)
-    (swap,) = script.of(ev.Swap)
+    (swap,) = script.of(cmd.Swap)
     assert swap.record.active == "n2"
 
 
@@ -255,13 +257,13 @@ def test_nothing_is_served_until_the_pre_active_drivers_are_active():
     script.stored()
     commit(script)
     assert script.node.leading.reigning(script.now) and not script.node.serving(script.now)
-    assert not script.of(ev.Lease), "no VIP either"
+    assert not script.of(cmd.Lease), "no VIP either"
     script.write(1)
-    problem = script.of(ev.Reply)[0].result
+    problem = script.of(cmd.Reply)[0].result
     assert (problem.code, problem.extra["outcome"]) == ("drivers", "not_applied") and "db" in problem.detail
     done(script)
     assert script.node.serving(script.now)
-    assert script.of(ev.Lease) and script.of(ev.RoleChanged)
+    assert script.of(cmd.Lease) and script.of(cmd.RoleChanged)
 
 
 def test_a_pre_active_driver_that_is_added_does_not_end_the_service():
@@ -309,7 +311,7 @@ def test_after_a_lease_that_ended_they_come_first_again():
     script.now += LEASE + 0.1
     script.ack("n2")
     assert script.node.leading.lease > script.now and not script.node.serving(script.now)
-    assert [c.active for c in script.of(ev.DriverOrder)] == [False]
+    assert [c.active for c in script.of(cmd.DriverOrder)] == [False]
 
 
 def store_answers(script):
@@ -322,7 +324,7 @@ def failing(**more):
     connect(script, on_failure="fail_over", retries=0, **more)
     commit(script)
     done(script, ok=False, message="exit 1")
-    assert script.of(ev.ReadRecord)
+    assert script.of(cmd.ReadRecord)
     store_answers(script)
     return script
 
@@ -339,7 +341,7 @@ def test_while_the_store_is_silent_nothing_is_given_up_for_a_driver():
         script.now += 0.125
         script.ack("n2")
         script.give(ev.Tick())
-        asked += len(script.of(ev.ReadRecord))
+        asked += len(script.of(cmd.ReadRecord))
         assert script.node.serving(script.now) and script.node.leading.handover is None
     assert asked >= 2, "it is asked again, and the driver is tried again meanwhile"
     done(script)
@@ -348,7 +350,7 @@ def test_while_the_store_is_silent_nothing_is_given_up_for_a_driver():
     for _check in range(Options().unhealthy_after):
         script.give(ev.DriverHealth(1, False, "HTTP 502"))
     script.now += 0.01
-    assert script.of(ev.ReadRecord) and script.node.leading.handover is None
+    assert script.of(cmd.ReadRecord) and script.node.leading.handover is None
     store_answers(script)
     assert script.node.leading.handover.to == "n2"
 
@@ -366,7 +368,7 @@ def test_a_driver_that_fails_hands_the_role_over_and_that_is_counted():
 def test_it_does_not_go_on_for_ever():
     script = failing(most_failovers=0)
     assert script.node.leading.handover is None
-    assert any("no failover: 0 in 3600 s already" in note.text for note in script.of(ev.Note))
+    assert any("no failover: 0 in 3600 s already" in note.text for note in script.of(cmd.Note))
 
 
 def test_in_a_pause_the_role_stays():
@@ -379,7 +381,7 @@ def test_in_a_pause_the_role_stays():
     done(script, ok=False, message="exit 1")
     store_answers(script)
     assert script.node.leading.handover is None
-    assert any("no failover: paused" in note.text for note in script.of(ev.Note))
+    assert any("no failover: paused" in note.text for note in script.of(cmd.Note))
     script.give(ev.Operator(8, "resume"))
     script.settle(8)
     done(script)
@@ -403,5 +405,5 @@ def test_nobody_to_hand_over_to():
     done(script, ok=False)
     store_answers(script)
     assert script.node.leading.handover is None
-    assert any("no failover: no passive is in sync" in note.text for note in script.of(ev.Note))
+    assert any("no failover: no passive is in sync" in note.text for note in script.of(cmd.Note))
     assert script.node.serving(script.now)

@@ -5,6 +5,7 @@
 import pytest
 from test_node import LEASE, Script, record
 
+from baton.core import commands as cmd
 from baton.core import events as ev
 from baton.core.log import ORIGIN, Epoch
 from baton.core.messages import Append, Hello
@@ -43,13 +44,13 @@ def meet(script, name, **more):
 def tries(script):
     """Return the swap that follows from a tick and a look at an unchanged record, or None."""
     script.give(ev.Tick())
-    if not script.of(ev.ReadRecord):
+    if not script.of(cmd.ReadRecord):
         return None
     script.give(ev.RecordRead(5, script.standing))
-    if not script.of(ev.Store):
+    if not script.of(cmd.Store):
         return None
     script.stored()
-    (swap,) = script.of(ev.Swap)
+    (swap,) = script.of(cmd.Swap)
     return swap.record
 
 
@@ -74,10 +75,10 @@ def test_while_the_store_is_silent_nothing_is_noted_so_that_a_healed_link_costs_
     """I6: a passive that had noted a promotion would be deaf to the active until the store is back."""
     script = passive(members=("n1", "n2"))
     script.now += GRACE + 0.1
-    assert script.give(ev.Tick()) and script.of(ev.ReadRecord) and not script.of(ev.Store)
+    assert script.give(ev.Tick()) and script.of(cmd.ReadRecord) and not script.of(cmd.Store)
     hear(script)
     script.give(ev.RecordRead(5, script.standing))
-    assert not script.of(ev.Store) and script.node.role == "passive"
+    assert not script.of(cmd.Store) and script.node.role == "passive"
 
 
 def test_the_second_waits_for_its_turn():
@@ -108,7 +109,7 @@ def test_a_pause_stops_it():
     script = passive()
     script.give(ev.RecordRead(6, record(members=("n1", "n2", "n3"), number=3, paused=True)))
     script.now += 10 * GRACE
-    assert tries(script) is None and not script.of(ev.Store)
+    assert tries(script) is None and not script.of(cmd.Store)
 
 
 def test_a_pause_whose_end_nobody_could_tell_of_is_looked_up():
@@ -116,15 +117,15 @@ def test_a_pause_whose_end_nobody_could_tell_of_is_looked_up():
     script.give(ev.RecordRead(6, record(number=3, paused=True)))
     script.now += 10 * GRACE
     script.give(ev.Tick())
-    assert script.of(ev.ReadRecord)
+    assert script.of(cmd.ReadRecord)
     script.give(ev.RecordRead(7, record(number=3)))
     script.give(ev.Tick())
     script.now += 1
     script.give(ev.Tick())
-    assert script.of(ev.ReadRecord)
+    assert script.of(cmd.ReadRecord)
     script.give(ev.RecordRead(7, record(number=3)))
     script.stored()
-    assert script.of(ev.Swap)
+    assert script.of(cmd.Swap)
 
 
 def test_a_restart_and_a_lost_swap_begin_a_full_grace():
@@ -141,19 +142,19 @@ def test_a_restart_and_a_lost_swap_begin_a_full_grace():
     script.standing = script.node.record
     script.now += GRACE - 0.01
     script.give(ev.Tick())
-    assert not script.of(ev.ReadRecord)
+    assert not script.of(cmd.ReadRecord)
 
 
 def test_a_release_notice_of_this_reign_skips_the_grace_and_the_search_for_another_holder():
     """M4."""
     script = passive(members=("n1", "n2"))
     script.give(ev.ReleaseNotice("n1", EPOCH))
-    assert script.of(ev.ReadRecord)
+    assert script.of(cmd.ReadRecord)
     script.give(ev.RecordRead(5, script.standing))
     script.stored()
     script.settle(6)
     script.stored()
-    assert [(lease.until, lease.free) for lease in script.of(ev.Lease)][-1] == (script.now + LEASE, True)
+    assert [(lease.until, lease.free) for lease in script.of(cmd.Lease)][-1] == (script.now + LEASE, True)
 
 
 @pytest.mark.parametrize(("node", "epoch"), [("n1", Epoch(2, "e2")), ("n1", Epoch(3, "x")), ("n3", EPOCH)])
@@ -168,7 +169,7 @@ def test_after_mere_silence_the_network_is_asked_who_holds_the_vip():
     assert tries(script) is not None
     script.settle(6)
     script.stored()
-    assert [lease.free for lease in script.of(ev.Lease)] == [False]
+    assert [lease.free for lease in script.of(cmd.Lease)] == [False]
 
 
 def test_a_closed_link_is_not_a_release():
@@ -208,15 +209,15 @@ class TestOrders:
         return script
 
     def test_pause_is_part_of_the_record(self, pair):
-        (swap,) = [c for c in pair.give(ev.Operator(7, "pause")) if isinstance(c, ev.Swap)]
+        (swap,) = [c for c in pair.give(ev.Operator(7, "pause")) if isinstance(c, cmd.Swap)]
         assert swap.record.paused and swap.record.epoch == pair.node.record.epoch
         pair.settle(7)
-        assert [reply.result for reply in pair.of(ev.Reply)] == [{"paused": True}] and pair.node.serving(pair.now)
+        assert [reply.result for reply in pair.of(cmd.Reply)] == [{"paused": True}] and pair.node.serving(pair.now)
 
     def test_a_switch_to_who_may_never_lead_is_refused(self, pair):
         meet(pair, "n2", no_failover=True)
         for to in ("n2", ""):
-            (reply,) = [c for c in pair.give(ev.Operator(7, "switch", to)) if isinstance(c, ev.Reply)]
+            (reply,) = [c for c in pair.give(ev.Operator(7, "switch", to)) if isinstance(c, cmd.Reply)]
             assert reply.result.status == 409 and pair.node.leading.handover is None
 
     def test_a_scheduled_switch_happens_once_at_its_time(self, pair):
@@ -230,10 +231,10 @@ class TestOrders:
         pair.now += 0.6
         pair.give(ev.Tick())
         assert pair.node.leading.handover.to == "n2" and pair.node.state.heads.speculative("system", "switch") is None
-        assert not pair.of(ev.Lease), "its own deletion is drained first"
+        assert not pair.of(cmd.Lease), "its own deletion is drained first"
 
     def test_a_schedule_in_the_past_is_refused_and_one_can_be_cancelled(self, pair):
-        (reply,) = [c for c in pair.give(ev.Operator(7, "switch", "n2", at=pair.now - 1)) if isinstance(c, ev.Reply)]
+        (reply,) = [c for c in pair.give(ev.Operator(7, "switch", "n2", at=pair.now - 1)) if isinstance(c, cmd.Reply)]
         assert reply.result.code == "in_the_past"
         pair.give(ev.Operator(8, "switch", "n2", at=pair.now + 9))
         pair.give(ev.Operator(9, "unschedule"))

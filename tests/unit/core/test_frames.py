@@ -7,6 +7,7 @@ import json
 import pytest
 from test_node import serving
 
+from baton.core import commands as cmd
 from baton.core import events as ev
 from baton.core import messages
 from baton.core.documents import Change
@@ -69,7 +70,7 @@ def test_a_change_that_no_frame_takes_is_refused_and_changes_nothing():
     for number, change in ((1, Change("profiles", "p", "put", {"Params": {"x": value}})), (2, Change("profiles", "q", "put", {}))):
         script.give(ev.Submit(number, (change,), script.now))
         if number == 1:
-            (reply,) = script.of(ev.Reply)
+            (reply,) = script.of(cmd.Reply)
             assert (reply.result.status, reply.result.code) == (413, "too_large") and "in the log" in reply.result.detail
             assert script.node.state.log.end == end
     assert script.node.state.log.end.seq == end.seq + 1

@@ -5,6 +5,7 @@
 import pytest
 from test_node import serving
 
+from baton.core import commands as cmd
 from baton.core import events as ev
 from baton.core import limits
 from baton.core.document import Document
@@ -34,7 +35,7 @@ def commit(script):
 
 
 def answer(script):
-    (reply,) = script.of(ev.Reply)
+    (reply,) = script.of(cmd.Reply)
     return reply.result
 
 
@@ -67,7 +68,7 @@ class TestLog:
     def test_what_no_passive_acknowledges_is_bounded(self, script):
         number = 2
         script.commands = []
-        while not script.of(ev.Reply):
+        while not script.of(cmd.Reply):
             script.write(number, "x" * 90_000)
             number += 1
         problem = answer(script)
@@ -75,7 +76,7 @@ class TestLog:
         assert in_memory(script) <= SMALL.log_in_flight + 200_000
         commit(script)
         script.write(number)
-        assert not script.of(ev.Reply), "it is taken again"
+        assert not script.of(cmd.Reply), "it is taken again"
 
     def test_an_old_entry_is_read_again_where_it_is_needed(self):
         log = Log()
@@ -179,7 +180,7 @@ def test_a_bug_in_one_request_costs_that_request_and_no_more(script, monkeypatch
         script.write(2)
     problem = answer(script)
     assert (problem.status, problem.code) == (500, "bug") and "RecursionError in broken" in problem.detail
-    (note,) = script.of(ev.Note)
+    (note,) = script.of(cmd.Note)
     assert "too deep" in note.text
     script.write(3, "still there")
     commit(script)

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from baton.core import events as ev
 from baton.core.config import NodeConfig
 from baton.core.log_clock import LogClock
+from baton.core.saved import Saved
 from baton.core.state import State
 from baton.core.timing import PROFILES
 
@@ -51,7 +51,7 @@ def test_a_follower_goes_on_from_what_it_heard():
 @pytest.mark.parametrize("off", [3600.0, -3600.0])
 def test_a_restart_moves_it_by_less_than_a_token_of_seconds_lasts(off):
     config = NodeConfig("n1", "", "n1", "", "", PROFILES["fast"], "p", boot="this boot")
-    saved, out = ev.Saved("i1", at=int(DATE * 1000)), []
+    saved, out = Saved("i1", at=int(DATE * 1000)), []
     state = State(config, saved, out)
     for tick in range(1, 3000):
         now = tick / 10

@@ -8,6 +8,7 @@ import pytest
 from test_election import passive
 from test_node import LEASE, serving
 
+from baton.core import commands as cmd
 from baton.core import events as ev
 from baton.core.log import Entry, Epoch
 from baton.core.messages import Refuse
@@ -28,7 +29,7 @@ class TestStamps:
             pair.now += LEASE / 7
             pair.ack("n2", stamp=sent)
         pair.give(ev.Tick())
-        (swap,) = pair.of(ev.Swap)
+        (swap,) = pair.of(cmd.Swap)
         assert swap.record.nodes() == {"n1"} and pair.node.serving(pair.now), "it leaves before the lease ends"
 
     def test_nor_does_a_hello(self, pair):
@@ -36,7 +37,7 @@ class TestStamps:
             pair.now += LEASE / 7
             pair.hello("n2", end=pair.node.state.log.end, applied=pair.node.state.log.end)
         pair.give(ev.Tick())
-        assert pair.of(ev.Swap)
+        assert pair.of(cmd.Swap)
 
     def test_a_stamp_that_was_never_sent_is_none(self, pair):
         pair.ack("n2", stamp=pair.now + 100)
@@ -65,8 +66,8 @@ class TestJoining:
         before = pair.now - 0.1
         self.join(pair, before)
         pair.now += 0.2
-        assert not [c for c in pair.ack("n3", stamp=before) if isinstance(c, ev.Swap)]
-        assert [c for c in pair.ack("n3") if isinstance(c, ev.Swap)]
+        assert not [c for c in pair.ack("n3", stamp=before) if isinstance(c, cmd.Swap)]
+        assert [c for c in pair.ack("n3") if isinstance(c, cmd.Swap)]
 
     def test_one_that_acknowledges_late_stops_counting_before_it_ends_the_lease(self, pair):
         before = pair.now - 0.1
@@ -90,7 +91,7 @@ class TestStrict:
         script.now += LEASE / 2 + 0.1
         script.give(ev.Tick())
         script.settle(7)
-        (reply,) = script.of(ev.Reply)
+        (reply,) = script.of(cmd.Reply)
         assert reply.result.extra["outcome"] == "unknown" and reply.result.code == "too_few_copies"
 
 
@@ -114,13 +115,13 @@ class TestRemoved:
         script = self.removed()
         script.give(ev.LinkUp("n3"))
         script.hello("n3")
-        (refuse,) = [c.message for c in script.of(ev.Send) if isinstance(c.message, Refuse)]
+        (refuse,) = [c.message for c in script.of(cmd.Send) if isinstance(c.message, Refuse)]
         assert refuse.code == "removed" and "readmit n3" in refuse.detail
         assert "n3" not in script.node.leading.followers.by_node and "n3" not in script.node.members()
 
     def test_nobody_goes_on_calling_it(self):
         script = self.removed()
-        assert [c.node for c in script.give(ev.LinkDown("n3")) if isinstance(c, ev.Disconnect)] == ["n3"]
+        assert [c.node for c in script.give(ev.LinkDown("n3")) if isinstance(c, cmd.Disconnect)] == ["n3"]
 
     def test_a_person_can_let_it_in_again(self):
         script = self.removed()
@@ -135,7 +136,7 @@ class TestRemoved:
     def test_only_one_that_was_removed(self):
         script = serving()
         script.give(ev.Operator(2, "readmit", "n7"))
-        assert script.of(ev.Reply)[0].result.code == "not_removed"
+        assert script.of(cmd.Reply)[0].result.code == "not_removed"
 
 
 class TestSnapshots:
@@ -144,30 +145,30 @@ class TestSnapshots:
     def fetched(self, script, **more):
         """A snapshot is here, and the record is what it was."""
         script.give(ev.SnapshotFetched("n1", "new-disk", "c1", **more))
-        assert script.of(ev.ReadRecord)
+        assert script.of(cmd.ReadRecord)
         script.give(ev.RecordRead(5, script.standing))
         return script
 
     def test_one_that_is_wanted_is_put_in_place_and_nobody_is_promoted_meanwhile(self):
         script = self.fetched(passive(members=("n1", "n3")))
-        assert [c.incarnation for c in script.of(ev.InstallSnapshot)] == ["new-disk"]
+        assert [c.incarnation for c in script.of(cmd.InstallSnapshot)] == ["new-disk"]
         script.give(ev.Operator(1, "promote", force=True))
-        assert script.of(ev.Reply)[0].result.code == "busy"
+        assert script.of(cmd.Reply)[0].result.code == "busy"
 
     def test_one_that_comes_when_the_disk_is_in_sync_is_not_used(self):
         script = self.fetched(passive(members=("n1", "n2")))
-        assert script.of(ev.DropSnapshot) and not script.of(ev.InstallSnapshot)
+        assert script.of(cmd.DropSnapshot) and not script.of(cmd.InstallSnapshot)
 
     def test_one_that_would_replace_what_a_force_left_behind_is_not_used_and_that_is_kept(self):
         script = passive(members=("n1", "n3"))
         for seq in (1, 2):
             script.node.state.log.append(Entry.make(seq, Epoch(3, "e3"), 0, {"effects": []}))
         self.fetched(script, reigns=Reigns([Reign(self.FORCED, 1)]), forced=self.FORCED)
-        assert script.of(ev.DropSnapshot) and len(script.of(ev.KeepTail)[0].entries) == 2
+        assert script.of(cmd.DropSnapshot) and len(script.of(cmd.KeepTail)[0].entries) == 2
         assert "discard-foreign-data" in script.node.following.refused
 
     def test_a_forced_promotion_is_not_undone_by_one(self):
         script = passive(members=("n1", "n3"))
         script.give(ev.Operator(1, "promote", force=True))
         self.fetched(script)
-        assert "becoming active" in script.of(ev.DropSnapshot)[0].reason
+        assert "becoming active" in script.of(cmd.DropSnapshot)[0].reason

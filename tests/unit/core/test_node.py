@@ -4,6 +4,7 @@
 
 import pytest
 
+from baton.core import commands as cmd
 from baton.core import events as ev
 from baton.core.config import NodeConfig
 from baton.core.documents import Change
@@ -11,6 +12,8 @@ from baton.core.log import ORIGIN, Entry, Epoch, Position
 from baton.core.messages import Ack, Append, BlobHeld, BlobWanted, Hello, Reject, UseSnapshot
 from baton.core.node import Node
 from baton.core.record import Member, Record
+from baton.core.requests import Idempotency, Outcome
+from baton.core.saved import Saved
 from baton.core.timing import PROFILES, Timing, profile
 
 LEASE = PROFILES["balanced"].lease
@@ -21,7 +24,7 @@ class Script:
 
     def __init__(self, name="n1", shared=True, saved=None, **more):
         config = NodeConfig(name, f"sim://{name}", "ha", "1.0.0", "sim/sim", PROFILES["balanced"], f"p-{name}", shared=shared, **more)
-        self.node = Node(config, saved or ev.Saved(f"{name}-disk"))
+        self.node = Node(config, saved or Saved(f"{name}-disk"))
         self.now = 100.0
         self.commands = []
 
@@ -36,7 +39,7 @@ class Script:
     def stored(self):
         """The disk is done: everything written so far is on it, and what that let follow too."""
         commands = list(self.give(ev.Stored(self.node.state._store_id)))
-        while self.of(ev.Store):
+        while self.of(cmd.Store):
             commands += self.give(ev.Stored(self.node.state._store_id))
         self.commands = commands
         return commands
@@ -95,7 +98,7 @@ def test_a_start_never_continues_an_epoch():
     script = Script()
     script.give(ev.Started())
     script.hello("n2")
-    (swap,) = [c for c in script.give(ev.RecordRead(5, record())) if isinstance(c, ev.Swap)]
+    (swap,) = [c for c in script.give(ev.RecordRead(5, record())) if isinstance(c, cmd.Swap)]
     assert (swap.expected, swap.record.epoch.number, swap.record.active) == (5, 2, "n1")
     assert not script.node.serving(script.now)
 
@@ -118,18 +121,18 @@ def test_nothing_is_served_before_everyone_has_the_new_epoch():
     script.stored()
     assert not script.node.serving(script.now), "n2 has not acknowledged this epoch"
     script.write(1)
-    assert script.of(ev.Reply)[0].result.extra["outcome"] == "not_applied"
+    assert script.of(cmd.Reply)[0].result.extra["outcome"] == "not_applied"
 
 
 def test_a_write_is_answered_after_both_disks(pair):
     pair.write(1)
-    assert not pair.of(ev.Reply)
+    assert not pair.of(cmd.Reply)
     pair.give(ev.Flush())
     assert [type(c).__name__ for c in pair.commands] == ["Send", "Store"], "shipped before the local commit: the fsyncs overlap"
     pair.stored()
-    assert not pair.of(ev.Reply)
+    assert not pair.of(cmd.Reply)
     pair.ack("n2")
-    assert isinstance(pair.of(ev.Reply)[0].result, ev.Outcome)
+    assert isinstance(pair.of(cmd.Reply)[0].result, Outcome)
 
 
 def test_while_a_batch_is_written_the_next_one_gathers(pair):
@@ -139,7 +142,7 @@ def test_while_a_batch_is_written_the_next_one_gathers(pair):
         pair.write(number)
         assert not pair.node.to_flush and not pair.give(ev.Flush())
     pair.give(ev.Stored(pair.node.state._store_id))
-    (send,), (store,) = pair.of(ev.Send), pair.of(ev.Store)
+    (send,), (store,) = pair.of(cmd.Send), pair.of(cmd.Store)
     assert len(store.entries) == len(send.message.entries) == 2
 
 
@@ -151,14 +154,14 @@ def test_what_was_gathered_but_never_written_ends_with_the_reign(pair):
     pair.write(2)
     assert pair.node.state.log.end.seq == written + 1
     commands = pair.give(ev.RecordRead(7, record(active="n2", members=("n1", "n2"), number=3)))
-    assert [c.result.extra["outcome"] for c in commands if isinstance(c, ev.Reply)] == ["unknown", "unknown"]
+    assert [c.result.extra["outcome"] for c in commands if isinstance(c, cmd.Reply)] == ["unknown", "unknown"]
     assert pair.node.leading is None and pair.node.state.log.end.seq == written
 
 
 def test_a_read_that_missed_the_record_does_not_disturb_the_active(pair):
     """It may have been asked before the record was made; if it stays away, a person is told, and nobody stops serving."""
     pair.give(ev.RecordRead(-1, None))
-    assert pair.of(ev.ReadRecord) and pair.node.serving(pair.now) and not pair.node.leading.trouble
+    assert pair.of(cmd.ReadRecord) and pair.node.serving(pair.now) and not pair.node.leading.trouble
     pair.now += 1.1
     pair.ack("n2")
     pair.give(ev.RecordRead(-1, None))
@@ -173,12 +176,12 @@ def test_a_clients_lease_is_extended_only_within_the_actives_own(pair):
     pair.stored()
     pair.ack("n2")
     pair.give(ev.KeepAlive(2, "x"))
-    assert pair.of(ev.Reply)[0].result == {"Id": "x", "Ttl": 9.0}
+    assert pair.of(cmd.Reply)[0].result == {"Id": "x", "Ttl": 9.0}
     pair.give(ev.KeepAlive(3, "y"))
-    assert pair.of(ev.Reply)[0].result.code == "no_lease"
+    assert pair.of(cmd.Reply)[0].result.code == "no_lease"
     pair.now += LEASE + 0.1
     pair.give(ev.KeepAlive(4, "x"))
-    assert pair.of(ev.Reply)[0].result.extra["outcome"] == "not_applied"
+    assert pair.of(cmd.Reply)[0].result.extra["outcome"] == "not_applied"
 
 
 def test_a_lease_that_nobody_keeps_is_ended_by_an_entry_of_the_log(pair):
@@ -213,20 +216,20 @@ def test_a_longer_time_of_a_lease_counts_from_the_request_though_that_commits_la
     pair.give(ev.Flush())
     pair.stored()
     pair.ack("n2")
-    assert pair.of(ev.Reply)[0].result.said["Ttl"] == 9.0
+    assert pair.of(cmd.Reply)[0].result.said["Ttl"] == 9.0
     assert pair.node.state.heads.speculative("leases", "x") is not None
 
 
 @pytest.mark.parametrize("refused", ["too late", "another key", "without its fence"])
 def test_a_request_for_a_lease_that_is_refused_keeps_nothing_alive(pair, refused):
     leases = granted(pair, 2.0)
-    pair.give(ev.Submit(2, (Change("profiles", "p", "put", {}),), pair.now, ev.Idempotency("k", "one")))
+    pair.give(ev.Submit(2, (Change("profiles", "p", "put", {}),), pair.now, Idempotency("k", "one")))
     pair.now += 1.5
     changes = (Change("leases", "x", "grant", {"Ttl": 2.0, "Owner": ""}),)
     if refused == "too late":
         pair.give(ev.Submit(3, changes, wall=10.0, deadline=5.0))
     elif refused == "another key":
-        pair.give(ev.Submit(3, changes, idempotency=ev.Idempotency("k", "two")))
+        pair.give(ev.Submit(3, changes, idempotency=Idempotency("k", "two")))
     else:
         pair.give(ev.Submit(3, (Change("leases", "x", "check", {"Token": 1}), *changes)))
     assert leases.left("x", pair.now) < 1.0
@@ -239,7 +242,7 @@ def test_in_mode_strict_nobody_is_told_what_is_on_too_few_disks_also_who_changed
 
     def order(number, action, owner):
         body = {"Owner": owner, "Lease": None, "Token": None, "Slots": None, "Queue": True, "Data": None, "At": 0}
-        key = ev.Idempotency(f"k{number}", "same") if number > 3 else None
+        key = Idempotency(f"k{number}", "same") if number > 3 else None
         pair.give(ev.Submit(number, (Change("locks", "l", action, body),), pair.now, key))
 
     order(1, "acquire", "a")
@@ -258,7 +261,7 @@ def test_in_mode_strict_nobody_is_told_what_is_on_too_few_disks_also_who_changed
         pair.now += 0.1
         pair.give(ev.Tick())
     for command in [*pair.settle(7), *pair.stored(), *pair.give(ev.Tick())]:
-        if isinstance(command, ev.Reply):
+        if isinstance(command, cmd.Reply):
             replies[command.id] = command.result
     assert pair.node.state.commit > end and not pair.node.leading.copies_promised()
     for number in (3, 4, 5):
@@ -269,10 +272,10 @@ def test_a_follower_that_is_behind_is_sent_more_with_each_acknowledgement(pair):
     for number in range(1, 1200):
         pair.write(number)
     pair.give(ev.Flush())
-    (send,) = pair.of(ev.Send)
+    (send,) = pair.of(cmd.Send)
     assert len(send.message.entries) == 512
     pair.ack("n2", matched=send.message.entries[-1].seq)
-    assert len(pair.of(ev.Send)[0].message.entries) == 512, "it does not wait for the next heartbeat"
+    assert len(pair.of(cmd.Send)[0].message.entries) == 512, "it does not wait for the next heartbeat"
 
 
 def test_an_acknowledgement_of_another_epoch_or_disk_counts_for_nothing(pair):
@@ -297,23 +300,23 @@ def test_the_lease_counts_from_sending(pair):
 def test_a_silent_passive_leaves_and_counts_until_the_swap_is_settled(pair):
     """M1: between sending the swap and its answer, the union of old and new members is needed."""
     pair.now += LEASE / 2 + 0.1
-    (swap,) = [c for c in pair.give(ev.Tick()) if isinstance(c, ev.Swap)]
+    (swap,) = [c for c in pair.give(ev.Tick()) if isinstance(c, cmd.Swap)]
     assert swap.record.nodes() == {"n1"}
     pair.write(1)
     pair.give(ev.Flush())
     pair.stored()
-    assert not pair.of(ev.Reply), "the swap may not have happened: n2 counts"
+    assert not pair.of(cmd.Reply), "the swap may not have happened: n2 counts"
     pair.settle(7)
-    assert isinstance(pair.of(ev.Reply)[0].result, ev.Outcome)
+    assert isinstance(pair.of(cmd.Reply)[0].result, Outcome)
 
 
 def test_a_swap_without_a_reply_is_repeated_the_same(pair):
     pair.now += LEASE / 2 + 0.1
-    (swap,) = [c for c in pair.give(ev.Tick()) if isinstance(c, ev.Swap)]
+    (swap,) = [c for c in pair.give(ev.Tick()) if isinstance(c, cmd.Swap)]
     pair.give(ev.SwapAnswer(swap.record.nonce, None))
-    assert pair.of(ev.ReadRecord) and not pair.node.leading.over
+    assert pair.of(cmd.ReadRecord) and not pair.node.leading.over
     pair.now += 0.4
-    assert [c for c in pair.give(ev.Tick()) if isinstance(c, ev.Swap)] == [swap]
+    assert [c for c in pair.give(ev.Tick()) if isinstance(c, cmd.Swap)] == [swap]
     pair.give(ev.RecordRead(7, swap.record))
     assert pair.node.record.nodes() == {"n1"}, "a read that shows our nonce settles it"
 
@@ -323,7 +326,7 @@ def test_a_swap_that_another_beat_us_to_ends_the_reign(pair):
     pair.give(ev.Tick())
     pair.give(ev.RecordRead(7, record("n2", ("n2",), 9)))
     assert pair.node.leading is None and pair.node.role == "passive"
-    assert pair.of(ev.Lease) == [ev.Lease(None)]
+    assert pair.of(cmd.Lease) == [cmd.Lease(None)]
 
 
 def test_a_joiner_counts_before_the_swap_is_sent(pair):
@@ -339,7 +342,7 @@ def test_a_joiner_counts_before_the_swap_is_sent(pair):
     pair.ack("n3")
     assert pair.node.leading.swap is None, "a swap that is begun while the store is out would make us depend on n3"
     pair.give(ev.RecordRead(6, pair.node.record))
-    (swap,) = [c for c in pair.ack("n3") if isinstance(c, ev.Swap)]
+    (swap,) = [c for c in pair.ack("n3") if isinstance(c, cmd.Swap)]
     assert swap.record.nodes() == {"n1", "n2", "n3"}
 
 
@@ -371,15 +374,15 @@ class TestLogKeptForOthers:
 
     def test_who_copies_a_snapshot_comes_back_to_a_log_that_begins_before_it(self, script):
         script.hello("n3")
-        assert [type(c.message) for c in script.of(ev.Send)] == [UseSnapshot]
+        assert [type(c.message) for c in script.of(cmd.Send)] == [UseSnapshot]
         copied = script.node.state.applied
         self.write(script, 40)
         assert self.start(script) <= copied.seq
         script.hello("n3")  # it is still busy
-        assert [type(c.message) for c in script.of(ev.Send)] == [UseSnapshot]
+        assert [type(c.message) for c in script.of(cmd.Send)] == [UseSnapshot]
         self.write(script, 4)
         script.hello("n3", copied, copied)
-        assert [type(c.message) for c in script.of(ev.Send)] == [Append]
+        assert [type(c.message) for c in script.of(cmd.Send)] == [Append]
         self.write(script, 12, ("n3", "n2"))
         assert self.start(script) > copied.seq, "it has caught up"
 
@@ -401,7 +404,7 @@ class TestLogKeptForOthers:
 def test_an_upload_keeps_its_content_until_it_is_answered(pair):
     change = Change("files", "f", "put", {"Path": "f", "Sha256": "a"})
     pair.give(ev.Submit(1, (change,), pair.now, None, None, ("a",)))
-    assert [c.message for c in pair.of(ev.Send)] == [BlobWanted("a")]
+    assert [c.message for c in pair.of(cmd.Send)] == [BlobWanted("a")]
     assert pair.node.state.contents() == set() and pair.node.contents() == {"a"}, "nothing names it yet"
     pair.give(ev.Received("n2", BlobHeld("n2-disk", "a")))
     pair.give(ev.Tick())
@@ -413,26 +416,26 @@ def test_a_switch_drains_releases_and_only_then_swaps(pair):
     pair.give(ev.Flush())
     pair.now += 0.01
     pair.give(ev.Operator(9, "switch", "n2"))
-    assert pair.of(ev.ReadRecord) and not pair.of(ev.Swap)
+    assert pair.of(cmd.ReadRecord) and not pair.of(cmd.Swap)
     pair.write(2)
     pair.give(ev.Flush())
     assert pair.node.serving(pair.now), "nothing is given up before the store has answered"
     pair.give(ev.RecordRead(pair.node.state.version, pair.node.record))
     pair.write(3)
-    assert pair.of(ev.Reply)[0].result.code == "switching"
+    assert pair.of(cmd.Reply)[0].result.code == "switching"
     pair.stored()
     pair.ack("n2")
-    assert pair.of(ev.Lease) == [ev.Lease(None)] and not pair.of(ev.Swap), "the VIP first"
-    (swap,) = [c for c in pair.give(ev.Released()) if isinstance(c, ev.Swap)]
+    assert pair.of(cmd.Lease) == [cmd.Lease(None)] and not pair.of(cmd.Swap), "the VIP first"
+    (swap,) = [c for c in pair.give(ev.Released()) if isinstance(c, cmd.Swap)]
     assert (swap.record.active, swap.record.nodes()) == ("n2", {"n1", "n2"})
     pair.settle(8)
     assert pair.node.role == "passive"
-    assert [c.result["active"] for c in pair.of(ev.Reply)] == ["n2"]
+    assert [c.result["active"] for c in pair.of(cmd.Reply)] == ["n2"]
 
 
 def test_a_switch_to_who_is_not_in_sync_changes_nothing(pair):
     pair.give(ev.Operator(9, "switch", "n7"))
-    assert "in sync are: n2" in pair.of(ev.Reply)[0].result.detail
+    assert "in sync are: n2" in pair.of(cmd.Reply)[0].result.detail
     assert pair.node.serving(pair.now)
 
 
@@ -462,7 +465,7 @@ class TestPassive:
         return script.node.record.epoch
 
     def sent(self, script, kind):
-        return [c.message for c in script.of(ev.Send) if isinstance(c.message, kind)]
+        return [c.message for c in script.of(cmd.Send) if isinstance(c.message, kind)]
 
     def test_acknowledges_only_what_is_on_disk(self, script):
         self.append(script, 1)
@@ -484,7 +487,7 @@ class TestPassive:
         newer = self.reign(script, 4)
         self.append(script, 2, newer)
         assert script.node.state.log.end == Position(newer, 2)
-        assert script.of(ev.Store)[-1].truncate_after == 1
+        assert script.of(cmd.Store)[-1].truncate_after == 1
 
     def test_never_cuts_what_it_applied(self, script):
         self.append(script, 1, entries=3, commit=3)
@@ -496,9 +499,9 @@ class TestPassive:
     def test_is_deaf_to_the_old_active_once_it_noted_a_promotion(self, script):
         """M3: the note is on disk before the swap is sent, and from then on nothing is acknowledged."""
         script.give(ev.Operator(1, "promote", force=True))
-        assert not script.of(ev.Swap) and script.of(ev.Store)[-1].meta["noted"] == 5
+        assert not script.of(cmd.Swap) and script.of(cmd.Store)[-1].meta["noted"] == 5
         script.stored()
-        assert script.of(ev.Swap)
+        assert script.of(cmd.Swap)
         self.append(script, 1)
         script.stored()
         assert not self.sent(script, Ack)
@@ -516,7 +519,7 @@ class TestPassive:
 
     def test_acknowledges_what_names_a_file_when_its_content_is_there(self, script):
         self.append_file(script, 1, "a")
-        assert script.of(ev.FetchBlob)
+        assert script.of(cmd.FetchBlob)
         script.stored()
         assert self.sent(script, Ack)[-1].matched == 0 and not self.sent(script, Ack)[-1].blobs
         script.give(ev.BlobUnavailable("a"))
@@ -539,7 +542,7 @@ class TestPassive:
 
     def test_what_was_offered_and_is_gone_may_be_offered_again(self, script):
         script.give(ev.Received("n1", BlobWanted("a")))
-        assert script.of(ev.FetchBlob) and script.node.contents() == {"a"}
+        assert script.of(cmd.FetchBlob) and script.node.contents() == {"a"}
         script.give(ev.BlobUnavailable("a"))
         assert not script.node.following.awaited()
         script.give(ev.Received("n1", BlobWanted("a")))
@@ -558,7 +561,7 @@ class TestPassive:
 
     def test_a_record_older_than_known_may_be_an_answer_that_was_overtaken(self, script):
         script.give(ev.RecordRead(4, record(number=2)))
-        assert script.of(ev.ReadRecord) and not script.node.trouble
+        assert script.of(cmd.ReadRecord) and not script.node.trouble
         script.give(ev.RecordRead(5, record(number=2)))
         script.now += 5
         script.give(ev.RecordRead(4, record(number=2)))
@@ -568,7 +571,7 @@ class TestPassive:
         script.give(ev.RecordRead(4, record(number=2)))
         script.now += 1.1
         script.give(ev.RecordRead(4, record(number=2)))
-        assert "older" in script.node.trouble and not script.of(ev.Swap)
+        assert "older" in script.node.trouble and not script.of(cmd.Swap)
 
 
 def test_timing_that_lets_two_serve_is_refused():

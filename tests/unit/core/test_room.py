@@ -7,6 +7,7 @@ from test_able import DEAD, alive, dies, manual, meet_again, met, nodes, notes, 
 from test_election import GRACE, STAGGER, meet, passive, tries
 from test_node import serving
 
+from baton.core import commands as cmd
 from baton.core import events as ev
 from baton.core import messages
 from baton.core.able import SAY_AGAIN
@@ -24,7 +25,7 @@ def empties(script):
 
 
 def said(script):
-    return [(send.node, send.message.full) for send in script.of(ev.Send) if isinstance(send.message, messages.Hello)]
+    return [(send.node, send.message.full) for send in script.of(cmd.Send) if isinstance(send.message, messages.Hello)]
 
 
 def to(script):
@@ -54,10 +55,10 @@ def pair():
 class TestHandingOver:
     def test_it_begins_in_the_event_that_tells_of_the_full_disk(self, pair):
         fills(pair)
-        assert said(pair) == [("n2", FULL)] and pair.of(ev.ReadRecord)
+        assert said(pair) == [("n2", FULL)] and pair.of(cmd.ReadRecord)
         store_answers(pair)
-        assert [lease.until for lease in pair.of(ev.Lease)] == [None], "drained already: the VIP is given up at once"
-        (swap,) = [c for c in pair.give(ev.Released()) if isinstance(c, ev.Swap)]
+        assert [lease.until for lease in pair.of(cmd.Lease)] == [None], "drained already: the VIP is given up at once"
+        (swap,) = [c for c in pair.give(ev.Released()) if isinstance(c, cmd.Swap)]
         assert (swap.record.active, swap.record.reason) == ("n2", f"handed over by n1: {FULL}")
 
     def test_what_was_taken_before_is_committed_first(self, pair):
@@ -65,22 +66,22 @@ class TestHandingOver:
         pair.give(ev.Flush())
         fills(pair)
         store_answers(pair)
-        assert to(pair) == "n2" and not pair.of(ev.Lease)
+        assert to(pair) == "n2" and not pair.of(cmd.Lease)
         pair.stored()
         pair.ack("n2")
-        assert [lease.until for lease in pair.of(ev.Lease)] == [None]
-        assert [reply.id for reply in pair.of(ev.Reply)] == [1]
+        assert [lease.until for lease in pair.of(cmd.Lease)] == [None]
+        assert [reply.id for reply in pair.of(cmd.Reply)] == [1]
 
     def test_who_asks_meanwhile_is_told_to_try_again_unless_the_store_is_silent(self, pair):
         fills(pair)
         pair.write(1)
-        assert pair.of(ev.Reply)[0].result.code == "switching"
+        assert pair.of(cmd.Reply)[0].result.code == "switching"
         passes(pair, 1)
         pair.write(2)
-        assert pair.of(ev.Reply)[0].result.code == "disk_full"
+        assert pair.of(cmd.Reply)[0].result.code == "disk_full"
         store_answers(pair)
         pair.write(3)
-        assert to(pair) == "n2" and pair.of(ev.Reply)[0].result.code == "switching"
+        assert to(pair) == "n2" and pair.of(cmd.Reply)[0].result.code == "switching"
 
     def test_while_the_store_is_silent_nothing_is_given_up(self, pair):
         fills(pair)
@@ -101,14 +102,14 @@ class TestHandingOver:
         assert to(pair) is None and pair.node.serving(pair.now), "reads are served"
         assert f"{OURS}; no in-sync passive would serve better, so the role stays" in status(pair)["error"]
         pair.write(1)
-        assert pair.of(ev.Reply)[0].result.code == "disk_full"
+        assert pair.of(cmd.Reply)[0].result.code == "disk_full"
 
     def test_it_moves_when_another_has_room(self, pair):
         meet_again(pair, "n2", full=FULL)
         fills(pair)
         store_answers(pair)
         meet_again(pair, "n2")
-        assert pair.of(ev.ReadRecord)
+        assert pair.of(cmd.ReadRecord)
         store_answers(pair)
         assert to(pair) == "n2"
 
@@ -125,7 +126,7 @@ class TestHandingOver:
         store_answers(pair)
         pair.now += 0.01
         fills(pair)
-        assert to(pair) is None and pair.of(ev.ReadRecord)
+        assert to(pair) is None and pair.of(cmd.ReadRecord)
 
     def test_a_pause_keeps_the_role_and_its_end_moves_it(self, pair):
         pair.give(ev.Operator(7, "pause"))
@@ -166,7 +167,7 @@ class TestHandingOver:
         fills(pair)
         store_answers(pair)
         assert to(pair) == "n2"
-        (swap,) = [c for c in pair.give(ev.Released()) if isinstance(c, ev.Swap)]
+        (swap,) = [c for c in pair.give(ev.Released()) if isinstance(c, cmd.Swap)]
         assert swap.record.reason == f"handed over by n1: {FULL}"
 
 
@@ -209,7 +210,7 @@ class TestRoomThatComesAndGoes:
         fills(pair)
         empties(pair)
         pair.write(1)
-        assert not pair.of(ev.Reply), "it is on its way"
+        assert not pair.of(cmd.Reply), "it is on its way"
 
     def test_a_role_that_moved_stays_where_there_is_room(self, pair):
         """Whoever lost it has room again: nothing moves while its successor has room, too."""
@@ -254,7 +255,7 @@ class TestOrders:
     def test_a_switch_to_a_full_node_is_refused_with_the_reason(self, pair):
         meet_again(pair, "n2", full=FULL)
         for target in ("n2", ""):
-            (reply,) = [c for c in pair.give(ev.Operator(7, "switch", target)) if isinstance(c, ev.Reply)]
+            (reply,) = [c for c in pair.give(ev.Operator(7, "switch", target)) if isinstance(c, cmd.Reply)]
             assert (reply.result.status, reply.result.code) == (409, "unable")
             assert reply.result.detail == f"n2 would refuse changes: {FULL}; make room there, or choose another; nothing was changed"
         assert to(pair) is None
@@ -285,7 +286,7 @@ class TestWhatIsSaid:
         fills(script)
         script.now += SAY_AGAIN + 0.1
         script.give(ev.Tick())
-        sent = [s.message for s in script.of(ev.Send) if isinstance(s.message, messages.Hello)]
+        sent = [s.message for s in script.of(cmd.Send) if isinstance(s.message, messages.Hello)]
         assert [(hello.full, hello.answer) for hello in sent] == [(FULL, True)]
 
     def test_an_older_version_says_nothing_of_it_and_has_room(self):

@@ -8,10 +8,12 @@ import pytest
 from test_election import GRACE, meet, passive, tries
 from test_node import Script, record, serving
 
+from baton.core import commands as cmd
 from baton.core import events as ev
 from baton.core.log import ORIGIN, Entry, Epoch, Position
 from baton.core.messages import Tail, TailWanted
 from baton.core.problem import Problem
+from baton.core.saved import Saved
 
 EPOCH = Epoch(1, "e1")
 
@@ -19,7 +21,7 @@ EPOCH = Epoch(1, "e1")
 def log(count, epoch=EPOCH, name="n1", **more):
     """What a disk holds whose log has ``count`` entries of one epoch."""
     entries = [Entry.make(seq, epoch, 0, {"effects": []}) for seq in range(1, count + 1)]
-    return ev.Saved(f"{name}-disk", cluster_id="c1", promised=epoch, entries=entries, **more)
+    return Saved(f"{name}-disk", cluster_id="c1", promised=epoch, entries=entries, **more)
 
 
 class TestFloor:
@@ -43,13 +45,13 @@ class TestFloor:
         script.now += GRACE * 2
         script.give(ev.Operator(1, "promote", force=force))
         if not force:
-            assert script.of(ev.Reply)[0].result.code in (code, "not_ready")
+            assert script.of(cmd.Reply)[0].result.code in (code, "not_ready")
             return
         script.stored()
-        (swap,) = script.of(ev.Swap)
+        (swap,) = script.of(cmd.Swap)
         assert swap.record.in_sync == (script.node.me,) and swap.record.forced == swap.record.epoch.number
         script.give(ev.SwapAnswer(swap.record.nonce, True, 7))
-        assert "acknowledged after entry" in script.of(ev.Reply)[0].result["may_be_lost"]
+        assert "acknowledged after entry" in script.of(cmd.Reply)[0].result["may_be_lost"]
 
     def test_a_reign_below_it_is_a_bug_and_ends_the_process(self):
         script = Script()
@@ -64,24 +66,24 @@ class TestRecovery:
         script = Script(saved=log(ours, **more))
         script.give(ev.Started())
         script.give(ev.RecordRead(5, record(number=1)))
-        assert not script.of(ev.Swap), "n2 has not been heard"
+        assert not script.of(cmd.Swap), "n2 has not been heard"
         return script
 
     def test_a_restarted_active_waits_for_the_others_a_moment_and_no_longer(self):
         script = self.start()
         script.now += script.node.config.timing.silence + 0.1
         script.give(ev.RecordRead(5, record(number=1)))
-        assert script.of(ev.Swap)
+        assert script.of(cmd.Swap)
 
     def test_it_takes_over_what_it_lost(self):
         script = self.start(5)
         meet(script, "n2", promised=EPOCH, end=Position(EPOCH, 8), applied=Position(EPOCH, 3), speaks=2)
-        (ask,) = [c.message for c in script.of(ev.Send) if isinstance(c.message, TailWanted)]
+        (ask,) = [c.message for c in script.of(cmd.Send) if isinstance(c.message, TailWanted)]
         assert ask.after == Position(EPOCH, 5)
         entries = tuple(Entry.make(seq, EPOCH, 0, {"effects": []}) for seq in (6, 7, 8))
         script.give(ev.Received("n2", Tail(ask.after, entries)))
-        assert [entry.seq for store in script.of(ev.Store) for entry in store.entries] == [6, 7, 8]
-        assert script.of(ev.Swap)
+        assert [entry.seq for store in script.of(cmd.Store) for entry in store.entries] == [6, 7, 8]
+        assert script.of(cmd.Swap)
 
     @pytest.mark.parametrize("sent", [(7, 8), (6, 8)])
     def test_entries_that_do_not_follow_are_not_taken(self, sent):
@@ -94,14 +96,14 @@ class TestRecovery:
     def test_an_older_version_is_not_asked(self):
         script = self.start(5)
         meet(script, "n2", promised=EPOCH, end=Position(EPOCH, 8))
-        assert not [c for c in script.of(ev.Send) if isinstance(c.message, TailWanted)] and script.of(ev.Swap)
+        assert not [c for c in script.of(cmd.Send) if isinstance(c.message, TailWanted)] and script.of(cmd.Swap)
 
     def test_whoever_asks_without_being_the_active_of_the_record_gets_nothing(self):
         script = passive("n2", members=("n1", "n2", "n3"))
         script.give(ev.Received("n3", TailWanted(ORIGIN)))
-        assert not script.of(ev.Send)
+        assert not script.of(cmd.Send)
         script.give(ev.Received("n1", TailWanted(ORIGIN)))
-        assert isinstance(script.of(ev.Send)[0].message, Tail)
+        assert isinstance(script.of(cmd.Send)[0].message, Tail)
 
 
 class TestOlderRecords:
@@ -117,7 +119,7 @@ class TestOlderRecords:
         self.doubt(script, 99, script.standing)
         assert "older" in script.node.trouble
         script.now += GRACE * 2
-        assert not script.give(ev.Tick()) or not script.of(ev.Swap)
+        assert not script.give(ev.Tick()) or not script.of(cmd.Swap)
 
     def test_an_epoch_beside_ours_is_not_believed_either(self):
         script = passive(members=("n1", "n2"))
@@ -138,13 +140,13 @@ class TestOlderRecords:
 
 def test_what_was_known_of_the_record_is_enough_to_follow_but_not_to_begin():
     kept = record(members=("n1", "n2"), number=3)
-    script = Script("n2", saved=ev.Saved("n2-disk", cluster_id="c1", promised=kept.epoch, known=5, record=kept, record_version=5))
+    script = Script("n2", saved=Saved("n2-disk", cluster_id="c1", promised=kept.epoch, known=5, record=kept, record_version=5))
     script.give(ev.Started())
     assert script.node.role == "passive"
-    script = Script("n1", saved=ev.Saved("n1-disk", cluster_id="c1", promised=kept.epoch, known=5, record=kept, record_version=5))
+    script = Script("n1", saved=Saved("n1-disk", cluster_id="c1", promised=kept.epoch, known=5, record=kept, record_version=5))
     script.give(ev.Started())
     meet(script, "n2")
-    assert script.node.role == "starting" and not script.of(ev.Swap)
+    assert script.node.role == "starting" and not script.of(cmd.Swap)
 
 
 def test_a_problem_names_what_to_do():

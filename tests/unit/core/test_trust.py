@@ -5,7 +5,9 @@
 import pytest
 from test_node import Script, record, serving
 
+from baton.core import commands as cmd
 from baton.core import events as ev
+from baton.core.documents import Change
 from baton.core.log import ORIGIN, Entry, Epoch, Position
 from baton.core.messages import Ack, Append, BlobHeld, BlobWanted, Hello, Refuse, Reject, TakeOver, UseSnapshot
 from baton.core.record import manual_version
@@ -60,7 +62,7 @@ def test_nobody_but_the_active_of_the_record_is_followed(name, epoch):
     for _frame in range(3):
         append(script, name, epoch)
         script.stored()
-        assert not [c for c in script.of(ev.Send) if isinstance(c.message, Ack)]
+        assert not [c for c in script.of(cmd.Send) if isinstance(c.message, Ack)]
     script.give(ev.RecordRead(version(3), record(number=3, members=("n1", "n2", "n3"))))
     assert stands(script) == before
     append(script, "n1", EPOCH)
@@ -70,13 +72,13 @@ def test_nobody_but_the_active_of_the_record_is_followed(name, epoch):
 def test_the_first_words_of_a_new_active_wait_for_the_record():
     script = follower()
     append(script, "n3", LATER)
-    assert script.of(ev.ReadRecord) and script.node.state.promised == EPOCH
+    assert script.of(cmd.ReadRecord) and script.node.state.promised == EPOCH
     script.give(ev.Received("n3", Append(LATER, "n2-disk", Position(LATER, 2), (Entry.make(3, LATER, 1, {}),), 1, script.now, None, -1, 0)))
-    assert not script.of(ev.ReadRecord), "one question is enough"
+    assert not script.of(cmd.ReadRecord), "one question is enough"
     script.give(ev.RecordRead(version(4), record("n3", ("n3", "n2"), 4)))
     assert script.node.state.promised == LATER and script.node.state.log.end == Position(LATER, 3)
     script.stored()
-    assert [c.message.matched for c in script.of(ev.Send) if isinstance(c.message, Ack)] == [3]
+    assert [c.message.matched for c in script.of(cmd.Send) if isinstance(c.message, Ack)] == [3]
 
 
 def test_what_is_not_confirmed_is_forgotten():
@@ -94,7 +96,7 @@ def test_claims_cost_the_store_a_few_reads():
     for number in range(1_000):
         script.now += 0.001
         append(script, "evil", Epoch(10 + number, "evil"), entries=0)
-        reads += len(script.of(ev.ReadRecord))
+        reads += len(script.of(cmd.ReadRecord))
     assert 1 <= reads <= 25
 
 
@@ -111,7 +113,7 @@ def test_an_active_goes_on_until_the_record_says_that_it_is_over():
     epoch = Epoch(script.node.record.epoch.number + 5, "evil")
     place = script.node.state.log.end
     script.give(ev.Received("evil", Append(epoch, "n1-disk", place, (), 0, 1.0, None, -1, 0)))
-    assert script.node.serving(script.now) and script.of(ev.ReadRecord)
+    assert script.node.serving(script.now) and script.of(cmd.ReadRecord)
     script.give(ev.RecordRead(99, record("n2", ("n2",), epoch.number)))
     assert not script.node.serving(script.now) and script.node.role == "passive"
 
@@ -121,8 +123,8 @@ def test_only_the_active_hands_out_snapshots_and_asks_for_contents(name):
     script = follower(members=("n1", "n3"))
     for message in (UseSnapshot(EPOCH, "n2-disk"), UseSnapshot(EVER, "n2-disk"), BlobWanted(SHA), Refuse("diverged", "go")):
         script.give(ev.Received(name, message))
-        assert not script.of(ev.FetchSnapshot) and not script.of(ev.FetchBlob) and not script.of(ev.KeepTail)
-    for message, command in ((UseSnapshot(EPOCH, "n2-disk"), ev.FetchSnapshot), (BlobWanted(SHA), ev.FetchBlob)):
+        assert not script.of(cmd.FetchSnapshot) and not script.of(cmd.FetchBlob) and not script.of(cmd.KeepTail)
+    for message, command in ((UseSnapshot(EPOCH, "n2-disk"), cmd.FetchSnapshot), (BlobWanted(SHA), cmd.FetchBlob)):
         script.give(ev.Received("n1", message))
         assert script.of(command)
 
@@ -132,14 +134,14 @@ def test_a_passive_that_is_asked_for_what_only_an_active_has_says_nothing():
     before = stands(script)
     for message in (Ack(EPOCH, "n1-disk", 5, 1.0, True), Reject(EPOCH, "n1-disk", "gap", EPOCH, ORIGIN), BlobHeld("n1-disk", SHA)):
         script.give(ev.Received("n1", message))
-        assert not script.of(ev.Send)
+        assert not script.of(cmd.Send)
     assert stands(script) == before
 
 
 def test_a_content_is_held_by_who_says_so_of_his_own_disk():
     script = serving()
     body = {"Path": "f", "Sha256": SHA, "Size": 1}
-    script.give(ev.Submit(9, (ev.Change("files", "f", "put", body),), script.now, None, None, (SHA,)))
+    script.give(ev.Submit(9, (Change("files", "f", "put", body),), script.now, None, None, (SHA,)))
     for number in range(50):
         script.give(ev.Received("n2", BlobHeld(f"disk{number}", SHA)))
     assert script.node.leading._blobs_held[SHA] == set()
@@ -152,7 +154,7 @@ class TestWithoutAStore:
         return told(script, name, version(number, count), record(active, members, number))
 
     def adopted(self, script):
-        return [(c.version, c.record.active) for c in script.of(ev.Adopt)]
+        return [(c.version, c.record.active) for c in script.of(cmd.Adopt)]
 
     def test_a_node_of_the_cluster_is_believed_and_a_stranger_is_not(self):
         script = follower(shared=False)
@@ -167,7 +169,7 @@ class TestWithoutAStore:
         said = 0
         for _again in range(20):
             self.told(script, "evil", 4, "evil", ("evil",))
-            said += len(script.of(ev.Note))
+            said += len(script.of(cmd.Note))
         assert said == 1
 
     @pytest.mark.parametrize(
@@ -188,7 +190,7 @@ class TestWithoutAStore:
         script = follower(shared=False)
         news = record("n3", ("n3", "n2"), 4)
         append(script, "n3", LATER, told=news, at=version(4))
-        assert self.adopted(script) and not script.of(ev.ReadRecord) and script.node.state.promised == EPOCH
+        assert self.adopted(script) and not script.of(cmd.ReadRecord) and script.node.state.promised == EPOCH
         script.give(ev.RecordRead(version(4), news))
         assert script.node.state.promised == LATER and script.node.state.log.end == Position(LATER, 2)
 
@@ -197,9 +199,9 @@ class TestWithoutAStore:
         vacant = record("", ("n2", "n3"), 3, holder="n2")
         script.give(ev.RecordRead(version(3, 1), vacant))
         script.give(ev.Received("evil", TakeOver("n3", "n3-disk")))
-        assert not script.of(ev.Swap)
+        assert not script.of(cmd.Swap)
         script.give(ev.Received("n3", TakeOver("n3", "n3-disk")))
-        assert script.of(ev.Swap)[0].record.active == "n3"
+        assert script.of(cmd.Swap)[0].record.active == "n3"
 
     def test_a_node_without_data_joins_what_an_active_shows_a_record_of(self):
         script = Script("n2", False)
@@ -217,7 +219,7 @@ def test_a_node_without_data_joins_what_its_store_shows():
     script.give(ev.RecordRead(-1, None))
     script.give(ev.LinkUp("evil"))
     told(script, "evil", 7, record("evil", ("evil",), 9), role="active")
-    assert not script.node.state.cluster_id and script.of(ev.ReadRecord)
+    assert not script.node.state.cluster_id and script.of(cmd.ReadRecord)
 
 
 def test_strangers_say_nothing_of_twins():
@@ -226,7 +228,7 @@ def test_strangers_say_nothing_of_twins():
         script.now += 1
         script.give(ev.Received("evil", Refuse("twin", "two nodes call themselves n2")))
         told(script, "evil", -1, None)
-        assert not script.of(ev.Renounce)
+        assert not script.of(cmd.Renounce)
     assert not script.node.twins.doubted(script.now)
 
 
@@ -256,17 +258,17 @@ class TestWhatDoesNotFit:
         assert script.node.state.log.end.seq == last, "what comes before it is taken"
         assert "does not fit the documents here (profiles/p is patched, and does not exist)" in script.node.following.refused
         script.stored()
-        assert [c.message.matched for c in script.of(ev.Send) if isinstance(c.message, Ack)][-1] == last
+        assert [c.message.matched for c in script.of(cmd.Send) if isinstance(c.message, Ack)][-1] == last
         assert script.node.state.commit == last
 
     def test_it_is_said_once_and_not_asked_for_again_and_again(self):
         script, notes = follower(), 0
         for _again in range(5):
             self.send(script, self.PATCH)
-            notes += len(script.of(ev.Note))
+            notes += len(script.of(cmd.Note))
             beyond = Position(EPOCH, script.node.state.log.end.seq + 3)
             script.give(ev.Received("n1", Append(EPOCH, "n2-disk", beyond, (), 0, script.now, None, -1, 0)))
-            assert not [c for c in script.of(ev.Send) if isinstance(c.message, Reject)]
+            assert not [c for c in script.of(cmd.Send) if isinstance(c.message, Reject)]
         assert notes == 1
 
     def test_what_was_cut_leaves_nothing_that_later_entries_could_fit(self):
@@ -287,4 +289,4 @@ class TestWhatDoesNotFit:
         assert script.node.state.log.position(2) == older.position
         script.give(ev.Received("n1", Append(EPOCH, "n2-disk", ORIGIN, (Entry.make(1, Epoch(2, "e2"), 1, {}),), 0, 1.0, None, -1, 0)))
         assert script.node.state.log.position(1) == prev and script.node.state.log.end.seq == 2
-        assert [c.message.reason for c in script.of(ev.Send) if isinstance(c.message, Reject)] == ["diverged"]
+        assert [c.message.reason for c in script.of(cmd.Send) if isinstance(c.message, Reject)] == ["diverged"]

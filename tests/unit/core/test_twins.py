@@ -7,6 +7,7 @@ from dataclasses import replace
 from test_election import passive, tries
 from test_node import Script, record, serving
 
+from baton.core import commands as cmd
 from baton.core import events as ev
 from baton.core.log import ORIGIN, Epoch
 from baton.core.messages import Ack, Hello, Refuse
@@ -38,7 +39,7 @@ def _ack(script, process):
 
 
 def refusals(script):
-    found = [c for c in script.of(ev.SendBack) if isinstance(c.message, Refuse)]
+    found = [c for c in script.of(cmd.SendBack) if isinstance(c.message, Refuse)]
     assert all((c.node, c.process) == ("n2", "second") for c in found), "not the one that stays"
     return [c.message for c in found]
 
@@ -54,7 +55,7 @@ def test_the_second_is_refused_while_the_first_speaks_and_both_are_named():
     (refuse,) = refusals(script)
     assert refuse.code == "twin" and "sim://n2 on alpha" in refuse.detail and "sim://copy on beta" in refuse.detail
     assert refuse.detail in script.node.twins.error(script.now), "the status says so"
-    assert [c.text for c in script.of(ev.Note) if c.level == "error"] == [refuse.detail], "and the journal"
+    assert [c.text for c in script.of(cmd.Note) if c.level == "error"] == [refuse.detail], "and the journal"
     assert script.node.leading.followers.by_node["n2"].incarnation == "n2-disk", "the in-sync set does not change"
 
 
@@ -64,7 +65,7 @@ def test_it_is_said_once_and_forgotten_when_it_is_gone():
         script.now += 0.7
         speak(script)
         script.give(ev.Received("n2", TWIN))
-    assert not script.of(ev.Note)
+    assert not script.of(cmd.Note)
     script.now += 20
     assert script.node.twins.error(script.now) == ""
 
@@ -84,7 +85,7 @@ def test_the_first_one_is_told_of_its_twin():
         speak(script)
         script.give(ev.Received("n2", TWIN))
     script.give(ev.Received("n2", replace(HELLO, answer=True)))
-    (answer,) = [c.message for c in script.of(ev.Send) if isinstance(c.message, Hello)]
+    (answer,) = [c.message for c in script.of(cmd.Send) if isinstance(c.message, Hello)]
     assert len(answer.twins) == 1 and "sim://copy" in answer.twins[0]
 
 
@@ -99,10 +100,10 @@ def test_a_copy_of_a_disk_in_sync_renounces_it_when_it_is_refused_for_long():
     refuse = ev.Received("n1", Refuse("twin", "two nodes call themselves n2"))
     for _second in range(5):
         script.give(refuse)
-        assert not script.of(ev.Renounce)
+        assert not script.of(cmd.Renounce)
         script.now += 1.1
     script.give(refuse)
-    assert script.of(ev.Renounce)
+    assert script.of(cmd.Renounce)
 
 
 def called_a_twin(why):
@@ -132,4 +133,4 @@ def test_an_empty_disk_has_nothing_to_renounce():
     for _second in range(9):
         script.give(ev.Received("n1", Refuse("twin", "two nodes call themselves n9")))
         script.now += 1.1
-        assert not script.of(ev.Renounce)
+        assert not script.of(cmd.Renounce)

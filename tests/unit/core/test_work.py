@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_node import Script, record
 
+from baton.core import commands as cmd
 from baton.core import events as ev
 from baton.core import values as values_module
 from baton.core.documents import Change, effect_from_json, effect_to_json
@@ -237,7 +238,8 @@ def test_a_body_has_so_many_values_and_no_more():
         assert (caught.value.status, caught.value.code) == (413, "too_many_values")
 
 
-@pytest.mark.parametrize("text", ['[{,"' * 200_000, '"' * 300_000 + "," * 100_000, '\\"' * 100_000 + "[," * 100_000, "\\\\" * 50_000 + '"' + "," * 200_000])
+@pytest.mark.parametrize("text", ['[{,"' * 200_000, '"' * 300_000 + "," * 100_000,
+                                  '\\"' * 100_000 + "[," * 100_000, "\\\\" * 50_000 + '"' + "," * 200_000])
 def test_what_a_string_is_of_does_not_count(text):
     assert parse(json.dumps(["x", text]).encode()) == ["x", text]
 
@@ -330,11 +332,11 @@ def test_a_new_active_evaluates_what_is_heavy_bit_by_bit_before_it_begins():
     script = behind(2)
     given_the_role(script)
     parts = 0
-    while script.of(ev.Later):
+    while script.of(cmd.Later):
         assert script.node.leading is None and script.node.role == "taking"
         parts += 1
         script.give(ev.Received("n1", TailWanted(ORIGIN)))  # all else goes on
-        script.commands = [ev.Later()]
+        script.commands = [cmd.Later()]
         script.give(ev.GoOn())
     assert parts >= 3 and script.node.role == "active"
     assert len(script.node.state.heads.speculative("profiles", "p").value["Params"]["x"]) == 63_000
@@ -345,7 +347,7 @@ def test_with_nothing_to_evaluate_it_begins_at_once():
     while script.node.state.commit < 7:
         script.give(ev.Tick())
     given_the_role(script)
-    assert script.node.role == "active" and not script.of(ev.Later)
+    assert script.node.role == "active" and not script.of(cmd.Later)
 
 
 @pytest.mark.parametrize("active", ["n1", "n2"])
@@ -353,7 +355,7 @@ def test_it_does_not_begin_a_reign_that_is_over_by_then(active):
     """The record has moved on while it evaluated: to another, or to a later reign of its own, which begins for itself."""
     script = behind(2)
     given_the_role(script)
-    assert script.of(ev.Later)
+    assert script.of(cmd.Later)
     script.give(ev.RecordRead(9, record(active=active, number=4, holder="n3")))
     for _round in range(9):
         script.give(ev.GoOn())

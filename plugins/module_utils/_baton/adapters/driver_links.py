@@ -19,6 +19,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any, Callable, Deque, Dict, Optional
 
+from ..core import commands as cmd
 from ..core import events as ev
 from ..core.admission import NODE
 from ..core.driver_options import Options, read_name, read_options
@@ -209,7 +210,7 @@ class DriverLinks:
 
     # --- to drivers -------------------------------------------------------------------------------------------------------
 
-    def welcome(self, command: ev.DriverWelcome) -> None:
+    def welcome(self, command: cmd.DriverWelcome) -> None:
         session = self._sessions.get(command.session)
         if session is not None:
             LOG.info("driver %s is connected", session.name)
@@ -218,25 +219,25 @@ class DriverLinks:
                  "marker": str(self._markers.path(session.name)), **({"own_marker": True} if session.marks else {})}
             )  # fmt: skip
 
-    def order(self, command: ev.DriverOrder) -> None:
+    def order(self, command: cmd.DriverOrder) -> None:
         session = self._sessions.get(command.session)
         if session is not None:
             session.send(
                 {"type": "order", "number": command.number, "active": command.active, "epoch": command.epoch, "deadline": command.deadline}
             )
 
-    def lease(self, command: ev.DriverLease) -> None:
+    def lease(self, command: cmd.DriverLease) -> None:
         session = self._sessions.get(command.session)
         if session is not None:
             session.send({"type": "lease", "epoch": command.epoch, "deadline": command.deadline})
 
-    def drop(self, command: ev.DropDriver) -> None:
+    def drop(self, command: cmd.DropDriver) -> None:
         session = self._sessions.pop(command.session, None)
         if session is not None:
             LOG.warning("driver %s is refused: %s", session.name, command.reason)
             session.refuse(command.reason)
 
-    def mark(self, command: ev.DriverMarker) -> None:
+    def mark(self, command: cmd.DriverMarker) -> None:
         """See to it that there is a marker, or none. A driver for which there can be none is cut off before it is told to start."""
         name = command.driver
         session = next((session for session in self._sessions.values() if session.name == name), None)

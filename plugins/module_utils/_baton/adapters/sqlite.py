@@ -23,11 +23,12 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
 from ..core import form, stored
+from ..core.commands import Checkpoint, Store
 from ..core.document import Document
-from ..core.events import Checkpoint, Saved, Store
 from ..core.log import NO_EPOCH, ORIGIN, Entry, Epoch, Position
 from ..core.messages import check_order
 from ..core.record import Record
+from ..core.saved import Saved
 from ..core.values import PIECE, dumps, pieces
 from . import data_format, owner
 from .disk_reserve import DiskReserve

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from typing import List, Optional
 
+from .commands import Command, ReadRecord
 from .election import NEVER
-from .events import Command, DcsHealth, ReadRecord
+from .events import DcsHealth
 from .problem import Problem
 from .state import State
 from .swaps import REPEAT_AFTER

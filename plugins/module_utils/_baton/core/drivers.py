@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
+from .commands import Command, DriverLease, DriverMarker, DriverOrder, DriverWelcome, DropDriver, Note
 from .driver_options import Options
 from .driver_order import circle_text, order
 from .driver_trouble import PATIENCE, trouble_of
-from .events import Command, DriverLease, DriverMarker, DriverOrder, DriverWelcome, DropDriver, Note
 
 NEVER = float("-inf")
 MOST_DRIVERS = 128

@@ -10,24 +10,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Tuple
 
+from .commands import DriversCleared, DropDriver, RoleChanged
 from .dcs_health import Asked
 from .document import Document
 from .documents import Change
 from .driver_trouble import troubles
 from .drivers import ACTIVE, Driver, Drivers
-from .events import (
-    DriverDone,
-    DriverGone,
-    DriverHealth,
-    DriverHello,
-    DriversCleared,
-    DriversExpected,
-    DriverStopped,
-    DropDriver,
-    Event,
-    RoleChanged,
-    Tick,
-)  # fmt: skip
+from .events import DriverDone, DriverGone, DriverHealth, DriverHello, DriversExpected, DriverStopped, Event, Tick  # fmt: skip
 from .log import Epoch
 from .problem import Problem
 

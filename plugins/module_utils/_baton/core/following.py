@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections import deque
 from typing import Deque, Dict, Optional, Set, Tuple
 
+from .commands import FetchBlob, FetchSnapshot, KeepTail, Send
 from .config import NodeConfig
-from .events import FetchBlob, FetchSnapshot, KeepTail, Send
 from .followers import NEVER
 from .log import NO_EPOCH, Epoch
 from .messages import Ack, Append, BlobHeld, BlobWanted, Reject, UseSnapshot

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import List, Optional
 
+from .commands import Command, Reply
 from .dcs_health import Asked
-from .events import Command, Reply
 from .problem import Problem
 from .record import Record
 

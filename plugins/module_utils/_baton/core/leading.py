@@ -11,10 +11,10 @@ from dataclasses import replace
 from typing import Any, Deque, Dict, List, Optional, Sequence, Set, Tuple
 
 from .client_leases import ClientLeases
+from .commands import Lease, ReadRecord, Reply, RoleChanged, Send, Swap
 from .config import Names, NodeConfig, next_version
 from .dcs_health import Asked
 from .documents import Change
-from .events import KeepAlive, Lease, ReadRecord, Reply, RoleChanged, Send, Submit, Swap
 from .followers import NEVER, Follower, Followers
 from .handover import Handover
 from .leases import is_same_owner, no_lease
@@ -22,6 +22,7 @@ from .limits import shown
 from .messages import Ack, BlobHeld, BlobWanted, Hello, Reject
 from .problem import Problem
 from .record import NO_RECORD, Member, Record
+from .requests import KeepAlive, Submit
 from .state import State
 from .submissions import Submissions, not_applied
 from .swaps import REPEAT_AFTER, PendingSwap, Settled

@@ -11,6 +11,27 @@ from dataclasses import replace
 from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
 from .able import Able
+from .commands import (
+    Adopt,
+    Changed,
+    Command,
+    Connect,
+    Disconnect,
+    DropSnapshot,
+    FetchSnapshot,
+    ForgetRecord,
+    InstallSnapshot,
+    KeepTail,
+    Later,
+    Lease,
+    Prepare,
+    ReadRecord,
+    Reply,
+    RoleChanged,
+    Send,
+    SendBack,
+    Swap,
+)
 from .config import Names, NodeConfig, next_version
 from .cut_off import CutOff
 from .dcs_health import Dcs
@@ -19,14 +40,9 @@ from .doubt import Doubt
 from .driving import Driving
 from .election import NEVER, Election
 from .events import (
-    Adopt,
     BlobStored,
     BlobUnavailable,
-    Changed,
-    Command,
-    Connect,
     DcsHealth,
-    Disconnect,
     DiskRoom,
     DriverDone,
     DriverGone,
@@ -34,42 +50,25 @@ from .events import (
     DriverHello,
     DriversExpected,
     DriverStopped,
-    DropSnapshot,
     Event,
-    FetchSnapshot,
     Flush,
-    ForgetRecord,
     GoOn,
-    InstallSnapshot,
-    KeepAlive,
-    KeepTail,
-    Later,
-    Lease,
     LinkDown,
     LinkUp,
     Operator,
-    Prepare,
-    ReadRecord,
     Received,
     RecordRead,
     Released,
     ReleaseNotice,
-    Reply,
-    RoleChanged,
-    Saved,
-    Send,
-    SendBack,
     SnapshotFetched,
     SnapshotInstalled,
     Started,
     Stored,
-    Submit,
-    Swap,
     SwapAnswer,
     Tick,
     TwinSeen,
     VipHealth,
-)  # fmt: skip
+)
 from .followers import BATCH_BYTES, BATCH_ENTRIES
 from .following import APPLIED_AT_ONCE, Following
 from .leading import Leading, node_document
@@ -94,6 +93,8 @@ from .problem import Problem
 from .record import NO_RECORD, Member, Record
 from .recovery import Recovery, tail_after
 from .reigns import Reigns, strays
+from .requests import KeepAlive, Submit
+from .saved import Saved  # fmt: skip
 from .state import State
 from .submissions import not_applied
 from .swaps import REPEAT_AFTER, PendingSwap, Settled

@@ -10,14 +10,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Dict, Optional
 
 from .able import cannot_hold
+from .commands import Reply, Send
 from .documents import Change
 from .driver_trouble import how_to_end
 from .election import NEVER, best
-from .events import Operator, Reply, Send, Submit
+from .events import Operator
 from .leading import Leading
 from .messages import TakeOver
 from .problem import Problem
 from .record import Member
+from .requests import Submit
 from .room import would_refuse
 from .state import FORCED
 from .swaps import Settled

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Dict, List, Mapping, Set
 
-from .events import Command, Send
+from .commands import Command, Send
 from .following import APPLIED_AT_ONCE
 from .log import Entry, Position
 from .messages import Hello, Tail, TailWanted

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
+from .commands import Changed, Checkpoint, Command, Note, Store
 from .config import NodeConfig
 from .document import Document
 from .documents import DoesNotFit, Effect, check_effects, effect_from_json
-from .events import Changed, Checkpoint, Command, Note, Saved, Store
 from .heads import Changes
 from .limits import nearly_full
 from .loaded import Loaded
@@ -20,6 +20,7 @@ from .log_clock import LogClock
 from .record import Record
 from .reigns import Reigns
 from .replies import KEEP_MS
+from .saved import Saved
 
 FORCED = "forced by an operator"  # the reason of a reign; versions that keep no ``Forced`` say it so
 ENTRY = 1_000  # steps of an entry, whatever it does

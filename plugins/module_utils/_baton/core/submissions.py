@@ -11,16 +11,17 @@ import traceback
 from collections import deque
 from typing import Any, Deque, Dict, NamedTuple, Optional, Sequence, Tuple, Union
 
+from .commands import Reply
 from .coordination import answer
 from .document import Document
 from .documents import KINDS, Change, Effect, Lookup, effect_to_json
-from .events import Idempotency, Outcome, Reply, Submit
 from .leases import Moment, tokens_above
 from .limits import full
 from .log import MOST_ENTRY, Entry, Epoch
 from .problem import Problem
 from .replies import Reply as Remembered
 from .replies import seq_of
+from .requests import Idempotency, Outcome, Submit
 from .state import State
 from .work import MOST_STEPS
 

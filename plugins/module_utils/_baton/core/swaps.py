@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import List, Optional, Tuple
 
-from .events import Command, ReadRecord, Swap
+from .commands import Command, ReadRecord, Swap
 from .record import Record
 
 REPEAT_AFTER = 0.3  # seconds; the DCS client gives up after as long

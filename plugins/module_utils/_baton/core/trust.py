@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, Deque, Set, Tuple, Union
 
-from .events import ReadRecord
+from .commands import ReadRecord
 from .log import Epoch
 from .messages import Append, Refuse, UseSnapshot
 from .record import FIRST_MANUAL, Record

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import Dict, List, Optional, Set, Tuple
 
+from .commands import Command, Renounce
 from .config import NodeConfig
-from .events import Command, Renounce
 from .messages import Hello
 from .record import Member
 from .state import State

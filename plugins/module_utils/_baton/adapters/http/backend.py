@@ -7,9 +7,9 @@ from typing import Any, Callable, Dict, List, Optional, Protocol, Sequence, Tupl
 
 from ...core.document import Document
 from ...core.documents import Change
-from ...core.events import Idempotency, Outcome
 from ...core.heads import Heads
 from ...core.log import Log
+from ...core.requests import Idempotency, Outcome
 from ..files import BlobInfo
 
 

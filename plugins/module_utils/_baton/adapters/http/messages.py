@@ -11,8 +11,8 @@ from urllib.parse import unquote
 
 from ...core.document import Document
 from ...core.documents import Change, valid_name
-from ...core.events import Idempotency, Outcome
 from ...core.problem import Problem
+from ...core.requests import Idempotency, Outcome
 from ...core.values import PIECE, dumps, is_small, parse, pieces
 from .. import turns
 from ..aio import web
