@@ -10,9 +10,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Dict, Mapping, NamedTuple, Optional, Sequence
 
-from .core.followers import NEVER, Follower
+from .core.followers import Follower
 from .core.limits import nearly_full
 from .core.node import Node
+from .core.timing import NEVER
 
 Status = Dict[str, Any]
 UNREACHABLE = "Unreachable"

@@ -12,12 +12,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, AbstractSet, Callable, Dict, List, Optional
 
 from .dcs_health import Asked
-from .election import FIT, NEVER, Fitness, best, fit_of, fitness
+from .election import FIT, Fitness, best, fit_of, fitness
 from .events import DiskRoom, Event, VipHealth
 from .messages import MOST_REASON, Hello
 from .problem import Problem
 from .room import FULL, OURS, Room, would_refuse
 from .swaps import REPEAT_AFTER
+from .timing import NEVER
 
 if TYPE_CHECKING:
     from .leading import Leading

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Dict, NamedTuple, Set
 
 from .able import SAY_AGAIN, one_line
-from .election import NEVER
 from .messages import Hello
+from .timing import NEVER
 
 if TYPE_CHECKING:
     from .node import Node

@@ -12,11 +12,11 @@ from __future__ import annotations
 from typing import List, Optional
 
 from .commands import Command, ReadRecord
-from .election import NEVER
 from .events import DcsHealth
 from .problem import Problem
 from .state import State
 from .swaps import REPEAT_AFTER
+from .timing import NEVER
 
 
 class Dcs:

@@ -13,8 +13,8 @@ from typing import Optional, Tuple
 from .config import NodeConfig
 from .record import NO_RECORD, Record
 from .state import State
+from .timing import NEVER
 
-NEVER = float("-inf")
 OVERTAKEN = 1.0  # seconds after which no answer to an earlier question can still arrive
 
 

@@ -13,8 +13,8 @@ from .commands import Command, DriverLease, DriverMarker, DriverOrder, DriverWel
 from .driver_options import Options
 from .driver_order import circle_text, order
 from .driver_trouble import PATIENCE, trouble_of
+from .timing import NEVER
 
-NEVER = float("-inf")
 MOST_DRIVERS = 128
 MISSING = "missing"  # not connected
 STOPPING = "stopping"

@@ -19,12 +19,12 @@ from .drivers import ACTIVE, Driver, Drivers
 from .events import DriverDone, DriverGone, DriverHealth, DriverHello, DriversExpected, DriverStopped, Event, Tick  # fmt: skip
 from .log import Epoch
 from .problem import Problem
+from .timing import NEVER
 
 if TYPE_CHECKING:
     from .leading import Leading
     from .node import Node
 
-NEVER = float("-inf")
 
 
 class Driving:

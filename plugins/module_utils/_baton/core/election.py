@@ -13,8 +13,8 @@ from .config import NodeConfig
 from .log import NO_EPOCH, Epoch, Position
 from .messages import Hello
 from .record import Member, Record
+from .timing import NEVER
 
-NEVER = float("-inf")
 TURNS_FOR_FITTER = 3  # that a node leaves to each that would serve better: a slow clock there, a fast one here, and a swap
 Fitness = Tuple[bool, bool]  # whether the VIP works, whether the disk has room
 FIT: Fitness = (True, True)

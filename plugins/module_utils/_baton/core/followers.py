@@ -16,8 +16,8 @@ from .messages import Ack, Append, Hello, Message, Refuse, Reject, UseSnapshot
 from .record import Member, Record
 from .reigns import strays
 from .state import State
+from .timing import NEVER
 
-NEVER = float("-inf")
 BATCH_ENTRIES = 512
 BATCH_BYTES = 1 << 20
 WINDOW = 4_096  # entries that may be on their way to one follower

@@ -12,10 +12,10 @@ from typing import Deque, Dict, Optional, Set, Tuple
 
 from .commands import FetchBlob, FetchSnapshot, KeepTail, Send
 from .config import NodeConfig
-from .followers import NEVER
 from .log import NO_EPOCH, Epoch
 from .messages import Ack, Append, BlobHeld, BlobWanted, Reject, UseSnapshot
 from .state import State
+from .timing import NEVER
 
 APPLIED_AT_ONCE = 1_000_000  # steps (see work.py), but for a larger entry: what is acknowledged need not be applied
 

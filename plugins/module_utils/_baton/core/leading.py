@@ -15,7 +15,7 @@ from .commands import Lease, ReadRecord, Reply, RoleChanged, Send, Swap
 from .config import Names, NodeConfig, next_version
 from .dcs_health import Asked
 from .documents import Change
-from .followers import NEVER, Follower, Followers
+from .followers import Follower, Followers
 from .handover import Handover
 from .leases import is_same_owner, no_lease
 from .limits import shown
@@ -26,6 +26,7 @@ from .requests import KeepAlive, Submit
 from .state import State
 from .submissions import Submissions, not_applied
 from .swaps import REPEAT_AFTER, PendingSwap, Settled
+from .timing import NEVER
 from .token_ends import TokenEnds
 
 ENDS = frozenset({"check", "delete", "release", "revoke", "expire", "untie", "resign", "break"})  # actions that a full disk takes

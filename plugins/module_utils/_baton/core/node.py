@@ -38,7 +38,7 @@ from .dcs_health import Dcs
 from .documents import Change
 from .doubt import Doubt
 from .driving import Driving
-from .election import NEVER, Election
+from .election import Election
 from .events import (
     BlobStored,
     BlobUnavailable,
@@ -98,6 +98,7 @@ from .saved import Saved  # fmt: skip
 from .state import State
 from .submissions import not_applied
 from .swaps import REPEAT_AFTER, PendingSwap, Settled
+from .timing import NEVER
 from .trust import Trust
 from .twins import NOT_YET, Twins
 from .welcome import REMOVED, incompatible, removed

@@ -13,7 +13,7 @@ from .able import cannot_hold
 from .commands import Reply, Send
 from .documents import Change
 from .driver_trouble import how_to_end
-from .election import NEVER, best
+from .election import best
 from .events import Operator
 from .leading import Leading
 from .messages import TakeOver
@@ -23,6 +23,7 @@ from .requests import Submit
 from .room import would_refuse
 from .state import FORCED
 from .swaps import Settled
+from .timing import NEVER
 
 if TYPE_CHECKING:
     from .node import Node

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, List, Optional
 
-from .election import NEVER
 from .messages import Hello
+from .timing import NEVER
 
 if TYPE_CHECKING:
     from .node import Node

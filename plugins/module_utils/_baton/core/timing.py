@@ -12,6 +12,8 @@ from typing import Dict
 
 from .problem import Problem
 
+NEVER = float("-inf")  # when something happened that has not
+
 
 @dataclass(frozen=True)
 class Timing:
