@@ -34,7 +34,7 @@ venv: .venv/.stamp ## make .venv with all Python tools
 	@touch $@
 
 build: venv collection ## build/batond.pyz, build/batonctl.pyz and the collection's archive
-	@$(BIN)/python tools/build_zipapps.py $(SOURCE) build
+	@$(BIN)/python plugins/plugin_utils/build_zipapps.py $(SOURCE) build
 	@$(BIN)/ansible-galaxy collection build --force --output-path build . | tail -n 1
 
 collection: ## make this checkout known as the collection baton.ha, whatever it is called

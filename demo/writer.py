@@ -20,7 +20,7 @@ PROFILE = "demo-writes"
 def load_client():
     spec = importlib.util.spec_from_file_location("baton", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
     sys.modules["baton"] = importlib.util.module_from_spec(spec)
-    from baton.client import connect
+    from baton.client.api import connect
 
     return connect({}, os.environ)
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from ansible.utils.display import Display
-from ansible_collections.baton.ha.plugins.module_utils._baton.client_error import ClientError
+from ansible_collections.baton.ha.plugins.module_utils._baton.client.error import ClientError
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks import leader_election as task
 from ansible_collections.baton.ha.plugins.plugin_utils.action import BatonAction, machine_of
 

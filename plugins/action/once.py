@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from ansible.executor import module_common
-from ansible_collections.baton.ha.plugins.module_utils._baton.client_error import ClientError
+from ansible_collections.baton.ha.plugins.module_utils._baton.client.error import ClientError
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks import once as task
 from ansible_collections.baton.ha.plugins.plugin_utils.action import BatonAction, machine_of, this_run
 from ansible_collections.baton.ha.plugins.plugin_utils.waiting import warn_of_turns

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.baton.ha.plugins.module_utils._baton.client_error import ClientError
+from ansible_collections.baton.ha.plugins.module_utils._baton.client.error import ClientError
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks import vip_info as task
 from ansible_collections.baton.ha.plugins.plugin_utils.action import BatonAction
 

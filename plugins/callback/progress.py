@@ -83,7 +83,7 @@ import atexit
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.callback import CallbackBase
 from ansible.utils.vars import load_extra_vars
-from ansible_collections.baton.ha.plugins.module_utils._baton.client_error import ClientError
+from ansible_collections.baton.ha.plugins.module_utils._baton.client.error import ClientError
 from ansible_collections.baton.ha.plugins.plugin_utils.connection import client_of
 from ansible_collections.baton.ha.plugins.plugin_utils.progress import ProgressWriter
 

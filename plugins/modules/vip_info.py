@@ -75,7 +75,7 @@ addresses:
   sample: [{"interface": "eth0", "address": "192.0.2.10", "prefix": 32, "floating": true}]
 """
 
-from ansible_collections.baton.ha.plugins.module_utils._baton.client_error import ClientError
+from ansible_collections.baton.ha.plugins.module_utils._baton.client.error import ClientError
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks import vip_info as task
 from ansible_collections.baton.ha.plugins.module_utils._options import TaskModule
 

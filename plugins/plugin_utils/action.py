@@ -17,7 +17,7 @@ from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
 from ansible.release import __version__ as ansible_version
 from ansible.utils.display import Display
-from ansible_collections.baton.ha.plugins.module_utils._baton.contender import machine_name, run_of, this_machine
+from ansible_collections.baton.ha.plugins.module_utils._baton.client.contender import machine_name, run_of, this_machine
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks.common import Context, perform, text_for_numbers
 from ansible_collections.baton.ha.plugins.module_utils._options import problems
 from ansible_collections.baton.ha.plugins.plugin_utils.far import FarSession

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from ansible_collections.baton.ha.plugins.module_utils._baton.client import Client, connection_from
+from ansible_collections.baton.ha.plugins.module_utils._baton.client.api import Client, connection_from
 
 OPTIONS = ("url", "token", "token_file", "ca", "timeout", "cluster")
 VARIABLES = ("baton_url", "baton_token", "baton_token_file", "baton_ca", "baton_cluster")

@@ -18,9 +18,9 @@ import ssl
 from pathlib import Path
 from urllib.parse import urlencode
 
-from ansible_collections.baton.ha.plugins.module_utils._baton.client_error import ClientError
-from ansible_collections.baton.ha.plugins.module_utils._baton.tls import client_context, list_beside
-from ansible_collections.baton.ha.plugins.module_utils._baton.transport import requests
+from ansible_collections.baton.ha.plugins.module_utils._baton.client.error import ClientError
+from ansible_collections.baton.ha.plugins.module_utils._baton.client.transport import requests
+from ansible_collections.baton.ha.plugins.module_utils._baton.ground.tls import client_context, list_beside
 
 PROGRAM = Path(__file__).with_name("far_request.py")
 MOST_SAID = 200  # characters of what a host's Python says

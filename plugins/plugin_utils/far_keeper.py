@@ -14,10 +14,10 @@ import select
 import time
 
 from ansible.utils.display import Display
-from ansible_collections.baton.ha.plugins.module_utils._baton import keeper
-from ansible_collections.baton.ha.plugins.module_utils._baton.client import Client
-from ansible_collections.baton.ha.plugins.module_utils._baton.connection import Connection
-from ansible_collections.baton.ha.plugins.module_utils._baton.run_lease import PATIENCE
+from ansible_collections.baton.ha.plugins.module_utils._baton.client.api import Client
+from ansible_collections.baton.ha.plugins.module_utils._baton.client.connection import Connection
+from ansible_collections.baton.ha.plugins.module_utils._baton.run import keeper
+from ansible_collections.baton.ha.plugins.module_utils._baton.run.lease import PATIENCE
 
 MOST_FILES = 65536
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 
-from ansible_collections.baton.ha.plugins.module_utils._baton.client_error import ClientError
+from ansible_collections.baton.ha.plugins.module_utils._baton.client.error import ClientError
 
 PARAM = "baton/progress"
 PACE = 1.0  # seconds between two rounds of writing; what changes meanwhile becomes one write a host

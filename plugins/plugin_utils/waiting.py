@@ -11,8 +11,8 @@ import re
 from ansible import constants
 from ansible.context import CLIARGS
 from ansible.utils.display import Display
-from ansible_collections.baton.ha.plugins.module_utils._baton.contender import Run
-from ansible_collections.baton.ha.plugins.module_utils._baton.run_notes import RunNotes
+from ansible_collections.baton.ha.plugins.module_utils._baton.client.contender import Run
+from ansible_collections.baton.ha.plugins.module_utils._baton.run.notes import RunNotes
 
 LINEAR = (
     "the strategy of this play is linear: no host goes on before all have ended this task, so hosts that wait for {what} do so until "

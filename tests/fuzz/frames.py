@@ -14,16 +14,17 @@ import random
 
 from baton.core import commands as cmd
 from baton.core import events as ev
-from baton.core import form, messages
-from baton.core.config import NodeConfig
-from baton.core.documents import Change
-from baton.core.log import NO_EPOCH, ORIGIN, Entry, Epoch, Position
-from baton.core.messages import Ack, Append, BlobHeld, BlobWanted, Hello, Refuse, Reject, Tail, TailWanted, TakeOver, UseSnapshot
+from baton.core.model import messages
+from baton.core.model.config import NodeConfig
+from baton.core.model.documents import Change
+from baton.core.model.log import NO_EPOCH, ORIGIN, Entry, Epoch, Position
+from baton.core.model.messages import Ack, Append, BlobHeld, BlobWanted, Hello, Refuse, Reject, Tail, TailWanted, TakeOver, UseSnapshot
+from baton.core.model.record import Member, Record, manual_version
+from baton.core.model.reigns import Reign, Reigns
+from baton.core.model.saved import Saved
+from baton.core.model.timing import PROFILES
 from baton.core.node import Node
-from baton.core.record import Member, Record, manual_version
-from baton.core.reigns import Reign, Reigns
-from baton.core.saved import Saved
-from baton.core.timing import PROFILES
+from baton.ground import form
 
 SHA = "0123456789abcdef" * 4
 EPOCH = Epoch(3, "p-n1-1")

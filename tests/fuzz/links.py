@@ -13,7 +13,7 @@ import tempfile
 import aiohttp
 from fuzz.frames import NAMES, Scene
 
-from baton.version import VERSION
+from baton.ground.version import VERSION
 from support.cluster import HA_TOKEN, Cluster, until
 
 MOST = 300  # plays: each is a connection of its own

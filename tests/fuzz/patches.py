@@ -11,12 +11,12 @@ import random
 
 import jsonpatch
 
-from baton.core.documents import Change, effect_from_json, effect_to_json
-from baton.core.heads import Heads
-from baton.core.patch import Patch, parse_patch
-from baton.core.problem import Problem
-from baton.core.values import MOST_BYTES, MOST_DEPTH, MOST_VALUES, equal, measure, parse, pieces
-from baton.core.work import Work
+from baton.core.model.documents import Change, effect_from_json, effect_to_json
+from baton.core.state.heads import Heads
+from baton.ground.patch import Patch, parse_patch
+from baton.ground.problem import Problem
+from baton.ground.values import MOST_BYTES, MOST_DEPTH, MOST_VALUES, equal, measure, parse, pieces
+from baton.ground.work import Work
 
 NAMES = ("a", "a", "b", "b", "c", "0", "1", "", "a/b", "m~n", "é", "-", "Params", "x" * 40)
 SCALARS = (None, True, False, 0, 1, -1, 1.0, 0.5, 10**30, "", "a", "1", "true", "é\u2028", "x" * 30)

@@ -26,35 +26,35 @@ FEW_COPIES = "        if not self.copies_promised():\n            copies"
 LAST_TOKEN = 'max(moment.floor, last.value["Last"] if last is not None else 0)'
 MUTATIONS = {  # name: file, text, and what stands there instead
     "one_too_many_holds": (
-        "core/locks.py",
+        "core/coordination/locks.py",
         "len(holders) < int(slots)",
         "len(holders) <= int(slots)",
     ),
     "newcomers_pass_the_line": (
-        "core/locks.py",
+        "core/coordination/locks.py",
         'if not lock["Queue"] and _has_room',
         "if _has_room",
     ),
     "the_last_is_let_in_first": (
-        "core/locks.py",
+        "core/coordination/locks.py",
         '[(int(entry["Token"]), name)',
         '[(-int(entry["Token"]), name)',
     ),
-    "fences_hold_nothing_off": ("core/coordination.py", CHECK, f"{CHECK}    return []\n"),
-    "leases_end_early": ("core/client_leases.py", "_factor = 1 + rate_error", "_factor = 0.4"),
-    "leases_never_end": ("core/client_leases.py", "if now >= end)", "if now >= end + 1e6)"),
+    "fences_hold_nothing_off": ("core/coordination/actions.py", CHECK, f"{CHECK}    return []\n"),
+    "leases_end_early": ("core/replication/client_leases.py", "_factor = 1 + rate_error", "_factor = 0.4"),
+    "leases_never_end": ("core/replication/client_leases.py", "if now >= end)", "if now >= end + 1e6)"),
     "no_full_time_after_a_change": (
-        "core/client_leases.py",
+        "core/replication/client_leases.py",
         "{key: now + ttl * self._factor for",
         "{key: now + 0.3 for",
     ),
     "who_sets_a_param_does_not_untie_it": (
-        "core/ties.py",
+        "core/coordination/ties.py",
         "    if bound is not None and not (change.lease",
         "    if False and bound is not None and not (change.lease",
     ),
     "replies_are_forgotten": (
-        "core/replies.py",
+        "core/model/replies.py",
         "row = self._rows.get(key)",
         'row = self._rows.get("")',
     ),
@@ -64,21 +64,21 @@ MUTATIONS = {  # name: file, text, and what stands there instead
         "entry.seq, max(0, whole(entry) - (entry.seq % 3 == 0)))",
     ),
     "tests_look_at_the_committed_head": (
-        "core/heads.py",
+        "core/state/heads.py",
         "Evaluation(self.speculative, moment)",
         "Evaluation(self.committed, moment)",
     ),
     "a_barrier_opens_early": (
-        "core/barriers.py",
+        "core/coordination/barriers.py",
         'len(arrived) >= barrier["Count"]',
         'len(arrived) + 1 >= barrier["Count"]',
     ),
     "strict_takes_writes": (
-        "core/leading.py",
+        "core/replication/leading.py",
         FEW_COPIES,
         FEW_COPIES.replace("not self.copies_promised()", "False"),
     ),
-    "tokens_stand_still": ("core/leases.py", LAST_TOKEN, "moment.floor"),
+    "tokens_stand_still": ("core/coordination/leases.py", LAST_TOKEN, "moment.floor"),
 }
 
 
@@ -94,7 +94,7 @@ def build(name):
     (copy / file).write_text(written.replace(text, instead))
     command = [
         sys.executable,
-        str(ROOT / "tools" / "build_zipapps.py"),
+        str(ROOT / "plugins" / "plugin_utils" / "build_zipapps.py"),
         str(copy),
         str(BUILD / name),
     ]

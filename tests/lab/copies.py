@@ -15,7 +15,7 @@ from pathlib import Path
 from netns import wait_for
 from nodes import SPARE, Node
 
-from baton.adapters import owner
+from baton.adapters.disk import owner
 
 RUN = "run"  # sockets and markers of a process; no copy has them
 KINDS = ("configuration", "copy", "image")

@@ -14,7 +14,7 @@ from typing import Optional
 from netns import boottime
 from service import PORT
 
-from baton.adapters.netlink import AddressEvent, Monitor
+from baton.adapters.vip.netlink import AddressEvent, Monitor
 
 PERIOD = 0.002  # seconds between two questions of the client
 

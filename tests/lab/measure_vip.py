@@ -21,10 +21,10 @@ importlib.import_module("conftest")  # makes the package importable as ``baton``
 from netns import Host, Network, boottime  # noqa: E402
 from test_vip_guard import Daemon  # noqa: E402
 
-from baton.adapters.netlink import AddressEvent, Monitor, Netlink  # noqa: E402
+from baton.adapters.vip.netlink import AddressEvent, Monitor, Netlink  # noqa: E402
 
 VIP = "192.0.2.10/24"
-PROFILES = {"balanced": (2.0, 2), "fast": (0.4, 1)}  # lease, valid: see core/timing.py
+PROFILES = {"balanced": (2.0, 2), "fast": (0.4, 1)}  # lease, valid: see core/model/timing.py
 
 
 class Watch:

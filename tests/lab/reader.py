@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, sys.argv[1])
 
-from baton.driver import Driver, run  # noqa: E402
+from baton.drivers.session import Driver, run  # noqa: E402
 
 
 class Reader(Driver):

@@ -17,8 +17,8 @@ from holders import Holders
 from netns import boottime, run, wait_for, wait_until
 from nodes import SPARE, VIP, Node, batond, cluster_of, stop
 
-from baton.core.timing import profile
-from baton.core.vip import two_holders_bound
+from baton.core.model.timing import profile
+from baton.core.vip.vip import two_holders_bound
 from support.etcd import FAST, require_etcd
 
 RECOVERED = 90.0  # seconds after a fault was mended, by when everything must be as before without anybody's help

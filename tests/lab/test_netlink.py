@@ -10,10 +10,10 @@ from typing import Any, Callable, List
 import pytest
 from netns import Host, Network, wait_for
 
-from baton.adapters import arp, netlink
-from baton.adapters.arp import Wire
-from baton.adapters.netlink import Address, AddressEvent, LinkEvent, Monitor, Netlink
-from baton.adapters.vip_places import host_addresses, remove_now
+from baton.adapters.vip import arp, netlink
+from baton.adapters.vip.arp import Wire
+from baton.adapters.vip.netlink import Address, AddressEvent, LinkEvent, Monitor, Netlink
+from baton.adapters.vip.places import host_addresses, remove_now
 
 VIP4 = ip_address("192.0.2.10").packed
 VIP6 = ip_address("2001:db8::10").packed

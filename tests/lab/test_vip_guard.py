@@ -20,9 +20,9 @@ from typing import Any, Dict, List, Tuple
 import pytest
 from netns import Host, Network, boottime, wait_for, wait_until
 
-from baton.adapters.arp import Wire
-from baton.adapters.guard import Options, command, program
-from baton.core.vip import SLACK, Settings
+from baton.adapters.vip.arp import Wire
+from baton.adapters.vip.guard import Options, command, program
+from baton.core.vip.vip import SLACK, Settings
 
 DAEMON = str(Path(__file__).with_name("vip_daemon.py"))
 V4, V6 = "192.0.2.10/24", "2001:db8::10/64"

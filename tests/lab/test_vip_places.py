@@ -15,8 +15,8 @@ from netns import boottime, wait_for, wait_until
 from nodes import batond
 from test_vip_guard import LEASE, MARGIN, V4, V6, Daemon, pair
 
-from baton.adapters.notice import Notice
-from baton.core.vip import Settings
+from baton.adapters.peers.notice import Notice
+from baton.core.vip.vip import Settings
 
 FLOOD = str(Path(__file__).with_name("arp_flood.py"))
 

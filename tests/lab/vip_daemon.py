@@ -19,9 +19,9 @@ from typing import Any, Dict, Optional
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "plugins" / "module_utils"))
 
-from _baton.adapters.guard import Options, program  # noqa: E402
-from _baton.adapters.guard_client import GuardClient  # noqa: E402
-from _baton.core.problem import Problem  # noqa: E402
+from _baton.adapters.vip.guard import Options, program  # noqa: E402
+from _baton.adapters.vip.guard_client import GuardClient  # noqa: E402
+from _baton.ground.problem import Problem  # noqa: E402
 
 
 def say(**fields: Any) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 importlib.import_module("conftest")  # makes the package importable as ``baton``
 
-from baton.client import Client, ClientError, Connection  # noqa: E402
+from baton.client.api import Client, ClientError, Connection  # noqa: E402
 
 PATIENCE = {"total": 8.0, "attempt": 1.0}  # seconds for an operation with its retries; for one silent connection
 LONGEST_PAUSE = {"bulk": 1.6}  # seconds between two operations of one client

@@ -14,12 +14,14 @@ import tempfile
 from pathlib import Path
 
 from baton.core import events as ev
-from baton.core import following, node, recovery
-from baton.core.documents import Change
-from baton.core.driver_options import Options
-from baton.core.messages import Ack, Append
-from baton.core.requests import Idempotency, Outcome
-from baton.core.twins import NOT_YET
+from baton.core import node
+from baton.core.model.documents import Change
+from baton.core.model.driver_options import Options
+from baton.core.model.messages import Ack, Append
+from baton.core.model.requests import Idempotency, Outcome
+from baton.core.replication import following
+from baton.core.roles import recovery
+from baton.core.roles.twins import NOT_YET
 from simulation.evil import Evil
 from simulation.world import Disk, Host, Trouble, World
 

@@ -7,8 +7,8 @@ Where a person decides, it stays, too.
 
 from __future__ import annotations
 
-from baton.core.requests import Outcome
-from baton.core.room import STEADY
+from baton.core.model.requests import Outcome
+from baton.core.roles.room import STEADY
 from simulation.aimed import Scene, aimed
 from simulation.aimed_vip import epoch, stays
 

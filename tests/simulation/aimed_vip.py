@@ -7,7 +7,7 @@ Where a person decides, it stays, too.
 
 from __future__ import annotations
 
-from baton.core.messages import Hello
+from baton.core.model.messages import Hello
 from simulation.aimed import Scene, aimed
 
 

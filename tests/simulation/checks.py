@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from baton.core.able import PAUSE
-from baton.core.problem import Problem
-from baton.core.requests import Outcome
+from baton.core.model.requests import Outcome
+from baton.core.roles.able import PAUSE
+from baton.ground.problem import Problem
 from simulation.locks import Believers, Works
 
 

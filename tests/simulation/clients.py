@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
-from baton.core import access
 from baton.core import events as ev
-from baton.core.documents import Change
-from baton.core.requests import Outcome
+from baton.core.model import access
+from baton.core.model.documents import Change
+from baton.core.model.requests import Outcome
 
 TTL = 5  # seconds of a token
 

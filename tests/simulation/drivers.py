@@ -12,9 +12,9 @@ import json
 import logging
 import random
 
-from baton.adapters.driver_files import DriverFiles
+from baton.adapters.drivers.files import DriverFiles
 from baton.core import events as ev
-from baton.core.driver_options import Options
+from baton.core.model.driver_options import Options
 
 STOP = 3.0  # seconds: D
 LATE = 0.4  # seconds by which systemd may kill too late what a dead driver has left

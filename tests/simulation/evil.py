@@ -13,10 +13,10 @@ import random
 from dataclasses import replace
 
 from baton.core import events as ev
-from baton.core import messages
-from baton.core.form import MOST_EPOCH
-from baton.core.log import NO_EPOCH, Entry, Epoch, Position
-from baton.core.record import Member, Record, manual_version
+from baton.core.model import messages
+from baton.core.model.log import NO_EPOCH, Entry, Epoch, Position
+from baton.core.model.record import Member, Record, manual_version
+from baton.ground.form import MOST_EPOCH
 
 NAME, DISK = "evil", "evil-disk"
 SHA = "e" * 64

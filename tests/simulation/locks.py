@@ -9,10 +9,10 @@ last request that kept the lease alive, or until it gives the lock up.
 from __future__ import annotations
 
 from baton.core import events as ev
-from baton.core.documents import Change
-from baton.core.locks import standing
-from baton.core.problem import Problem
-from baton.core.requests import Outcome
+from baton.core.coordination.locks import standing
+from baton.core.model.documents import Change
+from baton.core.model.requests import Outcome
+from baton.ground.problem import Problem
 
 LOCK = "door"
 TTL = 1.5

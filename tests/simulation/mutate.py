@@ -23,38 +23,17 @@ importlib.import_module("conftest")  # makes the package ``baton`` importable
 importlib.import_module("simulation.aimed_disk")
 importlib.import_module("simulation.aimed_vip")
 
-from baton.adapters import driver_files  # noqa: E402
-from baton.core import (  # noqa: E402
-    able,
-    client_leases,
-    coordination,
-    dcs_health,
-    documents,
-    doubt,
-    drivers,
-    driving,
-    election,
-    events,
-    followers,
-    following,
-    handover,
-    heads,
-    leading,
-    locks,
-    log_clock,
-    node,
-    orders,
-    record,
-    reigns,
-    replies,
-    room,
-    state,
-    submissions,
-    swaps,
-    trust,
-    twins,
-)
-from baton.core.driver_options import Options  # noqa: E402
+from baton.adapters.drivers import files as driver_files  # noqa: E402
+from baton.core import events, node  # noqa: E402
+from baton.core.coordination import actions as coordination  # noqa: E402
+from baton.core.coordination import locks  # noqa: E402
+from baton.core.drivers import drivers  # noqa: E402
+from baton.core.model import documents, log_clock, record, reigns, replies  # noqa: E402
+from baton.core.model.driver_options import Options  # noqa: E402
+from baton.core.replication import client_leases, dcs_health, followers, following, handover, leading, swaps  # noqa: E402
+from baton.core.roles import able, doubt, election, orders, room, trust, twins  # noqa: E402
+from baton.core.roles import driver_duty as driving  # noqa: E402
+from baton.core.state import heads, state, submissions  # noqa: E402
 from simulation.aimed import SCHEDULES  # noqa: E402
 from simulation.schedule import Schedule  # noqa: E402
 from simulation.world import has_drivers  # noqa: E402

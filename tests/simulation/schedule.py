@@ -7,8 +7,8 @@ from __future__ import annotations
 import random
 
 from baton.core import events as ev
-from baton.core.documents import Change
-from baton.core.requests import Idempotency, Outcome
+from baton.core.model.documents import Change
+from baton.core.model.requests import Idempotency, Outcome
 from simulation.checks import Write
 from simulation.clients import Keeper, Reader
 from simulation.evil import Evil

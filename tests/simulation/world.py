@@ -16,14 +16,15 @@ from functools import partial
 
 from baton.core import commands as cmd
 from baton.core import events as ev
-from baton.core import heads, messages
-from baton.core.config import NodeConfig
-from baton.core.document import Document, Parsed
-from baton.core.log import Epoch
+from baton.core.model import messages
+from baton.core.model.config import NodeConfig
+from baton.core.model.document import Document, Parsed
+from baton.core.model.log import Epoch
+from baton.core.model.record import Record
+from baton.core.model.saved import Saved
+from baton.core.model.timing import PROFILES
 from baton.core.node import Node
-from baton.core.record import Record
-from baton.core.saved import Saved
-from baton.core.timing import PROFILES
+from baton.core.state import heads
 from simulation.checks import Checks, Violation
 from simulation.drivers import HostDrivers
 

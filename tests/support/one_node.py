@@ -10,19 +10,19 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 
-from baton.adapters.files import BlobStore
+from baton.adapters.disk.files import BlobStore
 from baton.adapters.http.app import build_app
 from baton.adapters.http.server import Server
 from baton.core import commands as cmd
 from baton.core import events as ev
-from baton.core.config import NodeConfig
-from baton.core.documents import Change
-from baton.core.log import Epoch
+from baton.core.model.config import NodeConfig
+from baton.core.model.documents import Change
+from baton.core.model.log import Epoch
+from baton.core.model.record import Member, Record
+from baton.core.model.saved import Saved
+from baton.core.model.timing import PROFILES
 from baton.core.node import Node
-from baton.core.record import Member, Record
-from baton.core.saved import Saved
-from baton.core.timing import PROFILES
-from baton.service import Service
+from baton.daemon.service import Service
 from support.cluster import eventually, free_port
 
 

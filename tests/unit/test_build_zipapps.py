@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""tools/build_zipapps.py: the same source gives the same bytes, wherever and whenever it is built."""
+"""plugins/plugin_utils/build_zipapps.py: the same source gives the same bytes, wherever and whenever it is built."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPT = ROOT / "tools" / "build_zipapps.py"
+SCRIPT = ROOT / "plugins" / "plugin_utils" / "build_zipapps.py"
 SOURCE = ROOT / "plugins" / "module_utils" / "_baton"
 
 
@@ -54,7 +54,7 @@ def test_the_archives_are_executable_and_hold_what_they_need(built):
         assert names == sorted(names)
         assert ("baton/adapters/http/openapi.json" in names) == (name == "batond")
         assert "baton/cli/main.py" in names
-        for part in ("baton/driver.py", "baton/driver_contract.py", "baton/drivers/runner.py"):
+        for part in ("baton/driver.py", "baton/drivers/contract.py", "baton/drivers/runner.py"):
             assert (part in names) == (name == "batond")
         assert name == "batond" or not any(item.startswith("baton/driver") for item in names)
     version = subprocess.run([sys.executable, built / "batonctl.pyz", "--version"], capture_output=True, text=True, check=False)
@@ -68,13 +68,13 @@ def test_drivers_start_without_the_daemon(program, built, tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "BATON_RUN_DIR": str(tmp_path)})
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "baton.drivers.runner" in imported
-    assert not imported & {"baton.daemon", "baton.core.node", "sqlite3"}
+    assert not imported & {"baton.daemon.main", "baton.core.node", "sqlite3"}
     assert ("aiohttp" in imported) == (program == "driver")  # after a driver died, a successor waits for this
 
 
 def test_a_driver_in_python_imports_from_the_zipapp(built):
     environment = {**os.environ, "PYTHONPATH": str(built / "batond.pyz")}
-    program = "import sys; from baton.driver import Driver, run; print(sys.modules['baton.driver'].__file__, 'baton.daemon' in sys.modules)"
+    program = "import sys; from baton import driver; print(driver.run and driver.__file__, 'baton.daemon.main' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, env=environment)
     assert done.stdout.split() == [f"{built}/batond.pyz/baton/driver.py", "False"], done.stderr
 

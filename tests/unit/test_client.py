@@ -12,8 +12,8 @@ import time
 
 import pytest
 
-from baton.client import Client, ClientError, Connection, connection_from
-from baton.failures import ServerClock
+from baton.client.api import Client, ClientError, Connection, connection_from
+from baton.client.failures import ServerClock
 from support.scripted_server import Answer, ScriptedServer, problem
 
 PROFILE = {"Name": "web", "Params": {}}

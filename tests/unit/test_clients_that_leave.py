@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from baton.adapters.http import events
-from baton.core.documents import Change
+from baton.core.model.documents import Change
 from support.one_node import OneNode, eventually, put, served, set_param
 
 

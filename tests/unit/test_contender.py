@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from baton.contender import Run, machine_name, run_of, since, started_at, this_machine
+from baton.client.contender import Run, machine_name, run_of, since, started_at, this_machine
 from support.cluster import until
 
 OWN = "ctl@0a1b2c3d"

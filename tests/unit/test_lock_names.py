@@ -4,7 +4,7 @@
 
 import pytest
 
-from baton.core.documents import valid_name
+from baton.core.model.documents import valid_name
 from baton.tasks.lock import in_a_name
 
 

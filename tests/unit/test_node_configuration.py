@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from baton import connection
-from baton.client_error import ClientError
-from baton.transport import Transport
+from baton.client import connection
+from baton.client.error import ClientError
+from baton.client.transport import Transport
 from support.cluster import ROOT, Cluster
 
 URL = "https://127.0.0.1:8092"

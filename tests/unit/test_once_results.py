@@ -4,7 +4,7 @@
 
 import json
 
-from baton.once import MOST_RESULT, kept, plain
+from baton.client.once import MOST_RESULT, kept, plain
 
 
 def test_what_says_nothing_to_another_host_is_not_kept():

@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from baton import daemon
+from baton.daemon import main as daemon
 from support.cluster import HA_TOKEN, ROOT, Cluster, until
 
 

@@ -4,7 +4,7 @@
 
 import pytest
 
-from baton.patience import Patience
+from baton.client.patience import Patience
 
 
 class Clock:

@@ -4,13 +4,13 @@
 
 import pytest
 
-from baton.barriers import Barriers
-from baton.client import Client
-from baton.client_error import ClientError
-from baton.connection import Connection
-from baton.locks import Locks
-from baton.patience import Patience
-from baton.progress import Progress
+from baton.client.api import Client
+from baton.client.barriers import Barriers
+from baton.client.connection import Connection
+from baton.client.error import ClientError
+from baton.client.locks import Locks
+from baton.client.patience import Patience
+from baton.client.progress import Progress
 from support.cluster import Cluster
 
 

@@ -8,9 +8,9 @@ import json
 import pytest
 
 from baton.adapters.http import events
-from baton.client import Client
-from baton.connection import Connection
-from baton.event_stream import follow
+from baton.client.api import Client
+from baton.client.connection import Connection
+from baton.client.event_stream import follow
 from support.one_node import OneNode, put, served, set_param
 from support.scripted_server import Answer, ScriptedServer
 

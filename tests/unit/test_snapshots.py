@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from baton.core.followers import WINDOW
+from baton.core.replication.followers import WINDOW
 from support.cluster import Cluster, until
 
 LIMITS = ["--checkpoint-entries", "64", "--keep-entries", "128"]

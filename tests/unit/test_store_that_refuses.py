@@ -4,7 +4,7 @@
 
 import pytest
 
-from baton.adapters.etcd_words import SPACE
+from baton.adapters.dcs.etcd_words import SPACE
 from support.certificates import Authority
 from support.cluster import Cluster, until
 from support.etcd import Etcd

@@ -7,9 +7,9 @@ import threading
 
 import pytest
 
-from baton.adapters.data_format import FORMAT, number_in
-from baton.client import Client
-from baton.connection import Connection
+from baton.adapters.disk.data_format import FORMAT, number_in
+from baton.client.api import Client
+from baton.client.connection import Connection
 from support.cluster import ROOT, Cluster, Node, free_port, until
 
 FIXTURE = ROOT / "tests/fixtures/format-0"

@@ -9,9 +9,9 @@ from urllib.parse import quote
 import pytest
 
 from baton.adapters.http import waiting
-from baton.core.document import Document
-from baton.core.documents import Change
-from baton.core.problem import Problem
+from baton.core.model.document import Document
+from baton.core.model.documents import Change
+from baton.ground.problem import Problem
 from support.one_node import OneNode, eventually, put, served, set_param, unset_param
 
 PARAM = "/api/v3/profiles/p/params/state"

@@ -10,9 +10,9 @@ from contextlib import closing
 
 import pytest
 
-from baton.adapters import sqlite
-from baton.adapters.sqlite import DataDirectory, Snapshot, load
-from baton.core.stored import Header
+from baton.adapters.disk import sqlite
+from baton.adapters.disk.sqlite import DataDirectory, Snapshot, load
+from baton.core.model.stored import Header
 from support.cluster import Cluster
 from support.disk import steps
 

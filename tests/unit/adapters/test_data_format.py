@@ -8,11 +8,11 @@ from contextlib import closing
 
 import pytest
 
-from baton.adapters import data_format
-from baton.adapters.data_format import FORMAT, number_in
-from baton.adapters.sqlite import DataDirectory, Snapshot, load
-from baton.core.problem import Problem
-from baton.core.stored import Header
+from baton.adapters.disk import data_format
+from baton.adapters.disk.data_format import FORMAT, number_in
+from baton.adapters.disk.sqlite import DataDirectory, Snapshot, load
+from baton.core.model.stored import Header
+from baton.ground.problem import Problem
 from support.cluster import Cluster, until
 
 INCARNATION, LITTER = "00000000000000aa", "00000000000000bb"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from baton.adapters.data_lock import claim
-from baton.core.problem import Problem
+from baton.adapters.disk.data_lock import claim
+from baton.ground.problem import Problem
 from conftest import ROOT
 
 HOLDER = """
@@ -20,7 +20,7 @@ import os, subprocess, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 import conftest
-from baton.adapters.data_lock import claim
+from baton.adapters.disk.data_lock import claim
 claim(Path(sys.argv[1]))
 child = subprocess.Popen(["sleep", "60"], close_fds=False, stdout=subprocess.DEVNULL)
 print(child.pid, flush=True)

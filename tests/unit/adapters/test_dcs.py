@@ -13,10 +13,10 @@ import time
 
 import pytest
 
-from baton.adapters import dcs
-from baton.adapters.dcs import Health, LocalStore, ManualStore
-from baton.core.log import Epoch
-from baton.core.record import Member, Record
+from baton.adapters.dcs import on_disk as dcs
+from baton.adapters.dcs.on_disk import Health, LocalStore, ManualStore
+from baton.core.model.log import Epoch
+from baton.core.model.record import Member, Record
 from support.cluster import Cluster, eventually, until
 from support.disk import full_at
 

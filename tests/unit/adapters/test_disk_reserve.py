@@ -8,12 +8,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from baton.adapters import disk_reserve
-from baton.adapters.disk_reserve import DiskFull, DiskReserve
-from baton.adapters.sqlite import DataDirectory, Writer, load
+from baton.adapters.disk import reserve as disk_reserve
+from baton.adapters.disk.reserve import DiskFull, DiskReserve
+from baton.adapters.disk.sqlite import DataDirectory, Writer, load
 from baton.core.commands import Checkpoint, Store
-from baton.core.document import Document
-from baton.core.log import ORIGIN, Entry, Epoch
+from baton.core.model.document import Document
+from baton.core.model.log import ORIGIN, Entry, Epoch
 
 EPOCH = Epoch(1, "e")
 MIB = 1 << 20

@@ -7,8 +7,8 @@ import os
 
 import pytest
 
-from baton.adapters.driver_files import DriverFiles
-from baton.core.driver_options import Options
+from baton.adapters.drivers.files import DriverFiles
+from baton.core.model.driver_options import Options
 
 DB = {"type": "systemd", "units": ["db"], "pre_active": True}
 

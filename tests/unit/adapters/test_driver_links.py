@@ -11,7 +11,7 @@ import threading
 import aiohttp
 import pytest
 
-from baton.adapters.driver_links import PATH, DriverLinks
+from baton.adapters.drivers.links import PATH, DriverLinks
 from baton.core import commands as cmd
 from baton.core import events as ev
 

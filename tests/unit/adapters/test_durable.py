@@ -6,9 +6,9 @@ import os
 
 import pytest
 
-from baton.adapters.driver_links import DriverLinks
-from baton.adapters.durable import make_directory, write_durably
-from baton.adapters.sqlite import DataDirectory
+from baton.adapters.disk.durable import make_directory, write_durably
+from baton.adapters.disk.sqlite import DataDirectory
+from baton.adapters.drivers.links import DriverLinks
 from support.disk import full_at, steps
 
 HALF, WHOLE = 50_000, "".join(f"line {number}\n" for number in range(10_000))

@@ -9,11 +9,11 @@ from dataclasses import replace
 
 import pytest
 
-from baton.adapters.etcd import EtcdStore
-from baton.adapters.etcd_gateway import Options, Unreachable
+from baton.adapters.dcs.etcd import EtcdStore
+from baton.adapters.dcs.etcd_gateway import Options, Unreachable
 from baton.adapters.resolver import Resolver
-from baton.core.log import Epoch
-from baton.core.record import Member, Record
+from baton.core.model.log import Epoch
+from baton.core.model.record import Member, Record
 from support.certificates import Authority
 from support.cluster import Cluster, free_port, until
 from support.etcd import Etcd

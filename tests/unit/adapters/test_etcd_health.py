@@ -9,11 +9,11 @@ import time
 import pytest
 from test_etcd import KEY, RECORD
 
-from baton.adapters import etcd_health
-from baton.adapters.dcs import WontTake
-from baton.adapters.etcd import EtcdStore
-from baton.adapters.etcd_gateway import Options
-from baton.adapters.etcd_words import CORRUPT, SPACE, alarms, ending, refused_write
+from baton.adapters.dcs import etcd_health
+from baton.adapters.dcs.etcd import EtcdStore
+from baton.adapters.dcs.etcd_gateway import Options
+from baton.adapters.dcs.etcd_words import CORRUPT, SPACE, alarms, ending, refused_write
+from baton.adapters.dcs.on_disk import WontTake
 from baton.adapters.resolver import Resolver
 from support.certificates import Authority
 from support.cluster import eventually

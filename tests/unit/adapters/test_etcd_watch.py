@@ -12,13 +12,13 @@ from dataclasses import replace
 
 import pytest
 
-from baton.adapters import etcd as module
-from baton.adapters import etcd_watch
-from baton.adapters.etcd import EtcdStore
-from baton.adapters.etcd_gateway import MOST_BYTES, Options
+from baton.adapters.dcs import etcd as module
+from baton.adapters.dcs import etcd_watch
+from baton.adapters.dcs.etcd import EtcdStore
+from baton.adapters.dcs.etcd_gateway import MOST_BYTES, Options
 from baton.adapters.resolver import Resolver
-from baton.core.log import Epoch
-from baton.core.record import Member, Record
+from baton.core.model.log import Epoch
+from baton.core.model.record import Member, Record
 from support.bad_etcd import CREATED, HEADER, BadEtcd, cut, stream, whole
 from support.cluster import eventually
 from support.etcd import Etcd

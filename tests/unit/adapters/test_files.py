@@ -11,9 +11,9 @@ import time
 
 import pytest
 
-from baton.adapters import files
-from baton.adapters.disk_reserve import DiskFull
-from baton.adapters.files import BlobStore
+from baton.adapters.disk import files
+from baton.adapters.disk.files import BlobStore
+from baton.adapters.disk.reserve import DiskFull
 from support.disk import full_at, steps
 
 

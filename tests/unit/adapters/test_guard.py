@@ -9,7 +9,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-from baton.adapters.guard import Options, command, program
+from baton.adapters.vip.guard import Options, command, program
 
 SOURCE = Path(__file__).resolve().parents[3] / "plugins" / "module_utils" / "_baton"
 
@@ -24,7 +24,7 @@ def test_starts_from_a_zipapp(tmp_path: Path) -> None:
     with zipfile.ZipFile(archive, "w") as packed:
         for file in SOURCE.rglob("*.py"):
             packed.write(file, Path("baton", file.relative_to(SOURCE)))
-    ask = "import sys, json; sys.path.insert(0, sys.argv[1]); from baton.adapters.guard import program; "
+    ask = "import sys, json; sys.path.insert(0, sys.argv[1]); from baton.adapters.vip.guard import program; "
     ask += "print(json.dumps(program()))"
     asked = subprocess.run([sys.executable, "-c", ask, str(archive)], capture_output=True, text=True, check=True)
     found = json.loads(asked.stdout)
@@ -34,7 +34,7 @@ def test_starts_from_a_zipapp(tmp_path: Path) -> None:
 
 
 def test_imports_nothing_that_is_slow() -> None:
-    loaded = "import sys; sys.path.insert(0, sys.argv[1]); import _baton.adapters.guard; print(' '.join(sys.modules))"
+    loaded = "import sys; sys.path.insert(0, sys.argv[1]); import _baton.adapters.vip.guard; print(' '.join(sys.modules))"
     line = [sys.executable, "-I", "-S", "-c", loaded, str(SOURCE.parent)]
     modules = set(subprocess.run(line, capture_output=True, text=True, check=True).stdout.split())
     assert not modules & {"asyncio", "aiohttp", "json", "logging", "ssl", "subprocess", "http", "email", "sqlite3"}

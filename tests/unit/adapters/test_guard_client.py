@@ -16,10 +16,10 @@ from typing import Awaitable, Callable, List
 
 import pytest
 
-from baton.adapters import guard_client
-from baton.adapters.guard import Options
-from baton.adapters.guard_client import UNANSWERED, GuardClient
-from baton.core.problem import Problem
+from baton.adapters.vip import guard_client
+from baton.adapters.vip.guard import Options
+from baton.adapters.vip.guard_client import UNANSWERED, GuardClient
+from baton.ground.problem import Problem
 
 OPTIONS = Options("192.0.2.10/32", "lo", 2)
 GUARD = """

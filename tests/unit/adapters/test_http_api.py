@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from baton.core.values import equal
+from baton.ground.values import equal
 from json_patch_suite import cases
 from support.cluster import HA_TOKEN, Cluster
 

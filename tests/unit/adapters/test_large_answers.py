@@ -13,9 +13,9 @@ from baton.adapters import turns
 from baton.adapters.http import messages
 from baton.adapters.http.events import Texts
 from baton.adapters.loop_watch import PERIOD, TOLD, LoopWatch
-from baton.adapters.snapshots import _lines, _rows
-from baton.core.document import Document
-from baton.core.values import MOST_SENT
+from baton.adapters.peers.snapshots import _lines, _rows
+from baton.core.model.document import Document
+from baton.ground.values import MOST_SENT
 from support.one_node import OneNode, served
 
 LARGE = {"rows": [{"n": n, "text": "é" * 20} for n in range(8_000)], "names": {f"k{n}": [n] for n in range(8_000)}}

@@ -22,13 +22,13 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from baton.adapters.driver_links import PATH, DriverLinks
-from baton.adapters.markers import Markers
-from baton.adapters.notice import Notice, drivers_stopped
+from baton.adapters.drivers.links import PATH, DriverLinks
+from baton.adapters.drivers.markers import Markers
+from baton.adapters.peers.notice import Notice, drivers_stopped
 from baton.core import commands as cmd
 from baton.core import events as ev
-from baton.core.drivers import Drivers
-from baton.driver import Driver, run
+from baton.core.drivers.drivers import Drivers
+from baton.drivers.session import Driver, run
 from baton.drivers.stop_post import stop_post
 from support.cluster import until
 

@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from baton.adapters.data_lock import claim
-from baton.adapters.ours import check_ours
-from baton.core.problem import Problem
+from baton.adapters.disk.data_lock import claim
+from baton.adapters.disk.ours import check_ours
+from baton.ground.problem import Problem
 from support.cluster import ROOT, free_port
 
 ROOT_ONLY = pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")

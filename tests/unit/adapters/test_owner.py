@@ -7,8 +7,8 @@ import shutil
 
 import pytest
 
-from baton.adapters import owner
-from baton.adapters.sqlite import DataDirectory, load
+from baton.adapters.disk import owner
+from baton.adapters.disk.sqlite import DataDirectory, load
 
 OLD, NEW = "00000000000000aa", "00000000000000bb"
 

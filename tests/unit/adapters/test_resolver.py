@@ -14,9 +14,9 @@ import pytest
 from aiohttp import web
 
 from baton.adapters import resolver as module
-from baton.adapters.etcd import EtcdStore
-from baton.adapters.etcd_gateway import Options
-from baton.adapters.peers import PATH, Links
+from baton.adapters.dcs.etcd import EtcdStore
+from baton.adapters.dcs.etcd_gateway import Options
+from baton.adapters.peers.links import PATH, Links
 from baton.adapters.resolver import Resolver, Unresolved, host_of, reason
 from baton.core.events import LinkUp
 from support.certificates import Authority

@@ -10,10 +10,10 @@ import pytest
 
 from baton.adapters.http import selection
 from baton.adapters.http.selection import LOOKS, PLACES, Look
-from baton.core.document import Document
-from baton.core.documents import Change
-from baton.core.heads import Heads
-from baton.core.values import dumps, measure
+from baton.core.model.document import Document
+from baton.core.model.documents import Change
+from baton.core.state.heads import Heads
+from baton.ground.values import dumps, measure
 from support.cluster import eventually
 from support.one_node import OneNode, put, served
 
@@ -173,7 +173,7 @@ def test_a_change_of_a_packed_document_is_seen_by_the_next_who_reads(play):
 
 
 def test_many_packed_documents_are_changed_at_once(play, monkeypatch):
-    monkeypatch.setattr("baton.service.PARSED_AT_ONCE", 100)
+    monkeypatch.setattr("baton.daemon.service.PARSED_AT_ONCE", 100)
 
     async def script(node, session):
         node.heads.parsed.most = 0
@@ -191,7 +191,7 @@ def test_many_packed_documents_are_changed_at_once(play, monkeypatch):
 
 
 def test_more_is_not_parsed_for_one_request(play, monkeypatch):
-    monkeypatch.setattr("baton.service.MOST_TO_PARSE", 100)
+    monkeypatch.setattr("baton.daemon.service.MOST_TO_PARSE", 100)
 
     async def script(node, session):
         patch = [{"op": "replace", "path": "/Params/n", "value": 2}]

@@ -13,12 +13,12 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from baton.adapters import snapshots
-from baton.adapters.snapshots import PATH, _rows, copy
-from baton.adapters.sqlite import DataDirectory, load
-from baton.core.document import Document
-from baton.core.heads import Heads
-from baton.core.values import dumps, measure
+from baton.adapters.disk.sqlite import DataDirectory, load
+from baton.adapters.peers import snapshots
+from baton.adapters.peers.snapshots import PATH, _rows, copy
+from baton.core.model.document import Document
+from baton.core.state.heads import Heads
+from baton.ground.values import dumps, measure
 from support.cluster import free_port
 
 INCARNATION = "00000000000000aa"

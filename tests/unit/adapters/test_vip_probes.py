@@ -7,16 +7,16 @@ import asyncio
 import pytest
 
 from baton.adapters.aio import aiohttp
-from baton.adapters.files import BlobStore
+from baton.adapters.disk.files import BlobStore
 from baton.adapters.http.app import build_app
 from baton.adapters.http.server import Server
 from baton.core import commands as cmd
 from baton.core import events as ev
-from baton.core.config import NodeConfig
+from baton.core.model.config import NodeConfig
+from baton.core.model.saved import Saved
+from baton.core.model.timing import PROFILES
 from baton.core.node import Node
-from baton.core.saved import Saved
-from baton.core.timing import PROFILES
-from baton.service import Service
+from baton.daemon.service import Service
 from support.cluster import free_port
 
 DEAD = "the VIP's interface eth0 has no carrier"

@@ -8,7 +8,7 @@ import struct
 
 import pytest
 
-from baton.adapters.watchdog import SET_TIMEOUT, Watchdog, calm
+from baton.adapters.vip.watchdog import SET_TIMEOUT, Watchdog, calm
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ def programs(tmp_path_factory):
     """The directory with batond.pyz and batonctl.pyz."""
     folder = tmp_path_factory.mktemp("programs")
     source = ROOT / "plugins" / "module_utils" / "_baton"
-    subprocess.run([sys.executable, str(ROOT / "tools" / "build_zipapps.py"), str(source), str(folder)], check=True)
+    subprocess.run([sys.executable, str(ROOT / "plugins" / "plugin_utils" / "build_zipapps.py"), str(source), str(folder)], check=True)
     return folder
 
 

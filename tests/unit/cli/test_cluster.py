@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from baton.client import Client, ClientError, connection_from
+from baton.client.api import Client, ClientError, connection_from
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from baton.client import Client, connection_from
+from baton.client.api import Client, connection_from
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from baton.client import Client, connection_from
+from baton.client.api import Client, connection_from
 
 SCRIPTS = Path(__file__).with_name("drpcli")
 DEADLINE = 900  # on a machine that is busy with other tests

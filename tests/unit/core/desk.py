@@ -4,14 +4,14 @@
 
 import pytest
 
-from baton.core.client_leases import ClientLeases
-from baton.core.coordination import answer
-from baton.core.documents import Change
-from baton.core.heads import Heads
-from baton.core.leases import TOKENS_AN_EPOCH, Moment
-from baton.core.problem import Problem
-from baton.core.seats import same
-from baton.core.ties import live
+from baton.core.coordination.actions import answer
+from baton.core.coordination.leases import TOKENS_AN_EPOCH, Moment
+from baton.core.coordination.seats import same
+from baton.core.coordination.ties import live
+from baton.core.model.documents import Change
+from baton.core.replication.client_leases import ClientLeases
+from baton.core.state.heads import Heads
+from baton.ground.problem import Problem
 
 
 class Desk:

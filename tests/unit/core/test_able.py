@@ -8,11 +8,11 @@ from test_node import Script, record, serving
 
 from baton.core import commands as cmd
 from baton.core import events as ev
-from baton.core import messages
-from baton.core.able import PAUSE, SAY_AGAIN
-from baton.core.election import TURNS_FOR_FITTER
-from baton.core.log import ORIGIN, Position
-from baton.service import Service
+from baton.core.model import messages
+from baton.core.model.log import ORIGIN, Position
+from baton.core.roles.able import PAUSE, SAY_AGAIN
+from baton.core.roles.election import TURNS_FOR_FITTER
+from baton.daemon.service import Service
 
 DEAD = "the VIP's interface eth0 has no carrier"
 CLOSED = "the VIP's interface eth0 is down"

@@ -4,10 +4,10 @@
 
 import pytest
 
-from baton.client import scope_of
-from baton.client_error import ClientError
-from baton.core.access import allows, check_scope, holder, sees
-from baton.core.problem import Problem
+from baton.client.api import scope_of
+from baton.client.error import ClientError
+from baton.core.model.access import allows, check_scope, holder, sees
+from baton.ground.problem import Problem
 
 ADMIN, VIEWER = {"kind": "admin"}, {"kind": "viewer"}
 PROFILE = {"kind": "profile", "name": "web"}

@@ -5,7 +5,7 @@
 import pytest
 
 from baton.core.admission import ADMIN, CLIENT, NODE, Admission, Limits
-from baton.core.problem import Problem
+from baton.ground.problem import Problem
 
 LIMITS = Limits(total=20, strangers=6, address_strangers=4, clients=6, address_clients=3, known=10)
 

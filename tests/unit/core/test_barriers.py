@@ -5,9 +5,9 @@
 import pytest
 from desk import Desk as Base
 
-from baton.core.barriers import KEPT, standing
-from baton.core.documents import Change
-from baton.core.problem import Problem
+from baton.core.coordination.barriers import KEPT, standing
+from baton.core.model.documents import Change
+from baton.ground.problem import Problem
 
 
 class Desk(Base):

@@ -6,11 +6,11 @@ import pytest
 from desk import Desk as Base
 from desk import refused
 
-from baton.core import client_leases
-from baton.core.client_leases import ClientLeases
-from baton.core.documents import Change
-from baton.core.leases import TOKENS_AN_EPOCH
-from baton.core.locks import holders, standing
+from baton.core.coordination.leases import TOKENS_AN_EPOCH
+from baton.core.coordination.locks import holders, standing
+from baton.core.model.documents import Change
+from baton.core.replication import client_leases
+from baton.core.replication.client_leases import ClientLeases
 
 
 class Desk(Base):

@@ -8,9 +8,9 @@ from test_election import passive
 
 from baton.core import commands as cmd
 from baton.core import events as ev
-from baton.core import messages
-from baton.core.able import SAY_AGAIN
-from baton.core.cut_off import FORGET, PATIENCE, SILENT
+from baton.core.model import messages
+from baton.core.roles.able import SAY_AGAIN
+from baton.core.roles.cut_off import FORGET, PATIENCE, SILENT
 
 OUT = ev.DcsHealth(None, "", reachable=False)
 DENIED = "the user baton may not write the cluster record in etcd"

@@ -8,9 +8,9 @@ from test_node import LEASE, Script, record, serving
 
 from baton.core import commands as cmd
 from baton.core import events as ev
-from baton.core.messages import Ack
-from baton.core.problem import Problem
-from baton.core.saved import Saved
+from baton.core.model.messages import Ack
+from baton.core.model.saved import Saved
+from baton.ground.problem import Problem
 
 FULL = "etcd is out of space"
 LET_GO = 0.4  # seconds after which a swap is sent again

@@ -9,19 +9,19 @@ import pytest
 from test_node import serving
 
 from baton.core import commands as cmd
-from baton.core import documents as documents_module
-from baton.core import state as state_module
-from baton.core.document import MOST_PACKED, MOST_PARSED, Document, Parsed
-from baton.core.documents import Change, apply_effect, effect_from_json, effect_to_json
-from baton.core.heads import Heads
-from baton.core.leases import part_of
-from baton.core.log import Entry, Epoch
-from baton.core.problem import Problem
-from baton.core.saved import Saved
-from baton.core.sizes import BESIDE
-from baton.core.state import State
-from baton.core.values import dumps, measure
-from baton.core.work import PARSED, Work
+from baton.core.coordination.leases import part_of
+from baton.core.model import documents as documents_module
+from baton.core.model.document import MOST_PACKED, MOST_PARSED, Document, Parsed
+from baton.core.model.documents import Change, apply_effect, effect_from_json, effect_to_json
+from baton.core.model.log import Entry, Epoch
+from baton.core.model.saved import Saved
+from baton.core.state import state as state_module
+from baton.core.state.heads import Heads
+from baton.core.state.sizes import BESIDE
+from baton.core.state.state import State
+from baton.ground.problem import Problem
+from baton.ground.values import dumps, measure
+from baton.ground.work import PARSED, Work
 
 VALUE = {"Name": "m\u00e9\U0001f600", "Params": {"a/b": [1, 1.0, 1e300, True, None, '"\\/\u2028'], "c": {}}, "Meta": {"2": {"1": -0.0}}}
 

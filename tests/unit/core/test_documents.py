@@ -4,10 +4,10 @@
 
 import pytest
 
-from baton.core import access
-from baton.core.documents import Change, effect_from_json, effect_to_json
-from baton.core.heads import Heads
-from baton.core.problem import Problem
+from baton.core.model import access
+from baton.core.model.documents import Change, effect_from_json, effect_to_json
+from baton.core.state.heads import Heads
+from baton.ground.problem import Problem
 
 
 class Script:

@@ -5,12 +5,12 @@
 import pytest
 
 from baton.core import commands as cmd
-from baton.core import drivers as module
-from baton.core.driver_options import Options, read_options
-from baton.core.driver_order import order
-from baton.core.driver_trouble import troubles
-from baton.core.drivers import LATE, PATIENCE, Drivers
-from baton.core.problem import Problem
+from baton.core.drivers import drivers as module
+from baton.core.drivers.drivers import LATE, PATIENCE, Drivers
+from baton.core.drivers.order import order
+from baton.core.drivers.trouble import troubles
+from baton.core.model.driver_options import Options, read_options
+from baton.ground.problem import Problem
 
 STOP = 3.0
 STEP = 0.25

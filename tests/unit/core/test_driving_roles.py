@@ -8,11 +8,11 @@ from test_node import LEASE, Script, record, serving
 
 from baton.core import commands as cmd
 from baton.core import events as ev
-from baton.core.document import Document
-from baton.core.driver_options import Options
-from baton.core.log import ORIGIN, Entry, Epoch
-from baton.core.messages import Append
-from baton.core.saved import Saved
+from baton.core.model.document import Document
+from baton.core.model.driver_options import Options
+from baton.core.model.log import ORIGIN, Entry, Epoch
+from baton.core.model.messages import Append
+from baton.core.model.saved import Saved
 
 D = 3.0
 RATE = 0.1

@@ -7,10 +7,10 @@ from test_node import LEASE, Script, record
 
 from baton.core import commands as cmd
 from baton.core import events as ev
-from baton.core.log import ORIGIN, Epoch
-from baton.core.messages import Append, Hello
-from baton.core.record import Record
-from baton.core.timing import PROFILES
+from baton.core.model.log import ORIGIN, Epoch
+from baton.core.model.messages import Append, Hello
+from baton.core.model.record import Record
+from baton.core.model.timing import PROFILES
 
 GRACE, STAGGER = PROFILES["balanced"].grace, PROFILES["balanced"].stagger
 EPOCH = Epoch(3, "e3")

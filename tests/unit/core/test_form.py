@@ -7,11 +7,12 @@ from dataclasses import fields
 
 import pytest
 
-from baton.core import form, messages
-from baton.core.log import Entry, Epoch, Position
-from baton.core.record import Member, Record
-from baton.core.reigns import Reign, Reigns
-from baton.core.stored import Header, read_document, read_reply
+from baton.core.model import messages
+from baton.core.model.log import Entry, Epoch, Position
+from baton.core.model.record import Member, Record
+from baton.core.model.reigns import Reign, Reigns
+from baton.core.model.stored import Header, read_document, read_reply
+from baton.ground import form
 
 E = Epoch(3, "p-1")
 RECORD = Record("c", E, "n1", (Member("n1", "d1"), Member("n2", "d2")), active_url="https://n1:8092")

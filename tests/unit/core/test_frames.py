@@ -9,10 +9,10 @@ from test_node import serving
 
 from baton.core import commands as cmd
 from baton.core import events as ev
-from baton.core import messages
-from baton.core.documents import Change
-from baton.core.log import MOST_ENTRY, ORIGIN, Entry, Epoch
-from baton.core.messages import MOST_FRAME, RAW, Append
+from baton.core.model import messages
+from baton.core.model.documents import Change
+from baton.core.model.log import MOST_ENTRY, ORIGIN, Entry, Epoch
+from baton.core.model.messages import MOST_FRAME, RAW, Append
 
 EPOCH = Epoch(1, "e1")
 MOST_BODY = 4 << 20  # bytes, of the API

@@ -7,14 +7,14 @@ from test_node import serving
 
 from baton.core import commands as cmd
 from baton.core import events as ev
-from baton.core import limits
-from baton.core.document import Document
-from baton.core.documents import Change
-from baton.core.limits import Limits
-from baton.core.log import NO_EPOCH, Entry, Epoch, Log
-from baton.core.problem import Problem
-from baton.core.replies import ROW_BYTES, Replies
-from baton.core.sizes import BESIDE
+from baton.core.model import limits
+from baton.core.model.document import Document
+from baton.core.model.documents import Change
+from baton.core.model.limits import Limits
+from baton.core.model.log import NO_EPOCH, Entry, Epoch, Log
+from baton.core.model.replies import ROW_BYTES, Replies
+from baton.core.state.sizes import BESIDE
+from baton.ground.problem import Problem
 
 SMALL = Limits(documents=400_000, profile=110_000, log=800_000, replies=40_000)
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from baton.core.config import NodeConfig
-from baton.core.log_clock import LogClock
-from baton.core.saved import Saved
-from baton.core.state import State
-from baton.core.timing import PROFILES
+from baton.core.model.config import NodeConfig
+from baton.core.model.log_clock import LogClock
+from baton.core.model.saved import Saved
+from baton.core.model.timing import PROFILES
+from baton.core.state.state import State
 
 DATE = 1_700_000_000.0
 

@@ -10,10 +10,10 @@ from test_node import LEASE, serving
 
 from baton.core import commands as cmd
 from baton.core import events as ev
-from baton.core.log import Entry, Epoch
-from baton.core.messages import Refuse
-from baton.core.record import Member
-from baton.core.reigns import Reign, Reigns
+from baton.core.model.log import Entry, Epoch
+from baton.core.model.messages import Refuse
+from baton.core.model.record import Member
+from baton.core.model.reigns import Reign, Reigns
 
 
 @pytest.fixture

@@ -6,15 +6,15 @@ import pytest
 
 from baton.core import commands as cmd
 from baton.core import events as ev
-from baton.core.config import NodeConfig
-from baton.core.documents import Change
-from baton.core.log import ORIGIN, Entry, Epoch, Position
-from baton.core.messages import Ack, Append, BlobHeld, BlobWanted, Hello, Reject, UseSnapshot
+from baton.core.model.config import NodeConfig
+from baton.core.model.documents import Change
+from baton.core.model.log import ORIGIN, Entry, Epoch, Position
+from baton.core.model.messages import Ack, Append, BlobHeld, BlobWanted, Hello, Reject, UseSnapshot
+from baton.core.model.record import Member, Record
+from baton.core.model.requests import Idempotency, Outcome
+from baton.core.model.saved import Saved
+from baton.core.model.timing import PROFILES, Timing, profile
 from baton.core.node import Node
-from baton.core.record import Member, Record
-from baton.core.requests import Idempotency, Outcome
-from baton.core.saved import Saved
-from baton.core.timing import PROFILES, Timing, profile
 
 LEASE = PROFILES["balanced"].lease
 
@@ -575,7 +575,7 @@ class TestPassive:
 
 
 def test_timing_that_lets_two_serve_is_refused():
-    from baton.core.problem import Problem
+    from baton.ground.problem import Problem
 
     with pytest.raises(Problem) as caught:
         Timing(lease=1.0, grace=1.2, valid=1).check()

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from baton.core.patch import Patch, parse_patch
-from baton.core.problem import Problem
-from baton.core.values import Measure, equal, is_small, parse
+from baton.ground.patch import Patch, parse_patch
+from baton.ground.problem import Problem
+from baton.ground.values import Measure, equal, is_small, parse
 from json_patch_suite import cases
 
 

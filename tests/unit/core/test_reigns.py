@@ -4,8 +4,8 @@
 
 import pytest
 
-from baton.core.log import NO_EPOCH, ORIGIN, Entry, Epoch, Log, Position
-from baton.core.reigns import Reign, Reigns, strays
+from baton.core.model.log import NO_EPOCH, ORIGIN, Entry, Epoch, Log, Position
+from baton.core.model.reigns import Reign, Reigns, strays
 
 ONE, TWO, FORCED, OTHER = Epoch(1, "a"), Epoch(2, "b"), Epoch(3, "f"), Epoch(3, "g")
 HISTORY = Reigns([Reign(TWO, 11), Reign(ONE, 1), Reign(FORCED, 21)])

@@ -6,11 +6,11 @@ import pytest
 from desk import Desk as Base
 from desk import token_of
 
-from baton.core import seats
-from baton.core.documents import Change
-from baton.core.leases import TOKENS_AN_EPOCH
-from baton.core.problem import Problem
-from baton.core.seats import identity, note_key, same
+from baton.core.coordination import seats
+from baton.core.coordination.leases import TOKENS_AN_EPOCH
+from baton.core.coordination.seats import identity, note_key, same
+from baton.core.model.documents import Change
+from baton.ground.problem import Problem
 
 AT = ("Params", "my/leader")
 

@@ -10,10 +10,10 @@ from test_node import Script, record, serving
 
 from baton.core import commands as cmd
 from baton.core import events as ev
-from baton.core.log import ORIGIN, Entry, Epoch, Position
-from baton.core.messages import Tail, TailWanted
-from baton.core.problem import Problem
-from baton.core.saved import Saved
+from baton.core.model.log import ORIGIN, Entry, Epoch, Position
+from baton.core.model.messages import Tail, TailWanted
+from baton.core.model.saved import Saved
+from baton.ground.problem import Problem
 
 EPOCH = Epoch(1, "e1")
 

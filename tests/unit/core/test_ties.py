@@ -7,10 +7,11 @@ import json
 import pytest
 from desk import Desk, deadlines, refused, token_of
 
-from baton.core import client_leases, leases, ties
-from baton.core.client_leases import ClientLeases
-from baton.core.documents import Change
-from baton.core.seats import note_key
+from baton.core.coordination import leases, ties
+from baton.core.coordination.seats import note_key
+from baton.core.model.documents import Change
+from baton.core.replication import client_leases
+from baton.core.replication.client_leases import ClientLeases
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ from test_node import Script, record, serving
 
 from baton.core import commands as cmd
 from baton.core import events as ev
-from baton.core.documents import Change
-from baton.core.log import ORIGIN, Entry, Epoch, Position
-from baton.core.messages import Ack, Append, BlobHeld, BlobWanted, Hello, Refuse, Reject, TakeOver, UseSnapshot
-from baton.core.record import manual_version
-from baton.core.trust import HOLD_SECONDS
+from baton.core.model.documents import Change
+from baton.core.model.log import ORIGIN, Entry, Epoch, Position
+from baton.core.model.messages import Ack, Append, BlobHeld, BlobWanted, Hello, Refuse, Reject, TakeOver, UseSnapshot
+from baton.core.model.record import manual_version
+from baton.core.roles.trust import HOLD_SECONDS
 
 EPOCH, LATER = Epoch(3, "e3"), Epoch(4, "e4")
 EVER = Epoch(2_000_000, "evil")

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baton.core import vip
-from baton.core.vip import (
+from baton.core.vip import vip
+from baton.core.vip.vip import (
     Add,
     Added,
     Announce,

@@ -7,8 +7,8 @@ from typing import Dict, List
 
 import pytest
 
-from baton.core.problem import Problem
-from baton.core.vip_address import HostAddress, check_vip, parse_vip
+from baton.core.vip.address import HostAddress, check_vip, parse_vip
+from baton.ground.problem import Problem
 
 HOST: Dict[str, List[HostAddress]] = {
     "lo": [HostAddress("127.0.0.1/8")],

@@ -12,15 +12,15 @@ from test_node import Script, record
 
 from baton.core import commands as cmd
 from baton.core import events as ev
-from baton.core import values as values_module
-from baton.core.documents import Change, effect_from_json, effect_to_json
-from baton.core.heads import Heads
-from baton.core.log import ORIGIN, Entry, Epoch
-from baton.core.messages import Append, TailWanted
-from baton.core.patch import MOST_PARTS, Patch, parse_patch
-from baton.core.problem import Problem
-from baton.core.values import MOST_SENT, MOST_VALUES, count_values, dumps, equal, measure, parse, pieces
-from baton.core.work import MOST_STEPS, Work
+from baton.core.model.documents import Change, effect_from_json, effect_to_json
+from baton.core.model.log import ORIGIN, Entry, Epoch
+from baton.core.model.messages import Append, TailWanted
+from baton.core.state.heads import Heads
+from baton.ground import values as values_module
+from baton.ground.patch import MOST_PARTS, Patch, parse_patch
+from baton.ground.problem import Problem
+from baton.ground.values import MOST_SENT, MOST_VALUES, count_values, dumps, equal, measure, parse, pieces
+from baton.ground.work import MOST_STEPS, Work
 
 
 def steps(document, operations, most=None):

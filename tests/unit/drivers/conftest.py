@@ -18,7 +18,8 @@ ROOT = Path(__file__).resolve().parents[3]
 @pytest.fixture(scope="session")
 def zipapp(tmp_path_factory):
     folder = tmp_path_factory.mktemp("zipapp")
-    build = [sys.executable, str(ROOT / "tools" / "build_zipapps.py"), str(ROOT / "plugins" / "module_utils" / "_baton"), str(folder)]
+    plugins = ROOT / "plugins"
+    build = [sys.executable, str(plugins / "plugin_utils" / "build_zipapps.py"), str(plugins / "module_utils" / "_baton"), str(folder)]
     subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
     return folder / "batond.pyz"
 

@@ -10,11 +10,11 @@ import time
 import pytest
 from fake_batond import SECRET, FakeBatond, boottime, wait_for
 
-from baton.driver import Driver
+from baton.drivers.session import Driver
 from support.certificates import Authority
 
 SIMPLE = """
-from baton.driver import Driver, run
+from baton.drivers.session import Driver, run
 
 class Service(Driver):
     async def trigger(self, is_active):
@@ -25,7 +25,7 @@ run(Service("it", after=["db"], on_failure="fail_over"))
 """
 SLOW = """
 import asyncio
-from baton.driver import Driver, run
+from baton.drivers.session import Driver, run
 
 class Service(Driver):
     async def trigger(self, is_active):
@@ -43,7 +43,7 @@ run(Service("it"))
 
 
 def words(process):
-    """Return what the program printed, without what driver.py logged."""
+    """Return what the program printed, without what session.py logged."""
     return [line for line in process.log.splitlines() if line.split()[0] in ("start", "stop", "check", "kill")]
 
 
@@ -254,7 +254,7 @@ def test_frozen_before_a_start_it_does_not_start(begin):
 
 HANGS = """
 import asyncio
-from baton.driver import Driver, run
+from baton.drivers.session import Driver, run
 
 class Service(Driver):
     async def trigger(self, is_active):

@@ -7,8 +7,8 @@ import socket
 
 import pytest
 
-from baton.driver import Failed
 from baton.drivers.checks import make
+from baton.drivers.session import Failed
 from support.certificates import Authority
 from support.scripted_server import Answer, ScriptedServer
 

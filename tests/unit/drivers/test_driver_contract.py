@@ -1,12 +1,12 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""driver_contract.py: this goes in, that comes out; and what holds whatever goes in, in whichever order."""
+"""drivers/contract.py: this goes in, that comes out; and what holds whatever goes in, in whichever order."""
 
 import random
 
 import pytest
 
-from baton.driver_contract import Cancel, Contract, Exit, Finish, Kill, Mark, Order, Send, Trigger, Unmark
+from baton.drivers.contract import Cancel, Contract, Exit, Finish, Kill, Mark, Order, Send, Trigger, Unmark
 
 START, STOP = Trigger(True), Trigger(False)
 
@@ -230,7 +230,7 @@ def test_whatever_happens(seed):
             if not driver.connected:
                 assert driver.phase == "idle" or running is not None
                 if driver.phase != "idle":
-                    continue  # driver.py connects only then
+                    continue  # session.py connects only then
                 driver.welcome(3.0, own)
             number += 1
             epoch += dice.choice([0, 0, 1])

@@ -10,9 +10,9 @@ from pathlib import Path
 import jinja2
 import pytest
 
-from baton.core.drivers import LATE
-from baton.driver_contract import Contract
+from baton.core.drivers.drivers import LATE
 from baton.drivers import leftovers
+from baton.drivers.contract import Contract
 
 ROOT = Path(__file__).resolve().parents[3]
 TIMER = 0.4  # seconds that a timer of systemd may be late: measured, see docs/driver-protocol.md

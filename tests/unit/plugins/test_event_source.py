@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from baton.client import connect
+from baton.client.api import connect
 from support.certificates import Authority
 from support.cluster import ROOT, Cluster, free_port, until
 from support.scripted_server import Answer, ScriptedServer, problem

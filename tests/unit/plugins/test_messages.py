@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from baton.client import Client
-from baton.connection import Connection
+from baton.client.api import Client
+from baton.client.connection import Connection
 from support.cluster import ROOT, Cluster
 from support.plays import COMMANDS, Runs
 
@@ -103,9 +103,9 @@ def test_the_lookup_and_the_inventory_do_so_too(runs, cluster):
 
 
 def test_a_wait_in_vain_says_how_long_it_was_and_nothing_else(cluster, client):
-    from baton.barriers import Barriers
-    from baton.client_error import ClientError
-    from baton.locks import Locks
+    from baton.client.barriers import Barriers
+    from baton.client.error import ClientError
+    from baton.client.locks import Locks
 
     said = []
     with pytest.raises(ClientError, match=r"waited 0\.3 s in vain"):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from baton.client_error import ClientError
+from baton.client.error import ClientError
 from baton.tasks import vip_info
 from support.cluster import ROOT, Cluster, until
 from support.plays import COMMANDS

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from baton.client import connect
+from baton.client.api import connect
 from support.cluster import ROOT, Cluster, free_port
 from support.plays import COMMANDS
 

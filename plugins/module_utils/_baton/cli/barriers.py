@@ -6,8 +6,8 @@ from __future__ import annotations
 import socket
 from typing import Any, Dict
 
-from ..barriers import Barriers
-from ..client_error import ClientError
+from ..client.barriers import Barriers
+from ..client.error import ClientError
 from .common import Context, add_group, add_verb, seconds
 from .output import when
 

@@ -13,8 +13,8 @@ import re
 import sys
 from typing import Any, Callable, Container, Dict, Iterable, List, Mapping, Optional, Sequence
 
-from ..client import Client, connection_from
-from ..client_error import ClientError
+from ..client.api import Client, connection_from
+from ..client.error import ClientError
 from .output import Output
 
 DEFAULT_URL = "https://127.0.0.1:8092"

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from typing import Any, Dict, List, Tuple
 
-from ..client_error import ClientError
+from ..client.error import ClientError
 from . import params
 from .common import IDENTITY, KEYS, Context, add_group, add_verb, json_of, key_of, object_of, value_of
 from .output import cell

@@ -9,7 +9,7 @@ import sys
 import time
 from typing import Any, Dict
 
-from ..event_stream import follow
+from ..client.event_stream import follow
 from .common import Context, add_global_options
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from ..client_error import ClientError
+from ..client.error import ClientError
 from .common import Context, add_group, add_verb
 from .output import size
 

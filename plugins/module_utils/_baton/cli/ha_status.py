@@ -12,7 +12,7 @@ import sys
 import time
 from typing import Any, Callable, Optional
 
-from ..client_error import ClientError
+from ..client.error import ClientError
 from .common import Context, add_verb, seconds
 from .health import NO_ANSWER, Status, exit_status, failover, notices, rows, sentence, warnings
 from .output import RED, YELLOW

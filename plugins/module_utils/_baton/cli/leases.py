@@ -7,8 +7,8 @@ import signal
 import time
 from typing import Any
 
-from ..client_error import ClientError
-from ..locks import Locks
+from ..client.error import ClientError
+from ..client.locks import Locks
 from .common import Context, add_group, add_verb
 
 MOST_PAUSE = 60.0

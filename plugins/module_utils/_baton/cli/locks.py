@@ -6,8 +6,8 @@ from __future__ import annotations
 import socket
 from typing import Any, Dict
 
-from ..client_error import ClientError
-from ..locks import Locks
+from ..client.error import ClientError
+from ..client.locks import Locks
 from .common import Context, add_group, add_verb
 from .output import when
 

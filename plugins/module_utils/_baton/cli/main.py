@@ -11,8 +11,8 @@ import os
 import sys
 from typing import Any, Optional, Sequence, TextIO
 
-from ..client_error import ClientError
-from ..version import VERSION
+from ..client.error import ClientError
+from ..ground.version import VERSION
 from . import barriers, completion, documents, drivers, events, files, ha, leases, locks, tokens, users
 from .common import Context, Parser, add_global_options
 from .output import Output

@@ -6,9 +6,9 @@ from __future__ import annotations
 import argparse
 from typing import Any, Dict, List
 
-from ..client import described
-from ..client_error import ClientError, short
-from ..merging import escaped
+from ..client.api import described
+from ..client.error import ClientError, short
+from ..ground.merging import escaped
 from .common import KEYS, Context, add_group, add_verb, key_of, value_of
 
 

@@ -11,9 +11,9 @@ import argparse
 import json
 from typing import Any, Tuple
 
-from ..client import UNSET, described
-from ..client_error import ClientError, short
-from ..patience import Patience
+from ..client.api import UNSET, described
+from ..client.error import ClientError, short
+from ..client.patience import Patience
 from . import meta
 from .common import KEYS, Context, add_verb, key_of, seconds, value_of
 from .output import cell, when

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
-from ..client import scope_of
+from ..client.api import scope_of
 from .common import Context, add_group, add_verb
 from .output import when
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..client_error import ClientError
+from ..client.error import ClientError
 from .common import Context, add_group, add_verb
 from .tokens import show_made
 

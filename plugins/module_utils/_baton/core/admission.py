@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, Hashable, List, NamedTuple, Optional
 
-from .problem import Problem
+from ..ground.problem import Problem
 
 STRANGER, CLIENT, ADMIN, NODE = range(4)
 NAMES = ("without a token", "with a token", "of admins", "of nodes")

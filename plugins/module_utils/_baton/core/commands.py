@@ -7,13 +7,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Dict, Optional, Sequence, Tuple, Union
 
-from .document import Document
-from .log import Entry, Position
-from .messages import Message
-from .problem import Problem
-from .record import Record
-from .replies import Row
-from .requests import Outcome
+from ..ground.problem import Problem
+from .model.document import Document
+from .model.log import Entry, Position
+from .model.messages import Message
+from .model.record import Record
+from .model.replies import Row
+from .model.requests import Outcome
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Dict, Optional, Union
 
-from .driver_options import Options
-from .loaded import Loaded
-from .log import NO_EPOCH, Epoch
-from .messages import Message
-from .record import Record
-from .reigns import NO_REIGNS, Reigns
-from .requests import KeepAlive as KeepAlive  # what clients ask is an event, too
-from .requests import Submit as Submit
-from .saved import Saved
+from .model.driver_options import Options
+from .model.log import NO_EPOCH, Epoch
+from .model.messages import Message
+from .model.record import Record
+from .model.reigns import NO_REIGNS, Reigns
+from .model.requests import KeepAlive as KeepAlive  # what clients ask is an event, too
+from .model.requests import Submit as Submit
+from .model.saved import Saved
+from .state.loaded import Loaded
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
-from .able import Able
+from ..ground.problem import Problem
 from .commands import (
     Adopt,
     Changed,
@@ -32,13 +32,6 @@ from .commands import (
     SendBack,
     Swap,
 )
-from .config import Names, NodeConfig, next_version
-from .cut_off import CutOff
-from .dcs_health import Dcs
-from .documents import Change
-from .doubt import Doubt
-from .driving import Driving
-from .election import Election
 from .events import (
     BlobStored,
     BlobUnavailable,
@@ -69,11 +62,10 @@ from .events import (
     TwinSeen,
     VipHealth,
 )
-from .followers import BATCH_BYTES, BATCH_ENTRIES
-from .following import APPLIED_AT_ONCE, Following
-from .leading import Leading, node_document
-from .log import Epoch
-from .messages import (
+from .model.config import Names, NodeConfig, next_version
+from .model.documents import Change
+from .model.log import Epoch
+from .model.messages import (
     SPEAKS,
     Ack,
     Append,
@@ -88,20 +80,28 @@ from .messages import (
     TakeOver,
     UseSnapshot,
 )  # fmt: skip
-from .orders import Orders
-from .problem import Problem
-from .record import NO_RECORD, Member, Record
-from .recovery import Recovery, tail_after
-from .reigns import Reigns, strays
-from .requests import KeepAlive, Submit
-from .saved import Saved  # fmt: skip
-from .state import State
-from .submissions import not_applied
-from .swaps import REPEAT_AFTER, PendingSwap, Settled
-from .timing import NEVER
-from .trust import Trust
-from .twins import NOT_YET, Twins
-from .welcome import REMOVED, incompatible, removed
+from .model.record import NO_RECORD, Member, Record
+from .model.reigns import Reigns, strays
+from .model.requests import KeepAlive, Submit
+from .model.saved import Saved  # fmt: skip
+from .model.timing import NEVER
+from .replication.dcs_health import Dcs
+from .replication.followers import BATCH_BYTES, BATCH_ENTRIES
+from .replication.following import APPLIED_AT_ONCE, Following
+from .replication.leading import Leading, node_document
+from .replication.swaps import REPEAT_AFTER, PendingSwap, Settled
+from .roles.able import Able
+from .roles.cut_off import CutOff
+from .roles.doubt import Doubt
+from .roles.driver_duty import Driving
+from .roles.election import Election
+from .roles.orders import Orders
+from .roles.recovery import Recovery, tail_after
+from .roles.trust import Trust
+from .roles.twins import NOT_YET, Twins
+from .roles.welcome import REMOVED, incompatible, removed
+from .state.state import State
+from .state.submissions import not_applied
 
 PACKED_A_TICK = 2_000  # documents that are looked at: some 0.5 ms
 MOST_HISTORY = 200

@@ -8,9 +8,9 @@ import os
 from pathlib import Path
 from typing import Dict
 
-from ..driver import Driver
 from .checks import make
 from .config import Config
+from .session import Driver
 
 
 def secret_file(config: Config, member: str) -> str:

@@ -8,9 +8,9 @@ import asyncio
 from typing import Any, Awaitable, Callable, Dict, Mapping, Optional
 
 from ..adapters.aio import aiohttp
-from ..driver import Failed
-from ..tls import client_context
+from ..ground.tls import client_context
 from .process import Groups
+from .session import Failed
 
 Check = Callable[[Mapping[str, str], Optional[str]], Awaitable[None]]
 

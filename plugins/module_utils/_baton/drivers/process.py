@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Callable, Dict, Mapping, Optional, Sequence, Set
 
-from ..driver import Failed
+from .session import Failed
 
 PATIENCE = 0.5  # seconds between SIGTERM and SIGKILL
 LOOK = 0.02  # seconds between looks at a group that is to end

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Optional, Sequence
 from .stop_post import stop_post
 
 if TYPE_CHECKING:
-    from ..driver import Driver
+    from .session import Driver
 
 USAGE = "usage: batond driver FILE | batond driver-stop-post FILE"
 
@@ -30,8 +30,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
 
 def _run(path: Path) -> int:
     from ..adapters.aio import AIOHTTP_ERROR
-    from ..driver import run
     from .config import Wrong
+    from .session import run
 
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     if AIOHTTP_ERROR is not None:
@@ -53,5 +53,5 @@ def make(path: Path) -> "Driver":
     config = load(path)
     if config.type == "program":
         raise Wrong(f"{path}: type program is a driver of your own: start that, not `batond driver`")
-    driver: Driver = importlib.import_module(f".{config.type}", __package__).DRIVER(config)
+    driver: Driver = importlib.import_module(f".types.{config.type}", __package__).DRIVER(config)
     return driver

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Optional
 
-from ..barriers import Barriers
+from ..client.barriers import Barriers
 from .common import Context, Result, spec
 
 SPEC = spec(

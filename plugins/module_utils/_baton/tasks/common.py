@@ -12,11 +12,11 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
-from ..client import REQUESTS_ERROR, Client, connect
-from ..client_error import ClientError
-from ..contender import Run, this_machine
-from ..foreseen import Foreseen
-from ..run_lease import RunLease
+from ..client.api import REQUESTS_ERROR, Client, connect
+from ..client.contender import Run, this_machine
+from ..client.error import ClientError
+from ..run.foreseen import Foreseen
+from ..run.lease import RunLease
 
 Result = Dict[str, Any]
 

@@ -7,11 +7,11 @@ import json
 import re
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
-from ..client import leased
-from ..client_error import ClientError
-from ..core.patch import MISSING, Patch, find, parse_patch
-from ..core.problem import Problem
-from ..core.values import equal
+from ..client.api import leased
+from ..client.error import ClientError
+from ..ground.patch import MISSING, Patch, find, parse_patch
+from ..ground.problem import Problem
+from ..ground.values import equal
 from .common import Context, Result, spec
 
 WHAT: Dict[str, Any] = {

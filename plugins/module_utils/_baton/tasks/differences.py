@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from ..client_error import ClientError
-from ..core.patch import pointer
-from ..core.values import equal
+from ..client.error import ClientError
+from ..ground.patch import pointer
+from ..ground.values import equal
 from .common import Context, Result
 
 Value = Dict[str, Any]

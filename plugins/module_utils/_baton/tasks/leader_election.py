@@ -6,13 +6,13 @@ from __future__ import annotations
 import time
 from typing import Any, Dict, List, Optional, Sequence
 
-from ..client_error import ClientError, one_line
-from ..contender import since
-from ..core.patch import MISSING
-from ..core.problem import Problem
-from ..core.seats import leaders, same
-from ..locks import MOST_NAMED
-from ..seats import Seats
+from ..client.contender import since
+from ..client.error import ClientError, one_line
+from ..client.locks import MOST_NAMED
+from ..client.seats import Seats
+from ..core.coordination.seats import leaders, same
+from ..ground.patch import MISSING
+from ..ground.problem import Problem
 from .common import Context, Result, spec
 
 SPEC = spec(

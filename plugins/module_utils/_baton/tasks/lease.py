@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from typing import Any, Dict, Optional
 
-from ..client_error import ClientError
-from ..core.access import parse_ttl
-from ..core.problem import Problem
-from ..locks import Locks
+from ..client.error import ClientError
+from ..client.locks import Locks
+from ..core.model.access import parse_ttl
+from ..ground.problem import Problem
 from .common import Context, Result, spec
 
 SPEC = spec(

@@ -9,11 +9,11 @@ import time
 from dataclasses import replace
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
-from ..client_error import ClientError
-from ..contender import MOST_MACHINE, machine_name, this_machine
-from ..core.documents import valid_name
-from ..locks import MOST_NAMED, Keep, Locks, own_lease
-from ..run_notes import RunNotes
+from ..client.contender import MOST_MACHINE, machine_name, this_machine
+from ..client.error import ClientError
+from ..client.locks import MOST_NAMED, Keep, Locks, own_lease
+from ..core.model.documents import valid_name
+from ..run.notes import RunNotes
 from .common import Context, Result, spec
 
 SPEC = spec(

@@ -6,7 +6,7 @@ from __future__ import annotations
 import uuid
 from typing import Any, Dict, Optional
 
-from ..client_error import ClientError
+from ..client.error import ClientError
 from .common import Context, Result, spec
 from .differences import bring_about
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import time
 from typing import Any, Callable, Dict, Optional, Sequence
 
-from ..client_error import ClientError
-from ..contender import since
-from ..once import USUAL_PROFILE, Once, Record, Turn, kept, plain
+from ..client.contender import since
+from ..client.error import ClientError
+from ..client.once import USUAL_PROFILE, Once, Record, Turn, kept, plain
 from .common import Context, Result, spec
 
 SPEC = spec(

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any, Dict
 
-from ..client_error import ClientError
+from ..client.error import ClientError
 from .common import Context, Result, spec
 from .differences import bring_about
 

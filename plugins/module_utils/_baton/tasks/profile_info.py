@@ -3,7 +3,7 @@
 """Read one profile, or all."""
 from __future__ import annotations
 
-from ..client_error import ClientError
+from ..client.error import ClientError
 from .common import Context, Result, spec
 
 SPEC = spec(name={"type": "str"})

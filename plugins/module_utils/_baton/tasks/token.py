@@ -8,10 +8,10 @@ import tempfile
 import time
 from typing import Any, Dict, Optional
 
-from ..client import scope_of
-from ..client_error import ClientError
-from ..core.access import parse_ttl, token_id
-from ..core.problem import Problem
+from ..client.api import scope_of
+from ..client.error import ClientError
+from ..core.model.access import parse_ttl, token_id
+from ..ground.problem import Problem
 from .common import Context, Result, spec
 
 SPEC = spec(

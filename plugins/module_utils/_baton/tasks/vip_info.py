@@ -7,7 +7,7 @@ import ipaddress
 import json
 from typing import Any, Dict, List, Optional
 
-from ..client_error import ClientError
+from ..client.error import ClientError
 
 SPEC: Dict[str, Any] = {"vip": {"type": "list", "elements": "str", "default": []}, "interface": {"type": "str"}}
 COMMAND = ["ip", "-j", "address", "show"]

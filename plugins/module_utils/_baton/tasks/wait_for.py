@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from typing import Any, Dict, Mapping, Optional, Tuple
 
-from ..client_error import ClientError, short
+from ..client.error import ClientError, short
 from .common import Context, Result, spec
 
 SPEC = spec(

@@ -11,12 +11,12 @@ import logging
 import pkgutil
 from typing import Any, Awaitable, Callable, Dict, List, Mapping, Optional
 
-from ...core import access
 from ...core.admission import ADMIN, CLIENT
 from ...core.admission import NODE as NODE_RANK
-from ...core.problem import Problem
+from ...core.model import access
+from ...ground.problem import Problem
 from ..aio import HOLDER, SCOPE, web
-from ..files import BlobStore
+from ..disk.files import BlobStore
 from . import messages, query
 from .backend import Backend
 from .barriers import Barriers

@@ -1,16 +1,16 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the HTTP API needs from the daemon, as a type; service.py implements it on top of the core."""
+"""What the HTTP API needs from the daemon, as a type; daemon/service.py implements it on top of the core."""
 from __future__ import annotations
 
 from typing import Any, Callable, Dict, List, Optional, Protocol, Sequence, Tuple
 
-from ...core.document import Document
-from ...core.documents import Change
-from ...core.heads import Heads
-from ...core.log import Log
-from ...core.requests import Idempotency, Outcome
-from ..files import BlobInfo
+from ...core.model.document import Document
+from ...core.model.documents import Change
+from ...core.model.log import Log
+from ...core.model.requests import Idempotency, Outcome
+from ...core.state.heads import Heads
+from ..disk.files import BlobInfo
 
 
 class Backend(Protocol):

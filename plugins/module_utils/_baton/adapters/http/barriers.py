@@ -6,11 +6,11 @@ from __future__ import annotations
 import time
 from typing import Any, Dict, Optional, Sequence
 
-from ...core import access
-from ...core.barriers import MOST_OWNERS, came, standing
-from ...core.documents import Change
-from ...core.leases import check_id
-from ...core.problem import Problem
+from ...core.coordination.barriers import MOST_OWNERS, came, standing
+from ...core.coordination.leases import check_id
+from ...core.model import access
+from ...core.model.documents import Change
+from ...ground.problem import Problem
 from ..aio import SCOPE
 from . import members, messages
 from .backend import Backend

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import Any, Dict, List
 
-from ...core import access
-from ...core.documents import KINDS, Change, check_name
-from ...core.problem import Problem
+from ...core.model import access
+from ...core.model.documents import KINDS, Change, check_name
+from ...ground.problem import Problem
 from .. import turns
 from . import members, messages
 from .backend import Backend

@@ -13,7 +13,7 @@ import logging
 from typing import Any, Callable, Iterator, Optional, Set
 
 from ...core.admission import ADMIN
-from ...core.problem import Problem
+from ...ground.problem import Problem
 from ..aio import web
 from ..folded import Folded
 from . import messages

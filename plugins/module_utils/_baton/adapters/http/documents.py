@@ -6,11 +6,11 @@ from __future__ import annotations
 import uuid
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
-from ...core import access
-from ...core.document import Document
-from ...core.documents import KINDS, Change, Lookup, check_name, default_of
-from ...core.patch import MISSING, Path, find
-from ...core.problem import Problem
+from ...core.model import access
+from ...core.model.document import Document
+from ...core.model.documents import KINDS, Change, Lookup, check_name, default_of
+from ...ground.patch import MISSING, Path, find
+from ...ground.problem import Problem
 from .. import turns
 from ..aio import HOLDER, SCOPE, web
 from . import messages

@@ -6,10 +6,10 @@ from __future__ import annotations
 import time
 from typing import Any, Dict
 
-from ...core.documents import Change, check_name
-from ...core.patch import MISSING, find
-from ...core.problem import Problem
-from ...core.seats import MOST_SEATS, leaders, standing
+from ...core.coordination.seats import MOST_SEATS, leaders, standing
+from ...core.model.documents import Change, check_name
+from ...ground.patch import MISSING, find
+from ...ground.problem import Problem
 from . import members, messages
 from .backend import Backend
 from .documents import allow

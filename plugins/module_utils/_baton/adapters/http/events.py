@@ -13,10 +13,10 @@ import re
 from functools import partial
 from typing import Any, AsyncGenerator, Awaitable, Callable, Dict, List, NamedTuple, Optional, Tuple
 
-from ...core import access
-from ...core.log import Entry, Epoch
-from ...core.problem import Problem
-from ...core.values import dumps, is_small, pieces
+from ...core.model import access
+from ...core.model.log import Entry, Epoch
+from ...ground.problem import Problem
+from ...ground.values import dumps, is_small, pieces
 from .. import turns
 from ..aio import SCOPE, web
 from .backend import Backend

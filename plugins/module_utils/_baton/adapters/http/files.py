@@ -8,12 +8,12 @@ import errno
 import re
 from typing import Any, Optional, Sequence, Tuple
 
-from ...core import access
-from ...core.documents import Change
-from ...core.form import is_sha256
-from ...core.problem import Problem
+from ...core.model import access
+from ...core.model.documents import Change
+from ...ground.form import is_sha256
+from ...ground.problem import Problem
 from ..aio import SCOPE, web
-from ..files import CHUNK, BlobInfo, BlobStore
+from ..disk.files import CHUNK, BlobInfo, BlobStore
 from . import messages
 from .backend import Backend
 from .documents import READ, allow

@@ -6,12 +6,12 @@ from __future__ import annotations
 import uuid
 from typing import Any, Dict, Optional, Sequence
 
-from ...core import access
-from ...core.document import Document
-from ...core.documents import Change
-from ...core.leases import no_lease
-from ...core.problem import Problem
-from ...core.ties import live
+from ...core.coordination.leases import no_lease
+from ...core.coordination.ties import live
+from ...core.model import access
+from ...core.model.document import Document
+from ...core.model.documents import Change
+from ...ground.problem import Problem
 from ..aio import HOLDER, SCOPE
 from . import members, messages
 from .backend import Backend

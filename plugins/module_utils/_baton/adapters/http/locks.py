@@ -6,12 +6,12 @@ from __future__ import annotations
 import time
 from typing import Any, Optional, Sequence
 
-from ...core import access
-from ...core.document import Document
-from ...core.documents import Change
-from ...core.leases import check_id
-from ...core.locks import MOST_SLOTS, holders, locked, shown, standing
-from ...core.problem import Problem
+from ...core.coordination.leases import check_id
+from ...core.coordination.locks import MOST_SLOTS, holders, locked, shown, standing
+from ...core.model import access
+from ...core.model.document import Document
+from ...core.model.documents import Change
+from ...ground.problem import Problem
 from ..aio import SCOPE
 from . import members, messages
 from .backend import Backend

@@ -6,12 +6,12 @@ from __future__ import annotations
 import math
 from typing import Any, Dict, List, Optional
 
-from ...core import access
-from ...core.barriers import MOST_OWNERS
-from ...core.documents import check_name, valid_name
-from ...core.leases import LEAST_TTL, MOST_TTL
-from ...core.problem import Problem
-from ...core.values import is_small
+from ...core.coordination.barriers import MOST_OWNERS
+from ...core.coordination.leases import LEAST_TTL, MOST_TTL
+from ...core.model import access
+from ...core.model.documents import check_name, valid_name
+from ...ground.problem import Problem
+from ...ground.values import is_small
 from .waiting import MOST_TIMEOUT
 
 MOST_OWNER = 200

@@ -9,11 +9,11 @@ from dataclasses import replace
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 from urllib.parse import unquote
 
-from ...core.document import Document
-from ...core.documents import Change, valid_name
-from ...core.problem import Problem
-from ...core.requests import Idempotency, Outcome
-from ...core.values import PIECE, dumps, is_small, parse, pieces
+from ...core.model.document import Document
+from ...core.model.documents import Change, valid_name
+from ...core.model.requests import Idempotency, Outcome
+from ...ground.problem import Problem
+from ...ground.values import PIECE, dumps, is_small, parse, pieces
 from .. import turns
 from ..aio import web
 

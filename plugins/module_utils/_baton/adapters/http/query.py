@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, List, Optional, Tuple
 
-from ...core.problem import Problem
+from ...ground.problem import Problem
 
 STALE = ("stale",)
 WAIT = ("value", "revision", "timeout", "settled", "escape", "escape_profile", "path")

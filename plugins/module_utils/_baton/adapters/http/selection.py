@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
 
-from ...core.document import Document
-from ...core.values import dumps, equal
+from ...core.model.document import Document
+from ...ground.values import dumps, equal
 from .. import turns
 from .backend import Backend
 

@@ -8,8 +8,8 @@ import asyncio
 import contextlib
 from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional, Set
 
-from ...core.document import Document
-from ...core.problem import Problem
+from ...core.model.document import Document
+from ...ground.problem import Problem
 from ..aio import TOKEN
 from .backend import Backend
 

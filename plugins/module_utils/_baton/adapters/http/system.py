@@ -6,8 +6,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Callable, Dict, List, Sequence, Tuple
 
-from ...core.form import is_node_id
-from ...core.problem import Problem
+from ...ground.form import is_node_id
+from ...ground.problem import Problem
 from ..aio import web
 from . import members, messages
 from .backend import Backend

@@ -6,11 +6,11 @@ from __future__ import annotations
 import secrets
 from typing import Any, Callable, Dict, Optional, Sequence
 
-from ...core import access
-from ...core.document import Document
-from ...core.documents import Change, check_name
-from ...core.problem import Problem
-from ...core.tokens import MOST, no_profile
+from ...core.coordination.tokens import MOST, no_profile
+from ...core.model import access
+from ...core.model.document import Document
+from ...core.model.documents import Change, check_name
+from ...ground.problem import Problem
 from ..aio import TOKEN
 from . import members, messages
 from .backend import Backend

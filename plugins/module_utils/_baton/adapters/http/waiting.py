@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Callable, Iterable, List, Mapping, Optional, Protocol, Sequence, Tuple, Union
 
-from ...core.document import Document
-from ...core.documents import valid_name
-from ...core.patch import MISSING, Path, find, parse_pointer, pointer
-from ...core.problem import Problem
-from ...core.values import equal, parse
+from ...core.model.document import Document
+from ...core.model.documents import valid_name
+from ...ground.patch import MISSING, Path, find, parse_pointer, pointer
+from ...ground.problem import Problem
+from ...ground.values import equal, parse
 from .. import turns
 from .backend import Backend
 from .messages import real
