@@ -3,8 +3,6 @@
 """A node on which the VIP would not work, as scripts: it hands its role over, is passed over, and everybody says so."""
 
 import pytest
-from test_election import GRACE, STAGGER, meet, passive, tries
-from test_node import Script, record, serving
 
 from baton.core import commands as cmd
 from baton.core import events as ev
@@ -12,49 +10,31 @@ from baton.core.model import messages
 from baton.core.model.log import ORIGIN, Position
 from baton.core.roles.able import PAUSE, SAY_AGAIN
 from baton.core.roles.election import TURNS_FOR_FITTER
-from baton.daemon.service import Service
-
-DEAD = "the VIP's interface eth0 has no carrier"
-CLOSED = "the VIP's interface eth0 is down"
-
-
-def dies(script, why=DEAD):
-    return script.give(ev.VipHealth(why))
-
-
-def store_answers(script):
-    """The record is read, as it stands."""
-    return script.give(ev.RecordRead(script.node.state.version, script.node.record))
+from support.script import (
+    CLOSED,
+    DEAD,
+    GRACE,
+    STAGGER,
+    alive,
+    dies,
+    manual,
+    meet,
+    meet_again,
+    met,
+    nodes,
+    passive,
+    record,
+    serving,
+    status,
+    store_answers,
+    three,
+    tries,
+    wire,
+)
 
 
 def hellos(script):
     return [(send.node, send.message.unable) for send in script.of(cmd.Send) if isinstance(send.message, messages.Hello)]
-
-
-def meet_again(script, name, **more):
-    """``name`` says how it is now: it has our log."""
-    state = script.node.state
-    meet(script, name, promised=state.promised, applied=state.applied, end=state.log.end, **more)
-
-
-def status(script):
-    return Service(script.node, script.give, lambda: script.now).status()
-
-
-def nodes(script, what):
-    return {node["id"]: node[what] for node in status(script)["nodes"]}
-
-
-def notes(script):
-    return [note.text for note in script.of(cmd.Note)]
-
-
-def met():
-    """n1 active, n2 in sync: it has said how it is."""
-    script = serving()
-    meet_again(script, "n2")
-    script.ack("n2")
-    return script
 
 
 @pytest.fixture
@@ -238,35 +218,6 @@ def leaves(script, name):
     script.give(ev.Tick())
 
 
-def alive(script):
-    """A quarter of a second in which n2 acknowledges that it is there, and nothing new."""
-    script.now += 0.25
-    script.ack("n2", matched=script.node.leading.followers.by_node["n2"].matched)
-    script.node.leading.followers.by_node["n2"].progress = script.now
-    script.give(ev.Tick())
-
-
-def manual():
-    return serving(shared=False)
-
-
-def three(script):
-    """n3 joins."""
-    meet_again(script, "n3")
-    for _round in range(3):
-        script.give(ev.Flush())
-        script.stored()
-        script.ack("n2")
-        script.ack("n3")
-        if script.node.leading.swap is None:
-            store_answers(script)
-    script.settle(7)
-    assert script.node.record.member("n3") is not None
-    script.ack("n2")
-    script.ack("n3")
-    return script
-
-
 class TestElections:
     def test_an_unable_node_waits_for_an_able_one_and_then_takes_over_all_the_same(self):
         script = passive("n2")
@@ -414,13 +365,6 @@ class TestWhatIsSaid:
 def hellos_after(script, event):
     script.give(event)
     return hellos(script)
-
-
-def wire(**more):
-    script = Script("n2")
-    script.give(ev.Started())
-    script.give(ev.VipHealth(more.get("unable", "")))
-    return {**messages.to_json(script.node._hello(False, "n1", script.now)), "url": "http://n2.sim"}
 
 
 class TestStatus:

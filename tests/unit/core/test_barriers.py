@@ -3,11 +3,11 @@
 """Barriers: all come or all are told, again and again."""
 
 import pytest
-from desk import Desk as Base
 
 from baton.core.coordination.barriers import KEPT, standing
 from baton.core.model.documents import Change
 from baton.ground.problem import Problem
+from support.desk import Desk as Base
 
 
 class Desk(Base):

@@ -3,14 +3,14 @@
 """Locks, their queue and fencing tokens, leases and what is tied to them: orders go in, documents come out."""
 
 import pytest
-from desk import Desk as Base
-from desk import refused
 
 from baton.core.coordination.leases import TOKENS_AN_EPOCH
 from baton.core.coordination.locks import holders, standing
 from baton.core.model.documents import Change
 from baton.core.replication import client_leases
 from baton.core.replication.client_leases import ClientLeases
+from support.desk import Desk as Base
+from support.desk import refused
 
 
 class Desk(Base):

@@ -3,14 +3,13 @@
 """A node that the store of the cluster record does not let take over, as scripts: those who are asked know it before a failover."""
 
 import pytest
-from test_able import meet_again, met, nodes, notes, status
-from test_election import passive
 
 from baton.core import commands as cmd
 from baton.core import events as ev
 from baton.core.model import messages
 from baton.core.roles.able import SAY_AGAIN
 from baton.core.roles.cut_off import FORGET, PATIENCE, SILENT
+from support.script import meet_again, met, nodes, notes, passive, status
 
 OUT = ev.DcsHealth(None, "", reachable=False)
 DENIED = "the user baton may not write the cluster record in etcd"

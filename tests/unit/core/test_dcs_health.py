@@ -3,14 +3,13 @@
 """A store that refuses changes, as scripts: it is said once, nothing is begun that needs it, and what was begun is called off."""
 
 import pytest
-from test_election import GRACE, hear, passive, tries
-from test_node import LEASE, Script, record, serving
 
 from baton.core import commands as cmd
 from baton.core import events as ev
 from baton.core.model.messages import Ack
 from baton.core.model.saved import Saved
 from baton.ground.problem import Problem
+from support.script import GRACE, LEASE, Script, hear, passive, record, serving, tries
 
 FULL = "etcd is out of space"
 LET_GO = 0.4  # seconds after which a swap is sent again

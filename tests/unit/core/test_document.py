@@ -6,7 +6,6 @@ import json
 import random
 
 import pytest
-from test_node import serving
 
 from baton.core import commands as cmd
 from baton.core.coordination.leases import part_of
@@ -22,6 +21,7 @@ from baton.core.state.state import State
 from baton.ground.problem import Problem
 from baton.ground.values import dumps, measure
 from baton.ground.work import PARSED, Work
+from support.script import serving
 
 VALUE = {"Name": "m\u00e9\U0001f600", "Params": {"a/b": [1, 1.0, 1e300, True, None, '"\\/\u2028'], "c": {}}, "Meta": {"2": {"1": -0.0}}}
 

@@ -3,8 +3,6 @@
 """Drivers and the role, as scripts: when a reign may start them, what a successor waits for, and when the role moves because of one."""
 
 import pytest
-from test_election import EPOCH, GRACE, hear, passive, tries
-from test_node import LEASE, Script, record, serving
 
 from baton.core import commands as cmd
 from baton.core import events as ev
@@ -13,6 +11,7 @@ from baton.core.model.driver_options import Options
 from baton.core.model.log import ORIGIN, Entry, Epoch
 from baton.core.model.messages import Append
 from baton.core.model.saved import Saved
+from support.script import EPOCH, GRACE, LEASE, Script, hear, passive, record, serving, tries
 
 D = 3.0
 RATE = 0.1

@@ -3,55 +3,12 @@
 """When a passive becomes active by itself, as scripts: silence, its turn, release notices, pauses; and what is kept of it."""
 
 import pytest
-from test_node import LEASE, Script, record
 
 from baton.core import commands as cmd
 from baton.core import events as ev
-from baton.core.model.log import ORIGIN, Epoch
-from baton.core.model.messages import Append, Hello
+from baton.core.model.log import Epoch
 from baton.core.model.record import Record
-from baton.core.model.timing import PROFILES
-
-GRACE, STAGGER = PROFILES["balanced"].grace, PROFILES["balanced"].stagger
-EPOCH = Epoch(3, "e3")
-
-
-def passive(name="n2", members=("n1", "n2", "n3"), **more):
-    """A node that has just heard from n1, the active of epoch 3."""
-    script = Script(name, **more)
-    script.give(ev.Started())
-    script.standing = record(members=members, number=3)
-    script.give(ev.RecordRead(5, script.standing))
-    script.give(ev.LinkUp("n1"))
-    script.hello("n1", role="active")
-    script.stored()
-    hear(script)
-    script.stored()
-    return script
-
-
-def hear(script):
-    script.give(ev.Received("n1", Append(EPOCH, f"{script.node.config.node}-disk", ORIGIN, (), 0, script.now, None, -1, 0)))
-
-
-def meet(script, name, **more):
-    script.give(ev.LinkUp(name))
-    more = {"role": "passive", "promised": EPOCH, "applied": ORIGIN, "end": ORIGIN, "record": None, "record_version": -1, **more}
-    hello = Hello(name, f"sim://{name}", f"{name}-disk", "ha", "c1", "1.0.0", "sim/sim", answer=False, **more)
-    script.give(ev.Received(name, hello))
-
-
-def tries(script):
-    """Return the swap that follows from a tick and a look at an unchanged record, or None."""
-    script.give(ev.Tick())
-    if not script.of(cmd.ReadRecord):
-        return None
-    script.give(ev.RecordRead(5, script.standing))
-    if not script.of(cmd.Store):
-        return None
-    script.stored()
-    (swap,) = script.of(cmd.Swap)
-    return swap.record
+from support.script import EPOCH, GRACE, LEASE, STAGGER, Script, hear, meet, passive, record, tries
 
 
 def test_after_a_full_grace_of_silence_it_tries():

@@ -5,7 +5,6 @@
 import json
 
 import pytest
-from test_node import serving
 
 from baton.core import commands as cmd
 from baton.core import events as ev
@@ -13,6 +12,7 @@ from baton.core.model import messages
 from baton.core.model.documents import Change
 from baton.core.model.log import MOST_ENTRY, ORIGIN, Entry, Epoch
 from baton.core.model.messages import MOST_FRAME, RAW, Append
+from support.script import serving
 
 EPOCH = Epoch(1, "e1")
 MOST_BODY = 4 << 20  # bytes, of the API

@@ -3,7 +3,6 @@
 """What a node keeps in memory is bounded in bytes, whatever the size of one change."""
 
 import pytest
-from test_node import serving
 
 from baton.core import commands as cmd
 from baton.core import events as ev
@@ -15,6 +14,7 @@ from baton.core.model.log import NO_EPOCH, Entry, Epoch, Log
 from baton.core.model.replies import ROW_BYTES, Replies
 from baton.core.state.sizes import BESIDE
 from baton.ground.problem import Problem
+from support.script import serving
 
 SMALL = Limits(documents=400_000, profile=110_000, log=800_000, replies=40_000)
 

@@ -5,8 +5,6 @@
 from dataclasses import replace
 
 import pytest
-from test_election import passive
-from test_node import LEASE, serving
 
 from baton.core import commands as cmd
 from baton.core import events as ev
@@ -14,6 +12,7 @@ from baton.core.model.log import Entry, Epoch
 from baton.core.model.messages import Refuse
 from baton.core.model.record import Member
 from baton.core.model.reigns import Reign, Reigns
+from support.script import LEASE, passive, serving
 
 
 @pytest.fixture

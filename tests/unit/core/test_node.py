@@ -6,86 +6,13 @@ import pytest
 
 from baton.core import commands as cmd
 from baton.core import events as ev
-from baton.core.model.config import NodeConfig
 from baton.core.model.documents import Change
 from baton.core.model.log import ORIGIN, Entry, Epoch, Position
-from baton.core.model.messages import Ack, Append, BlobHeld, BlobWanted, Hello, Reject, UseSnapshot
-from baton.core.model.record import Member, Record
+from baton.core.model.messages import Ack, Append, BlobHeld, BlobWanted, Reject, UseSnapshot
+from baton.core.model.record import Member
 from baton.core.model.requests import Idempotency, Outcome
-from baton.core.model.saved import Saved
-from baton.core.model.timing import PROFILES, Timing, profile
-from baton.core.node import Node
-
-LEASE = PROFILES["balanced"].lease
-
-
-class Script:
-    """One node whose disk and store answer when the script says so."""
-
-    def __init__(self, name="n1", shared=True, saved=None, **more):
-        config = NodeConfig(name, f"sim://{name}", "ha", "1.0.0", "sim/sim", PROFILES["balanced"], f"p-{name}", shared=shared, **more)
-        self.node = Node(config, saved or Saved(f"{name}-disk"))
-        self.now = 100.0
-        self.commands = []
-
-    def give(self, event):
-        """Return the commands that follow from ``event``."""
-        self.commands = self.node.handle(event, self.now)
-        return self.commands
-
-    def of(self, kind):
-        return [command for command in self.commands if isinstance(command, kind)]
-
-    def stored(self):
-        """The disk is done: everything written so far is on it, and what that let follow too."""
-        commands = list(self.give(ev.Stored(self.node.state._store_id)))
-        while self.of(cmd.Store):
-            commands += self.give(ev.Stored(self.node.state._store_id))
-        self.commands = commands
-        return commands
-
-    def settle(self, version):
-        """The swap under way happened."""
-        swap = self.node.leading.swap if self.node.leading and self.node.leading.swap else self.node.swap
-        return self.give(ev.SwapAnswer(swap.record.nonce, True, version))
-
-    def hello(self, name, end=ORIGIN, applied=ORIGIN, role="passive", answer=False):
-        hello = Hello(
-            name, f"sim://{name}", f"{name}-disk", "ha", "c1", "1.0.0", "sim/sim", role, Epoch(0, ""), applied, end, None, -1, answer
-        )  # fmt: skip
-        return self.give(ev.Received(name, hello))
-
-    def ack(self, name, matched=None, stamp=None):
-        end = self.node.state.log.end.seq
-        ack = Ack(self.node.leading.epoch, f"{name}-disk", end if matched is None else matched, self.now if stamp is None else stamp, True)
-        return self.give(ev.Received(name, ack))
-
-    def write(self, number, value=1):
-        body = [{"op": "add", "path": "/Params/x", "value": value}]
-        change = Change("profiles", "p", "put", {}) if number == 1 else Change("profiles", "p", "patch", body)
-        return self.give(ev.Submit(number, (change,), self.now))
-
-
-def record(active="n1", members=("n1", "n2"), number=1, **more):
-    return Record("c1", Epoch(number, f"e{number}"), active, tuple(Member(name, f"{name}-disk") for name in members), **more)
-
-
-def serving(mode="available", min_in_sync=1, **more):
-    """Return n1, active since its start, with n2 in sync and answering."""
-    script = Script(**more)
-    script.give(ev.Started())
-    script.hello("n2")
-    script.give(ev.RecordRead(5, record(mode=mode, min_in_sync=min_in_sync)))
-    script.settle(6)
-    script.stored()
-    script.give(ev.LinkUp("n2"))
-    script.hello("n2")
-    script.ack("n2")
-    script.give(ev.Flush())
-    script.stored()
-    script.ack("n2")
-    assert script.node.serving(script.now)
-    return script
+from baton.core.model.timing import Timing, profile
+from support.script import LEASE, Script, record, serving
 
 
 @pytest.fixture

@@ -3,9 +3,6 @@
 """A node whose disk is full, as scripts: it hands its role to one that has room, is passed over, and everybody says so."""
 
 import pytest
-from test_able import DEAD, alive, dies, manual, meet_again, met, nodes, notes, status, store_answers, three, wire
-from test_election import GRACE, STAGGER, meet, passive, tries
-from test_node import serving
 
 from baton.core import commands as cmd
 from baton.core import events as ev
@@ -14,6 +11,26 @@ from baton.core.model.log import ORIGIN, Position
 from baton.core.roles.able import SAY_AGAIN
 from baton.core.roles.election import TURNS_FOR_FITTER
 from baton.core.roles.room import FORGET, FULL, OURS, STEADY, WAS_FULL
+from support.script import (
+    DEAD,
+    GRACE,
+    STAGGER,
+    alive,
+    dies,
+    manual,
+    meet,
+    meet_again,
+    met,
+    nodes,
+    notes,
+    passive,
+    serving,
+    status,
+    store_answers,
+    three,
+    tries,
+    wire,
+)
 
 
 def fills(script):

@@ -3,14 +3,14 @@
 """Seats of leaders: who asks gets one or learns who sits, keeps the order of winning, and loses it with the lease."""
 
 import pytest
-from desk import Desk as Base
-from desk import token_of
 
 from baton.core.coordination import seats
 from baton.core.coordination.leases import TOKENS_AN_EPOCH
 from baton.core.coordination.seats import identity, note_key, same
 from baton.core.model.documents import Change
 from baton.ground.problem import Problem
+from support.desk import Desk as Base
+from support.desk import token_of
 
 AT = ("Params", "my/leader")
 

@@ -5,8 +5,6 @@
 from dataclasses import replace
 
 import pytest
-from test_election import GRACE, meet, passive, tries
-from test_node import Script, record, serving
 
 from baton.core import commands as cmd
 from baton.core import events as ev
@@ -14,6 +12,7 @@ from baton.core.model.log import ORIGIN, Entry, Epoch, Position
 from baton.core.model.messages import Tail, TailWanted
 from baton.core.model.saved import Saved
 from baton.ground.problem import Problem
+from support.script import GRACE, Script, meet, passive, record, serving, tries
 
 EPOCH = Epoch(1, "e1")
 

@@ -5,13 +5,13 @@
 import json
 
 import pytest
-from desk import Desk, deadlines, refused, token_of
 
 from baton.core.coordination import leases, ties
 from baton.core.coordination.seats import note_key
 from baton.core.model.documents import Change
 from baton.core.replication import client_leases
 from baton.core.replication.client_leases import ClientLeases
+from support.desk import Desk, deadlines, refused, token_of
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 """A peer is not believed, the record is, as scripts: what is claimed, what is asked, and what is played on when it proves true."""
 
 import pytest
-from test_node import Script, record, serving
 
 from baton.core import commands as cmd
 from baton.core import events as ev
@@ -12,6 +11,7 @@ from baton.core.model.log import ORIGIN, Entry, Epoch, Position
 from baton.core.model.messages import Ack, Append, BlobHeld, BlobWanted, Hello, Refuse, Reject, TakeOver, UseSnapshot
 from baton.core.model.record import manual_version
 from baton.core.roles.trust import HOLD_SECONDS
+from support.script import Script, record, serving
 
 EPOCH, LATER = Epoch(3, "e3"), Epoch(4, "e4")
 EVER = Epoch(2_000_000, "evil")

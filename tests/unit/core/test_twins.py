@@ -4,14 +4,12 @@
 
 from dataclasses import replace
 
-from test_election import passive, tries
-from test_node import Script, record, serving
-
 from baton.core import commands as cmd
 from baton.core import events as ev
 from baton.core.model.log import ORIGIN, Epoch
 from baton.core.model.messages import Ack, Hello, Refuse
 from baton.core.roles.twins import NOT_YET
+from support.script import Script, passive, record, serving, tries
 
 HELLO = Hello(
     "n2", "sim://n2", "n2-disk", "ha", "c1", "1.0.0", "sim/sim", "passive", Epoch(2, "p-n1-2"), ORIGIN, ORIGIN, None, -1, False,

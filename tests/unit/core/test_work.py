@@ -8,7 +8,6 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_node import Script, record
 
 from baton.core import commands as cmd
 from baton.core import events as ev
@@ -21,6 +20,7 @@ from baton.ground.patch import MOST_PARTS, Patch, parse_patch
 from baton.ground.problem import Problem
 from baton.ground.values import MOST_SENT, MOST_VALUES, count_values, dumps, equal, measure, parse, pieces
 from baton.ground.work import MOST_STEPS, Work
+from support.script import Script, record
 
 
 def steps(document, operations, most=None):
