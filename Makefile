@@ -53,7 +53,7 @@ format: venv ## let ruff lay out the Python code
 	@$(BIN)/ruff format -q . && $(BIN)/ruff check -q --fix .
 
 unit: build build/json-patch-tests/tests.json ## unit tests (real servers on loopback)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/histories
+	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/daemon tests/histories
 
 build/json-patch-tests/tests.json:
 	@$(BIN)/python tests/tools/fetch_json_patch_tests.py build/json-patch-tests
@@ -88,7 +88,7 @@ fuzz: build build/aiohttp-oldest/.stamp ## seeded nonsense: frames, links, patch
 	@$(BIN)/python tests/fuzz/run.py --n $(N) --seed $(FIRST_SEED)
 
 schema: build ## requests made up from the API's description, played against a real daemon; N=requests for each operation and kind
-	@BATON_SCHEMA_EXAMPLES=$(if $(filter file,$(origin N)),100,$(N)) $(BIN)/python -m pytest -n 2 tests/unit/adapters/test_schema.py
+	@BATON_SCHEMA_EXAMPLES=$(if $(filter file,$(origin N)),100,$(N)) $(BIN)/python -m pytest -n 2 tests/unit/adapters/http/test_schema.py
 
 histories: build ## forty clients, two or three daemons and faults, judged by models: SEEDS=n FIRST_SEED=m
 	@$(BIN)/python tests/histories/run.py --seeds $(if $(filter file,$(origin SEEDS)),20,$(SEEDS)) --first-seed $(FIRST_SEED)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, SOURCE
+from support.cluster import ROOT
 
+SOURCE = ROOT / "plugins" / "module_utils" / "_baton"
 LINT = Path(sys.executable).with_name("lint-imports")
 LEAKS = {
     "core/vip/vip.py": "from ...drivers.contract import Contract",

@@ -13,7 +13,7 @@ import pytest
 
 from baton.adapters.disk.data_lock import claim
 from baton.ground.problem import Problem
-from conftest import ROOT
+from support.cluster import ROOT
 
 HOLDER = """
 import os, subprocess, sys

@@ -445,7 +445,7 @@ def test_the_description_is_that_of_the_server(cluster, api):
         for method in sorted(set(item) & {"get", "put", "post", "patch", "delete"}, reverse=True):
             if path.startswith("/system/") and method != "get":
                 continue  # orders would be obeyed; see BAD above
-            endless = "?since=x" if path == "/events" else ""  # a stream, which tests/unit/test_events.py reads
+            endless = "?since=x" if path == "/events" else ""  # a stream, which tests/daemon/test_events.py reads
             answer = api(method.upper(), path + endless, [] if method == "patch" else {})
             problem = answer.json() if answer.headers.get("Content-Type") == "application/problem+json" else {}
             assert answer.status_code < 500 and problem.get("type") not in ("urn:baton:no_such_path", "urn:baton:method_not_allowed"), (

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from baton.adapters.vip.guard import Options, command, program
 
-SOURCE = Path(__file__).resolve().parents[3] / "plugins" / "module_utils" / "_baton"
+SOURCE = Path(__file__).resolve().parents[4] / "plugins" / "module_utils" / "_baton"
 
 
 def test_starts_from_the_source_tree() -> None:
