@@ -130,22 +130,35 @@ async def _last_look(world, keepers):
 
 async def _raw(world, lease):
     """Return a lease as it is stored, or None: GET may show less, but an event has the document, so another TTL is set."""
+    for ttl in range(int(TTL) + 1, int(TTL) + 11):
+        acknowledged, document = await _told(world, lease, float(ttl))
+        if acknowledged:
+            return document
+        await asyncio.sleep(1.0)  # the active of a strict pair has just lost its passive, or the machine stood still
+    return None
+
+
+async def _told(world, lease, ttl):
+    """Set a TTL; return whether that was acknowledged, and the lease of which an event came, or None."""
     active = await world.active()
     if active is None:
-        return None
+        return False, None
     headers, limit = {"Authorization": f"Bearer {world.token}"}, aiohttp.ClientTimeout(total=10)
     url = f"{active.url}/api/v3/events?kinds=leases&key={lease}&documents=yes"
-    ask = {"Id": lease, "Ttl": TTL + 1, "Owner": lease.partition("-")[2]}
+    ask = {"Id": lease, "Ttl": ttl, "Owner": lease.partition("-")[2]}
+    acknowledged = False
     try:
         async with world.session.get(url, headers=headers, timeout=limit) as answer:
             async for kind, data in messages(answer):
                 if kind == "begin":
-                    await world.post(active, "/leases", ask, 5.0)
+                    acknowledged = await world.post(active, "/leases", ask, 5.0) in (200, 201)
+                    if not acknowledged:
+                        break
                 elif (data.get("Document") or {}).get("Ttl") == ask["Ttl"]:
-                    return data["Document"]
+                    return True, data["Document"]
     except (aiohttp.ClientError, asyncio.TimeoutError, OSError):
         pass
-    return None
+    return acknowledged, None
 
 
 async def _everything(world, node):
