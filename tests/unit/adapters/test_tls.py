@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from baton.adapters.peers.certificates import Certificates, Files
+from baton.adapters.certificates import Certificates, Files
 from support.certificates import Authority
 
 

@@ -13,6 +13,7 @@ import ssl
 import aiohttp
 import pytest
 
+from baton.adapters.certificates import Certificates, Files
 from baton.adapters.disk.files import BlobStore
 from baton.adapters.folded import Folded
 from baton.adapters.http import connection as module
@@ -20,7 +21,6 @@ from baton.adapters.http import server as server_module
 from baton.adapters.http import stays
 from baton.adapters.http.app import build_app
 from baton.adapters.http.server import Server
-from baton.adapters.peers.certificates import Certificates, Files
 from baton.core.admission import Limits
 from support.certificates import Authority
 from support.cluster import eventually, free_port
