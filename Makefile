@@ -15,7 +15,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 ROOT = @test "$$(id -u)" = 0 || { echo "make $@: run this as root (or with sudo): $(1)" >&2; exit 1; }
 
-.PHONY: help system venv build collection lint format unit cores lab faults simulate mutate fuzz schema histories molecule failover drivers demo demo-clean bench bench-plays bench-failover bench-drivers bench-stalls bench-memory soak lock audit test test-long clean
+.PHONY: help system venv build collection lint check format unit cores lab faults simulate mutate fuzz schema histories molecule failover drivers demo demo-clean bench bench-plays bench-failover bench-drivers bench-stalls bench-memory soak lock audit test test-long clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 20
@@ -42,6 +42,9 @@ collection: ## make this checkout known as the collection baton.ha, whatever it 
 
 lint: build ## every check of style, types, walls, sanity and documentation
 	@tools/lint
+
+check: collection ## in a minute: style, types, floors, and the unit tests of the files that you changed
+	@$(BIN)/python tools/check
 
 lock: ## what the role installs from PyPI, with hashes, and the list of it (CycloneDX)
 	@tools/lock
