@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The node as scripts: these events go in, those commands come out. Each reads like the rule that it shows."""
 
+from typing import get_args
+
 import pytest
 
 from baton.core import commands as cmd
 from baton.core import events as ev
 from baton.core.model.documents import Change
 from baton.core.model.log import ORIGIN, Entry, Epoch, Position
-from baton.core.model.messages import Ack, Append, BlobHeld, BlobWanted, Reject, UseSnapshot
+from baton.core.model.messages import Ack, Append, BlobHeld, BlobWanted, Message, Reject, UseSnapshot
 from baton.core.model.record import Member
 from baton.core.model.requests import Idempotency, Outcome
 from baton.core.model.timing import Timing, profile
@@ -508,3 +510,9 @@ def test_timing_that_lets_two_serve_is_refused():
         Timing(lease=1.0, grace=1.2, valid=1).check()
     assert "raise the grace" in caught.value.detail
     assert profile("fast").lease == 0.4
+
+
+def test_everything_that_can_come_in_has_a_handler():
+    node = Script().node
+    assert set(node._handlers) == set(get_args(ev.Event))
+    assert set(node._readers) == set(get_args(Message))

@@ -149,7 +149,7 @@ class Node:
         self.dcs = Dcs(self.state)
         self.cut_off = CutOff(self)
         self._in_sync_noted = ""
-        self._handlers: Dict[type, Callable[[Event, float], None]] = {
+        self._handlers: Dict[type, Callable[[Any, float], None]] = {
             Started: self._started, Tick: self._tick, Flush: self._flush, RecordRead: self._record_read,
             SwapAnswer: self._swap_answer, DcsHealth: self._dcs_health, Received: self._received, LinkUp: self._link_up,
             LinkDown: self._link_down,
@@ -160,6 +160,11 @@ class Node:
             Operator: self._operator, DriverHello: self.driving.take, DriverGone: self.driving.take, DriverDone: self.driving.take,
             DriverStopped: self.driving.take, DriverHealth: self.driving.take, DriversExpected: self.driving.take,
             DiskRoom: self.able.take, GoOn: self._go_on,
+        }  # fmt: skip
+        self._readers: Dict[type, Callable[[str, Any, float], None]] = {
+            Hello: self._on_hello, Append: self._on_append, Ack: self._on_answer, Reject: self._on_answer, BlobHeld: self._on_answer,
+            BlobWanted: self._on_blob_wanted, UseSnapshot: self._on_use_snapshot, Refuse: self._on_refuse, TakeOver: self._on_take_over,
+            TailWanted: self._on_tail_wanted, Tail: self._on_tail,
         }  # fmt: skip
 
     def handle(self, event: Event, now: float) -> List[Command]:
@@ -213,7 +218,7 @@ class Node:
 
     # --- start and record ---------------------------------------------------------------------------------------------
 
-    def _started(self, event: Event, now: float) -> None:
+    def _started(self, event: Started, now: float) -> None:
         self.election.restart(now)
         self._read_at = now
         self.state.tell_time(now)
@@ -225,9 +230,7 @@ class Node:
                 self.out.append(Connect(node, url))
         self.out.append(ReadRecord())
 
-    def _record_read(self, event: Event, now: float) -> None:
-        if not isinstance(event, RecordRead):
-            return
+    def _record_read(self, event: RecordRead, now: float) -> None:
         if self.leading is not None and event.version == self.state.version and not event.watched:
             self.leading.seen(now)
         swap = self.leading.swap if self.leading is not None and self.leading.swap is not None else self.swap
@@ -243,18 +246,17 @@ class Node:
             if self._may_try(now):
                 self.promote(self.promoted(), self.able.why_now(self._why_now(now)), now)
 
-    def _swap_answer(self, event: Event, now: float) -> None:
+    def _swap_answer(self, event: SwapAnswer, now: float) -> None:
         swap = self.leading.swap if self.leading is not None and self.leading.swap is not None else self.swap
-        if isinstance(event, SwapAnswer) and swap is not None:
+        if swap is not None:
             commands, settled = swap.answer(event.nonce, event.done, event.version, event.refused)
             self.out.extend(commands)
             if settled is not None:
                 self._settle(settled, now)
 
-    def _dcs_health(self, event: Event, now: float) -> None:
-        if isinstance(event, DcsHealth):
-            self.dcs.take(event)
-            self.cut_off.tend(now)
+    def _dcs_health(self, event: DcsHealth, now: float) -> None:
+        self.dcs.take(event)
+        self.cut_off.tend(now)
 
     def _settle(self, settled: Settled, now: float) -> None:
         if self.leading is not None and self.leading.swap is not None:
@@ -520,7 +522,7 @@ class Node:
         self._set_role("taking", now)
         self.out.append(Later())
 
-    def _go_on(self, event: Event, now: float) -> None:
+    def _go_on(self, event: GoOn, now: float) -> None:
         """Go on becoming active, unless the role is another's by now, or on its way."""
         becoming, self._becoming = self._becoming, None
         if becoming is None or self.role != "taking" or self.swap is not None or self._noting is not None:
@@ -605,48 +607,33 @@ class Node:
         for node in sorted(self.links):
             self.out.append(Send(node, self._hello(answer, node, now)))
 
-    def _link_up(self, event: Event, now: float) -> None:
-        if isinstance(event, LinkUp):
-            self.links.add(event.node)
-            self.contact[event.node] = now
-            self.out.append(Send(event.node, self._hello(True, event.node, now)))
+    def _link_up(self, event: LinkUp, now: float) -> None:
+        self.links.add(event.node)
+        self.contact[event.node] = now
+        self.out.append(Send(event.node, self._hello(True, event.node, now)))
 
-    def _link_down(self, event: Event, now: float) -> None:
-        if isinstance(event, LinkDown):
-            self.links.discard(event.node)
-            self.twins.link_down(event.node)
-            if self.leading is None:
-                self.contact[event.node] = now  # passives say little to each other, but a link ends soon after its node
-            if removed(self.state, event.node):
-                self.out.append(Disconnect(event.node))
+    def _link_down(self, event: LinkDown, now: float) -> None:
+        self.links.discard(event.node)
+        self.twins.link_down(event.node)
+        if self.leading is None:
+            self.contact[event.node] = now  # passives say little to each other, but a link ends soon after its node
+        if removed(self.state, event.node):
+            self.out.append(Disconnect(event.node))
 
-    def _received(self, event: Event, now: float) -> None:
-        if not isinstance(event, Received):
-            return
+    def _received(self, event: Received, now: float) -> None:
         node, message = event.node, event.message
         self.contact[node] = now
-        if isinstance(message, Hello):
-            self._on_hello(node, message, now)
-        elif isinstance(message, Append):
-            self._on_append(node, message, now)
-        elif isinstance(message, (Ack, Reject, BlobHeld)):
-            self._on_answer(node, message, now)
-        elif isinstance(message, BlobWanted):
-            if self.leading is None and node == self.record.active:  # asks again, where we have not read of it yet
-                self.following.blob_wanted(node, message)
-        elif isinstance(message, UseSnapshot):
-            self._on_use_snapshot(node, message, now)
-        elif isinstance(message, Refuse):
-            self._on_refuse(node, message, now)
-        elif isinstance(message, TakeOver):
-            if message.node == node:
-                self.orders.take_over(message, now)
-        elif isinstance(message, TailWanted):
-            self._on_tail_wanted(node, message)
-        elif isinstance(message, Tail):
-            self._on_tail(node, message, now)
+        self._readers[type(message)](node, message, now)
 
-    def _on_tail_wanted(self, node: str, message: TailWanted) -> None:
+    def _on_blob_wanted(self, node: str, message: BlobWanted, now: float) -> None:
+        if self.leading is None and node == self.record.active:  # asks again, where we have not read of it yet
+            self.following.blob_wanted(node, message)
+
+    def _on_take_over(self, node: str, message: TakeOver, now: float) -> None:
+        if message.node == node:
+            self.orders.take_over(message, now)
+
+    def _on_tail_wanted(self, node: str, message: TailWanted, now: float) -> None:
         """Who was active and is again asks what it may have lost: only that node, of a member."""
         if self.leading is None and node == self.record.active and self.in_sync():
             self.out.append(Send(node, tail_after(self.state, message.after, BATCH_ENTRIES, BATCH_BYTES)))
@@ -795,9 +782,8 @@ class Node:
             return follower is not None and follower.process == hello.process and now - follower.stamp <= silence
         return self.following.active == node and now - self.following.heard <= silence
 
-    def _twin_seen(self, event: Event, now: float) -> None:
-        if isinstance(event, TwinSeen):
-            self.twins.beside(self.config.node, event.where, now)
+    def _twin_seen(self, event: TwinSeen, now: float) -> None:
+        self.twins.beside(self.config.node, event.where, now)
 
     def _follow_members(self) -> None:
         """Nodes that were added or removed: keep a link to those who are there."""
@@ -849,9 +835,7 @@ class Node:
 
     # --- the rest -----------------------------------------------------------------------------------------------------
 
-    def _stored(self, event: Event, now: float) -> None:
-        if not isinstance(event, Stored):
-            return
+    def _stored(self, event: Stored, now: float) -> None:
         if self.leading is not None:
             self.leading.stored(event.id, now)
         else:
@@ -863,11 +847,10 @@ class Node:
                 self.swap = PendingSwap("promote", self.config.node, swap, now)
                 self.out.append(swap)
 
-    def _snapshot_fetched(self, event: Event, now: float) -> None:
+    def _snapshot_fetched(self, event: SnapshotFetched, now: float) -> None:
         """The record is read once more first: this disk may have come to be in sync while the snapshot was copied."""
-        if isinstance(event, SnapshotFetched):
-            self._fetched, self._read_at = event, NEVER
-            self._reread(now)
+        self._fetched, self._read_at = event, NEVER
+        self._reread(now)
 
     def _decide_snapshot(self) -> None:
         fetched, self._fetched = self._fetched, None
@@ -903,9 +886,7 @@ class Node:
                 return self.following.refused
         return ""
 
-    def _snapshot_installed(self, event: Event, now: float) -> None:
-        if not isinstance(event, SnapshotInstalled):
-            return
+    def _snapshot_installed(self, event: SnapshotInstalled, now: float) -> None:
         if self.leading is not None:
             raise ValueError("the data were replaced while this node was active")
         self.installing = False
@@ -923,52 +904,45 @@ class Node:
         self.following.need_all_blobs(self.record.active)
         self.hello_all(True, now)
 
-    def _blob_stored(self, event: Event, now: float) -> None:
-        if isinstance(event, BlobStored):
-            self.following.blob_stored(event.sha256)
+    def _blob_stored(self, event: BlobStored, now: float) -> None:
+        self.following.blob_stored(event.sha256)
 
-    def _blob_unavailable(self, event: Event, now: float) -> None:
-        if isinstance(event, BlobUnavailable):
-            self.following.blob_unavailable(event.sha256)
+    def _blob_unavailable(self, event: BlobUnavailable, now: float) -> None:
+        self.following.blob_unavailable(event.sha256)
 
-    def _released(self, event: Event, now: float) -> None:
+    def _released(self, event: Released, now: float) -> None:
         if self.leading is not None and self.leading.handover is not None and self.leading.handover.released:
             self.leading.handover.vip_gone = True
             self.leading.released(now, self.driving.drivers.at_rest(now))
 
-    def _submit(self, event: Event, now: float) -> None:
-        if not isinstance(event, Submit):
-            return
+    def _submit(self, event: Submit, now: float) -> None:
         if self.leading is None:
             self.out.append(Reply(event.id, not_applied("not_active", f"{self.config.node} is not active; nothing was changed")))
         else:
             self.leading.submit(event, now)
 
-    def _keep_alive(self, event: Event, now: float) -> None:
-        if not isinstance(event, KeepAlive):
-            return
+    def _keep_alive(self, event: KeepAlive, now: float) -> None:
         if self.leading is None:
             self.out.append(Reply(event.id, not_applied("not_active", f"{self.config.node} is not active; ask the active")))
         else:
             self.leading.keep_alive(event, now)
 
-    def _operator(self, event: Event, now: float) -> None:
-        if isinstance(event, Operator):
-            try:
-                self.orders.take(event, now)
-            except Problem as problem:
-                self.out.append(Reply(event.id, problem))
+    def _operator(self, event: Operator, now: float) -> None:
+        try:
+            self.orders.take(event, now)
+        except Problem as problem:
+            self.out.append(Reply(event.id, problem))
 
-    def _flush(self, event: Event, now: float) -> None:
+    def _flush(self, event: Flush, now: float) -> None:
         if self.leading is not None:
             self.leading.flush(now)
 
-    def _tick(self, event: Event, now: float) -> None:
+    def _tick(self, event: Tick, now: float) -> None:
         timing = self.config.timing
         self.state.tell_time(now)
         self.state.heads.parsed.pack(PACKED_A_TICK)
         if self.leading is not None:
-            if isinstance(event, Tick) and event.wall:
+            if event.wall:
                 self.state.clock.lean(now, event.wall)
             self.leading.tick(now)
             if self.doubt.stands:
@@ -1035,9 +1009,7 @@ class Node:
             self._read_at = now  # the active may have died before it could tell of a pause that ended, or of who is in sync
             self.out.append(ReadRecord())
 
-    def _release_notice(self, event: Event, now: float) -> None:
-        if not isinstance(event, ReleaseNotice):
-            return
+    def _release_notice(self, event: ReleaseNotice, now: float) -> None:
         if event.drivers:
             self.driving.notice(event.node, event.epoch, now)
         if self.leading is not None:

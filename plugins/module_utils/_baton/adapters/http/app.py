@@ -102,6 +102,9 @@ class Api:
         _check_lease_headers(request, kind, rest)
         if request.method != "OPTIONS":
             query.check(request, kind, rest)
+        return await self._dispatch(request, scope, kind, rest)
+
+    async def _dispatch(self, request: Any, scope: access.Scope, kind: str, rest: List[str]) -> Any:
         stale = request.query.get("stale") == "ok"
         if kind in ("profiles", "machines", "params"):
             if kind == "profiles" and len(rest) == 2 and rest[1] == "token":

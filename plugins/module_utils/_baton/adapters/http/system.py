@@ -42,9 +42,10 @@ class System:
     async def handle(self, request: Any, rest: Sequence[str]) -> Any:
         """Serve /system/…; the caller has checked that the token may."""
         what = rest[0] if rest else ""
-        if what == "ha" and len(rest) == 1:
+        shown = {"ha": self._backend.status, "drivers": self._backend.drivers, "history": self._backend.history}
+        if what in shown and len(rest) == 1:
             allow(request, "GET", "HEAD")
-            return messages.respond(self._backend.status())
+            return messages.respond(shown[what]())
         if what == "nodes" and len(rest) == 2:
             allow(request, "DELETE", "PUT")
             if not is_node_id(rest[1]):
@@ -52,12 +53,6 @@ class System:
                 raise Problem(400, "bad_name", f"{rest[1][:70]!r} can't name a node: {rule}")
             await (self._backend.remove_node if request.method == "DELETE" else self._backend.readmit_node)(rest[1])
             return web.Response(status=204)
-        if what == "drivers" and len(rest) == 1:
-            allow(request, "GET", "HEAD")
-            return messages.respond(self._backend.drivers())
-        if what == "history" and len(rest) == 1:
-            allow(request, "GET", "HEAD")
-            return messages.respond(self._backend.history())
         if what == "switch" and len(rest) == 1:
             allow(request, "POST", "DELETE")
             if request.method == "DELETE":

@@ -69,6 +69,16 @@ class GuardClient:
         self._announcements = 0
         self._error: Optional[str] = None
         self._notice: Optional[Notice] = None
+        self._lines: Dict[str, Callable[[str], None]] = {
+            "ready": lambda _text: self._settle(None),
+            "fatal": lambda text: self._settle(Problem(503, "guard_failed", text)),
+            "state": self._on_state,
+            "dropped": self._on_dropped,
+            "conflict": self._on_conflict,
+            "error": self._on_error,
+            "twin": self._on_twin,
+            "unable": lambda text: self._tell_unable(self._guardless, text),
+        }
 
     @property
     def held(self) -> bool:
@@ -309,36 +319,38 @@ class GuardClient:
             self._on_line(*line.partition(" ")[::2])
 
     def _on_line(self, kind: str, text: str) -> None:
-        if kind == "ready":
-            self._settle(None)
-        elif kind == "fatal":
-            self._settle(Problem(503, "guard_failed", text))
-        elif kind == "state":
-            state, conflicts, announcements = text.split()
-            if (state == vip.HELD) != self.held:
-                verb = "is on" if state == vip.HELD else "left"
-                LOG.info("VIP %s %s %s", self._names(), verb, ", ".join(dict.fromkeys(each.interface for each in self._vips)))
-            self._state, self._conflicts, self._announcements = state, int(conflicts), int(announcements)
-            if self.held:
-                self._error = None
-        elif kind == "dropped":
-            future = self._drops.get(int(text))
-            if future is not None and not future.done():
-                future.set_result(True)
-        elif kind == "conflict":
-            if text != self._rival[0] or time.monotonic() - self._rival[1] > RIVAL_SECONDS:
-                LOG.warning("%s claims VIP %s too", text, self._names())
-            self._rival = (text, time.monotonic())
-        elif kind == "error":
-            self._error = text or None
-            if text:
-                LOG.error("%s", text)
-        elif kind == "twin":
-            self._twins = text
-            if text:
-                LOG.warning("another program has added the VIP on this host: %s", text)
-        elif kind == "unable":
-            self._tell_unable(self._guardless, text)
+        take = self._lines.get(kind)
+        if take is not None:
+            take(text)
+
+    def _on_state(self, text: str) -> None:
+        state, conflicts, announcements = text.split()
+        if (state == vip.HELD) != self.held:
+            verb = "is on" if state == vip.HELD else "left"
+            LOG.info("VIP %s %s %s", self._names(), verb, ", ".join(dict.fromkeys(each.interface for each in self._vips)))
+        self._state, self._conflicts, self._announcements = state, int(conflicts), int(announcements)
+        if self.held:
+            self._error = None
+
+    def _on_dropped(self, text: str) -> None:
+        future = self._drops.get(int(text))
+        if future is not None and not future.done():
+            future.set_result(True)
+
+    def _on_conflict(self, text: str) -> None:
+        if text != self._rival[0] or time.monotonic() - self._rival[1] > RIVAL_SECONDS:
+            LOG.warning("%s claims VIP %s too", text, self._names())
+        self._rival = (text, time.monotonic())
+
+    def _on_error(self, text: str) -> None:
+        self._error = text or None
+        if text:
+            LOG.error("%s", text)
+
+    def _on_twin(self, text: str) -> None:
+        self._twins = text
+        if text:
+            LOG.warning("another program has added the VIP on this host: %s", text)
 
     def _tell_unable(self, guardless: str, unable: str) -> None:
         before = self.unable
