@@ -21,7 +21,7 @@ from histories.run import end_in_order  # noqa: E402
 
 SOURCE, BUILD = ROOT / "plugins" / "module_utils" / "_baton", ROOT / "build" / "mutants"
 SEEDS = (1, 3, 6, 13)  # 3 and 13 are strict pairs
-CHECK = '    lease, token = lookup("leases", change.key), change.body["Token"]\n'
+CHECK = '    lease, token = leases.standing_lease(change.key, lookup), change.body["Token"]\n'
 FEW_COPIES = "        if not self.copies_promised():\n            copies"
 LAST_TOKEN = 'max(moment.floor, last.value["Last"] if last is not None else 0)'
 MUTATIONS = {  # name: file, text, and what stands there instead
@@ -65,8 +65,8 @@ MUTATIONS = {  # name: file, text, and what stands there instead
     ),
     "tests_look_at_the_committed_head": (
         "core/state/heads.py",
-        "Evaluation(self.speculative, moment)",
-        "Evaluation(self.committed, moment)",
+        "Evaluation(self.speculative, moment,",
+        "Evaluation(self.committed, moment,",
     ),
     "a_barrier_opens_early": (
         "core/coordination/barriers.py",

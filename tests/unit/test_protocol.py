@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from histories.mutate import MUTATIONS
 from support.cluster import ROOT
 
 RULE = re.compile(r"\b(?:I1[0-2]|[IM][1-9])\b")
@@ -45,3 +46,8 @@ def test_each_rule_has_guards_that_exist(rule, guards):
     assert not set(named) - names_of_guards(), f"{rule} is said to be guarded by what there is not"
     if rule.startswith("M"):
         assert any(name.startswith(rule.lower() + "_") for name in named), "a rule has a mutation that leaves it out"
+
+
+def test_what_a_mutation_of_coordination_replaces_is_there():
+    for name, (file, text, _instead) in MUTATIONS.items():
+        assert text in (ROOT / "plugins" / "module_utils" / "_baton" / file).read_text(), f"{name}: {file} has no {text!r} any more"

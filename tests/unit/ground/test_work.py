@@ -173,6 +173,53 @@ def test_a_thousand_machines_are_made_at_once_and_params_without_end_are_not():
     too_much(heads_with(), *machines(1, 20_000))
 
 
+def grown(count, kind="profiles", key="p"):
+    """Return heads with a document of so many params, made by several patches."""
+    heads = Heads()
+    commit(heads, [Change(kind, key, "create", {})])
+    for first in range(0, count, 5_000):
+        operations = [{"op": "add", "path": f"/Params/{number}", "value": 1} for number in range(first, first + 5_000)]
+        commit(heads, [Change(kind, key, "patch", operations)], most=None)
+    return heads
+
+
+def commit(heads, changes, most=MOST_STEPS):
+    made = heads.evaluate(changes, most=most)
+    heads.append(heads.seq + 1, f"1.{heads.seq + 1}", made.effects, made.documents)
+    heads.commit(heads.seq + 1)
+    return made
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        Change("profiles", "p", "delete"),
+        Change("profiles", "p", "put", {"Params": {}}),
+        Change("profiles", "p", "patch", [{"op": "replace", "path": "/Params", "value": {}}]),
+    ],
+)
+def test_what_has_grown_can_be_made_smaller_in_one_request(change):
+    """It can't be divided; a batch of such changes can."""
+    commit(grown(40_000), [change])
+    too_much(grown(40_000), change, *machines(1, 0))
+
+
+def test_a_profile_goes_with_all_its_tokens_and_all_that_is_bound_to_its_params():
+    heads = grown(5_000)
+    tokens = [Change("tokens", f"t{number}", "put", {"Scope": {"kind": "profile", "name": "p"}}) for number in range(6_000)]
+    commit(heads, tokens, most=None)
+    commit(heads, [Change("bound", f"profiles/p/{number}", "put", {"Lease": "l"}) for number in range(5_000)], most=None)
+    commit(heads, [Change("profiles", "p", "delete")])
+    assert not heads.list("tokens") and not heads.list("bound") and not heads.list("profiles")
+
+
+def test_a_large_default_that_is_only_looked_at_costs_nothing():
+    heads = heads_with()
+    commit(heads, [Change("params", "big", "create", {"Schema": {"default": "x" * (1 << 20)}}), *machines(100, 0)])
+    look = [{"op": "test", "path": "/Params/big", "value": "x" * (1 << 20)}]
+    assert commit(heads, [Change("machines", f"m{n}", "patch", look) for n in range(100)]).work.spent < MOST_STEPS / 10
+
+
 def test_a_large_default_that_many_small_operations_write_is_refused():
     """Each change has it in the log, and a batch of them would be a gibibyte."""
     heads = heads_with()
@@ -239,7 +286,8 @@ def test_a_body_has_so_many_values_and_no_more():
 
 
 @pytest.mark.parametrize("text", ['[{,"' * 200_000, '"' * 300_000 + "," * 100_000,
-                                  '\\"' * 100_000 + "[," * 100_000, "\\\\" * 50_000 + '"' + "," * 200_000])
+                                  '\\"' * 100_000 + "[," * 100_000, "\\\\" * 50_000 + '"' + "," * 200_000,
+                                  "," * 60_000 + "\\" * 2_000_001])
 def test_what_a_string_is_of_does_not_count(text):
     assert parse(json.dumps(["x", text]).encode()) == ["x", text]
 

@@ -33,7 +33,7 @@ class Certificates:
         self._crls: Dict[str, bytes] = {}
 
     def server(self, files: Files) -> ssl.SSLContext:
-        """Return the context of the API: clients have tokens, but nodes must show a certificate (see links.py)."""
+        """Return the context of the API: clients have tokens, but nodes must show a certificate (see peers/links.py)."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.verify_mode = ssl.CERT_OPTIONAL
         return self._fill(context, files)

@@ -136,8 +136,10 @@ class Disk:
                 self.directory.use(incarnation)
                 found = await self._loop.run_in_executor(self._threads, self._loaded, incarnation, limits)
                 self.start(incarnation)
-            except (OSError, ValueError, sqlite3.Error) as error:
-                LOG.critical("can't put the snapshot in place (%s): stopping, to start with what is on disk", error)
+            except Exception as error:  # there is no way back, whatever it is
+                known = isinstance(error, (OSError, ValueError, sqlite3.Error))
+                text = "can't put the snapshot in place (%s): stopping, to start with what is on disk"
+                LOG.critical(text, error, exc_info=not known)
                 os._exit(1)
             return found
 

@@ -155,11 +155,13 @@ class Daemon:
 
     def _store(self) -> RecordStore:
         s = self.settings
-        crl = s.tls_crl if s.etcd_ca and s.tls_crl and _same_content(s.etcd_ca, s.tls_ca) else ""
-        password = Path(s.etcd_password_file).read_text().strip() if s.etcd_password_file and s.dcs[0] == "etcd" else ""
+        name, argument = s.dcs
+        asked = name == "etcd"  # else none of its files is looked at
+        crl = s.tls_crl if asked and s.etcd_ca and s.tls_crl and _same_content(s.etcd_ca, s.tls_ca) else ""
+        password = Path(s.etcd_password_file).read_text().strip() if asked and s.etcd_password_file else ""
         key = f"{s.etcd_prefix.rstrip('/')}/{s.ha_id}/record"
         etcd = Etcd(key, s.etcd_user, password, Files(s.etcd_cert, s.etcd_key, s.etcd_ca, crl))
-        return open_store(*s.dcs, s.data_dir, etcd, self.certificates, self.resolver)
+        return open_store(name, argument, s.data_dir, etcd, self.certificates, self.resolver)
 
     def _note_store_kind(self) -> None:
         if self.node.state.cluster_id:

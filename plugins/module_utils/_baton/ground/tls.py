@@ -3,7 +3,7 @@
 """How a client looks at a server's certificate: by a CA, and by the list of revoked certificates that stands beside it.
 
 For programs that name a CA's file and no list: batonctl, modules, plugins, drivers. The daemon has an option for each
-(adapters/peers/certificates.py). Standard library only.
+(adapters/certificates.py). Standard library only.
 """
 
 from __future__ import annotations

@@ -68,7 +68,8 @@ def _count_outside_strings(data: bytes, most: int) -> int:
     count, quotes, start = 1, 0, 0
     while start < len(data) and count <= most:
         end = start + PIECE
-        while data[end - 1 : end] == b"\\":
+        piece = data[start:end]
+        if (len(piece) - len(piece.rstrip(b"\\"))) % 2:
             end += 1  # what is escaped belongs to the piece
         parts = data[start:end].replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')
         count += _separators(b"".join(parts[quotes % 2 :: 2]))

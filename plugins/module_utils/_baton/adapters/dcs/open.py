@@ -17,7 +17,7 @@ from .on_disk import LocalStore, ManualStore, RecordStore
 
 
 class Etcd(NamedTuple):
-    """How to ask it. ``tls``: our certificate for it and its CA; ``ends``: when certificates that we use for it end, by file."""
+    """How to ask it. ``tls``: our certificate for it and its CA."""
 
     key: str
     user: str

@@ -128,6 +128,8 @@ class Selection:
         if not self._here and self._end is not None:
             self._end()
             self._end = None
+            if self._again is not None:
+                self._again.cancel()
         return not self._here
 
     def _begin(self) -> None:

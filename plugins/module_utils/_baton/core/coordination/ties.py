@@ -98,16 +98,21 @@ def _is_bound(tie: Value, lookup: Lookup) -> bool:
 
 
 def settle(
-    change: Change, old: Optional[Document], new: Optional[Document], effect: Effect, lookup: Lookup, work: Work
+    change: Change, old: Optional[Document], new: Optional[Document], effect: Effect, lookup: Lookup, work: Work, ending: Work
 ) -> List[Change]:
-    """Return what a change of a document with params means for what is tied there: whom it puts out, what it ends, what it ties."""
+    """Return what a change of a document with params means for what is tied there: whom it puts out, what it ends, what it ties.
+
+    ``work`` pays for each param that is set, ``ending`` for each that goes.
+    """
     known = KINDS.get(change.kind)
     if known is None or not known.has_params:
         return []
     changes: List[Change] = []
     before, after = _params(old), _params(new)
     params = _set_by(effect, before, after)
-    work.spend(SETTLED * len(params))
+    there = sum(param in after for param in params)
+    work.spend(SETTLED * there)
+    ending.spend(SETTLED * (len(params) - there))
     for param in sorted(params):
         changes += _left(change, param, after, lookup)
     if change.lease is not None:

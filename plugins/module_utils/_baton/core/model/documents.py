@@ -15,7 +15,7 @@ from ...ground import patch
 from ...ground.patch import MISSING, Operation, Patch, Path
 from ...ground.problem import Problem
 from ...ground.values import MOST_BYTES, MOST_DEPTH, MOST_VALUES, measure, too_deep, too_large
-from ...ground.work import CHANGE, LETTERS, MEASURED, NAME, PARSED, Work
+from ...ground.work import LETTERS, MEASURED, NAME, PARSED, Work
 from .document import Document
 
 
@@ -161,7 +161,6 @@ def evaluate(change: Change, lookup: Lookup, work: Optional[Work] = None) -> Tup
     changed nothing.
     """
     work = work if work is not None else Work()
-    work.spend(CHANGE)
     check_name(change.kind, change.key)
     old = lookup(change.kind, change.key)
     _check_match(change, old)
@@ -266,6 +265,7 @@ def _evaluate_patch(change: Change, old: Document, lookup: Lookup, work: Work) -
         if operation.op != "test":
             done.append(operation)
     done = defaults.after(patched, done)
+    work.spend(defaults.written(done) // LETTERS)  # however small the operation, the log has all of it
     if patched.value is value or not done:
         return Effect(change.kind, change.key, ops=[]), old
     _check_touched(change, patched.value, done, work)
@@ -318,7 +318,6 @@ class _Defaults:
                 continue
             default = self._default(path[1], work)
             if default is not MISSING and isinstance(patch.find(work.value, ("Params",)), dict):
-                work.spend(self._sizes[path[1]] // LETTERS)  # however small the operation, the log has all of it
                 made.append(Operation(operation.number, "add", path[:2], None, default, patch.pointer(path[:2])))
                 work.apply(made[-1])
                 self._set[path[1]] = default
@@ -352,6 +351,11 @@ class _Defaults:
             else:
                 removals.append(removal)
         return [operation for operation in done if id(operation) not in needless] + removals if self._set else done
+
+    def written(self, done: List[Operation]) -> int:
+        """Return how many bytes of schemas whose defaults stay in a patch there are, about."""
+        kept = {id(operation.value) for operation in done if operation.op == "add"} if self._set else set()
+        return sum(self._sizes[name] for name, default in self._set.items() if id(default) in kept)
 
     def _touching(self, done: List[Operation]) -> Dict[str, List[Operation]]:
         """Return the operations that touch a param which was set here, by its name."""

@@ -13,7 +13,7 @@ from typing import Any, Callable, Deque, Dict, Iterable, List, Mapping, Optional
 
 from ...ground.patch import MISSING
 from ...ground.problem import Problem
-from ...ground.work import MOST_STEPS, PARSED, Work
+from ...ground.work import CHANGE, MOST_STEPS, PARSED, Work
 from ..coordination.actions import expand
 from ..coordination.leases import NO_MOMENT, Moment
 from ..coordination.ties import settle
@@ -38,6 +38,7 @@ class Evaluation:
         self.work = work
         self._base, self._moment, self._tokens_of = base, moment, tokens_of
         self._tokens: Optional[Mapping[str, Sequence[str]]] = None
+        self._ending = work  # what pays for params that only go: no bound where that is all, since it can't be divided
         self._staged: Dict[Key, Optional[Document]] = {}
 
     def lookup(self, kind: str, key: str) -> Optional[Document]:
@@ -47,6 +48,9 @@ class Evaluation:
     def run(self, changes: Sequence[Change]) -> None:
         """Evaluate changes and the orders among them. A Problem has the number of its change, if there are several."""
         asked = [change for change in changes if change.action != "check"]
+        self.work.spend(CHANGE * len(asked))
+        if len(asked) == 1:
+            self._ending = Work(None)
         waiting = deque((max(0, index - len(changes) + len(asked)), change) for index, change in enumerate(changes))
         while waiting:
             number, change = waiting.popleft()
@@ -71,7 +75,7 @@ class Evaluation:
         self._staged[(change.kind, change.key)] = document
         self.effects.append(effect)
         self.documents.append(document)
-        following = settle(change, old, document, effect, self.lookup, self.work)
+        following = settle(change, old, document, effect, self.lookup, self.work, self._ending)
         if change.kind == "profiles" and document is None:
             if self._tokens is None:
                 self._tokens = self._tokens_of()
