@@ -203,7 +203,7 @@ def test_local_store_shares_the_record(tmp_path):
 def test_a_scheduled_switch_a_pause_and_nodes_that_never_lead(tmp_path):
     with Cluster(tmp_path, 2, "local") as cluster:
         cluster.add("n3", options=["--no-failover"]).start().until("/in-sync")
-        first, second, third = cluster.nodes.values()
+        first, second, third = cluster.n1, cluster.n2, cluster.n3
         assert cluster.call(first, "POST", "/system/switch", json={"to": "n3"}).json()["type"] == "urn:baton:no_failover"
         at = time.time() + 1
         answer = cluster.call(first, "POST", "/system/switch", json={"to": "n2", "reason": "window", "at": at})

@@ -15,8 +15,7 @@ from .model.log import NO_EPOCH, Epoch
 from .model.messages import Message
 from .model.record import Record
 from .model.reigns import NO_REIGNS, Reigns
-from .model.requests import KeepAlive as KeepAlive  # what clients ask is an event, too
-from .model.requests import Submit as Submit
+from .model.requests import KeepAlive, Submit
 from .model.saved import Saved
 from .state.loaded import Loaded
 

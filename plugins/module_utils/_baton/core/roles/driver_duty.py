@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from ..replication.leading import Leading
 
 
-
 class Driving:
     """The node's side of its drivers. ``tend`` is called after every event of the node."""
 

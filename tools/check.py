@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The quick lint, and the unit tests that belong to the files that differ from HEAD: ``make check``, under a minute.
