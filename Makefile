@@ -43,7 +43,7 @@ collection: ## make this checkout known as the collection baton.ha, whatever it 
 lint: build ## every check of style, types, walls, sanity and documentation
 	@tools/lint
 
-check: collection ## in a minute: style, types, floors, and the unit tests of the files that you changed
+check: build build/json-patch-tests/tests.json ## in a minute: style, types, floors, and the unit tests of the files that you changed
 	@$(BIN)/python tools/check.py
 
 lock: ## what the role installs from PyPI, with hashes, and the list of it (CycloneDX)

@@ -213,6 +213,23 @@ def test_a_profile_goes_with_all_its_tokens_and_all_that_is_bound_to_its_params(
     assert not heads.list("tokens") and not heads.list("bound") and not heads.list("profiles")
 
 
+@pytest.mark.parametrize("committed", [True, False])
+def test_notes_beside_params_go_with_them_and_those_of_others_stay(committed):
+    heads = grown(5_000)
+    notes = ["profiles/p/7", "profiles/p/a/b", "profiles/q/7"]
+    made = heads.evaluate([
+        Change("profiles", "p", "patch", [{"op": "add", "path": "/Params/a~1b", "value": "me"}]), Change("profiles", "q", "create", {}),
+        *(Change("bound", note, "put", {"Lease": "l"}) for note in notes),
+        *(Change("seats", note, "put", {"Seats": [{"Candidate": "me", "Token": 1}]}) for note in notes),
+    ])  # fmt: skip
+    heads.append(heads.seq + 1, "1.99", made.effects, made.documents)
+    if committed:
+        heads.commit(heads.seq + 1)
+    gone = heads.evaluate([Change("profiles", "p", "put", {"Params": {}})])
+    for note in notes:
+        assert [gone.lookup(kind, note) is None for kind in ("bound", "seats")] == [note != "profiles/q/7"] * 2
+
+
 def test_a_large_default_that_is_only_looked_at_costs_nothing():
     heads = heads_with()
     commit(heads, [Change("params", "big", "create", {"Schema": {"default": "x" * (1 << 20)}}), *machines(100, 0)])

@@ -9,7 +9,7 @@ is a document beside it: of kind ``seats`` for those who were elected, of kind `
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Set
+from typing import Any, Callable, Dict, List, Optional, Set
 
 from ...ground.patch import MISSING, find, parse_pointer, pointer
 from ...ground.problem import Problem
@@ -20,6 +20,8 @@ from ..model.documents import KINDS, Change, Effect, Lookup
 from . import barriers, locks, seats
 from .leases import Moment, Value, no_lease, standing_lease
 
+NOTES = ("seats", "bound")  # kinds of the documents beside a param
+Noted = Callable[[str, str], Set[str]]  # kind and key of a document → params of it with a note beside them, or a few more
 MOST_TIES = 10_000  # of one lease
 FEW = 8  # ties that are not looked through, to see which are over
 SMALL = 1000  # bytes of a value that a tie has, too
@@ -98,11 +100,12 @@ def _is_bound(tie: Value, lookup: Lookup) -> bool:
 
 
 def settle(
-    change: Change, old: Optional[Document], new: Optional[Document], effect: Effect, lookup: Lookup, work: Work, ending: Work
-) -> List[Change]:
+    change: Change, old: Optional[Document], new: Optional[Document], effect: Effect, lookup: Lookup, work: Work,
+    noted: Optional[Noted] = None,
+) -> List[Change]:  # fmt: skip
     """Return what a change of a document with params means for what is tied there: whom it puts out, what it ends, what it ties.
 
-    ``work`` pays for each param that is set, ``ending`` for each that goes.
+    ``work`` pays for each param. With ``noted`` it does not for many that go at once: of those, what is noted is looked at alone.
     """
     known = KINDS.get(change.kind)
     if known is None or not known.has_params:
@@ -110,9 +113,10 @@ def settle(
     changes: List[Change] = []
     before, after = _params(old), _params(new)
     params = _set_by(effect, before, after)
-    there = sum(param in after for param in params)
-    work.spend(SETTLED * there)
-    ending.spend(SETTLED * (len(params) - there))
+    gone = params - after.keys()
+    if noted is not None and len(gone) > FEW:
+        params -= gone - noted(change.kind, change.key)
+    work.spend(SETTLED * len(params))
     for param in sorted(params):
         changes += _left(change, param, after, lookup)
     if change.lease is not None:
@@ -127,6 +131,8 @@ def _set_by(effect: Effect, before: Dict[str, Any], after: Dict[str, Any]) -> Se
         paths += [parse_pointer(item["from"]) for item in effect.ops if item["op"] == "move"]
         if all(len(path) > 1 for path in paths):
             return {path[1] for path in paths if path[0] == "Params"}
+    if not after:
+        return set(before)
     return {name for name in {*before, *after} if not equal(before.get(name, MISSING), after.get(name, MISSING))}
 
 

@@ -14,9 +14,10 @@ from typing import Any, Callable, Deque, Dict, Iterable, List, Mapping, Optional
 from ...ground.patch import MISSING
 from ...ground.problem import Problem
 from ...ground.work import CHANGE, MOST_STEPS, PARSED, Work
+from ..coordination import seats
 from ..coordination.actions import expand
 from ..coordination.leases import NO_MOMENT, Moment
-from ..coordination.ties import settle
+from ..coordination.ties import NOTES, Noted, settle
 from ..model.document import Document, Parsed
 from ..model.documents import Change, Effect, Lookup, apply_effect, evaluate
 from .sizes import Sizes, growth
@@ -31,26 +32,33 @@ class Evaluation:
     ``work``: what it took, over all of the request's changes.
     """
 
-    def __init__(self, base: Lookup, moment: Moment, work: Work, tokens_of: Callable[[], Mapping[str, Sequence[str]]]) -> None:
-        """``tokens_of``: returns the tokens of each profile; asked once, as soon as that matters."""
+    def __init__(self, base: Lookup, moment: Moment, work: Work, tokens_of: Callable[[], Mapping[str, Sequence[str]]],
+                 noted: Noted) -> None:  # fmt: skip
+        """``noted``: see ties.py. ``tokens_of``: returns the tokens of each profile; asked once, as soon as that matters."""
         self.effects: List[Effect] = []
         self.documents: List[Optional[Document]] = []
         self.work = work
         self._base, self._moment, self._tokens_of = base, moment, tokens_of
         self._tokens: Optional[Mapping[str, Sequence[str]]] = None
-        self._ending = work  # what pays for params that only go: no bound where that is all, since it can't be divided
+        self._noted = noted
+        self._alone = False  # one change is all that is asked, which can't be divided: what is large can be deleted
         self._staged: Dict[Key, Optional[Document]] = {}
 
     def lookup(self, kind: str, key: str) -> Optional[Document]:
         found: Any = self._staged.get((kind, key), MISSING)
         return self._base(kind, key) if found is MISSING else found
 
+    def noted(self, kind: str, key: str) -> Set[str]:
+        """Return the params of a document that have a note beside them, as ``lookup`` sees them, and maybe some that had one."""
+        above = seats.note_of(kind, key, "")
+        staged = {name[len(above) :] for of, name in self._staged if of in NOTES and name.startswith(above)}
+        return staged | self._noted(kind, key)
+
     def run(self, changes: Sequence[Change]) -> None:
         """Evaluate changes and the orders among them. A Problem has the number of its change, if there are several."""
         asked = [change for change in changes if change.action != "check"]
         self.work.spend(CHANGE * len(asked))
-        if len(asked) == 1:
-            self._ending = Work(None)
+        self._alone = len(asked) == 1
         waiting = deque((max(0, index - len(changes) + len(asked)), change) for index, change in enumerate(changes))
         while waiting:
             number, change = waiting.popleft()
@@ -75,7 +83,7 @@ class Evaluation:
         self._staged[(change.kind, change.key)] = document
         self.effects.append(effect)
         self.documents.append(document)
-        following = settle(change, old, document, effect, self.lookup, self.work, self._ending)
+        following = settle(change, old, document, effect, self.lookup, self.work, self.noted if self._alone else None)
         if change.kind == "profiles" and document is None:
             if self._tokens is None:
                 self._tokens = self._tokens_of()
@@ -84,7 +92,7 @@ class Evaluation:
 
     def _untie(self, change: Change) -> None:
         """Each tie of a lease ends for itself: what can't be undone stays, and keeps neither the others nor the lease."""
-        one = Evaluation(self.lookup, self._moment, Work(None), self._tokens_of)
+        one = Evaluation(self.lookup, self._moment, Work(None), self._tokens_of, self.noted)
         try:
             one.run(expand(change, self.lookup, self._moment) or ())
         except Problem:
@@ -153,9 +161,20 @@ class Heads:
 
         ``most``: the steps that it may take (see work.py).
         """
-        evaluation = Evaluation(self.speculative, moment, Work(most), self._tokens_of_profiles)
+        evaluation = Evaluation(self.speculative, moment, Work(most), self._tokens_of_profiles, self._noted)
         evaluation.run(changes)
         return evaluation
+
+    def _noted(self, kind: str, key: str) -> Set[str]:
+        above = seats.note_of(kind, key, "")
+        found = {name for of, name in self._speculative if of in NOTES and name.startswith(above)}
+        for note in NOTES:
+            keys = self._keys.get(note, [])
+            at = bisect_left(keys, above)
+            while at < len(keys) and keys[at].startswith(above):
+                found.add(keys[at])
+                at += 1
+        return {name[len(above) :] for name in found}
 
     def _tokens_of_profiles(self) -> Dict[str, List[str]]:
         """Return the tokens of each profile, as the next change will find them."""
