@@ -660,7 +660,7 @@ def removed_stays_removed(seed):
     n3.start()
     scene.run(6)
     active = scene.world.active()
-    if active.node.record.member("n3") is not None or "n3" in active.node.members():
+    if active.node.record.member("n3") is not None or "n3" in active.node.standing.members():
         scene.fail("n3 was removed, and is back by itself")
     if "removed" not in n3.node.following.refused:
         scene.fail("n3 does not say that it was removed")

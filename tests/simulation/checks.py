@@ -203,7 +203,7 @@ class Checks:
             if missing:
                 self.fail(f"{host.name} is in sync without the contents {missing}")
         for name in self.outside:
-            if name in active.node.members():
+            if name in active.node.standing.members():
                 self.fail(f"{name} was removed, and is back by itself: {self.describe()}")
 
     def _check_able(self, active):
@@ -214,7 +214,7 @@ class Checks:
             may = host.node is not None and host.node.me in active.node.record.in_sync and not host.node.config.no_failover
             room = may and host.node.able.room
             # Room that has just come back does not count yet.
-            there = may and not room.full and host.clock() - room._said > PAUSE + 1
+            there = may and not host.node.standing.full and host.clock() - room._said > PAUSE + 1
             if may and (not host.unable, there) > (not active.unable, not active.full):
                 self.fail(f"{active.name} is active at the end, {host.name} would serve better: {self.describe()}")
 
@@ -250,7 +250,7 @@ class Checks:
                 f"{host.name}: {node.role} trouble={node.trouble!r} refused={node.following.refused!r} "
                 f"promised={node.state.promised} end={node.state.log.end} commit={node.state.commit} noted={node.state.noted} "
                 f"version={node.state.version} swap={node.swap and node.swap.purpose} "
-                f"unable={node.able.unable!r} full={node.able.room.full!r} "
+                f"unable={node.standing.unable!r} full={node.standing.full!r} "
                 f"reign={node.leading and (node.leading.counted(), node.leading.followers.by_node, node.leading.trouble)}"
             )
         record = self.world.store.record if self.world.shared else {h.name: h.disk.record for h in self.world.hosts.values()}

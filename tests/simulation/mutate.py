@@ -31,7 +31,21 @@ from baton.core.drivers import drivers  # noqa: E402
 from baton.core.model import documents, log_clock, record, reigns, replies  # noqa: E402
 from baton.core.model.driver_options import Options  # noqa: E402
 from baton.core.replication import client_leases, dcs_health, followers, following, handover, leading, swaps  # noqa: E402
-from baton.core.roles import able, doubt, election, orders, room, trust, twins  # noqa: E402
+from baton.core.roles import (  # noqa: E402  # noqa: E402
+    able,
+    candidacy,
+    doubt,
+    election,
+    links,
+    orders,
+    record_view,
+    room,
+    snapshots,
+    standing,
+    succession,
+    trust,
+    twins,
+)
 from baton.core.roles import driver_duty as driving  # noqa: E402
 from baton.core.state import heads, state, submissions  # noqa: E402
 from simulation.aimed import SCHEDULES  # noqa: E402
@@ -124,11 +138,19 @@ def m1_unknown_swap_is_failure():
 
 
 def m2_continues_its_epoch():
-    def start_epoch(self, purpose, now):
-        self.state.promised = self.state.promised._replace(number=self.state.promised.number - 1)
-        self.lead(purpose, now)
+    original = record_view.RecordView.place
 
-    return replaced(node.Node, "start_epoch", start_epoch)
+    def place(self, record, now):
+        begun = []
+
+        def start_epoch(here, purpose, now):
+            here.state.promised = here.state.promised._replace(number=here.state.promised.number - 1)
+            begun.append(purpose)
+
+        with replaced(standing.Standing, "start_epoch", start_epoch):
+            return original(self, record, now) or "".join(begun)
+
+    return replaced(record_view.RecordView, "place", place)
 
 
 @seen_in("a_promotion_that_lands_after_a_restart")
@@ -155,11 +177,11 @@ def m3_acknowledges_while_it_promotes():
 
 
 def _on_append_in_any_role(self, peer, message, now):
-    if self.leading is None and peer in self.peers:
+    if self.leading is None and peer in self.standing.peers:
         self.following.append(peer, message, now)
-        self._note_in_sync()
+        self.view.note_in_sync()
     elif self.leading is not None and message.epoch.number > self.leading.epoch.number:
-        self.leading.over = "a newer epoch"
+        self.standing.step_down("a newer epoch")
     elif self.leading is not None:
         self.following.refuse_stale(peer, message.epoch)
 
@@ -176,14 +198,15 @@ def m3_forgets_over_a_restart_that_it_promotes():
 
 
 def m4_a_closed_link_is_a_release():
-    original = node.Node._link_down
+    original = node.Node.handle
 
-    def link_down(self, event, now):
-        original(self, event, now)
-        if self.leading is None:
-            self._release_notice(events.ReleaseNotice(event.node, self.record.epoch), now)
+    def handle(self, event, now):
+        commands = original(self, event, now)
+        if isinstance(event, events.LinkDown):
+            commands += original(self, events.ReleaseNotice(event.node, self.record.epoch), now)
+        return commands
 
-    return replaced(node.Node, "_link_down", link_down)
+    return replaced(node.Node, "handle", handle)
 
 
 def m4_a_notice_of_any_epoch_counts():
@@ -328,13 +351,13 @@ def repeated_request_is_a_new_one():
 
 def promotes_who_is_not_in_sync():
     def force(self, order, rolled_back, now):
-        self._asked(order, now)
-        forced = self.node.promoted()
-        self.node.send_swap("promote", self.node.config.node, forced.adding(self.node.me), now)
+        self._keep(order, now)
+        here = self.standing
+        here.send_swap("promote", here.config.node, here.promoted().adding(here.me), now)
 
     stack = contextlib.ExitStack()
     stack.enter_context(replaced(orders.Orders, "_force", force))
-    stack.enter_context(replaced(node.Node, "in_sync", lambda self: bool(self.record.cluster_id)))
+    stack.enter_context(replaced(standing.Standing, "in_sync", lambda self: bool(self.record.cluster_id)))
     return stack
 
 
@@ -424,7 +447,7 @@ def drivers_start_as_soon_as_the_node_is_active():
 @driven
 def drivers_wait_for_the_grace_only():
     def bound(self, base, before):
-        return base + self.node.config.timing.grace * (1 - self.node.config.timing.rate_error)
+        return base + self.standing.config.timing.grace * (1 - self.standing.config.timing.rate_error)
 
     return replaced(driving.Driving, "_bound", bound)
 
@@ -553,7 +576,7 @@ def the_vip_does_not_wait_for_drivers():
 
 @contextlib.contextmanager
 def _nobody_strays():
-    with replaced(followers, "strays", lambda *_position: False), replaced(node, "strays", lambda *_position: False):
+    with replaced(followers, "strays", lambda *_position: False), replaced(snapshots, "strays", lambda *_position: False):
         yield
 
 
@@ -581,20 +604,21 @@ def two_reigns_of_one_number_give_the_same_tokens():
 @seen_in("a_manual_active_restarts_alone")
 def a_restarted_manual_active_asks_whom_it_knows_to_be_committed():
     def unheard(self):
-        return sorted(n for n in self.members() if n != self.config.node and n not in self.peers)
+        here = self.standing
+        return sorted(n for n in here.members() if n != here.config.node and n not in here.peers)
 
-    return replaced(node.Node, "unheard", unheard)
+    return replaced(record_view.RecordView, "unheard", unheard)
 
 
 @seen_in("forced_while_a_snapshot_is_installed")
 def a_force_does_not_wait_for_a_snapshot():
-    original = node.Node._decide_snapshot
+    original = snapshots.Snapshots.record_read
 
-    def decide(self):
+    def record_read(self):
         original(self)
-        self.installing = False
+        self.standing.installing = False
 
-    return replaced(node.Node, "_decide_snapshot", decide)
+    return replaced(snapshots.Snapshots, "record_read", record_read)
 
 
 @seen_in("a_disk_below_the_floor")
@@ -609,7 +633,7 @@ def the_floor_is_a_number_only():
 
 @seen_in("the_active_lost_its_last_entries")
 def a_restarted_active_does_not_ask_what_it_lost():
-    return replaced(node.Node, "_recovered", lambda self, record, now: True)
+    return replaced(record_view.RecordView, "_recovered", lambda self, record, now: True)
 
 
 @seen_in("strict_loses_its_passive_in_the_middle_of_a_write")
@@ -685,7 +709,7 @@ def a_joiner_ends_the_lease():
 
 @seen_in("removed_stays_removed")
 def a_removed_node_comes_back_by_itself():
-    return replaced(node, "removed", lambda state, name: False)
+    return replaced(links, "removed", lambda state, name: False)
 
 
 @seen_in("the_store_is_rolled_back")
@@ -697,8 +721,10 @@ def an_older_record_is_believed_if_its_version_is_newer():
 def a_passive_follows_an_epoch_that_the_record_has_left_behind():
     original = node.Node._on_append
 
+    promised = property(lambda self: dataclasses.replace(self.state.record, epoch=self.state.promised))
+
     def on_append(self, peer, message, now):
-        with replaced(node.Node, "record", property(lambda self: dataclasses.replace(self.state.record, epoch=self.state.promised))):
+        with replaced(standing.Standing, "record", promised):
             original(self, peer, message, now)
 
     return replaced(node.Node, "_on_append", on_append)
@@ -739,7 +765,7 @@ def without_a_shared_store_every_unknown_tail_strays():
 
     stack = contextlib.ExitStack()
     stack.enter_context(replaced(followers, "strays", strays))
-    stack.enter_context(replaced(node, "strays", strays))
+    stack.enter_context(replaced(snapshots, "strays", strays))
     return stack
 
 
@@ -760,7 +786,7 @@ def what_a_person_forced_from_an_older_record_is_doubted():
 
 @seen_in("the_store_names_an_active_of_the_past")
 def nobody_is_asked_whether_there_is_a_newer_epoch():
-    return replaced(node.Node, "_outruled", lambda self, record: "")
+    return replaced(record_view.RecordView, "outruled", lambda self, record: "")
 
 
 # --- a log that is not evaluated yet ---
@@ -770,7 +796,7 @@ def nobody_is_asked_whether_there_is_a_newer_epoch():
 def who_has_evaluated_its_log_begins_although_the_role_is_anothers():
     def go_on(self, event, now):
         if self._becoming is not None:
-            self.lead(self._becoming[0], now)
+            self._lead(self._becoming[0], now)
 
     return replaced(node.Node, "_go_on", go_on)
 
@@ -797,8 +823,8 @@ def elections_do_not_look_at_the_vip():
 
 @seen_in("no_interface_works")
 def who_can_not_hold_the_vip_never_takes_over():
-    original = node.Node._may_try
-    return replaced(node.Node, "_may_try", lambda self, now: not self.able.unable and original(self, now))
+    original = candidacy.Candidacy.may_try
+    return replaced(candidacy.Candidacy, "may_try", lambda self, now: not self.standing.unable and original(self, now))
 
 
 @seen_in("no_interface_works")
@@ -835,7 +861,7 @@ def a_dead_interface_moves_the_role_in_a_pause():
     original = able.Able._may_begin
 
     def may_begin(self, reign):
-        with replaced(node.Node, "record", unpaused):
+        with replaced(standing.Standing, "record", unpaused):
             return original(self, reign)
 
     return replaced(able.Able, "_may_begin", may_begin)
@@ -846,12 +872,12 @@ def a_dead_interface_moves_the_role_without_a_shared_store():
     original = able.Able._may_begin
 
     def may_begin(self, reign):
-        config = self.node.config
-        self.node.config = dataclasses.replace(config, shared=True)
+        config = self.standing.config
+        self.standing.config = dataclasses.replace(config, shared=True)
         try:
             return original(self, reign)
         finally:
-            self.node.config = config
+            self.standing.config = config
 
     return replaced(able.Able, "_may_begin", may_begin)
 
@@ -861,7 +887,7 @@ def a_dead_interface_moves_the_role_without_a_shared_store():
 
 @seen_in("the_disk_of_the_active_fills_up")
 def the_role_stays_where_the_disk_is_full():
-    return replaced(able.Able, "_serves", property(lambda self: election.fitness(self.unable, "")))
+    return replaced(able.Able, "_serves", property(lambda self: election.fitness(self.standing.unable, "")))
 
 
 @seen_in("the_disk_of_a_passive_is_full")
@@ -872,14 +898,14 @@ def elections_do_not_look_at_the_disk():
 
 @seen_in("the_disk_of_a_passive_is_full")
 def who_has_no_room_never_takes_over():
-    original = node.Node._may_try
-    return replaced(node.Node, "_may_try", lambda self, now: not self.able.room.full and original(self, now))
+    original = candidacy.Candidacy.may_try
+    return replaced(candidacy.Candidacy, "may_try", lambda self, now: not self.standing.full and original(self, now))
 
 
 @seen_in("the_disk_of_a_passive_is_full")
 def orders_do_not_look_at_the_disk():
-    original = orders.Orders._check_candidate
-    return replaced(orders.Orders, "_check_candidate", lambda self, to, reign, unfit: original(self, to, reign, True))
+    original = succession.Succession._check_candidate
+    return replaced(succession.Succession, "_check_candidate", lambda self, to, reign, unfit: original(self, to, reign, True))
 
 
 @seen_in("all_disks_are_full")
@@ -917,11 +943,11 @@ def room_comes_before_the_vip():
 
 def _believes_frames(self, name, message, now):
     """A passive promises itself to whatever later epoch a frame has, as if a record had said so."""
-    if self.leading is not None or name not in self.peers:
+    if self.leading is not None or name not in self.standing.peers:
         return
     if message.record is not None:
-        self._news(name, message.record_version, message.record, now)
-    if self.role == "passive" and not self.installing and message.epoch.number >= self.record.epoch.number:
+        self.view.news(name, message.record_version, message.record, now)
+    if self.role == "passive" and not self.standing.installing and message.epoch.number >= self.record.epoch.number:
         self.following.append(name, message, now)
 
 
@@ -936,7 +962,7 @@ def i11_a_frame_says_who_is_active_among_other_faults():
 
 @seen_in("a_peer_lies")
 def i11_the_epoch_alone_says_who_is_active():
-    return replaced(trust.Trust, "is_active", lambda self, name, epoch: self._node.record.epoch == epoch)
+    return replaced(trust.Trust, "is_active", lambda self, name, epoch: self.standing.record.epoch == epoch)
 
 
 @seen_in("a_peer_lies")
@@ -945,7 +971,7 @@ def i11_an_active_steps_down_for_a_frame():
 
     def on_append(self, name, message, now):
         if self.leading is not None and message.epoch.number > self.leading.epoch.number:
-            self.leading.over = f"{name} is active in epoch {message.epoch.number}"
+            self.standing.step_down(f"{name} is active in epoch {message.epoch.number}")
         original(self, name, message, now)
 
     return replaced(node.Node, "_on_append", on_append)

@@ -197,4 +197,4 @@ def wire(**more):
     script = Script("n2")
     script.give(ev.Started())
     script.give(ev.VipHealth(more.get("unable", "")))
-    return {**messages.to_json(script.node._hello(False, "n1", script.now)), "url": "http://n2.sim"}
+    return {**messages.to_json(script.node.links.hello(False, "n1", script.now)), "url": "http://n2.sim"}

@@ -18,6 +18,8 @@ LEAKS = {
     "core/model/record.py": "from ...client.error import ClientError",
     "core/state/heads.py": "from ..replication.leading import Leading",
     "core/coordination/locks.py": "import time",
+    "core/roles/standing.py": "from .orders import Orders",
+    "core/roles/able.py": "from ..node import Node",
     "adapters/http/app.py": "from ...daemon.settings import Settings",
     "adapters/peers/links.py": "from ...client.connection import Connection",
     "adapters/disk/files.py": "import aiohttp",

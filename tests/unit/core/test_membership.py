@@ -116,7 +116,7 @@ class TestRemoved:
         script.hello("n3")
         (refuse,) = [c.message for c in script.of(cmd.Send) if isinstance(c.message, Refuse)]
         assert refuse.code == "removed" and "readmit n3" in refuse.detail
-        assert "n3" not in script.node.leading.followers.by_node and "n3" not in script.node.members()
+        assert "n3" not in script.node.leading.followers.by_node and "n3" not in script.node.standing.members()
 
     def test_nobody_goes_on_calling_it(self):
         script = self.removed()

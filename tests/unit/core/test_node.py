@@ -38,7 +38,7 @@ def test_a_new_log_begins_with_the_date():
     script.now += 3
     script.give(ev.RecordRead(-1, None))
     script.settle(1)
-    assert script.node.state.log.get(1).at == int(script.node.wall(script.now) * 1000)
+    assert script.node.state.log.get(1).at == int(script.node.standing.wall(script.now) * 1000)
 
 
 def test_nothing_is_served_before_everyone_has_the_new_epoch():

@@ -40,7 +40,7 @@ class Copying:
         self._under_way: Set[str] = set()
 
     def _url_of(self, node: str) -> str:
-        return self._links.url_of(node) or self._node.members().get(node, "")
+        return self._links.url_of(node) or self._node.standing.members().get(node, "")
 
     # --- snapshots --------------------------------------------------------------------------------------------------------
 

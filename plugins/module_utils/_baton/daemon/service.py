@@ -207,7 +207,7 @@ class Service:
             refusal = node.leading.refusal(self._clock())
             return refusal or not_applied("switching", "the active role is moving to another node; try again")
         active = node.record.active
-        url = node.record.active_url or node.members().get(active, "")
+        url = node.record.active_url or node.standing.members().get(active, "")
         if active and active != node.config.node and url:
             return Problem(307, "not_active", f"{active} is active", location=url)
         return not_applied("no_active", node.trouble or "no node is active now; try again")

@@ -41,8 +41,8 @@ def status_of(
         "serving": node.serving(now),
         "state": own_state(node, now),
         "error": "; ".join(filter(None, (*_errors(node, now), *troubles))) or None,
-        "unable": node.able.unable or None,
-        "disk_full": node.able.room.full or None,
+        "unable": node.standing.unable or None,
+        "disk_full": node.standing.full or None,
         "ha_id": node.config.ha_id,
         "cluster_id": state.cluster_id or None,
         "version": node.config.version,
@@ -58,8 +58,8 @@ def status_of(
         "paused_at": record.paused_at or None,
         "dcs": store.kind,
         "dcs_reachable": store.reachable,
-        "dcs_writable": node.dcs.writable,
-        "dcs_trouble": node.dcs.trouble or None,
+        "dcs_writable": node.standing.dcs.writable,
+        "dcs_trouble": node.standing.dcs.trouble or None,
         "dcs_last_contact": None if store.last_contact is None else round(store.last_contact, 3),
         "certificates": {Path(name).name: end for name, end in certificates.items()},
         "scheduled_switch": scheduled_switch(node),
@@ -68,9 +68,9 @@ def status_of(
         "kept": {name: {"used": used, "limit": getattr(node.config.limits, name)} for name, used in state.kept().items()},
         "lease_remaining": max(0.0, round(leading.lease - now, 3)) if leading is not None else None,
         "vip": vip,
-        "duplicates": node.twins.known(now),
+        "duplicates": node.standing.twins.known(now),
         "removed": [document.key for document in state.heads.list("removed")],
-        "nodes": [_node_status(node, name, url, now) for name, url in sorted(node.members().items())],
+        "nodes": [_node_status(node, name, url, now) for name, url in sorted(node.standing.members().items())],
     }
 
 
@@ -82,16 +82,18 @@ def scheduled_switch(node: Node) -> Optional[Dict[str, Any]]:
 
 def _errors(node: Node, now: float) -> Sequence[str]:
     """Return what needs a person, "" where nothing does."""
-    able, store = node.able.error(now), node.cut_off.error(now)
+    here = node.standing
+    roles = (here.twins.error(now), _role_error(node, now), node.able.error(now))
+    stores = (here.dcs.trouble, node.cut_off.error(now))
     full = nearly_full(node.state.kept(), node.config.limits)
-    return (node.trouble, node.twins.error(now), _role_error(node, now), able, node.dcs.trouble, store, node.driving.error(now), full)
+    return (node.trouble, *roles, *stores, node.driving.error(now), full)
 
 
 def _role_error(node: Node, now: float) -> str:
     if node.leading is not None:
         return node.leading.error(now)
-    if node.role == "starting" and node.record.active == node.config.node and node.unheard():
-        names = ", ".join(node.unheard())
+    if node.role == "starting" and node.record.active == node.config.node and node.view.unheard():
+        names = ", ".join(node.view.unheard())
         return f"waiting for {names}, since one of them may have been forced meanwhile; `batonctl ha active --force` goes on without"
     return node.following.refused
 
@@ -108,7 +110,7 @@ def own_state(node: Node, now: float) -> str:
 
 
 def _node_status(node: Node, name: str, url: str, now: float) -> Status:
-    mine, hello = name == node.config.node, node.peers.get(name)
+    mine, hello = name == node.config.node, node.standing.peers.get(name)
     in_sync, state = name in node.record.nodes(), own_state(node, now) if mine else _peer_state(node, name, now)
     unable, cut_off = node.able.why_not(name), node.cut_off.why_not(name, now)
     version = node.config.version if mine else hello.version if hello else None
@@ -137,8 +139,8 @@ def _follower(node: Node, name: str) -> Optional[Follower]:
 
 def _peer_state(node: Node, name: str, now: float) -> str:
     """Return the state of another node, as far as it is known here: a passive listens to nobody but the active."""
-    leading, timing, linked = node.leading, node.config.timing, name in node.links
-    silent = now - node.contact.get(name, NEVER)
+    leading, timing, linked = node.leading, node.config.timing, name in node.standing.linked
+    silent = now - node.links.contact.get(name, NEVER)
     if leading is None and name == node.record.active:
         return "Up" if linked and silent <= timing.silence else UNREACHABLE
     if leading is None:
@@ -147,7 +149,7 @@ def _peer_state(node: Node, name: str, now: float) -> str:
     if silent > (timing.grace if linked else timing.silence):
         return UNREACHABLE
     follower = _follower(node, name)
-    if name in node.refused or (follower is not None and follower.refused):
+    if name in node.links.refused or (follower is not None and follower.refused):
         return "Refused"
     if follower is None:
         return "Connecting"
@@ -156,10 +158,10 @@ def _peer_state(node: Node, name: str, now: float) -> str:
 
 def _last_contact(node: Node, name: str, now: float) -> Optional[float]:
     """Return for how many seconds nothing was heard of another node; None where that is not known."""
-    quiet = node.leading is None and name != node.record.active and name in node.links
-    if quiet or name not in node.contact:
+    quiet = node.leading is None and name != node.record.active and name in node.standing.linked
+    if quiet or name not in node.links.contact:
         return None
-    return round(max(0.0, now - node.contact[name]), 3)
+    return round(max(0.0, now - node.links.contact[name]), 3)
 
 
 def _lag(node: Node, follower: Follower, now: float) -> Optional[Status]:

@@ -272,7 +272,7 @@ class Daemon:
     def _notice(self) -> Notice:
         """Return what the others are to be told when this process is dead."""
         s, record = self.settings, self.node.record
-        urls = tuple(url for node, url in sorted(self.node.members().items()) if node != s.node_id and url)
+        urls = tuple(url for node, url in sorted(self.node.standing.members().items()) if node != s.node_id and url)
         running = str(self.drivers.running) if self.node.driving.drivers.cleared else ""
         return Notice(
             s.node_id, (record.epoch.number, record.epoch.id), urls, self.links.token, s.tls_cert, s.tls_key, s.tls_ca,

@@ -7,8 +7,9 @@ import pytest
 from baton.core import commands as cmd
 from baton.core import events as ev
 from baton.core.model import messages
+from baton.core.replication.dcs_health import SILENT
 from baton.core.roles.able import SAY_AGAIN
-from baton.core.roles.cut_off import FORGET, PATIENCE, SILENT
+from baton.core.roles.cut_off import FORGET, PATIENCE
 from support.script import meet_again, met, nodes, notes, passive, status
 
 OUT = ev.DcsHealth(None, "", reachable=False)

@@ -33,7 +33,7 @@ def commit(script):
     """Whatever was written is on both disks."""
     script.give(ev.Flush())
     script.stored()
-    for name in sorted(script.node.links):
+    for name in sorted(script.node.standing.linked):
         script.ack(name)
     return script.commands
 

@@ -203,7 +203,7 @@ class TestRoomThatComesAndGoes:
             fills(script)
             empties(script)
             began = script.now
-            while script.node.able.room.full:
+            while script.node.standing.full:
                 passes(script, 0.25)
             waits.append(round(script.now - began))
         assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600]
@@ -211,7 +211,7 @@ class TestRoomThatComesAndGoes:
         fills(script)
         empties(script)
         passes(script, STEADY + 0.25)
-        assert not script.node.able.room.full, "that was long ago"
+        assert not script.node.standing.full, "that was long ago"
 
     def test_room_for_less_than_a_while_is_none(self):
         script = passive()
@@ -220,7 +220,7 @@ class TestRoomThatComesAndGoes:
             passes(script, 1)
             empties(script)
             assert passes(script, STEADY / 2) == []
-        assert script.node.able.room.full == WAS_FULL
+        assert script.node.standing.full == WAS_FULL
 
     def test_the_active_takes_changes_at_once(self, pair):
         meet_again(pair, "n2", full=FULL)

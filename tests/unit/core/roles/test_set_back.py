@@ -57,7 +57,7 @@ class TestFloor:
         script.give(ev.Started())
         script.node.state.remember(5, record(members=("n1",), floor=7))
         with pytest.raises(ValueError, match="below the floor"):
-            script.node.lead("start", script.now)
+            script.node._lead("start", script.now)
 
 
 class TestRecovery:

@@ -229,7 +229,7 @@ def test_strangers_say_nothing_of_twins():
         script.give(ev.Received("evil", Refuse("twin", "two nodes call themselves n2")))
         told(script, "evil", -1, None)
         assert not script.of(cmd.Renounce)
-    assert not script.node.twins.doubted(script.now)
+    assert not script.node.standing.twins.doubted(script.now)
 
 
 def test_only_the_former_active_says_that_its_drivers_have_stopped():

@@ -46,13 +46,13 @@ def test_the_second_is_refused_while_the_first_speaks_and_both_are_named():
     script = pair()
     script.give(ev.Received("n2", TWIN))
     assert "say Hello again" in refusals(script)[0].detail, "an echo, or a successor that is quicker than the news of the end"
-    assert not script.node.twins.error(script.now)
+    assert not script.node.standing.twins.error(script.now)
     script.now += 0.7
     speak(script)
     script.give(ev.Received("n2", TWIN))
     (refuse,) = refusals(script)
     assert refuse.code == "twin" and "sim://n2 on alpha" in refuse.detail and "sim://copy on beta" in refuse.detail
-    assert refuse.detail in script.node.twins.error(script.now), "the status says so"
+    assert refuse.detail in script.node.standing.twins.error(script.now), "the status says so"
     assert [c.text for c in script.of(cmd.Note) if c.level == "error"] == [refuse.detail], "and the journal"
     assert script.node.leading.followers.by_node["n2"].incarnation == "n2-disk", "the in-sync set does not change"
 
@@ -65,7 +65,7 @@ def test_it_is_said_once_and_forgotten_when_it_is_gone():
         script.give(ev.Received("n2", TWIN))
     assert not script.of(cmd.Note)
     script.now += 20
-    assert script.node.twins.error(script.now) == ""
+    assert script.node.standing.twins.error(script.now) == ""
 
 
 def test_a_restart_is_no_twin():
@@ -90,7 +90,7 @@ def test_the_first_one_is_told_of_its_twin():
 def test_who_answers_under_our_own_name_is_named():
     script = serving()
     script.give(ev.TwinSeen("sim://copy"))
-    assert "n1" in script.node.twins.error(script.now) and "sim://copy" in script.node.twins.error(script.now)
+    assert "n1" in script.node.standing.twins.error(script.now) and "sim://copy" in script.node.standing.twins.error(script.now)
 
 
 def test_a_copy_of_a_disk_in_sync_renounces_it_when_it_is_refused_for_long():

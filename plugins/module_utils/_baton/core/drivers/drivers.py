@@ -12,73 +12,15 @@ from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 from ..commands import Command, DriverLease, DriverMarker, DriverOrder, DriverWelcome, DropDriver, Note
 from ..model.driver_options import Options
 from ..model.timing import NEVER
+from .driver import ACTIVE, MISSING, PATIENCE, STARTING, STOPPED, STOPPING, Driver, trouble_of
 from .order import circle_text, order
-from .trouble import PATIENCE, trouble_of
 
 MOST_DRIVERS = 128
-MISSING = "missing"  # not connected
-STOPPING = "stopping"
-STOPPED = "stopped"
-STARTING = "starting"
-ACTIVE = "active"
 FOREVER = float("inf")
 STEADY = 60.0  # seconds of being active after which failures of long ago are forgotten
 MOST_BACKOFF = 30.0
 STOP_AGAIN = 5.0  # seconds between orders to stop to a driver that can't
 LATE = 0.5  # seconds by which systemd may end later than ``stop_seconds`` what a dead driver has left
-
-
-class Driver:
-    """What is known of one driver. ``stop_by``: nothing of it runs after that time, whatever it says."""
-
-    def __init__(self, name: str, options: Options, now: float) -> None:
-        self.id = name
-        self.options = options
-        self.session: Optional[int] = None
-        self.phase = MISSING
-        self.epoch = 0
-        self.number = 0  # of the order that waits for its answer, 0 when none does
-        self.ordered_at = now
-        self.stop_by = NEVER
-        self.away_since = now  # not connected
-        self.missing_since = now  # and wanted
-        self.asked_for_at = now  # that it is missing was said last
-        self.removed = False  # its configuration was
-        self.leaving = False  # it has said that it ends: it is not to be started before it connects again
-        self.failed = ""  # why it does not run, although it should
-        self.stuck = ""  # why it may run, although it should not
-        self.retry_at = NEVER
-        self.attempts = 0
-        self.bad = self.good = 0
-        self.healthy: Optional[bool] = None
-        self.failures = 0
-        self.changed_at = now
-        self.took: Optional[float] = None
-        self.message = ""
-
-    @property
-    def may_run(self) -> bool:
-        return self.phase in (STARTING, ACTIVE)
-
-    @property
-    def can_not_stop(self) -> bool:
-        """Whether it is there and says that its service may run although it was told to stop: no time makes that untrue."""
-        return self.phase == STOPPING and self.session is not None and bool(self.stuck)
-
-    def runs(self, now: float) -> bool:
-        """Whether something of it may be running, as far as anybody is to wait for it."""
-        return self.may_run or self.can_not_stop or (self.phase in (STOPPING, MISSING) and now < self.stop_by)
-
-    def set(self, phase: str, now: float) -> None:
-        if phase != self.phase:
-            self.phase, self.changed_at = phase, now
-
-    def settled(self, now: float) -> bool:
-        """Whether those that come after it need not wait for it any longer."""
-        if self.phase == ACTIVE:
-            return True
-        given_up = bool(self.failed) or (self.phase == MISSING and now - self.missing_since > PATIENCE)
-        return given_up and self.options.on_failure == "ignore"
 
 
 class Drivers:

@@ -6,17 +6,14 @@ I12: a driver that is expected and is not there, or can't stop, is said where it
 """
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, List
+from typing import List
 
+from .driver import PATIENCE, Driver, trouble_of
+from .drivers import Drivers
 from .order import circle_text
 
-if TYPE_CHECKING:
-    from .drivers import Driver, Drivers
 
-PATIENCE = 10.0  # seconds that a driver may take to connect, or to become active while everybody waits, before that is said
-
-
-def troubles(drivers: "Drivers", leads: bool, now: float) -> List[str]:
+def troubles(drivers: Drivers, leads: bool, now: float) -> List[str]:
     """Return what is wrong on this node, which ``leads`` or may lead next."""
     found = [circle_text(circle) for circle in drivers.circles]
     waited_for = drivers.waited_for(now) if leads and drivers.granted else ()
@@ -29,27 +26,14 @@ def troubles(drivers: "Drivers", leads: bool, now: float) -> List[str]:
     return found
 
 
-def trouble_of(driver: "Driver", now: float) -> str:
-    """Return what is wrong with a driver whose service is needed, such as ``is not connected``, or ""."""
-    if driver.can_not_stop:
-        return f"does not stop ({driver.stuck})"
-    if driver.removed or driver.options.on_failure == "ignore":
-        return ""
-    if driver.stuck:
-        return f"does not stop ({driver.stuck})"
-    if driver.failed:
-        return driver.failed
-    return "is not connected" if driver.session is None and now - driver.away_since > PATIENCE else ""
-
-
-def _not_yet(drivers: "Drivers", driver: "Driver", now: float) -> str:
+def _not_yet(drivers: Drivers, driver: Driver, now: float) -> str:
     first = [other.id for other in drivers.before(driver) if not other.settled(now)]
     if first and not driver.may_run:
         return f"starts after {', '.join(first)}"
     return "is starting still" if driver.may_run else f"is {driver.phase}"
 
 
-def _with_consequence(driver: "Driver", why: str, leads: bool, waited_for: bool) -> str:
+def _with_consequence(driver: Driver, why: str, leads: bool, waited_for: bool) -> str:
     if leads and driver.can_not_stop:
         why += ", so the role can't be handed on"
     if waited_for:
@@ -60,10 +44,5 @@ def _with_consequence(driver: "Driver", why: str, leads: bool, waited_for: bool)
     return f"driver {driver.id} {why}: if this node becomes active, {then}"
 
 
-def how_to_end(driver: "Driver") -> str:
-    """Return what a person does about a driver that can't stop its service."""
-    return f"repair its stop, or end it by `systemctl stop baton-driver@{driver.id}`"
-
-
-def _where_to_look(driver: "Driver") -> str:
+def _where_to_look(driver: Driver) -> str:
     return f"see `{'systemctl status' if driver.session is None else 'journalctl -u'} baton-driver@{driver.id}`"

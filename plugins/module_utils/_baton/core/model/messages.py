@@ -313,3 +313,8 @@ def check_order(prev: Position, entries: Sequence[Entry]) -> None:
         if entry.seq != seq + 1 or entry.epoch.number < epoch:
             raise ValueError(f"entry {entry.seq} of epoch {entry.epoch.number} does not follow {seq} of {epoch}")
         seq, epoch = entry.seq, entry.epoch.number
+
+
+def one_line(text: str) -> str:
+    """Return a text as others take it: one printable line."""
+    return "".join(c if c.isprintable() else " " for c in text)[:MOST_REASON]

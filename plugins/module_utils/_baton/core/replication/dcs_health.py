@@ -14,9 +14,12 @@ from typing import List, Optional
 from ...ground.problem import Problem
 from ..commands import Command, ReadRecord
 from ..events import DcsHealth
+from ..model.messages import one_line
 from ..model.timing import NEVER
 from ..state.state import State
 from .swaps import REPEAT_AFTER
+
+SILENT = "the store of the cluster record does not answer there"
 
 
 class Dcs:
@@ -33,6 +36,13 @@ class Dcs:
     def refuses(self) -> bool:
         """Whether the store is known to refuse a change."""
         return self.writable is False
+
+    @property
+    def keeps_out(self) -> str:
+        """Why the store would not let this node take over, "" as far as is known."""
+        if self.refuses:
+            return one_line(self.trouble)
+        return "" if self.reachable else SILENT
 
     def take(self, event: DcsHealth) -> None:
         """Say once what is wrong; and that it is over, when that is proven."""

@@ -35,7 +35,7 @@ BLOB_PATIENCE = 900.0  # seconds that a file may take to reach the passives
 
 
 class Leading:
-    """One reign. ``over`` is set, with the reason, when the node must stop being active."""
+    """One reign. ``over``: it ends with the event that is being taken; nothing is served any more."""
 
     def __init__(
         self, config: NodeConfig, state: State, names: Names, history: Dict[str, Any], now: float, free: bool = False
@@ -54,7 +54,7 @@ class Leading:
         self.swap: Optional[PendingSwap] = None
         self.handover: Optional[Handover] = None
         self.moves = False  # it is about to be begun, to a node that would serve better
-        self.over = ""
+        self.over = False
         self.trouble = ""
         self.in_doubt = False  # the store shows an older record than ours, or none
         self.doubtful: Optional[Record] = None  # which one: by it, too, somebody may be promoted
@@ -403,23 +403,20 @@ class Leading:
         """Whether a member may be in the record that stands in the store."""
         return any(record is not None and member in record.in_sync for record in (*self._ours(), self.doubtful))
 
-    def settled(self, settled: Settled, now: float) -> None:
-        """A swap has ended: take the new record, or step down."""
+    def settled(self, settled: Settled, now: float) -> str:
+        """A swap has ended: take the new record; return why this reign is over by it, or ""."""
         self.swap = None
         if settled.refused:
             self._call_off(settled.refused)
-            return
+            return ""
         if not settled.done:
-            self.over = "the cluster record was changed by another node"
-            return
+            return "the cluster record was changed by another node"
         self.state.remember(settled.version, settled.record)
         if self.handover is not None and settled.purpose in ("switch", "vacate"):
             self.handover.complete(self.state.out, self.record)
-            self.over = f"handed over to {self.record.active or 'nobody'}"
-            return
+            return f"handed over to {self.record.active or 'nobody'}"
         if self.record.active != self.config.node or self.record.epoch != self.epoch:
-            self.over = f"{self.record.active or 'nobody'} is active in epoch {self.record.epoch.number}"
-            return
+            return f"{self.record.active or 'nobody'} is active in epoch {self.record.epoch.number}"
         if settled.purpose == "pause":
             self.state.out.append(Reply(self._pausing, {"paused": self.record.paused}))
             self._pausing = 0
@@ -432,6 +429,7 @@ class Leading:
             self.state.note("warning", f"{self.config.node} is the only in-sync copy: a disk failure now loses data")
         self.advance(now)
         self.grow(now)
+        return ""
 
     # --- time ---------------------------------------------------------------------------------------------------------
 

@@ -8,18 +8,16 @@ Hello how the store is to it, so that those whom people ask know it before a fai
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Dict, NamedTuple, Set
+from typing import Dict, NamedTuple, Set
 
 from ..model.messages import Hello
 from ..model.timing import NEVER
-from .able import SAY_AGAIN, one_line
-
-if TYPE_CHECKING:
-    from ..node import Node
+from .able import SAY_AGAIN
+from .links import Links
+from .standing import Standing
 
 PATIENCE = 10.0  # seconds: an outage for all is seen by one sooner than by another
 FORGET = 3 * SAY_AGAIN  # seconds without a word of it: the one that said that it is over was lost
-SILENT = "the store of the cluster record does not answer there"
 
 
 class _Said(NamedTuple):
@@ -31,33 +29,26 @@ class _Said(NamedTuple):
 class CutOff:
     """What one node knows of it."""
 
-    def __init__(self, node: "Node") -> None:
-        self.node = node
+    def __init__(self, standing: Standing, links: Links) -> None:
+        self.standing = standing
+        self.links = links
         self._said = ""
         self._said_at = NEVER
         self._others: Dict[str, _Said] = {}
         self._noted: Set[str] = set()
 
-    @property
-    def ours(self) -> str:
-        """Why the store would not let this node take over, "" as far as is known."""
-        dcs = self.node.dcs
-        if dcs.refuses:
-            return one_line(dcs.trouble)
-        return "" if dcs.reachable else SILENT
-
     def tend(self, now: float) -> None:
         """Tell the others what has changed, and again while it lasts; note what lasts of theirs."""
-        ours = self.ours
+        ours = self.standing.dcs.keeps_out
         if ours != self._said or (ours and now - self._said_at > SAY_AGAIN):
             self._said, self._said_at = ours, now
-            self.node.hello_all(False, now)
+            self.links.hello_all(False, now)
         lasting = {name for name in self._others if not ours and self._lasts(name, now)}
         for name in sorted(lasting - self._noted):
-            self.node.state.note("warning", _could_not(name, self._others[name].text))
+            self.standing.state.note("warning", _could_not(name, self._others[name].text))
         for name in sorted(self._noted - lasting):
             if not ours:
-                self.node.state.note("info", f"the store of the cluster record lets {name} take over again")
+                self.standing.state.note("info", f"the store of the cluster record lets {name} take over again")
         if not ours:
             self._noted = lasting
 
@@ -70,21 +61,21 @@ class CutOff:
 
     def why_not(self, name: str, now: float) -> str:
         """Return why the store would not let a node take over, as far as it has said; ""."""
-        if name == self.node.config.node:
-            return self.ours
+        if name == self.standing.config.node:
+            return self.standing.dcs.keeps_out
         said = self._others.get(name)
         return said.text if said is not None and now - said.last <= FORGET else ""
 
     def error(self, now: float) -> str:
         """Return who could not take over although the store answers us, or ""."""
-        names = [] if self.ours else [name for name in sorted(self._others) if self._lasts(name, now)]
+        names = [] if self.standing.dcs.keeps_out else [name for name in sorted(self._others) if self._lasts(name, now)]
         return "; ".join(_could_not(name, self._others[name].text) for name in names)
 
     def _lasts(self, name: str, now: float) -> bool:
         """Whether it has lasted, with a node that is there and would take over else."""
-        node, hello = self.node, self.node.peers.get(name)
-        may_lead = name in node.record.nodes() and name != node.record.active and hello is not None and not hello.no_failover
-        there = name in node.links and bool(self.why_not(name, now))
+        here, hello = self.standing, self.standing.peers.get(name)
+        may_lead = name in here.record.nodes() and name != here.record.active and hello is not None and not hello.no_failover
+        there = name in here.linked and bool(self.why_not(name, now))
         return may_lead and there and now - self._others[name].since > PATIENCE
 
 

@@ -8,13 +8,11 @@ the role along. What follows for the role stands in able.py.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, List, Optional
+from typing import List, Optional
 
 from ..model.messages import Hello
 from ..model.timing import NEVER
-
-if TYPE_CHECKING:
-    from ..node import Node
+from .standing import Standing
 
 STEADY = 1.0  # seconds for which there must be room again before that is said
 FORGET = 600.0  # a disk that fills again within so long waits for twice as long, and never for longer than this
@@ -24,11 +22,10 @@ OURS = "the disk with this node's data is full: make room; what is left is for i
 
 
 class Room:
-    """What one node knows of it. ``full``: why it would refuse changes as the active, as it tells the others; "" when it would not."""
+    """What one node knows of it; why it would refuse changes as the active, as the others are told, is in ``standing.full``."""
 
-    def __init__(self, node: "Node") -> None:
-        self.node = node
-        self.full = ""
+    def __init__(self, standing: Standing) -> None:
+        self.standing = standing
         self._since = NEVER  # of the room that there is
         self._said = NEVER  # when it was said last that there is room again
         self._steady = STEADY
@@ -36,44 +33,45 @@ class Room:
     @property
     def low(self) -> bool:
         """Whether changes are refused here at this moment."""
-        return self.node.state.disk_low
+        return self.standing.state.disk_low
 
     def take(self, low: bool, now: float) -> bool:
         """The disk is full, or has room; return whether that is news for the others."""
-        before, state = self.low, self.node.state
-        state.disk_low = low
+        here, before = self.standing, self.low
+        here.state.disk_low = low
         if low == before:
             return False
         if not low:
-            self._since, self.full = now, WAS_FULL
+            self._since, here.full = now, WAS_FULL
             return True
-        if not self.full:
+        if not here.full:
             self._steady = min(2 * self._steady, FORGET) if now - self._said < FORGET else STEADY
-            state.note("warning", would_refuse(self.node.config.node, FULL))
-        self.full = FULL
+            here.state.note("warning", would_refuse(here.config.node, FULL))
+        here.full = FULL
         return True
 
     def tend(self, now: float) -> bool:
         """Return whether there is room for long enough now."""
-        if not self.full or self.low or now - self._since < self._steady:
+        here = self.standing
+        if not here.full or self.low or now - self._since < self._steady:
             return False
-        self.full, self._said = "", now
-        self.node.state.note("info", _takes(self.node.config.node))
+        here.full, self._said = "", now
+        here.state.note("info", _takes(here.config.node))
         return True
 
     def heard(self, before: Optional[Hello], hello: Hello) -> None:
         """Another has said how it is: note what is new."""
         was = before.full if before is not None else ""
         if hello.full and not was:
-            self.node.state.note("warning", would_refuse(hello.node, hello.full))
+            self.standing.state.note("warning", would_refuse(hello.node, hello.full))
         elif was and not hello.full:
-            self.node.state.note("info", _takes(hello.node))
+            self.standing.state.note("info", _takes(hello.node))
 
     def others(self) -> List[str]:
         """Return who has no room, is there, and may have to be active: who only keeps a copy takes no changes."""
-        node = self.node
-        full = ((name, hello) for name, hello in node.peers.items() if hello.full and name in node.links)
-        return sorted(name for name, hello in full if not hello.no_failover or name == node.record.active)
+        here = self.standing
+        full = ((name, hello) for name, hello in here.peers.items() if hello.full and name in here.linked)
+        return sorted(name for name, hello in full if not hello.no_failover or name == here.record.active)
 
 
 def would_refuse(node: str, full: str) -> str:

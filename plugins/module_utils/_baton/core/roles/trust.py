@@ -11,16 +11,14 @@ is taken from the nodes of the cluster only, and only as far ahead as a cluster 
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, Deque, Set, Tuple, Union
+from typing import Any, Deque, List, Set, Tuple, Union
 
 from ..commands import ReadRecord
 from ..model.log import Epoch
 from ..model.messages import Append, Refuse, UseSnapshot
 from ..model.record import FIRST_MANUAL, Record
 from ..replication.swaps import REPEAT_AFTER
-
-if TYPE_CHECKING:
-    from ..node import Node
+from .standing import Standing
 
 Waiting = Union[Append, UseSnapshot, Refuse]
 MOST_HELD = 64
@@ -33,8 +31,8 @@ MOST_AHEAD = 1_000  # epochs of which a record may tell that nobody has heard of
 class Trust:
     """The doubts of one node."""
 
-    def __init__(self, node: "Node") -> None:
-        self._node = node
+    def __init__(self, standing: Standing) -> None:
+        self.standing = standing
         self._held: Deque[Tuple[str, Waiting, float]] = deque()
         self._size = 0
         self._asked: Tuple[Any, float] = (None, float("-inf"))  # because of what, and when
@@ -44,12 +42,12 @@ class Trust:
 
     def is_active(self, node: str, epoch: Epoch) -> bool:
         """Whether the record names ``node`` as active in ``epoch``."""
-        record = self._node.record
+        record = self.standing.record
         return record.active == node and record.epoch == epoch
 
     def is_stale(self, epoch: Epoch) -> bool:
         """Whether an epoch is over by the record that we know, or of another history."""
-        ours = self._node.record.epoch
+        ours = self.standing.record.epoch
         return epoch.number < ours.number or (epoch.number == ours.number and epoch != ours)
 
     def knows(self, node: str) -> bool:
@@ -57,8 +55,8 @@ class Trust:
         return node in self._nodes()
 
     def _nodes(self) -> Set[str]:
-        node = self._node
-        return {*node.record.nodes(), node.record.holder, *node.members(), node.config.node}
+        here = self.standing
+        return {*here.record.nodes(), here.record.holder, *here.members(), here.config.node}
 
     # --- what waits for the record ------------------------------------------------------------------------------------
 
@@ -73,33 +71,38 @@ class Trust:
     def ask(self, why: Any, now: float) -> None:
         """Have the shared store read, because of ``why``: at once, but not for each frame that claims something."""
         asked, at = self._asked
-        if self._node.config.shared and now - at > (REPEAT_AFTER if asked == why else ASK_EVERY):
+        if self.standing.config.shared and now - at > (REPEAT_AFTER if asked == why else ASK_EVERY):
             self._asked = (why, now)
-            self._node.out.append(ReadRecord())
+            self.standing.out.append(ReadRecord())
 
-    def tend(self, now: float) -> None:
-        """Called after every event: play on what the record has confirmed, in the order in which it came."""
+    def confirmed(self, now: float) -> List[Tuple[str, Waiting]]:
+        """Return what the record has confirmed, in the order in which it came: it waits no longer."""
         if not self._held:
-            return
+            return []
         held, self._held, self._size = self._held, deque(), 0
+        confirmed: List[Tuple[str, Waiting]] = []
         for node, message, since in held:
             if self._is_confirmed(node, message):
-                self._node.play(node, message, now)
+                confirmed.append((node, message))
             elif now - since <= HOLD_SECONDS and not self._is_refuted(message):
                 self._held.append((node, message, since))
                 self._size += _size(message)
+        return confirmed
+
+    def ask_again(self, now: float) -> None:
+        """Ask for as long as something waits."""
         if self._held:
             self.ask(_claim(*self._held[0][:2]), now)
 
     def _is_confirmed(self, node: str, message: Waiting) -> bool:
-        if self._node.role != "passive" or self._node.installing:
+        if self.standing.role != "passive" or self.standing.installing:
             return False
         if isinstance(message, Refuse):
-            return node == self._node.record.active
+            return node == self.standing.record.active
         return self.is_active(node, message.epoch)
 
     def _is_refuted(self, message: Waiting) -> bool:
-        if self._node.leading is not None:
+        if self.standing.leading is not None:
             return True
         return not isinstance(message, Refuse) and self.is_stale(message.epoch)
 
@@ -107,15 +110,15 @@ class Trust:
 
     def takes(self, node: str, version: int, record: Record) -> bool:
         """Whether a record that ``node`` tells of may become ours, where there is no store to ask; what can't is said once."""
-        ours = self._node.record
+        ours = self.standing.record
         why = self._why_not(node, version, record) if ours.cluster_id else ""
         if why and why != self._noted:
             self._noted = why
-            self._node.state.note("error", f"{node} tells of epoch {record.epoch.number}, which is not believed: {why}")
+            self.standing.state.note("error", f"{node} tells of epoch {record.epoch.number}, which is not believed: {why}")
         return not why
 
     def _why_not(self, node: str, version: int, record: Record) -> str:
-        ours = self._node.record
+        ours = self.standing.record
         if not self.knows(node):
             return (
                 f"{node} is no node of this cluster as far as this one knows; if it is, have one that both know tell of it, or "
@@ -125,7 +128,7 @@ class Trust:
             return "the record contradicts itself"
         if record.epoch.number > ours.epoch.number + MOST_AHEAD:
             return f"this node knows of {ours.epoch.number}; if that is so long ago, give it an empty data directory"
-        if record.epoch == ours.epoch and (self._node.leading is not None or record.active not in (ours.active, "")):
+        if record.epoch == ours.epoch and (self.standing.leading is not None or record.active not in (ours.active, "")):
             return f"within an epoch only {ours.active or ours.holder} changes the record"
         return ""
 
