@@ -143,9 +143,9 @@ def m2_continues_its_epoch():
     def place(self, record, now):
         begun = []
 
-        def start_epoch(here, purpose, now):
+        def start_epoch(here, now):
             here.state.promised = here.state.promised._replace(number=here.state.promised.number - 1)
-            begun.append(purpose)
+            begun.append("start")
 
         with replaced(standing.Standing, "start_epoch", start_epoch):
             return original(self, record, now) or "".join(begun)

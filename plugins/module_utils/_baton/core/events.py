@@ -8,6 +8,7 @@ The shell feeds events to ``Node.handle`` with the time they came in and carries
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import Dict, Optional, Union
 
 from .model.driver_options import Options
@@ -168,16 +169,30 @@ class GoOn:
     """What came before it was done: go on with what was put off (Later)."""
 
 
+class Order(str, Enum):
+    """What a person can order of a node."""
+
+    CREATE = "create"
+    PROMOTE = "promote"
+    GIVE_UP = "give_up"
+    SWITCH = "switch"
+    UNSCHEDULE = "unschedule"
+    PAUSE = "pause"
+    RESUME = "resume"
+    REMOVE = "remove"
+    READMIT = "readmit"
+
+
 @dataclass(frozen=True)
 class Operator:
-    """A person's order: create | promote | give_up | switch | unschedule | pause | resume | remove | readmit.
+    """A person's order.
 
     ``node``: whom it names; ``text``: reason, cluster id, or who pauses; ``at``: wall-clock seconds at which to switch, 0 for now.
     ``force``: even if something may be lost; of a switch: also to a node that would not serve in full.
     """
 
     id: int
-    order: str
+    order: Order
     node: str = ""
     text: str = ""
     force: bool = False

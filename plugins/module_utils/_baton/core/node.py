@@ -68,7 +68,7 @@ from .model.saved import Saved
 from .replication.followers import BATCH_BYTES, BATCH_ENTRIES
 from .replication.following import APPLIED_AT_ONCE, Following
 from .replication.leading import Leading, node_document
-from .replication.swaps import PendingSwap, Settled
+from .replication.swaps import BEGINS, PendingSwap, Purpose, Settled
 from .roles.able import Able
 from .roles.candidacy import Candidacy
 from .roles.cut_off import CutOff
@@ -266,7 +266,7 @@ class Node:
             self.links.hello_all(False, now)
             return
         here.swap = None
-        if settled.purpose in ("promote", "start", "create"):
+        if settled.purpose in BEGINS:
             self.orders.promotion_settled(settled)
         if settled.refused:
             self.promotion.refused(settled.refused)
@@ -278,10 +278,10 @@ class Node:
             return
         here.state.remember(settled.version, settled.record)
         here.clear_note()
-        if settled.purpose == "create":
+        if settled.purpose == Purpose.CREATE:
             here.join_cluster(here.record.cluster_id)
         if here.record.active == here.config.node and here.record.epoch.number > here.state.promised.number:
-            self._lead(settled.purpose, now)
+            self._lead(settled.purpose.value, now)
         else:
             self.links.become_passive(now)
             self.links.hello_all(True, now)

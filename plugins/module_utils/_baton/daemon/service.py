@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple, Ty
 from ..adapters import turns
 from ..adapters.disk.files import BlobInfo
 from ..core.commands import Changed, Reply
-from ..core.events import Event, Operator
+from ..core.events import Event, Operator, Order
 from ..core.model import access
 from ..core.model.document import Document
 from ..core.model.documents import Change
@@ -250,31 +250,31 @@ class Service:
 
     # --- orders ---------------------------------------------------------------------------------------------------------
 
-    async def order(self, order: str, node: str = "", text: str = "", force: bool = False, at: float = 0.0) -> Dict[str, Any]:
+    async def order(self, order: Order, node: str = "", text: str = "", force: bool = False, at: float = 0.0) -> Dict[str, Any]:
         """Give the node a person's order; return its answer. Raises Problem."""
         answer = await self._ask(lambda number: Operator(number, order, node, text, force, at))
         return answer if isinstance(answer, dict) else {}
 
     async def become_active(self, force: bool) -> Dict[str, Any]:
-        return await self.order("promote", force=force)
+        return await self.order(Order.PROMOTE, force=force)
 
     async def become_passive(self, force: bool = False) -> Dict[str, Any]:
-        return await self.order("give_up", force=force)
+        return await self.order(Order.GIVE_UP, force=force)
 
     async def switch(self, to: str, reason: str = "", at: float = 0.0) -> Dict[str, Any]:
         """Move the active role now, or at a wall-clock time; return what stands then."""
         self._check_leading()
-        answer = await self.order("switch", to, reason, at=at)
+        answer = await self.order(Order.SWITCH, to, reason, at=at)
         return answer or {"scheduled": self.scheduled()}
 
     async def cancel_switch(self) -> None:
         self._check_leading()
-        await self.order("unschedule")
+        await self.order(Order.UNSCHEDULE)
 
     async def pause(self, paused: bool, by: str = "") -> Dict[str, Any]:
         """Stop promotions that nobody ordered, or allow them again; ``by``: who wants it, for people."""
         self._check_leading()
-        return await self.order("pause" if paused else "resume", text=by)
+        return await self.order(Order.PAUSE if paused else Order.RESUME, text=by)
 
     def drivers(self) -> List[Dict[str, Any]]:
         """Return the drivers of this node."""
@@ -293,16 +293,16 @@ class Service:
             raise self._elsewhere()
 
     async def create_cluster(self, cluster_id: str) -> Dict[str, Any]:
-        return await self.order("create", text=cluster_id)
+        return await self.order(Order.CREATE, text=cluster_id)
 
     async def remove_node(self, node: str) -> Dict[str, Any]:
         if self._node.leading is None:
             raise self._elsewhere()
-        return await self.order("remove", node)
+        return await self.order(Order.REMOVE, node)
 
     async def readmit_node(self, node: str) -> Dict[str, Any]:
         self._check_leading()
-        return await self.order("readmit", node)
+        return await self.order(Order.READMIT, node)
 
     async def make_admin(self, token: str) -> None:
         """Store the first token of a cluster (its hash)."""

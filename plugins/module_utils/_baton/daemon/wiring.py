@@ -341,7 +341,7 @@ class Daemon:
 
     async def run(self) -> int:
         """Serve until told to stop; return the exit status."""
-        for number, order in ((signal.SIGUSR1, "promote"), (signal.SIGUSR2, "give_up")):
+        for number, order in ((signal.SIGUSR1, ev.Order.PROMOTE), (signal.SIGUSR2, ev.Order.GIVE_UP)):
             self.loop.add_signal_handler(number, self._signalled, order)
         for number in (signal.SIGTERM, signal.SIGINT):
             self.loop.add_signal_handler(number, self.stopping.set)
@@ -405,7 +405,7 @@ class Daemon:
         if 0 < early < patience:
             await asyncio.sleep(early)
         try:
-            await asyncio.wait_for(self.service.order("switch", text="batond was stopped", force=True), patience)
+            await asyncio.wait_for(self.service.order(ev.Order.SWITCH, text="batond was stopped", force=True), patience)
         except (Problem, asyncio.TimeoutError) as error:
             LOG.info("stopping without a successor: %s", error.detail if isinstance(error, Problem) else "the switch took too long")
 
@@ -423,14 +423,14 @@ class Daemon:
         await server.stop()
         self.disk.close()
 
-    def _signalled(self, order: str) -> None:
+    def _signalled(self, order: ev.Order) -> None:
         self.loop.create_task(self._obey(order))
 
-    async def _obey(self, order: str) -> None:
+    async def _obey(self, order: ev.Order) -> None:
         try:
-            LOG.info("signal: %s: %s", order, await self.service.order(order))
+            LOG.info("signal: %s: %s", order.value, await self.service.order(order))
         except Problem as problem:
-            LOG.error("signal: %s refused: %s", order, problem.detail)
+            LOG.error("signal: %s refused: %s", order.value, problem.detail)
 
     async def _watchdog(self) -> None:
         period = systemd.watchdog_period()

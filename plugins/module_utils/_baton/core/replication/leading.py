@@ -26,7 +26,7 @@ from .client_leases import ClientLeases
 from .dcs_health import Asked
 from .followers import Follower, Followers
 from .handover import Handover
-from .swaps import REPEAT_AFTER, PendingSwap, Settled
+from .swaps import REPEAT_AFTER, PendingSwap, Purpose, Settled
 from .token_ends import TokenEnds
 
 ENDS = frozenset({"check", "delete", "release", "revoke", "expire", "untie", "resign", "break"})  # actions that a full disk takes
@@ -305,7 +305,7 @@ class Leading:
         waits = hello.role == "passive" and hello.noted >= 0 and hello.noted == self.state.version
         if waits and self.swap is None and self.handover is None and self.started and not self.in_doubt:
             # Its promotion came to nothing, but it can't know while the record stands still: the same one, with another version.
-            self.change_record("touch", hello.node, self.record, now)
+            self.change_record(Purpose.TOUCH, hello.node, self.record, now)
 
     def ack(self, node: str, ack: Ack, now: float) -> None:
         if ack.epoch == self.epoch and self.followers.ack(node, ack, now):
@@ -345,7 +345,7 @@ class Leading:
 
     # --- changes of the record ---------------------------------------------------------------------------------------
 
-    def change_record(self, purpose: str, node: str, record: Record, now: float) -> None:
+    def change_record(self, purpose: Purpose, node: str, record: Record, now: float) -> None:
         """Send a swap; until it is settled old and new members count (M1)."""
         record = replace(record, nonce=self.names.nonce()).raising_floor(self.state.applied)
         swap = Swap(self.state.version, next_version(self.state.version, self.record, record), record)
@@ -364,7 +364,7 @@ class Leading:
             if self.record.member(follower.node) == follower.member:
                 follower.joining_from = None
             elif self.record_seen >= follower.joining_since:
-                self.change_record("grow", follower.node, self.record.adding(follower.member), now)
+                self.change_record(Purpose.GROW, follower.node, self.record.adding(follower.member), now)
                 return
         joining = [f for f in self.followers.by_node.values() if f.joining_from is not None]
         if not joining:
@@ -397,7 +397,7 @@ class Leading:
                 record = record.without(member.node)
         names = ", ".join(sorted(self.record.nodes() - record.nodes()))
         self.state.note("warning", f"{names} does not acknowledge in time: leaving the in-sync set")
-        self.change_record("shrink", names, record, now)
+        self.change_record(Purpose.SHRINK, names, record, now)
 
     def _may_stand(self, member: Member) -> bool:
         """Whether a member may be in the record that stands in the store."""
@@ -412,18 +412,18 @@ class Leading:
         if not settled.done:
             return "the cluster record was changed by another node"
         self.state.remember(settled.version, settled.record)
-        if self.handover is not None and settled.purpose in ("switch", "vacate"):
+        if self.handover is not None and settled.purpose in (Purpose.SWITCH, Purpose.VACATE):
             self.handover.complete(self.state.out, self.record)
             return f"handed over to {self.record.active or 'nobody'}"
         if self.record.active != self.config.node or self.record.epoch != self.epoch:
             return f"{self.record.active or 'nobody'} is active in epoch {self.record.epoch.number}"
-        if settled.purpose == "pause":
+        if settled.purpose == Purpose.PAUSE:
             self.state.out.append(Reply(self._pausing, {"paused": self.record.paused}))
             self._pausing = 0
         follower = self.followers.by_node.get(settled.node)
-        if settled.purpose == "grow" and follower is not None:
+        if settled.purpose == Purpose.GROW and follower is not None:
             follower.joining_from = None
-        if settled.purpose == "grow":
+        if settled.purpose == Purpose.GROW:
             self.state.note("info", f"{settled.node} is in sync")
         if len(self.record.in_sync) == 1:
             self.state.note("warning", f"{self.config.node} is the only in-sync copy: a disk failure now loses data")
@@ -480,12 +480,12 @@ class Leading:
     def pause(self, order: int, by: str, at: int, now: float) -> None:
         """Stop promotions that nobody ordered; ``by`` and ``at`` (unix seconds) are for people."""
         self._pausing = order
-        self.change_record("pause", "", replace(self.record, paused=True, paused_by=by, paused_at=at), now)
+        self.change_record(Purpose.PAUSE, "", replace(self.record, paused=True, paused_by=by, paused_at=at), now)
 
     def resume(self, order: int, now: float) -> None:
         """Allow promotions that nobody ordered."""
         self._pausing = order
-        self.change_record("pause", "", replace(self.record, paused=False, paused_by="", paused_at=0), now)
+        self.change_record(Purpose.PAUSE, "", replace(self.record, paused=False, paused_by="", paused_at=0), now)
 
     def seen(self, now: float) -> None:
         """The store has shown our record."""
@@ -519,7 +519,7 @@ class Leading:
             follower = self.followers.by_node.get(handover.to)
             url = follower.url if follower is not None else ""
             record = replace(record, epoch=self.names.epoch_after(self.epoch), active_url=url)
-        self.change_record("switch" if handover.to else "vacate", handover.to, record, now)
+        self.change_record(Purpose.SWITCH if handover.to else Purpose.VACATE, handover.to, record, now)
 
     def end(self, why: str) -> None:
         """Leave office: nothing is promised any more, open requests are told what is known."""

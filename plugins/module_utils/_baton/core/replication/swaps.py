@@ -8,13 +8,33 @@ nonce (it happened) or another version (it did not). Versions are compared, neve
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import List, Optional, Tuple
 
 from ..commands import Command, ReadRecord, Swap
 from ..model.record import Record
 
 REPEAT_AFTER = 0.3  # seconds; the DCS client gives up after as long
-CALLED_OFF = ("switch", "vacate", "pause", "promote")  # when the store refuses; others are tried until it takes them
+
+
+class Purpose(str, Enum):
+    """What a swap is for."""
+
+    CREATE = "create"  # a cluster
+    START = "start"  # the next epoch of an active that was restarted (M2)
+    PROMOTE = "promote"  # a passive, by itself or by an order (M3)
+    GRANT = "grant"  # the role that was given up, to who asks for it
+    GROW = "grow"  # the in-sync set
+    SHRINK = "shrink"
+    TOUCH = "touch"  # nothing but the version, so that a swap from before can't happen any more
+    SWITCH = "switch"  # the role goes to another
+    VACATE = "vacate"  # the role goes to nobody
+    PAUSE = "pause"  # begins or ends
+
+
+# When the store refuses one of these it is called off; others are tried until it takes them.
+CALLED_OFF = (Purpose.SWITCH, Purpose.VACATE, Purpose.PAUSE, Purpose.PROMOTE)
+BEGINS = (Purpose.CREATE, Purpose.START, Purpose.PROMOTE)  # a reign of the node that sent it
 
 
 @dataclass(frozen=True)
@@ -25,7 +45,7 @@ class Settled:
     """
 
     done: bool
-    purpose: str
+    purpose: Purpose
     node: str
     version: int
     record: Optional[Record]
@@ -33,9 +53,9 @@ class Settled:
 
 
 class PendingSwap:
-    """A swap that was sent and is not settled. ``purpose``: create | start | grow | shrink | touch | switch | vacate | promote."""
+    """A swap that was sent and is not settled."""
 
-    def __init__(self, purpose: str, node: str, swap: Swap, now: float) -> None:
+    def __init__(self, purpose: Purpose, node: str, swap: Swap, now: float) -> None:
         self.purpose = purpose
         self.node = node
         self.swap = swap

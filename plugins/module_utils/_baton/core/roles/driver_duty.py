@@ -21,8 +21,9 @@ from ..model.log import Epoch
 from ..model.timing import NEVER
 from ..replication.dcs_health import Asked
 from ..replication.leading import Leading
+from ..replication.swaps import Purpose
 from .election import Election
-from .standing import Standing
+from .standing import HANDED_OVER, Standing
 from .succession import Succession
 
 
@@ -64,10 +65,10 @@ class Driving:
         """Return from when on drivers may start in the reign that begins now, and until when those of an earlier process may run."""
         base, self._base = self._base, None
         # A late swap of an earlier process of ours may make us active, too: only who names himself has handed over.
-        handed_over = how == "handed over" and self.standing.record.holder not in ("", self.standing.config.node)
+        handed_over = how == HANDED_OVER and self.standing.record.holder not in ("", self.standing.config.node)
         if handed_over or before is None or "DriverStop" not in before.value:
             return now, now
-        if how == "promote":
+        if how == Purpose.PROMOTE:
             return (now, now) if base is None else (self._bound(base, before),) * 2
         bound = self._bound(now, before)
         if before.value["Node"] == self.standing.config.node and self.standing.state.cleared == before.value["Epoch"]:

@@ -11,14 +11,14 @@ from typing import Any, Dict, Optional
 
 from ...ground.problem import Problem
 from ..commands import Reply, Send
-from ..events import Operator
+from ..events import Operator, Order
 from ..model.documents import Change
 from ..model.messages import TakeOver
 from ..model.record import Member
 from ..model.requests import Submit
 from ..model.timing import NEVER
 from ..replication.leading import Leading
-from ..replication.swaps import Settled
+from ..replication.swaps import Purpose, Settled
 from ..state.state import FORCED
 from .promotion import Promotion
 from .record_view import RecordView
@@ -49,15 +49,15 @@ class Orders:
     def take(self, order: Operator, now: float) -> None:
         """Begin an order; raise Problem when it is refused."""
         todo = {
-            "create": self._create,
-            "promote": self._promote,
-            "give_up": self._give_up,
-            "switch": self._switch,
-            "unschedule": self._unschedule,
-            "pause": self._pause,
-            "resume": self._pause,
-            "remove": self._remove,
-            "readmit": self._readmit,
+            Order.CREATE: self._create,
+            Order.PROMOTE: self._promote,
+            Order.GIVE_UP: self._give_up,
+            Order.SWITCH: self._switch,
+            Order.UNSCHEDULE: self._unschedule,
+            Order.PAUSE: self._pause,
+            Order.RESUME: self._pause,
+            Order.REMOVE: self._remove,
+            Order.READMIT: self._readmit,
         }
         todo[order.order](order, now)
 
@@ -197,7 +197,7 @@ class Orders:
             return
         if asking in record.in_sync:
             granted = replace(record, epoch=here.names.epoch_after(record.epoch), active=message.node, reason="operator")
-            here.send_swap("grant", message.node, granted, now)
+            here.send_swap(Purpose.GRANT, message.node, granted, now)
 
     # --- give up, switch, remove ------------------------------------------------------------------------------------------
 
@@ -253,13 +253,13 @@ class Orders:
         leading.submit_own(Change("system", "switch", "delete"), now)  # committed before the role moves: it happens once
         reason = planned.value["Reason"] or "scheduled"
         try:
-            self._switch(Operator(0, "switch", planned.value["To"], reason), now)
+            self._switch(Operator(0, Order.SWITCH, planned.value["To"], reason), now)
         except Problem as problem:
             self.standing.state.note("error", f"the scheduled switch was called off: {problem.detail}")
 
     def _pause(self, order: Operator, now: float) -> None:
         leading = self.succession.leading()
-        paused = order.order == "pause"
+        paused = order.order == Order.PAUSE
         if leading.record.paused == paused:
             self.standing.out.append(Reply(order.id, {"paused": paused}))
             return

@@ -11,7 +11,7 @@ from ..commands import Swap
 from ..model.config import next_version
 from ..model.record import Record
 from ..model.timing import NEVER
-from ..replication.swaps import PendingSwap
+from ..replication.swaps import PendingSwap, Purpose
 from .driver_duty import Driving
 from .election import Election
 from .standing import Standing
@@ -52,7 +52,7 @@ class Promotion:
         here.noting = None
         swap, self._pending = self._pending, None
         if swap is not None:
-            here.swap = PendingSwap("promote", here.config.node, swap, now)
+            here.swap = PendingSwap(Purpose.PROMOTE, here.config.node, swap, now)
             here.out.append(swap)
 
     def refused(self, why: str) -> None:

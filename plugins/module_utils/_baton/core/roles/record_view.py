@@ -11,7 +11,7 @@ from ..model.messages import Tail
 from ..model.record import Record
 from .links import Links
 from .recovery import Recovery
-from .standing import Standing
+from .standing import HANDED_OVER, Standing
 from .trust import Trust
 
 
@@ -108,9 +108,9 @@ class RecordView:
             here.stop(f"the record names {here.config.node} as active with another data directory: the data here is not "
                       "that of the active; restore it, or make another node active")  # fmt: skip
         elif here.role == "passive" and self._is_handed_over(record):
-            return "handed over"
+            return HANDED_OVER
         elif self._may_start_again() and self._recovered(record, now):
-            here.start_epoch("start", now)
+            here.start_epoch(now)
         return ""
 
     def _is_handed_over(self, record: Record) -> bool:

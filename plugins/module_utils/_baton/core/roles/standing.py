@@ -21,10 +21,12 @@ from ..model.timing import NEVER
 from ..replication.dcs_health import Dcs
 from ..replication.following import Following
 from ..replication.leading import Leading
-from ..replication.swaps import REPEAT_AFTER, PendingSwap
+from ..replication.swaps import REPEAT_AFTER, PendingSwap, Purpose
 from ..state.state import State
 from .doubt import Doubt
 from .twins import Twins
+
+HANDED_OVER = "handed over"  # how a reign begins that another has made ours; else as the purpose of the swap that did
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ class Standing:
             self.read_at = now
             self.out.append(ReadRecord())
 
-    def send_swap(self, purpose: str, node: str, record: Record, now: float) -> None:
+    def send_swap(self, purpose: Purpose, node: str, record: Record, now: float) -> None:
         """Begin a change of the record, which makes ``node`` active."""
         if record.active == self.config.node:
             record = replace(record, active_url=self.config.url)
@@ -155,14 +157,14 @@ class Standing:
             cluster_id, self.names.epoch_after(NO_RECORD.epoch), self.config.node, (self.me,),
             mode=self.config.mode, min_in_sync=self.config.min_in_sync,
         )  # fmt: skip
-        self.send_swap("create", self.config.node, record, now)
+        self.send_swap(Purpose.CREATE, self.config.node, record, now)
 
-    def start_epoch(self, purpose: str, now: float) -> None:
+    def start_epoch(self, now: float) -> None:
         """Swap in the next epoch with the same members (M2)."""
         record = replace(
             self.record, epoch=self.names.epoch_after(self.record.epoch), active=self.config.node, holder="", reason="restarted"
         )  # fmt: skip
-        self.send_swap(purpose, self.config.node, record, now)
+        self.send_swap(Purpose.START, self.config.node, record, now)
 
     def promoted(self) -> Record:
         """Return the record with this node active in a new epoch and the old active out of the in-sync set."""
