@@ -18,8 +18,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 importlib.import_module("conftest")  # makes the package ``baton`` importable
 
-importlib.import_module("simulation.aimed_disk")
-importlib.import_module("simulation.aimed_vip")
 
 from simulation.aimed import SCHEDULES  # noqa: E402
 from simulation.schedule import Schedule  # noqa: E402

@@ -20,7 +20,7 @@ def names_of_guards():
     for path in (ROOT / "tests").rglob("*.py"):
         text = path.read_text()
         found |= set(re.findall(r"^\s*(?:async )?def (test_\w+)", text, re.MULTILINE))
-        if path.name == "mutate.py":
+        if path.name == "mutate.py" or path.parent.name == "mutations":
             found |= set(re.findall(r"^def (\w+)\(", text, re.MULTILINE)) | set(re.findall(r'^    "(\w+)": ', text, re.MULTILINE))
     return found
 

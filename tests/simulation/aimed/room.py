@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from baton.core.model.requests import Outcome
 from baton.core.roles.room import STEADY
-from simulation.aimed import Scene, aimed
-from simulation.aimed_vip import epoch, stays
+from simulation.aimed.scene import Scene, aimed
+from simulation.aimed.vip import epoch, stays
 
 SOON = 0.5  # seconds in which the role has moved
 

@@ -8,7 +8,7 @@ Where a person decides, it stays, too.
 from __future__ import annotations
 
 from baton.core.model.messages import Hello
-from simulation.aimed import Scene, aimed
+from simulation.aimed.scene import Scene, aimed
 
 
 def epoch(scene):
