@@ -13,38 +13,9 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
 from ..ground.problem import Problem
+from . import events as ev
 from .commands import Command, Connect, FetchSnapshot, Later, Lease, ReadRecord, Reply, Send
 from .drivers.drivers import Drivers
-from .events import (
-    BlobStored,
-    BlobUnavailable,
-    DcsHealth,
-    DiskRoom,
-    DriverDone,
-    DriverGone,
-    DriverHealth,
-    DriverHello,
-    DriversExpected,
-    DriverStopped,
-    Event,
-    Flush,
-    GoOn,
-    LinkDown,
-    LinkUp,
-    Operator,
-    Received,
-    RecordRead,
-    Released,
-    ReleaseNotice,
-    SnapshotFetched,
-    SnapshotInstalled,
-    Started,
-    Stored,
-    SwapAnswer,
-    Tick,
-    TwinSeen,
-    VipHealth,
-)  # fmt: skip
 from .model.config import NodeConfig
 from .model.documents import Change
 from .model.log import Epoch
@@ -109,16 +80,16 @@ class Node:
         self.orders = Orders(here, self.view, self.succession, self.promotion)
         self._becoming: Optional[Tuple[str, Epoch]] = None  # how, and in which epoch: its log is still to be evaluated
         self._handlers: Dict[type, Callable[[Any, float], None]] = {
-            Started: self._started, Tick: self._tick, Flush: self._flush, RecordRead: self._record_read,
-            SwapAnswer: self._swap_answer, DcsHealth: self._dcs_health, Received: self._received, LinkUp: self.links.up,
-            LinkDown: self.links.down,
-            Stored: self._stored, SnapshotFetched: self.snapshots.take, SnapshotInstalled: self._snapshot_installed,
-            TwinSeen: self._twin_seen, BlobStored: self._blob_stored, VipHealth: self.able.take,
-            BlobUnavailable: self._blob_unavailable,
-            ReleaseNotice: self._release_notice, Released: self._released, Submit: self._submit, KeepAlive: self._keep_alive,
-            Operator: self._operator, DriverHello: self.driving.take, DriverGone: self.driving.take, DriverDone: self.driving.take,
-            DriverStopped: self.driving.take, DriverHealth: self.driving.take, DriversExpected: self.driving.take,
-            DiskRoom: self.able.take, GoOn: self._go_on,
+            ev.Started: self._started, ev.Tick: self._tick, ev.Flush: self._flush, ev.Stored: self._stored, ev.GoOn: self._go_on,
+            Submit: self._submit, KeepAlive: self._keep_alive, ev.Operator: self._operator,
+            ev.RecordRead: self._record_read, ev.SwapAnswer: self._swap_answer, ev.DcsHealth: self._dcs_health,
+            ev.LinkUp: self.links.up, ev.LinkDown: self.links.down, ev.Received: self._received, ev.TwinSeen: self._twin_seen,
+            ev.SnapshotFetched: self.snapshots.take, ev.SnapshotInstalled: self._snapshot_installed,
+            ev.BlobStored: self._blob_stored, ev.BlobUnavailable: self._blob_unavailable,
+            ev.ReleaseNotice: self._release_notice, ev.Released: self._released,
+            ev.VipHealth: self.able.take, ev.DiskRoom: self.able.take,
+            ev.DriverHello: self.driving.take, ev.DriverGone: self.driving.take, ev.DriverDone: self.driving.take,
+            ev.DriverStopped: self.driving.take, ev.DriverHealth: self.driving.take, ev.DriversExpected: self.driving.take,
         }  # fmt: skip
         self._readers: Dict[type, Callable[[str, Any, float], None]] = {
             Hello: self._on_hello, Append: self._on_append, Ack: self._on_answer, Reject: self._on_answer, BlobHeld: self._on_answer,
@@ -126,7 +97,7 @@ class Node:
             TailWanted: self._on_tail_wanted, Tail: self._on_tail,
         }  # fmt: skip
 
-    def handle(self, event: Event, now: float) -> List[Command]:
+    def handle(self, event: ev.Event, now: float) -> List[Command]:
         """Take one event at time ``now`` (seconds, CLOCK_BOOTTIME); return the commands that follow from it."""
         self._handlers[type(event)](event, now)
         self._carry_out(now)
@@ -211,7 +182,7 @@ class Node:
 
     # --- start and record ---------------------------------------------------------------------------------------------
 
-    def _started(self, event: Started, now: float) -> None:
+    def _started(self, event: ev.Started, now: float) -> None:
         here = self.standing
         self.election.restart(now)
         here.read_at = now
@@ -224,7 +195,7 @@ class Node:
                 here.out.append(Connect(node, url))
         here.out.append(ReadRecord())
 
-    def _record_read(self, event: RecordRead, now: float) -> None:
+    def _record_read(self, event: ev.RecordRead, now: float) -> None:
         here = self.standing
         if here.leading is not None and event.version == here.state.version and not event.watched:
             here.leading.seen(now)
@@ -238,7 +209,7 @@ class Node:
         self.snapshots.record_read()
         self.candidacy.record_read(now)
 
-    def _swap_answer(self, event: SwapAnswer, now: float) -> None:
+    def _swap_answer(self, event: ev.SwapAnswer, now: float) -> None:
         swap = self._pending()
         if swap is not None:
             commands, settled = swap.answer(event.nonce, event.done, event.version, event.refused)
@@ -250,7 +221,7 @@ class Node:
         leading = self.leading
         return leading.swap if leading is not None and leading.swap is not None else self.swap
 
-    def _dcs_health(self, event: DcsHealth, now: float) -> None:
+    def _dcs_health(self, event: ev.DcsHealth, now: float) -> None:
         self.standing.dcs.take(event)
         self.cut_off.tend(now)
 
@@ -323,7 +294,7 @@ class Node:
         here.set_role("taking")
         here.out.append(Later())
 
-    def _go_on(self, event: GoOn, now: float) -> None:
+    def _go_on(self, event: ev.GoOn, now: float) -> None:
         """Go on becoming active, unless the role is another's by now, or on its way."""
         here = self.standing
         becoming, self._becoming = self._becoming, None
@@ -384,7 +355,7 @@ class Node:
 
     # --- messages -------------------------------------------------------------------------------------------------------
 
-    def _received(self, event: Received, now: float) -> None:
+    def _received(self, event: ev.Received, now: float) -> None:
         node, message = event.node, event.message
         self.links.contact[node] = now
         self._readers[type(message)](node, message, now)
@@ -496,32 +467,32 @@ class Node:
 
     # --- the rest -----------------------------------------------------------------------------------------------------
 
-    def _stored(self, event: Stored, now: float) -> None:
+    def _stored(self, event: ev.Stored, now: float) -> None:
         if self.leading is not None:
             self.leading.stored(event.id, now)
         else:
             self.following.stored(event.id)
         self.promotion.stored(event.id, now)
 
-    def _snapshot_installed(self, event: SnapshotInstalled, now: float) -> None:
+    def _snapshot_installed(self, event: ev.SnapshotInstalled, now: float) -> None:
         self.snapshots.installed(event)
         self.links.hello_all(True, now)
 
-    def _twin_seen(self, event: TwinSeen, now: float) -> None:
+    def _twin_seen(self, event: ev.TwinSeen, now: float) -> None:
         self.standing.twins.beside(self.config.node, event.where, now)
 
-    def _blob_stored(self, event: BlobStored, now: float) -> None:
+    def _blob_stored(self, event: ev.BlobStored, now: float) -> None:
         self.following.blob_stored(event.sha256)
 
-    def _blob_unavailable(self, event: BlobUnavailable, now: float) -> None:
+    def _blob_unavailable(self, event: ev.BlobUnavailable, now: float) -> None:
         self.following.blob_unavailable(event.sha256)
 
-    def _released(self, event: Released, now: float) -> None:
+    def _released(self, event: ev.Released, now: float) -> None:
         if self.leading is not None and self.leading.handover is not None and self.leading.handover.released:
             self.leading.handover.vip_gone = True
             self.leading.released(now, self.driving.drivers.at_rest(now))
 
-    def _release_notice(self, event: ReleaseNotice, now: float) -> None:
+    def _release_notice(self, event: ev.ReleaseNotice, now: float) -> None:
         if event.drivers:
             self.driving.notice(event.node, event.epoch, now)
         if self.leading is None:
@@ -541,17 +512,17 @@ class Node:
         else:
             self.leading.keep_alive(event, now)
 
-    def _operator(self, event: Operator, now: float) -> None:
+    def _operator(self, event: ev.Operator, now: float) -> None:
         try:
             self.orders.take(event, now)
         except Problem as problem:
             self.standing.out.append(Reply(event.id, problem))
 
-    def _flush(self, event: Flush, now: float) -> None:
+    def _flush(self, event: ev.Flush, now: float) -> None:
         if self.leading is not None:
             self.leading.flush(now)
 
-    def _tick(self, event: Tick, now: float) -> None:
+    def _tick(self, event: ev.Tick, now: float) -> None:
         here = self.standing
         here.state.tell_time(now)
         here.state.heads.parsed.pack(PACKED_A_TICK)
