@@ -26,7 +26,7 @@ BRANCH = "main"
 LINTED = Path("build/lint.passed")  # tools/lint writes the commit of which all held
 
 
-class Refused(Exception):
+class Refused(RuntimeError):
     """A release can't be made now; says why, and what to do."""
 
 
@@ -244,7 +244,7 @@ def main():
     options = parser.parse_args()
     try:
         release(versions.ROOT, options.version, options.repository, options.dry_run)
-    except Refused as error:
+    except RuntimeError as error:
         print(f"release: {error}", file=sys.stderr)
         return 1
     return 0

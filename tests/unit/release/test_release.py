@@ -206,3 +206,13 @@ def test_lint_that_has_passed_of_this_commit_is_not_repeated(checkout, monkeypat
 def test_a_program_that_fails_is_named_with_what_it_said(tmp_path):
     with pytest.raises(release.Refused, match="(?s)-c.*failed:.*what was wrong"):
         release.run(sys.executable, "-c", "raise SystemExit('what was wrong')", where=tmp_path)
+
+
+def test_a_reason_is_one_line_and_no_traceback(monkeypatch, capsys):
+    def fails(*_arguments):
+        raise RuntimeError("batond ended before it served")  # as fresh_install does
+
+    monkeypatch.setattr(release, "release", fails)
+    monkeypatch.setattr(sys, "argv", ["release", NEXT])
+    assert release.main() == 1
+    assert capsys.readouterr().err == "release: batond ended before it served\n"
