@@ -187,7 +187,9 @@ def commit(place, version):
 def build(place, version):
     """Return the archive of the clone."""
     bin_ = Path(sys.executable).parent
-    run(bin_ / "python", "-m", "pytest", "-q", "tests/unit/release", where=place)
+    names = ("versions", "inclusion", "self_contained")
+    tests = [f"tests/unit/release/test_{name}.py" for name in names]
+    run(bin_ / "python", "-m", "pytest", "-q", *tests, where=place)
     run(
         bin_ / "ansible-galaxy",
         "collection",

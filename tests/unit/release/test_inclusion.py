@@ -41,8 +41,8 @@ def test_what_is_here_will_do():
         ("galaxy.yml", b"linux, infrastructure", b"other", "tags need one"),
         (
             "galaxy.yml",
-            b"\nname: ha",
-            b"\nname: ha\nrepository: https://example.org/ha",
+            b"\nbuild_ignore:",
+            b"\nrepository: https://example.org/ha\nbuild_ignore:",
             "repository is made up",
         ),
         ("galaxy.yml", b'">=2.15.0"', b'"*"', "lower bound"),
