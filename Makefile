@@ -15,7 +15,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 ROOT = @test "$$(id -u)" = 0 || { echo "make $@: run this as root (or with sudo): $(1)" >&2; exit 1; }
 
-.PHONY: help system venv build collection lint check format unit cores lab faults simulate mutate fuzz schema histories molecule failover drivers demo demo-clean bench bench-plays bench-failover bench-drivers bench-stalls bench-memory soak lock audit test test-long clean
+.PHONY: help system venv build collection lint check format unit cores lab faults simulate mutate fuzz schema histories molecule failover drivers demo demo-clean bench bench-plays bench-failover bench-drivers bench-stalls bench-memory soak lock audit release test test-long clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 20
@@ -61,13 +61,12 @@ unit: build build/json-patch-tests/tests.json ## unit tests (real servers on loo
 build/json-patch-tests/tests.json:
 	@$(BIN)/python tests/tools/fetch_json_patch_tests.py build/json-patch-tests
 
-build/core-oldest/.stamp: requirements/oldest-core.txt
-	@echo "-- build/core-oldest (half a minute, once)"
-	@$(PYTHON) -m venv build/core-oldest && build/core-oldest/bin/python -m pip install --quiet --disable-pip-version-check -r $<
-	@touch $@
+cores: build ## the plays of the unit tests under each ansible-core from the lowest supported to the newest; needs root and podman
+	@tools/cores
 
-cores: build build/core-oldest/.stamp ## the plays of the unit tests under the lowest ansible-core that is supported
-	@TEST_ANSIBLE_BIN=$(CURDIR)/build/core-oldest/bin $(BIN)/python -m pytest -n 2 --dist loadfile tests/unit/plugins
+release: build ## check, build, install afresh and tag: VERSION=x.y.z; DRY_RUN=1 leaves no commit and no tag; REPOSITORY=URL once
+	@test -n "$(VERSION)" || { echo "make release: say which, with VERSION=x.y.z" >&2; exit 1; }
+	@$(BIN)/python tools/release.py $(VERSION) $(if $(REPOSITORY),--repository $(REPOSITORY)) $(if $(DRY_RUN),--dry-run)
 
 lab: build ## tests in network namespaces; FAULTS=n FIRST_SEED=m: n faults under load instead; needs root
 	$(call ROOT,network namespaces need it)

@@ -3,6 +3,7 @@
 """The quick lint, and the unit tests that belong to the files that differ from HEAD: ``make check``, under a minute.
 
 A file of the package is tested by what lies in the same place below tests/unit: its own test if there is one, else its folder's.
+A tool has its test in tests/unit/release, if it has one.
 """
 
 import subprocess
@@ -12,7 +13,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = Path("plugins/module_utils/_baton")
 TESTS = Path("tests/unit")
-ALWAYS = [TESTS / "test_pages.py", TESTS / "test_protocol.py"]
+RELEASE = TESTS / "release"
+ALWAYS = [TESTS / "test_pages.py", TESTS / "test_protocol.py", RELEASE / "test_self_contained.py", RELEASE / "test_versions.py"]
 BIN = Path(sys.executable).parent
 
 
@@ -27,6 +29,8 @@ def tests_of(path):
     """Return the tests that belong to a file."""
     if TESTS in path.parents:
         return [path] if path.name.startswith("test_") else [path.parent]
+    if path.parent == Path("tools"):
+        return [RELEASE / f"test_{path.stem}.py"]
     if PACKAGE not in path.parents:
         return []
     place = path.relative_to(PACKAGE)

@@ -7,6 +7,7 @@ import re
 import sys
 from pathlib import Path
 
+VERSION = re.compile(r"^version: (\S+)$", re.MULTILINE)  # of galaxy.yml
 LINE = re.compile(r"([A-Za-z0-9_.-]+)==([^ ;\\]+)(?: ; ([^\\]+))?")
 
 
@@ -16,13 +17,15 @@ def components(text):
     return [(item[1], item[2], (item[3] or "").strip()) for item in found if item]
 
 
-def sbom(text):
+def sbom(text, ours):
+    """Return the list as CycloneDX has it; ``ours``: the version of batond."""
     made = []
     for name, version, marker in components(text):
         purl = f"pkg:pypi/{name}@{version}"
         where = {"properties": [{"name": "python", "value": marker}]} if marker else {}
         made.append({"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl, **where})
-    batond = {"type": "application", "bom-ref": "batond", "name": "batond", "licenses": [{"license": {"id": "GPL-3.0-or-later"}}]}
+    licence = [{"license": {"id": "GPL-3.0-or-later"}}]
+    batond = {"type": "application", "bom-ref": "batond", "name": "batond", "version": ours, "licenses": licence}
     return {
         "bomFormat": "CycloneDX", "specVersion": "1.5", "version": 1, "metadata": {"component": batond}, "components": made,
         "dependencies": [{"ref": "batond", "dependsOn": [item["bom-ref"] for item in made]}],
@@ -30,4 +33,5 @@ def sbom(text):
 
 
 if __name__ == "__main__":
-    print(json.dumps(sbom(Path(sys.argv[1]).read_text()), indent=1))
+    galaxy = (Path(__file__).resolve().parent.parent / "galaxy.yml").read_text()
+    print(json.dumps(sbom(Path(sys.argv[1]).read_text(), VERSION.search(galaxy)[1]), indent=1))

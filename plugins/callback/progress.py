@@ -10,7 +10,7 @@ DOCUMENTATION = r"""
 name: progress
 type: notification
 short_description: Show the progress of plays on the machines of a Baton cluster
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - A host whose name is the C(Name) of a machine (or its C(Uuid)) has its state shown there, as C(icon) and C(color) in C(Meta), which are
     written when the state changes, and nothing else in C(Meta).

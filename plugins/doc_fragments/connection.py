@@ -46,7 +46,7 @@ options:
     type: str
     choices: [controller, host]
     default: controller
-    version_added: 0.1.0
+    version_added: 1.0.0
   timeout:
     description: Seconds that one request may take with all its retries (30); a change of the active is waited through.
     type: float

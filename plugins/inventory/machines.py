@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: machines
 short_description: The machines of a Baton cluster as hosts
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Each machine is a host, named by its C(Name), or by its C(Uuid) if it has no name, shares it with another machine, or has one that no
     host can have.

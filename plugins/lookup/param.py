@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: param
 short_description: Read params of a profile or a machine
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns the values of params as they stand now, of any JSON type. A param that is not set has the default of its schema, if any.
   - The lookup runs each time the expression is evaluated. Register the value, or set it as a fact, where all hosts are to see the same.

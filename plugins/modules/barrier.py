@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: barrier
 short_description: Hosts wait for each other
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - No host goes on before O(count) of them, or all O(members), have come here, under one controller or several.
   - A barrier can be used again and again. Each time is a generation.

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: compare_and_patch
 short_description: Change shared documents only if they are as expected
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Applies an RFC 6902 JSON Patch to a document, or swaps one param, all or nothing.
   - Of any number of hosts that do this at the same time with the same reference, under any number of controllers, exactly one wins.

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: leader_election
 short_description: Elect one leader, or several, among hosts
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Run it on all candidates at once, with any C(forks), C(serial) or strategy, under one controller or several.
   - Exactly one host is elected, or exactly O(seats), and it stays elected until it resigns, or until its lease ends.

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: lease
 short_description: Make a lease, keep it alive, or end it
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Locks, seats and params that are tied to a lease vanish when it ends.
   - Running it again keeps the lease alive and changes nothing else. After a change of the active every lease has its full time again.

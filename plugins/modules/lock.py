@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: lock
 short_description: Hold a lock for part of a play
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - At most O(slots) owners, or any number of O(shared) ones, hold the lock at once, under one controller or several. The others wait
     in line and are let in in the order in which they asked.

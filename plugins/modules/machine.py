@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: machine
 short_description: Register a machine and set its params and metadata
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Registers a machine, or sets what the task names of it. Everything else stays as it is, and writers of other members are never in the way.
   - A machine is found by O(uuid), else by its name. Of several hosts that register one name at once, one makes it.

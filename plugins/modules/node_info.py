@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: node_info
 short_description: Read the state of the HA cluster
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns the state of the cluster as the node at O(url) sees it. It works for a node that has not joined a cluster, too.
 extends_documentation_fragment:

@@ -11,7 +11,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: once
 short_description: Do something really once, whatever runs the play
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Exactly one of all hosts, runs and controllers does it, and all get its result. C(run_once) is once for each controller, each batch
     of C(serial), and each run.

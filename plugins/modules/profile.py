@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: profile
 short_description: Manage a profile, a shared document of params
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Creates, extends or removes a profile, the document that hosts share.
   - Only what the task names is written, each param by itself.

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: profile_info
 short_description: Read profiles
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns one profile, or all of them, as committed at this moment.
 extends_documentation_fragment:

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: token
 short_description: Make, refresh and revoke tokens
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Makes a token for one profile, for a project, for a viewer, or one that may do everything.
   - With O(path) the token is kept in a file and made anew when it has expired or soon will; without, each run makes one.

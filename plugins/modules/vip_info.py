@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: vip_info
 short_description: Tell whether a virtual IP is on this host now
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Looks at the addresses of the host at the moment when the task runs, not at facts that were gathered earlier.
   - So "run this where the VIP is" holds when it matters.

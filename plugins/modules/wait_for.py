@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: wait_for
 short_description: Wait until a condition on a document holds
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - The server answers as soon as the condition holds; nothing is polled. A change of the active in the meantime is waited through.
   - While it waits it prints a line with what stands there, every twenty seconds.

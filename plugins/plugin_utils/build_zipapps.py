@@ -89,7 +89,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     parser = argparse.ArgumentParser(description="Make batond.pyz and batonctl.pyz.")
     package = HERE / "plugins" / "module_utils" / "_baton"
     parser.add_argument("source", nargs="?", type=Path, default=package, help="the directory _baton")
-    parser.add_argument("output", nargs="?", type=Path, default=HERE / "build", help="where the archives go")
+    parser.add_argument("output", nargs="?", type=Path, default=Path(), help="where the archives go: here, if not said")
     args = parser.parse_args(argv)
     if not (args.source / "ground" / "version.py").is_file():
         sys.stderr.write(f"build_zipapps: {args.source} is not the package _baton\n")

@@ -21,9 +21,17 @@ class Authority:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = self._named(name)
         builder = self._builder(self._name, self._key).add_extension(x509.BasicConstraints(True, 0), critical=True)
+        builder = builder.add_extension(self._usage(key_cert_sign=True, crl_sign=True), critical=True)
+        builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False)
         self._write("ca.pem", builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
         self._revoked = []
         self.revoke()
+
+    @staticmethod
+    def _usage(**given):
+        names = ["digital_signature", "content_commitment", "key_encipherment", "data_encipherment"]
+        names += ["key_agreement", "key_cert_sign", "crl_sign", "encipher_only", "decipher_only"]
+        return x509.KeyUsage(**{**dict.fromkeys(names, False), **given})
 
     @staticmethod
     def _named(text):
@@ -66,6 +74,9 @@ class Authority:
         names = x509.SubjectAlternativeName([self._alternative(item) for item in addresses])
         usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
         builder = self._builder(self._named(node), key, ended).add_extension(names, False).add_extension(usage, False)
+        # What Python 3.13 asks for by itself (VERIFY_X509_STRICT).
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        builder = builder.add_extension(self._usage(digital_signature=True), True).add_extension(issuer, False)
         self._write(f"{node}.pem", builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
         plain = serialization.NoEncryption()
         self._write(f"{node}.key", key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain))

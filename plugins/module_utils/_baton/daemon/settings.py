@@ -20,6 +20,7 @@ from ..core.model.timing import PROFILES, Timing, profile
 from ..core.vip.address import parse_vips
 from ..ground import form
 from ..ground.problem import Problem
+from ..ground.version import VERSION
 
 TRUE = ("1", "true", "yes", "on")
 
@@ -121,6 +122,7 @@ FLAGS: List[Tuple[str, str, Tuple[str, ...]]] = [
 def parser() -> argparse.ArgumentParser:
     """Return the command line of batond."""
     result = argparse.ArgumentParser(prog="batond", description="Baton's daemon: replicated documents and a VIP.")
+    result.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
     for flag, default, text, names in OPTIONS:
         known = ", ".join((_variable(flag),) + names)
         shown = f" (default {default})" if default else ""

@@ -2,4 +2,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The version of batond, batonctl and the collection (galaxy.yml says the same; a test compares them)."""
 
-VERSION = "0.1.0"
+VERSION = "1.0.0"
