@@ -6,7 +6,8 @@ from __future__ import annotations
 from typing import Any, Dict, List
 
 from ...core.model import access
-from ...core.model.documents import KINDS, Change, check_name
+from ...core.model.documents import Change, check_name
+from ...core.model.kinds import DOCUMENTS
 from ...ground.problem import Problem
 from .. import turns
 from . import members, messages
@@ -60,10 +61,10 @@ def _change(item: Any, scope: access.Scope) -> Change:
     if not isinstance(item, dict) or set(item) - set(MEMBERS):
         raise Problem(422, "bad_member", f"a change is an object with {', '.join(MEMBERS)}")
     kind, key, action = item.get("Kind"), item.get("Key"), item.get("Action", "patch")
-    if kind not in tuple(KINDS) or not isinstance(key, str) or action not in ACTIONS:
-        raise Problem(422, "bad_member", f"Kind is one of {', '.join(KINDS)}, Key a string, Action one of {', '.join(ACTIONS)}")
+    if kind not in tuple(DOCUMENTS) or not isinstance(key, str) or action not in ACTIONS:
+        raise Problem(422, "bad_member", f"Kind is one of {', '.join(DOCUMENTS)}, Key a string, Action one of {', '.join(ACTIONS)}")
     param, unset, match = item.get("Param"), item.get("IfUnset", False), item.get("IfMatch")
-    if param is not None and (not isinstance(param, str) or not KINDS[kind].has_params or action not in ("patch", "delete", "put")):
+    if param is not None and (not isinstance(param, str) or not DOCUMENTS[kind].has_params or action not in ("patch", "delete", "put")):
         raise Problem(422, "bad_member", "Param is a string, the name of a param of a profile or machine to put, patch or delete")
     if not isinstance(unset, bool) or match is not None and not isinstance(match, str):
         raise Problem(422, "bad_member", "IfUnset is true or false, IfMatch is a revision")

@@ -8,7 +8,8 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from ...core.model import access
 from ...core.model.document import Document
-from ...core.model.documents import KINDS, Change, Lookup, check_name, default_of
+from ...core.model.documents import Change, Lookup, check_name, default_of
+from ...core.model.kinds import DOCUMENTS, singular
 from ...ground.patch import MISSING, Path, find
 from ...ground.problem import Problem
 from .. import turns
@@ -36,7 +37,7 @@ class Documents:
         """Serve one request below /api/v3/``kind``; ``rest`` are the decoded segments after it."""
         if not rest:
             return await self._collection(request, kind, stale)
-        if KINDS[kind].slashes:
+        if DOCUMENTS[kind].slashes:
             return await self._document(request, kind, "/".join(rest), stale)
         if len(rest) == 1:
             return await self._document(request, kind, rest[0], stale)
@@ -54,13 +55,13 @@ class Documents:
             return await self._list(request, kind, stale)
         allow(request, "GET", "HEAD", "POST")
         body = await messages.read_object(request)
-        identity = KINDS[kind].identity
-        if kind == "machines" and body.get(identity) in (None, ""):
+        identity = DOCUMENTS[kind].identity
+        if DOCUMENTS[kind].makes_key and body.get(identity) in (None, ""):
             key = request.headers.get("Idempotency-Key")
             body[identity] = str(uuid.uuid5(uuid.NAMESPACE_OID, key) if key else uuid.uuid4())
         name = body.get(identity)
         if not isinstance(name, str) or not name:
-            raise Problem(422, "no_name", f"a {kind[:-1]} needs {identity}, a string")
+            raise Problem(422, "no_name", f"a {singular(kind)} needs {identity}, a string")
         return await self._change(request, Change(kind, name, "create", body), created=True)
 
     async def _list(self, request: Any, kind: str, stale: bool) -> Any:
@@ -156,7 +157,7 @@ class Documents:
             return await self._change(request, change)
         except Problem as problem:
             if request.method == "DELETE" and problem.code == "path_missing":
-                raise Problem(404, "not_set", f"param {param!r} is not set on {kind[:-1]} {key!r}") from None
+                raise Problem(404, "not_set", f"param {param!r} is not set on {singular(kind)} {key!r}") from None
             raise
 
     # --- reading --------------------------------------------------------------------------------------------------------
@@ -170,7 +171,7 @@ class Documents:
             view = View(self._backend, [(kind, key), *schema, *condition.keys()])
             wait = Wait(self._backend, condition, view, _Reading(view, (kind, key), at, defaults, condition.path))
             with self._stays.wait(request):
-                document, value = await wait.end(stale, f"{kind[:-1]} {key!r}")
+                document, value = await wait.end(stale, f"{singular(kind)} {key!r}")
         else:
             committed = self._backend.heads().committed
             document = committed(kind, key)
@@ -198,8 +199,8 @@ class Documents:
 
     def _absent(self, document: Optional[Document], kind: str, key: str, at: Tuple[str, ...]) -> Problem:
         if document is None:
-            return Problem(404, "not_found", f"there is no {kind[:-1]} {key!r}")
-        return Problem(404, "not_set", f"param {at[1]!r} is not set on {kind[:-1]} {key!r}")
+            return Problem(404, "not_found", f"there is no {singular(kind)} {key!r}")
+        return Problem(404, "not_set", f"param {at[1]!r} is not set on {singular(kind)} {key!r}")
 
     # --- changing -------------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, AsyncGenerator, Awaitable, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from ...core.model import access
+from ...core.model.kinds import IN_EVENTS
 from ...core.model.log import Entry, Epoch
 from ...ground.problem import Problem
 from ...ground.values import dumps, is_small, pieces
@@ -23,7 +24,6 @@ from .backend import Backend
 from .documents import allow
 from .stays import STREAMS, Stays
 
-SHOWN = ("profiles", "machines", "params", "leases", "locks", "barriers", "files", "history")
 ALIVE = 15.0  # seconds without an event after which a sign of life is sent, whatever is committed meanwhile
 STALLED = 60.0  # seconds for which a client may take nothing of what it is sent
 FAR = 2_000  # entries without an event after which it is sent sooner: the log keeps 8,192 for who comes back
@@ -189,10 +189,10 @@ class _Stream:
         self._backend, self._stale, self._check_token = backend, stale, check_token
         query = request.query
         kinds = [kind for kind in query.get("kinds", "").split(",") if kind]
-        unknown = [kind for kind in kinds if kind not in SHOWN]
+        unknown = [kind for kind in kinds if kind not in IN_EVENTS]
         if unknown:
-            raise Problem(400, "bad_query", f"kinds is a list of {', '.join(SHOWN)}, not {unknown[0][:40]!r}")
-        self._kinds, self._key = kinds or list(SHOWN), query.get("key")
+            raise Problem(400, "bad_query", f"kinds is a list of {', '.join(IN_EVENTS)}, not {unknown[0][:40]!r}")
+        self._kinds, self._key = kinds or list(IN_EVENTS), query.get("key")
         self._scope = request[SCOPE]
         self._documents = query.get("documents") == "yes"
         since = query.get("since") or request.headers.get("Last-Event-ID")
