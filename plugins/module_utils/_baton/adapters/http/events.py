@@ -20,8 +20,9 @@ from ...ground.problem import Problem
 from ...ground.values import dumps, is_small, pieces
 from .. import turns
 from ..aio import SCOPE, web
+from . import messages, parameters
 from .backend import Backend
-from .documents import allow
+from .operations import READING, Answer, operation
 from .stays import STREAMS, Stays
 
 ALIVE = 15.0  # seconds without an event after which a sign of life is sent, whatever is committed meanwhile
@@ -58,18 +59,25 @@ class Cursor(NamedTuple):
 class Events:
     """The handler of event streams."""
 
-    def __init__(self, backend: Backend, stays: Stays) -> None:
-        self._backend, self._stays = backend, stays
+    def __init__(self, backend: Backend, stays: Stays, check_token: Callable[[Any], Any]) -> None:
+        """``check_token`` raises Problem 401 as soon as the token of a request is not valid any more, which ends its stream."""
+        self._backend, self._stays, self._check_token = backend, stays, check_token
         self._texts = Texts()
 
-    async def handle(self, request: Any, stale: bool, check_token: Callable[[], Any]) -> Any:
-        """Serve GET /events?since=&kinds=&key=&documents=yes; a WebSocket when the request asks for one.
-
-        ``check_token`` raises Problem 401 as soon as the token is not valid any more, which ends the stream.
-        """
-        allow(request, "GET")
+    @operation(
+        "GET", "/events", "events",
+        "Every committed change, once and in order: server-sent events, or a WebSocket when the request asks for one. It begins with "
+        "its Cursor, and repeats that as a sign of life when there was no event for 15 s or 2,000 changes: id and a comment, or "
+        '{"Cursor": …} over a WebSocket',
+        takes=(
+            parameters.SINCE, parameters.KINDS, parameters.KEY, parameters.WITH_DOCUMENTS, parameters.STALE, parameters.LAST_EVENT_ID,
+        ),
+        answers={200: Answer("A stream", {"type": "string"}, media="text/event-stream")}, refusals=(*READING, 410, 429),
+    )  # fmt: skip
+    async def stream(self, request: Any) -> Any:
+        stale = messages.is_stale(request)
         self._backend.check_serving(stale)
-        stream = _Stream(self._backend, request, stale, check_token)
+        stream = _Stream(self._backend, request, stale, lambda: self._check_token(request))
         with self._stays.stay(request, STREAMS, stream.wake.set):
             if request.headers.get("Upgrade", "").lower() == "websocket":
                 return await self._socket(request, stream)
