@@ -29,6 +29,7 @@ class Template:
     def __init__(self, segments: Tuple[Segment, ...], kind: Optional[str]) -> None:
         self.segments, self.kind = segments, kind
         self.routes: Dict[str, Route] = {}  # by method
+        self.needs_token = False
         self.is_exact = all(isinstance(segment, str) for segment in segments)
         self._stretches = any(isinstance(segment, tuple) and segment[1] for segment in segments)
 
@@ -65,8 +66,7 @@ class Found:
 
     def needs_token(self) -> bool:
         """Return whether the path does; one that there is not needs one, too."""
-        routes = [route for template, _names in self._templates for route in template.routes.values()]
-        return any(route.operation.needs_token for route in routes) or not routes
+        return not self._templates or any(template.needs_token for template, _names in self._templates)
 
     def refused(self, request: Any) -> Problem:
         """Return why there is no route: 404 where there is no such path, 405 for another method."""
@@ -95,6 +95,7 @@ class Routes:
             if template is None:
                 template = Template(segments, kind.name if kind is not None else None)
                 templates.append(template)
+            template.needs_token = template.needs_token or operation.needs_token
             for method in (operation.method, *operation.also):
                 template.routes[method] = Route(operation, handler)
 
@@ -106,8 +107,9 @@ class Routes:
     def find(self, parts: Sequence[str]) -> Found:
         """Return what serves a path, given as its decoded segments. A template without names goes before those with."""
         found: List[Tuple[Template, Names]] = []
+        rest = parts[1:]
         for template in self._by_first.get(parts[0] if parts else "", ()):
-            names = template.match(parts[1:])
+            names = template.match(rest)
             if names is not None:
                 found.append((template, names))
         exact = [item for item in found if item[0].is_exact] if len(found) > 1 else []
