@@ -15,7 +15,6 @@ ROOT = Path(__file__).resolve().parent.parent
 PLACES = {
     "galaxy.yml": r"^version: (\S+)$",
     "plugins/module_utils/_baton/ground/version.py": r'^VERSION = "([^"]+)"$',
-    "plugins/module_utils/_baton/adapters/http/openapi.json": r'^ "info": \{\n  "title": "Baton",\n  "version": "([^"]+)",$',
     "sbom.cdx.json": r'^   "name": "batond",\n   "version": "([^"]+)",$',
 }
 

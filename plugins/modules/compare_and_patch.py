@@ -16,14 +16,10 @@ description:
   - The others change nothing and are told what stands there now.
 extends_documentation_fragment:
   - baton.ha.connection
+  - baton.ha.kind
   - baton.ha.attributes
   - baton.ha.attributes.changing
 options:
-  kind:
-    description: Kind of the document.
-    type: str
-    choices: [profiles, machines, params]
-    default: profiles
   name:
     description: Name of the document. A machine is named by its UUID, or as C(Name:) and its name.
     type: str
@@ -60,9 +56,8 @@ options:
     elements: dict
     suboptions:
       kind:
-        description: As O(kind).
+        description: As O(kind), one of the same.
         type: str
-        choices: [profiles, machines, params]
         default: profiles
       name:
         description: As O(name).

@@ -15,14 +15,10 @@ description:
   - While it waits it prints a line with what stands there, every twenty seconds.
 extends_documentation_fragment:
   - baton.ha.connection
+  - baton.ha.kind
   - baton.ha.attributes
   - baton.ha.attributes.reading
 options:
-  kind:
-    description: The kind of document.
-    type: str
-    choices: [profiles, machines, params]
-    default: profiles
   name:
     description:
       - Name of the profile or param. A machine is named by its UUID, or as C(Name:) and its name; one that is not there yet is waited for.

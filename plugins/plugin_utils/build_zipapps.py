@@ -40,6 +40,7 @@ raise SystemExit(main())
 """
 PROGRAMS = {"batond": "baton.daemon.main", "batonctl": "baton.cli.main"}
 NEITHER = ("tasks/", "run/")  # what the modules do
+ALSO = ("core/__init__.py", "core/model/__init__.py", "core/model/kinds.py")  # of the core, for batonctl
 ONLY_DAEMON = ("adapters/", "core/", "daemon/", "driver.py", "drivers/")
 
 
@@ -49,7 +50,7 @@ def files_of(source: Path, program: str) -> Iterator[Path]:
         name = path.relative_to(source).as_posix()
         if not path.is_file() or "__pycache__" in path.parts or path.suffix not in (".py", ".json"):
             continue
-        if name.startswith(NEITHER) or (program == "batonctl" and name.startswith(ONLY_DAEMON)):
+        if name.startswith(NEITHER) or (program == "batonctl" and name.startswith(ONLY_DAEMON) and name not in ALSO):
             continue
         yield path
 

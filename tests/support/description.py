@@ -12,11 +12,13 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import jsonschema_rs
 
-from support.cluster import ROOT
+from baton.adapters.http.app import RESOURCES
+from baton.adapters.http.description import describe
+from baton.core.model.kinds import DOCUMENTS
 
-PATH = ROOT / "plugins" / "module_utils" / "_baton" / "adapters" / "http" / "openapi.json"
+RAW = describe(RESOURCES)
 METHODS = ("get", "put", "post", "patch", "delete")
-LISTS = ("/profiles", "/machines", "/params")  # their queries select by members of documents, whatever those are called
+LISTS = tuple(f"/{kind}" for kind in DOCUMENTS)  # their queries select by members of documents, whatever those are called
 NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?\Z")
 _numbers = itertools.count(1)
 
@@ -156,6 +158,9 @@ def completed(case):
 def _complete_wait(case):
     query, template = case.query, case.operation.path
     wait = query.get("wait")
+    if "servers" in RAW["paths"][template]:  # a probe, which waits for seconds
+        query["wait"] = 0
+        return
     if wait is None:
         for name in ("value", "revision", "timeout", "settled", "escape", "escape_profile", "path"):
             query.pop(name, None)
@@ -208,20 +213,20 @@ def _complete_body(case):
 
 
 def _complete_change(change):
-    if change["Kind"] != "params":
+    if not DOCUMENTS[change["Kind"]].slashes:
         change["Key"] = change["Key"].replace("/", "-")[:127]
     if isinstance(change.get("Body"), list):
         _complete_patch([item for item in change["Body"] if isinstance(item, dict) and "path" in item])
     elif "Param" not in change and isinstance(change.get("Body"), dict):
-        change["Body"].pop("Uuid" if change["Kind"] == "machines" else "Name", None)
+        change["Body"].pop(DOCUMENTS[change["Kind"]].identity, None)
         _complete_document(change["Body"], {})
 
 
 def _complete_document(body, path_parameters):
     """A document has the name that its path says. Names of params are names of members, for which OpenAPI 3.0 has no words."""
-    for identity, parameter in (("Uuid", "uuid"), ("Name", "name")):
-        if parameter in (path_parameters or {}) and identity in body:
-            body[identity] = unquote(path_parameters[parameter])
+    for identity in {kind.identity for kind in DOCUMENTS.values()}:
+        if identity.lower() in (path_parameters or {}) and identity in body:
+            body[identity] = unquote(path_parameters[identity.lower()])
     if isinstance(body.get("Params"), dict):
         body["Params"] = _named(body["Params"])
 

@@ -110,6 +110,7 @@ async def served(node, folder):
     await node.service.make_admin("the-admin")
     nobody = {"is_ha_token": lambda _text: False, "may_order": lambda _request: False, "is_node": lambda _request: False}
     server = Server(build_app(node.service, BlobStore(folder), version="1", **nobody))
+    node.service.connections = server.status
     await server.start("127.0.0.1", port, None)
     session = aiohttp.ClientSession(f"http://127.0.0.1:{port}/", headers={"Authorization": "Bearer the-admin"})
     try:

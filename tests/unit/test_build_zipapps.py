@@ -53,7 +53,7 @@ def test_the_archives_are_executable_and_hold_what_they_need(built):
         assert path.read_bytes().startswith(b"#!/usr/bin/env python3\n")
         names = zipfile.ZipFile(path).namelist()
         assert names == sorted(names)
-        assert ("baton/adapters/http/openapi.json" in names) == (name == "batond")
+        assert ("baton/adapters/http/schemas.json" in names) == (name == "batond")
         assert "baton/cli/main.py" in names
         for part in ("baton/driver.py", "baton/drivers/contract.py", "baton/drivers/runner.py"):
             assert (part in names) == (name == "batond")

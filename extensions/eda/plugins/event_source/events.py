@@ -61,8 +61,8 @@ options:
     type: path
   kinds:
     description:
-      - Only events of these kinds. A list or text with commas of C(profiles), C(machines), C(params), C(leases), C(locks), C(barriers),
-        C(files) and C(history).
+      - Only events of these kinds, such as C(machines) and C(locks). A list, or a text with commas. A kind that there is not is refused
+        with those that there are.
     type: list
     elements: str
   key:

@@ -15,11 +15,10 @@ from typing import Any, Callable, Container, Dict, Iterable, List, Mapping, Opti
 
 from ..client.api import Client, connection_from
 from ..client.error import ClientError
+from ..core.model.kinds import DOCUMENTS
 from .output import Output
 
 DEFAULT_URL = "https://127.0.0.1:8092"
-IDENTITY = {"profiles": "Name", "machines": "Uuid", "params": "Name"}
-KEYS = {"profiles": "NAME", "machines": "UUID", "params": "NAME"}
 Verb = Callable[["Context"], Optional[int]]  # returns the exit status, None for 0
 
 
@@ -182,6 +181,11 @@ def object_of(text: str, what: str) -> Dict[str, Any]:
     if not isinstance(value, dict):
         raise ClientError("usage", f"{what} must be a JSON object")
     return value
+
+
+def key_word(kind: str) -> str:
+    """Return what help calls the key of a document."""
+    return DOCUMENTS[kind].identity.upper()
 
 
 def key_of(context: Context) -> str:

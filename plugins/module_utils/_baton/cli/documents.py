@@ -1,28 +1,29 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""batonctl profiles, machines and params: whole documents. Their params and metadata are in params.py."""
+"""batonctl profiles, machines, params, …: whole documents, of each kind that there is. Their params and metadata are in params.py."""
 from __future__ import annotations
 
 import json
 from typing import Any, Dict, List, Tuple
 
 from ..client.error import ClientError
+from ..core.model.kinds import DOCUMENTS, singular
 from . import params
-from .common import IDENTITY, KEYS, Context, add_group, add_verb, json_of, key_of, object_of, value_of
+from .common import Context, add_group, add_verb, json_of, key_of, key_word, object_of, value_of
 from .output import cell
 
 
 def add(groups: Any) -> None:
-    """Add the three groups to the root's subparsers."""
-    for kind in ("profiles", "machines", "params"):
+    """Add a group for each kind to the root's subparsers."""
+    for kind, known in DOCUMENTS.items():
         verbs = add_group(groups, kind, f"show and change {kind}" + (" (schemas and defaults)" if kind == "params" else ""))
         _add_documents(verbs, kind)
-        if kind != "params":
+        if known.has_params:
             params.add(verbs, kind)
 
 
 def _add_documents(verbs: Any, kind: str) -> None:
-    key, one = KEYS[kind], kind[:-1]
+    key, one = key_word(kind), singular(kind)
     add_verb(verbs, "list", list_all, f"list all {kind}", kind=kind)
     show = add_verb(verbs, "show", show_one, f"show a {one}", kind=kind)
     show.add_argument("name", metavar=key, help="Name:NAME finds a machine by its name" if kind == "machines" else None)
@@ -45,8 +46,15 @@ def list_all(context: Context) -> None:
     if context.out.as_json:
         context.out.json(found)
         return
-    headers, rows = _TABLES[kind](found)
+    headers, rows = _TABLES[kind](found) if kind in _TABLES else _plain(kind, found)
     context.out.table(headers, rows, f"There are no {kind}.")
+
+
+def _plain(kind: str, found: List[Dict[str, Any]]) -> Tuple[List[str], List[List[Any]]]:
+    """Return a table of the members that are texts."""
+    known = DOCUMENTS[kind]
+    names = [known.identity, *(name for name, value in known.members.items() if isinstance(value, str))]
+    return [name.upper() for name in names], [[document.get(name) or None for name in names] for document in found]
 
 
 def _profiles(found: List[Dict[str, Any]]) -> Tuple[List[str], List[List[Any]]]:
@@ -92,12 +100,12 @@ def _json(value: Any) -> str:
 def create_one(context: Context) -> None:
     kind, text = context.args.kind, context.args.body
     plain = text != "-" and text.lstrip()[:1] not in ("{", "[", '"')
-    value = value_of(text) if plain else json_of(text, f"the {kind[:-1]}")
+    value = value_of(text) if plain else json_of(text, f"the {singular(kind)}")
     if not isinstance(value, dict):
         value = {"Name": text if plain else value}
     answer = context.client.create(kind, value)
-    name = answer.body[IDENTITY[kind]] if isinstance(answer.body, dict) else value.get(IDENTITY[kind], "")
-    context.out.done(answer.body, f"Created {kind[:-1]} {name}.")
+    name = answer.body[DOCUMENTS[kind].identity] if isinstance(answer.body, dict) else value.get(DOCUMENTS[kind].identity, "")
+    context.out.done(answer.body, f"Created {singular(kind)} {name}.")
 
 
 def update_one(context: Context) -> None:
@@ -107,7 +115,7 @@ def update_one(context: Context) -> None:
         answer = context.client.merge(kind, key, changes, base=object_of(context.args.ref, "the reference"))
     else:
         answer = context.client.merge(kind, key, changes)
-    context.out.done(answer.body, f"Updated {kind[:-1]} {key}.")
+    context.out.done(answer.body, f"Updated {singular(kind)} {key}.")
 
 
 def patch_one(context: Context) -> None:
@@ -116,10 +124,10 @@ def patch_one(context: Context) -> None:
         raise ClientError("usage", "the patch must be a JSON array of operations")
     key = key_of(context)
     answer = context.client.patch(kind, key, operations)
-    context.out.done(answer.body, f"Patched {kind[:-1]} {key}.")
+    context.out.done(answer.body, f"Patched {singular(kind)} {key}.")
 
 
 def destroy_one(context: Context) -> None:
     kind, key = context.args.kind, key_of(context)
     context.client.delete(kind, key)
-    context.out.done({IDENTITY[kind]: key}, f"Deleted {kind[:-1]} {key}.")
+    context.out.done({DOCUMENTS[kind].identity: key}, f"Deleted {singular(kind)} {key}.")

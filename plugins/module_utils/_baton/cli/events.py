@@ -10,6 +10,7 @@ import time
 from typing import Any, Dict
 
 from ..client.event_stream import follow
+from ..core.model.kinds import IN_EVENTS, singular
 from .common import Context, add_global_options
 
 
@@ -20,7 +21,7 @@ def add(groups: Any) -> None:
     parser.set_defaults(run=show_events, takes_ref=False)
     add_global_options(parser, at_root=False)
     parser.add_argument("--since", metavar="CURSOR", help="go on after this event, without losing or repeating one")
-    parser.add_argument("--kinds", metavar="LIST", help="only these (profiles, machines, params, leases, locks, barriers, files, history)")
+    parser.add_argument("--kinds", metavar="LIST", help=f"only these ({', '.join(IN_EVENTS)})")
     parser.add_argument("--key", metavar="KEY", help="only documents with this key")
     parser.add_argument("--documents", action="store_true", help="with each event the document as it is now (JSON output)")
     parser.add_argument("--count", type=int, metavar="N", help="stop after so many")
@@ -35,7 +36,7 @@ def show_events(context: Context) -> None:
         if context.out.as_json:
             context.out.script(json.dumps(event, ensure_ascii=False) + "\n")
         else:
-            kind = "reign" if event["Kind"] == "history" else event["Kind"][:-1]
+            kind = singular(event["Kind"])
             context.out.line(f"{_time(event['At'])}  {event['Action']:6} {kind:8} {_what(event)}")
         sys.stdout.flush()
         if number == args.count:

@@ -8,15 +8,16 @@ from typing import Any, Dict, List
 
 from ..client.api import described
 from ..client.error import ClientError, short
+from ..core.model.kinds import singular
 from ..ground.merging import escaped
-from .common import KEYS, Context, add_group, add_verb, key_of, value_of
+from .common import Context, add_group, add_verb, key_of, key_word, value_of
 
 
 def add(verbs: Any, kind: str) -> None:
     """Add the verbs of one kind's metadata."""
-    inner = add_group(verbs, "meta", f"show and change the metadata of a {kind[:-1]} (icon, color, …)", "meta_verb")
+    inner = add_group(verbs, "meta", f"show and change the metadata of a {singular(kind)} (icon, color, …)", "meta_verb")
     get = add_verb(inner, "get", get_meta, "show one member of the metadata, or all", kind=kind)
-    get.add_argument("name", metavar=KEYS[kind])
+    get.add_argument("name", metavar=key_word(kind))
     get.add_argument("key", metavar="KEY", nargs="?")
     put = _verb(inner, kind, "set", set_meta, "set one member of the metadata; with -r REF only if REF stands there now")
     put.add_argument("to", choices=("to",), metavar="to")
@@ -31,7 +32,7 @@ def add(verbs: Any, kind: str) -> None:
 
 def _verb(inner: Any, kind: str, name: str, run: Any, text: str) -> argparse.ArgumentParser:
     parser = add_verb(inner, name, run, text, kind=kind)
-    parser.add_argument("name", metavar=KEYS[kind])
+    parser.add_argument("name", metavar=key_word(kind))
     parser.add_argument("word", choices=("key",), metavar="key")
     parser.add_argument("key", metavar="KEY")
     return parser
@@ -45,7 +46,7 @@ def get_meta(context: Context) -> None:
     elif context.args.key in meta:
         context.out.value(meta[context.args.key])
     else:
-        raise ClientError("not_found", f"{context.args.kind[:-1]} {key!r} has no metadata {context.args.key!r}", 404)
+        raise ClientError("not_found", f"{singular(context.args.kind)} {key!r} has no metadata {context.args.key!r}", 404)
 
 
 def set_meta(context: Context) -> None:

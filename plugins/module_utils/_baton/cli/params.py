@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""batonctl profiles|machines: their params, waiting for them, and tokens for one profile.
+"""batonctl profiles|machines, and what else has params: the params, waiting for them, and tokens for one profile.
 
 ``set`` with -r, ``add`` and ``remove`` compare that one member and nothing else, so unrelated writes never conflict. Where drpcli says
 a thing in other words than ours, both are taken; what only the name drpcli changes asks ``as_drpcli``.
@@ -14,8 +14,9 @@ from typing import Any, Tuple
 from ..client.api import UNSET, described
 from ..client.error import ClientError, short
 from ..client.patience import Patience
+from ..core.model.kinds import singular
 from . import meta
-from .common import KEYS, Context, add_verb, key_of, seconds, value_of
+from .common import Context, add_verb, key_of, key_word, seconds, value_of
 from .output import cell, when
 
 CONDITIONS = ("equals", "differs", "exists", "absent", "changed")
@@ -31,9 +32,9 @@ class Offered(Tuple[str, ...]):
 
 def add(verbs: Any, kind: str) -> None:
     """Add the verbs of one kind; the words param and to are part of the sentence, as Digital Rebar's drpcli has it."""
-    one = kind[:-1]
+    one = singular(kind)
     params = add_verb(verbs, "params", show_params, f"show all params that are set on a {one}", kind=kind)
-    params.add_argument("name", metavar=KEYS[kind])
+    params.add_argument("name", metavar=key_word(kind))
     get = _param_verb(verbs, kind, "get", get_param, f"show a param of a {one}: its value, or its schema's default")
     get.set_defaults(aggregate=False)
     if kind == "machines":
@@ -48,7 +49,7 @@ def add(verbs: Any, kind: str) -> None:
     gone = _param_verb(verbs, kind, "remove", remove_param, f"unset a param of a {one}; with -r REF only if REF stands there")
     gone.set_defaults(takes_ref=True)
     wait = add_verb(verbs, "wait", wait_for, f"wait until a param of a {one} meets a condition, or FIELD of the {one} is VALUE", kind=kind)
-    wait.add_argument("name", metavar=KEYS[kind])
+    wait.add_argument("name", metavar=key_word(kind))
     wait.add_argument("word", choices=Offered(["param"]), metavar="param", help="or FIELD, followed by VALUE [TIMEOUT]")
     wait.add_argument("param", metavar="PARAM")
     wait.add_argument("condition", nargs="?", choices=Offered(CONDITIONS), help="exists, if nothing is said")
@@ -63,7 +64,7 @@ def add(verbs: Any, kind: str) -> None:
 
 def _param_verb(verbs: Any, kind: str, name: str, run: Any, text: str) -> argparse.ArgumentParser:
     parser = add_verb(verbs, name, run, text, kind=kind)
-    parser.add_argument("name", metavar=KEYS[kind])
+    parser.add_argument("name", metavar=key_word(kind))
     parser.add_argument("word", choices=("param",), metavar="param")
     parser.add_argument("param", metavar="PARAM")
     return parser

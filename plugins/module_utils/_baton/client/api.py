@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 from urllib.parse import quote
 
+from ..core.model.kinds import DOCUMENTS, singular
 from ..ground.merging import merge_operations
 from ..ground.version import VERSION
 from .connection import DEFAULT_TIMEOUT, Connection, connection_from
@@ -44,9 +45,9 @@ def quoted(name: str) -> str:
 
 
 def quoted_key(kind: str, name: str) -> str:
-    """Return the name of a document as part of a path; that of a profile or machine has no slash."""
-    if kind in ("profiles", "machines") and "/" in name:
-        raise ClientError("usage", f"{name!r} can't name a {kind[:-1]}: its name has no slash")
+    """Return the name of a document as part of a path; those of most kinds have no slash."""
+    if kind in DOCUMENTS and not DOCUMENTS[kind].slashes and "/" in name:
+        raise ClientError("usage", f"{name!r} can't name a {singular(kind)}: its name has no slash")
     return quoted(name)
 
 
@@ -103,7 +104,7 @@ class Client:
             headers["If-None-Match"] = "*"
         return self.request(method, path, body, want, headers, **call)
 
-    # --- documents (kind: profiles, machines, params) -----------------------------------------------------------------
+    # --- documents (kind: one of kinds.DOCUMENTS) ------------------------------------------------------------------------
 
     def info(self) -> Dict[str, Any]:
         """Return what the node that answers says of itself."""
@@ -433,7 +434,7 @@ def leased(tie: Optional[str] = None, lease: Optional[str] = None, token: Option
 def described(kind: str, name: str, param: Optional[str]) -> str:
     if not name:
         return f"the number of {kind}"
-    return f"{kind[:-1]} {name!r}" if param is None else f"param {param!r} of {kind[:-1]} {name!r}"
+    return f"{singular(kind)} {name!r}" if param is None else f"param {param!r} of {singular(kind)} {name!r}"
 
 
 def _document(kind: str, name: str) -> str:

@@ -9,13 +9,14 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from ..client.api import leased
 from ..client.error import ClientError
+from ..core.model.kinds import DOCUMENTS, singular
 from ..ground.patch import MISSING, Patch, find, parse_patch
 from ..ground.problem import Problem
 from ..ground.values import equal
 from .common import Context, Result, spec
 
 WHAT: Dict[str, Any] = {
-    "kind": {"type": "str", "choices": ["profiles", "machines", "params"], "default": "profiles"},
+    "kind": {"type": "str", "choices": [*DOCUMENTS], "default": "profiles"},
     "name": {"type": "str"},
     "param": {"type": "str"},
     "expect": {"type": "raw"},
@@ -32,7 +33,7 @@ EITHER = [("patch", "expect"), ("patch", "expect_unset"), ("patch", "value"), ("
 ITEM: Dict[str, Any] = {
     "type": "list",
     "elements": "dict",
-    "options": {**WHAT, "name": {"type": "str", "required": True}},
+    "options": {**WHAT, "kind": {"type": "str", "default": "profiles"}, "name": {"type": "str", "required": True}},
     "mutually_exclusive": EITHER,
     "required_one_of": [("patch", "value"), ("patch", "expect", "expect_unset")],
 }
@@ -101,6 +102,8 @@ def _run(context: Context, seen: Optional[Seen] = None) -> Result:
 
 
 def _item(context: Context, params: Mapping[str, Any]) -> Item:
+    if params["kind"] not in DOCUMENTS:  # of a batch, whose items say it by themselves
+        raise ClientError("usage", f"kind is one of {', '.join(DOCUMENTS)}, not {params['kind']!r}")
     if not params["name"]:  # an expression may have come to nothing
         raise ClientError("usage", f"name is empty: say which of the {params['kind']} to change")
     if params["patch"] is None and not params["param"]:
@@ -352,4 +355,4 @@ def _why(item: Item, found: Any, error: ClientError) -> str:
         return error.message
     wanted = "unset" if item.unset else json.dumps(item.expect)
     stands = "not set" if found is MISSING else json.dumps(found)[:200]
-    return f"param {item.param!r} of {item.kind[:-1]} {item.named!r} is not {wanted} but {stands}; nothing was changed"
+    return f"param {item.param!r} of {singular(item.kind)} {item.named!r} is not {wanted} but {stands}; nothing was changed"

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ..client.error import ClientError
+from ..core.model.kinds import DOCUMENTS, singular
 from ..ground.patch import pointer
 from ..ground.values import equal
 from .common import Context, Result
@@ -57,12 +58,12 @@ def bring_about(
     context: Context, kind: str, now: Value, whole: Value, inner: Mapping[str, Optional[Mapping[str, Any]]], absent: Optional[Sequence[str]]
 ) -> Result:
     """Write what differs between ``now`` and what is wanted (see ``differences``); return a task's result."""
-    key = now["Name" if kind == "profiles" else "Uuid"]
+    key = now[DOCUMENTS[kind].identity]
     while True:
         operations, before, after = differences(now, whole, inner, absent)
         result: Result = {"changed": bool(operations), "diff": {"before": before, "after": after}}
         if not operations or context.check:
-            return {**result, kind[:-1]: predicted(now, before, after)}
+            return {**result, singular(kind): predicted(now, before, after)}
         try:
             answer = context.client.patch(kind, key, operations)
         except ClientError as error:
@@ -70,4 +71,4 @@ def bring_about(
                 raise
             now = context.client.get(kind, key).body  # another host was first to unset the same param
         else:
-            return {**result, kind[:-1]: answer.body, "revision": answer.revision}
+            return {**result, singular(kind): answer.body, "revision": answer.revision}

@@ -7,10 +7,11 @@ import time
 from typing import Any, Dict, Mapping, Optional, Tuple
 
 from ..client.error import ClientError, short
+from ..core.model.kinds import DOCUMENTS, singular
 from .common import Context, Result, spec
 
 SPEC = spec(
-    kind={"type": "str", "choices": ["profiles", "machines", "params"], "default": "profiles"},
+    kind={"type": "str", "choices": [*DOCUMENTS], "default": "profiles"},
     name={"type": "str"},
     param={"type": "str"},
     path={"type": "str"},
@@ -96,7 +97,7 @@ def _missing(context: Context) -> str:
     try:
         context.client.get(kind, name)
     except ClientError as error:
-        return f": there is no {kind[:-1]} {name!r}" if error.kind == "not_found" else ""
+        return f": there is no {singular(kind)} {name!r}" if error.kind == "not_found" else ""
     return ""
 
 

@@ -2,41 +2,60 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The API's front door: takes a request apart, checks its token, and hands it to the handler of its resource.
 
-One dispatcher instead of a table of patterns: names hold slashes, and the path of a compare-and-patch is hot.
+What there is, is declared above each handler (operations.py).
 """
 from __future__ import annotations
 
 import asyncio
 import logging
-import pkgutil
-from typing import Any, Awaitable, Callable, Dict, List, Mapping, Optional
+from typing import Any, Awaitable, Callable, List, Mapping, Optional
 
 from ...core.admission import ADMIN, CLIENT
 from ...core.admission import NODE as NODE_RANK
 from ...core.model import access
 from ...ground.problem import Problem
+from ...ground.values import dumps
 from ..aio import HOLDER, SCOPE, web
 from ..disk.files import BlobStore
 from . import messages, query
 from .backend import Backend
 from .barriers import Barriers
 from .batch import Batch
-from .documents import READ, Documents, allow
+from .description import describe
+from .documents import Documents
 from .elections import Elections
 from .events import Events
 from .files import Files
 from .leases import Leases, check_ours
 from .locks import Locks
+from .operations import HEAD, Answer, Operation, operation
+from .routes import Found, Routes
 from .stays import Stays
 from .system import System
 from .tokens import NODE, Tokens
 
 LOG = logging.getLogger("baton.http")
 PREFIX = ["", "api", "v3"]
-FENCED = ("profiles", "machines", "params", "batch", "leases", "locks", "barriers", "files")
-UNFENCED = (("profiles", ["token"]), ("leases", ["keepalive"]))  # no change of what is fenced
-PROBES = ("active", "passive", "in-sync", "health")
 Handler = Callable[[Any], Awaitable[Any]]
+
+
+class OpenApi:
+    """The handler of the API's description."""
+
+    def __init__(self) -> None:
+        self._text = b""
+
+    @operation(
+        "GET", "/openapi.json", "description", "This description, which needs no token", also=HEAD, needs_token=False,
+        answers={200: Answer("OpenAPI 3.0", {"type": "object", "properties": {}, "additionalProperties": True})}, refusals=(400,),
+        tag="system",
+    )  # fmt: skip
+    async def show(self, _request: Any) -> Any:
+        self._text = self._text or dumps(describe(RESOURCES)).encode()
+        return web.Response(body=self._text, content_type="application/json")
+
+
+RESOURCES = (Documents, Batch, Leases, Locks, Elections, Barriers, Events, Files, Tokens, System, OpenApi)
 
 
 class Api:
@@ -50,18 +69,13 @@ class Api:
         self._backend = backend
         self._tokens = Tokens(backend, is_ha_token, may_order)
         stays = Stays(backend, self._tokens.scope)
-        self._documents = Documents(backend, stays)
-        self._elections = Elections(backend)
-        self._batch = Batch(backend)
-        self._events = Events(backend, stays)
         self._files = Files(backend, blobs)
-        self._resources: Dict[str, Any] = {
-            "leases": Leases(backend),
-            "locks": Locks(backend, stays),
-            "barriers": Barriers(backend, stays),
-            "files": self._files,
-        }
-        self._system = System(backend, version, self._tokens.who, stays)
+        system = System(backend, version, self._tokens.who, stays)
+        resources = (
+            Documents(backend, stays), Batch(backend), Leases(backend), Locks(backend, stays), Elections(backend),
+            Barriers(backend, stays), Events(backend, stays, self._tokens.scope), self._files, self._tokens, system, OpenApi(),
+        )  # fmt: skip
+        self._routes, self._probes = Routes(resources), Routes(resources, outside=True)
 
     async def handle(self, request: Any) -> Any:
         """Answer any request; whatever goes wrong is a problem document.
@@ -90,43 +104,39 @@ class Api:
     async def _route(self, request: Any) -> Any:
         parts = _parts(request.raw_path.partition("?")[0])
         if parts[:3] != PREFIX:
-            return await self._outside(request, parts)
-        kind, rest = (parts[3], parts[4:]) if len(parts) > 3 else ("", [])
-        if kind == "openapi.json" and not rest:
-            allow(request, *READ)
-            query.check(request, kind, rest)
-            return web.Response(body=_openapi(), content_type="application/json")
+            return await self._outside(request, parts[1:])
+        found = self._routes.find(parts[3:])
+        if not found.needs_token():
+            return await self._answer(request, found)
         scope = self._tokens.scope(request)
         request.protocol.known(CLIENT if scope.get("kind") not in ("admin", "node") else ADMIN)
+        kind, rest = (parts[3], parts[4:]) if len(parts) > 3 else ("", [])
         self._authorize(scope, request, kind, rest)
-        _check_lease_headers(request, kind, rest)
-        if request.method != "OPTIONS":
-            query.check(request, kind, rest)
-        return await self._dispatch(request, scope, kind, rest)
+        return await self._answer(request, found)
 
-    async def _dispatch(self, request: Any, scope: access.Scope, kind: str, rest: List[str]) -> Any:
-        stale = request.query.get("stale") == "ok"
-        if kind in ("profiles", "machines", "params"):
-            if kind == "profiles" and len(rest) == 2 and rest[1] == "token":
-                return await self._tokens.for_profile(request, rest[0])
-            if kind == "profiles" and len(rest) == 2 and rest[1] in ("elect", "resign"):
-                return await self._elections.handle(request, rest[0], rest[1])
-            return await self._documents.handle(request, kind, rest, stale)
-        resource = self._resources.get(kind)
-        if resource is not None:
-            return await resource.handle(request, rest, stale)
-        if kind == "batch" and not rest:
-            return await self._batch.handle(request, scope)
-        if kind == "events" and not rest:
-            return await self._events.handle(request, stale, lambda: self._tokens.scope(request))
-        if kind == "tokens" and len(rest) < 2:
-            return await self._tokens.handle(request, rest)
-        if kind == "info" and not rest:
-            allow(request, *READ)
-            return self._system.info()
-        if kind == "system":
-            return await self._system.handle(request, rest)
-        raise Problem(404, "no_such_path", f"there is nothing at {request.path}; see /api/v3/openapi.json")
+    async def _outside(self, request: Any, parts: List[str]) -> Any:
+        if parts[:3] == ["peer", "v1", "blobs"] and len(parts) == 4:
+            return await self._blob(request, parts[3])
+        return await self._answer(request, self._probes.find(parts))
+
+    async def _answer(self, request: Any, found: Found) -> Any:
+        """Let the handler answer, if what the request says beside its body is what the operation takes."""
+        route = found.route(request.method)
+        if route is None:
+            raise found.refused(request)
+        (operation, handler), names = route
+        _check_lease_headers(request, operation)
+        query.check(request, operation)
+        return await handler(request, **names)
+
+    async def _blob(self, request: Any, sha256: str) -> Any:
+        """Serve a content to another node; as all below /peer/v1 it is no part of the API."""
+        if request.method not in ("GET", "HEAD"):
+            raise Problem(405, "method_not_allowed", f"{request.method} is not for {request.path}", allow=["GET", "HEAD"])
+        if not self._is_node(request):
+            raise Problem(403, "forbidden", "file contents by hash are for nodes")
+        request.protocol.known(NODE_RANK)
+        return await self._files.blob(request, sha256)
 
     def _authorize(self, scope: access.Scope, request: Any, kind: str, rest: List[str]) -> None:
         """Raise Problem 403 for what the token does not allow; note for handlers who asks, and whose leases are its own."""
@@ -143,30 +153,11 @@ class Api:
             for header in ("If-Lease", "Baton-Lease"):
                 check_ours(self._backend, request, request.headers.get(header, "").partition(";")[0].strip() or None)
 
-    async def _outside(self, request: Any, parts: List[str]) -> Any:
-        name = parts[1] if len(parts) > 1 else ""
-        if len(parts) == 2 and name in PROBES:
-            allow(request, *READ, "OPTIONS")  # with which HAProxy asks, unless it is told otherwise
-            return await self._system.probe(request, name)
-        if len(parts) == 2 and name == "metrics":
-            allow(request, *READ)
-            return self._system.metrics()
-        if parts[1:4] == ["peer", "v1", "blobs"] and len(parts) == 5:
-            allow(request, *READ)
-            if not self._is_node(request):
-                raise Problem(403, "forbidden", "file contents by hash are for nodes")
-            request.protocol.known(NODE_RANK)
-            return await self._files.blob(request, parts[4])
-        raise Problem(404, "no_such_path", f"there is nothing at {request.path}; the API begins at /api/v3")
 
-
-def _check_lease_headers(request: Any, kind: str, rest: List[str]) -> None:
+def _check_lease_headers(request: Any, operation: Operation) -> None:
     """Raise Problem 400 where a header that makes a change depend on a lease has no meaning: it is never just ignored."""
-    writes = request.method not in ("GET", "HEAD")
-    fenced = kind in FENCED and writes and (kind, rest[1:]) not in UNFENCED
-    ties = writes and (kind == "batch" or kind in ("profiles", "machines") and rest[1:2] == ["params"])
-    for header, has_meaning in (("If-Lease", fenced), ("Baton-Lease", ties)):
-        if header in request.headers and not has_meaning:
+    for header in ("If-Lease", "Baton-Lease"):
+        if header in request.headers and not operation.has_header(header):
             raise Problem(400, "bad_lease", f"{header} has no meaning for {request.method} {request.path}; leave it out")
 
 
@@ -190,12 +181,6 @@ async def _served(request: Any, handler: Handler) -> Any:
             return await handler(request)
         except web.HTTPException as error:
             return messages.refuse(Problem(error.status, "http", error.reason or "refused"), request)
-
-
-def _openapi() -> bytes:
-    """Return the API's description; it travels inside the zipapp."""
-    name = "openapi.json"
-    return pkgutil.get_data(__package__ or "", name) or b"{}"
 
 
 def build_app(

@@ -1,69 +1,76 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""/profiles, /machines and /params: documents, their Params, and waiting for one to change."""
+"""/profiles, /machines, /params and what other kinds clients write: documents, their Params, and waiting for one to change."""
 from __future__ import annotations
 
 import uuid
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from ...core.model import access
 from ...core.model.document import Document
-from ...core.model.documents import KINDS, Change, Lookup, check_name, default_of
+from ...core.model.documents import Change, Lookup, check_name, default_of
+from ...core.model.kinds import DOCUMENTS, singular
 from ...ground.patch import MISSING, Path, find
 from ...ground.problem import Problem
 from .. import turns
 from ..aio import HOLDER, SCOPE, web
-from . import messages
+from . import messages, parameters, query
 from .backend import Backend
+from .operations import CHANGING, HEAD, JSON, PATCH, READING, WAITING, Answer, Body, Schema, list_of, operation, ref
 from .selection import Filters, Look, Selection
 from .stays import Stays
 from .waiting import Condition, View, Wait
 
 MOST_LIST = 100_000
-READ = ("GET", "HEAD")
 MOST_SELECTIONS = 64  # that are waited for at once: each remembers what it has chosen
-NOT_FILTERS = ("limit", "offset", "stale", "wait", "value", "timeout", "settled", "escape", "escape_profile", "path")
+ALL = tuple(DOCUMENTS.values())
+WITH_PARAMS = tuple(kind for kind in ALL if kind.has_params)
+LISTED = (parameters.STALE, parameters.LIMIT, parameters.OFFSET, *parameters.WAITS_FOR_MANY)
+NOT_FILTERS = (*(taken.name for taken in LISTED), *query.RESERVED)
+READ = (parameters.STALE, *parameters.WAITS_FOR_ONE, parameters.IF_NONE_MATCH)
+CHANGED = (parameters.IF_MATCH, *parameters.CHANGED)
+TIED = (parameters.IF_MATCH, *parameters.ORDERED, parameters.BATON_LEASE, parameters.PREFER)
+_LEFT = ("ETag!", "Idempotency-Replayed")
+_LEAN = Answer(
+    "Done; it is large, or Prefer said return=minimal, or it is not there any more", headers=("ETag", "Idempotency-Replayed")
+)
+_GONE = {204: Answer("Done", headers=("Idempotency-Replayed",))}
+_PATCHES = Body(ref("Patch"), medias=(PATCH, JSON))
+
+
+def _read(schema: Schema) -> Dict[int, Answer]:
+    return {
+        200: Answer("What there is", schema, ("ETag",)),
+        204: Answer("It is absent, as wait=absent asked"),
+        304: Answer("It has the ETag of If-None-Match still", headers=("ETag!",)),
+    }
+
+
+def _changed(schema: Schema) -> Dict[int, Answer]:
+    return {200: Answer("Done: what it left", schema, _LEFT), 204: _LEAN}
+
+
+def _made(schema: Schema) -> Dict[int, Answer]:
+    return {201: Answer("Made: what there is now", schema, _LEFT), 204: _LEAN}
 
 
 class Documents:
-    """Handlers of the three kinds of documents. ``stale`` says that a passive may answer a read."""
+    """Handlers of the kinds that clients write as they are, with what is below them."""
 
     def __init__(self, backend: Backend, stays: Stays) -> None:
         self._backend, self._stays = backend, stays
         self._selections: Dict[Tuple[str, Filters], Selection] = {}
 
-    async def handle(self, request: Any, kind: str, rest: Sequence[str], stale: bool) -> Any:
-        """Serve one request below /api/v3/``kind``; ``rest`` are the decoded segments after it."""
-        if not rest:
-            return await self._collection(request, kind, stale)
-        if KINDS[kind].slashes:
-            return await self._document(request, kind, "/".join(rest), stale)
-        if len(rest) == 1:
-            return await self._document(request, kind, rest[0], stale)
-        if rest[1] == "params" and len(rest) == 2:
-            return await self._params(request, kind, rest[0], stale)
-        if rest[1] == "params":
-            return await self._param(request, kind, rest[0], "/".join(rest[2:]), stale)
-        raise Problem(404, "no_such_path", f"there is nothing at {request.path}; see /api/v3/openapi.json")
-
     # --- collections ----------------------------------------------------------------------------------------------------
 
-    async def _collection(self, request: Any, kind: str, stale: bool) -> Any:
-        if request.method in READ:
-            self._backend.check_serving(stale)
-            return await self._list(request, kind, stale)
-        allow(request, "GET", "HEAD", "POST")
-        body = await messages.read_object(request)
-        identity = KINDS[kind].identity
-        if kind == "machines" and body.get(identity) in (None, ""):
-            key = request.headers.get("Idempotency-Key")
-            body[identity] = str(uuid.uuid5(uuid.NAMESPACE_OID, key) if key else uuid.uuid4())
-        name = body.get(identity)
-        if not isinstance(name, str) or not name:
-            raise Problem(422, "no_name", f"a {kind[:-1]} needs {identity}, a string")
-        return await self._change(request, Change(kind, name, "create", body), created=True)
-
-    async def _list(self, request: Any, kind: str, stale: bool) -> Any:
+    @operation(
+        "GET", "/{kind}", "list{Kinds}", "List {kind}, or wait for a number of them. Other parameters select by members: ?Name=web-1",
+        kinds=ALL, also=HEAD, takes=LISTED, selects=True, refusals=(*READING, *WAITING), tag="{kind}",
+        answers={200: Answer("Those that are selected, by key", list_of("{One}"))},
+    )  # fmt: skip
+    async def list(self, request: Any, kind: str) -> Any:
+        stale = messages.is_stale(request)
+        self._backend.check_serving(stale)
         limit = messages.number(request, "limit", MOST_LIST, MOST_LIST)
         offset = messages.number(request, "offset", 0, 10**9)
         filters = tuple(sorted((k, v) for k, v in request.query.items() if k not in NOT_FILTERS))
@@ -80,6 +87,21 @@ class Documents:
             found = await self._select(request[SCOPE], kind, filters, offset + limit)
             return await messages.answer_list(request, found[offset:])
         return await messages.answer_list(request, self._backend.heads().page(kind, offset, limit))
+
+    @operation(
+        "POST", "/{kind}", "create{One}", "Create a {one}", kinds=ALL, takes=parameters.CHANGED, body=Body(ref("New{One}")),
+        answers=_made(ref("{One}")), refusals=CHANGING, tag="{kind}",
+    )  # fmt: skip
+    async def create(self, request: Any, kind: str) -> Any:
+        body = await messages.read_object(request)
+        identity = DOCUMENTS[kind].identity
+        if DOCUMENTS[kind].makes_key and body.get(identity) in (None, ""):
+            key = request.headers.get("Idempotency-Key")
+            body[identity] = str(uuid.uuid5(uuid.NAMESPACE_OID, key) if key else uuid.uuid4())
+        name = body.get(identity)
+        if not isinstance(name, str) or not name:
+            raise Problem(422, "no_name", f"a {singular(kind)} needs {identity}, a string")
+        return await self._change(request, Change(kind, name, "create", body), created=True)
 
     async def _select(self, scope: access.Scope, kind: str, filters: Filters, most: int) -> List[Document]:
         """Return the first ``most`` documents that a query selects, of those that its token may see."""
@@ -113,55 +135,125 @@ class Documents:
 
     # --- one document ---------------------------------------------------------------------------------------------------
 
-    async def _document(self, request: Any, kind: str, key: str, stale: bool) -> Any:
+    @operation(
+        "GET", "/{kind}/{key}", "get{One}", "Read a {one}, or wait for a condition", kinds=ALL, also=HEAD, takes=READ,
+        answers=_read(ref("{One}")), refusals=(*READING, 404, *WAITING), tag="{kind}",
+    )  # fmt: skip
+    async def document(self, request: Any, kind: str, key: str) -> Any:
         check_name(kind, key)
-        if request.method in READ:
-            return await self._read(request, kind, key, (), stale)
-        allow(request, "GET", "HEAD", "PUT", "PATCH", "DELETE")
-        match = messages.if_match(request)
-        if request.method == "DELETE":
-            return await self._change(request, Change(kind, key, "delete", if_match=match))
-        body = await messages.read_json(request)
-        if request.method == "PATCH":
-            return await self._change(request, Change(kind, key, "patch", body, match))
+        return await self._read(request, kind, key, ())
+
+    @operation(
+        "PUT", "/{kind}/{key}", "put{One}", "Replace or create a {one}", kinds=ALL, body=Body(ref("{One}Body")),
+        takes=(parameters.IF_MATCH, parameters.ONLY_NEW, *parameters.CHANGED), answers={**_changed(ref("{One}")), **_made(ref("{One}"))},
+        refusals=CHANGING, tag="{kind}",
+    )  # fmt: skip
+    async def put(self, request: Any, kind: str, key: str) -> Any:
+        check_name(kind, key)
+        match, body = messages.if_match(request), await messages.read_json(request)
         action = "create" if messages.only_new(request) else "put"
         return await self._change(request, Change(kind, key, action, body, match), created=action == "create")
 
-    async def _params(self, request: Any, kind: str, key: str, stale: bool) -> Any:
+    @operation(
+        "PATCH", "/{kind}/{key}", "patch{One}", "Apply RFC 6902 operations, all or nothing", kinds=ALL, takes=CHANGED,
+        body=_PATCHES, answers=_changed(ref("{One}")), refusals=(*CHANGING, 404), tag="{kind}",
+    )  # fmt: skip
+    async def patch(self, request: Any, kind: str, key: str) -> Any:
         check_name(kind, key)
-        if request.method in READ:
-            return await self._read(request, kind, key, ("Params",), stale)
-        allow(request, "GET", "HEAD", "PUT", "PATCH")
-        body = await messages.read_json(request)
-        operations = body if request.method == "PATCH" else [{"op": "replace", "path": "", "value": body}]
+        match, body = messages.if_match(request), await messages.read_json(request)
+        return await self._change(request, Change(kind, key, "patch", body, match))
+
+    @operation(
+        "DELETE", "/{kind}/{key}", "delete{One}", "Delete a {one}", kinds=ALL, takes=(parameters.IF_MATCH, *parameters.ORDERED),
+        answers=_GONE, refusals=(*CHANGING, 404), tag="{kind}",
+    )  # fmt: skip
+    async def delete(self, request: Any, kind: str, key: str) -> Any:
+        check_name(kind, key)
+        return await self._change(request, Change(kind, key, "delete", if_match=messages.if_match(request)))
+
+    # --- its params -----------------------------------------------------------------------------------------------------
+
+    @operation(
+        "GET", "/{kind}/{key}/params", "get{One}Params", "Read all params that are set, or wait for a condition", kinds=WITH_PARAMS,
+        also=HEAD, takes=READ, answers=_read(ref("Params")), refusals=(*READING, 404, *WAITING), tag="{kind}",
+    )  # fmt: skip
+    async def params(self, request: Any, kind: str, key: str) -> Any:
+        check_name(kind, key)
+        return await self._read(request, kind, key, ("Params",))
+
+    @operation(
+        "PUT", "/{kind}/{key}/params", "put{One}Params", "Replace all params", kinds=WITH_PARAMS, takes=CHANGED,
+        body=Body(ref("Params")), answers=_changed(ref("Params")), refusals=(*CHANGING, 404), tag="{kind}",
+    )  # fmt: skip
+    async def put_params(self, request: Any, kind: str, key: str) -> Any:
+        check_name(kind, key)
+        operations = [{"op": "replace", "path": "", "value": await messages.read_json(request)}]
         change = Change(kind, key, "patch", operations, messages.if_match(request), ("Params",))
         return await self._change(request, change)
 
-    async def _param(self, request: Any, kind: str, key: str, param: str, stale: bool) -> Any:
+    @operation(
+        "PATCH", "/{kind}/{key}/params", "patch{One}Params", "Patch the params", kinds=WITH_PARAMS, takes=CHANGED,
+        body=_PATCHES, answers=_changed(ref("Params")), refusals=(*CHANGING, 404), tag="{kind}",
+    )  # fmt: skip
+    async def patch_params(self, request: Any, kind: str, key: str) -> Any:
+        check_name(kind, key)
+        operations = await messages.read_json(request)
+        return await self._change(request, Change(kind, key, "patch", operations, messages.if_match(request), ("Params",)))
+
+    @operation(
+        "GET", "/{kind}/{key}/params/{param...}", "get{One}Param", "Read one param, its schema's default, or wait for a condition",
+        kinds=WITH_PARAMS, also=HEAD, takes=(parameters.PARAM, parameters.DEFAULT, *READ), answers=_read({}),
+        refusals=(*READING, 404, *WAITING), tag="{kind}",
+    )  # fmt: skip
+    async def param(self, request: Any, kind: str, key: str, param: str) -> Any:
         check_name(kind, key)
         check_name("params", param)
-        at = ("Params", param)
-        if request.method in READ:
-            return await self._read(request, kind, key, at, stale)
-        allow(request, "GET", "HEAD", "PUT", "POST", "PATCH", "DELETE")
-        match = messages.if_match(request)
-        if request.method == "DELETE":
-            change = Change(kind, key, "patch", messages.REMOVE, match, at)
-        elif request.method == "PATCH":
-            change = Change(kind, key, "patch", await messages.read_json(request), match, at)
-        else:
-            set_it = [{"op": "add", "path": "", "value": await messages.read_json(request)}]
-            change = Change(kind, key, "patch", set_it, match, at, messages.only_new(request))
+        return await self._read(request, kind, key, ("Params", param))
+
+    @operation(
+        "PUT", "/{kind}/{key}/params/{param...}", "put{One}Param", "Set one param", kinds=WITH_PARAMS, body=Body({}),
+        takes=(parameters.PARAM, parameters.ONLY_NEW, *TIED), answers=_changed({}), refusals=(*CHANGING, 404), tag="{kind}",
+    )  # fmt: skip
+    @operation(
+        "POST", "/{kind}/{key}/params/{param...}", "set{One}Param", "Set one param, as put does", kinds=WITH_PARAMS, body=Body({}),
+        takes=(parameters.PARAM, parameters.ONLY_NEW, *TIED), answers=_changed({}), refusals=(*CHANGING, 404), tag="{kind}",
+    )  # fmt: skip
+    async def put_param(self, request: Any, kind: str, key: str, param: str) -> Any:
+        check_name(kind, key)
+        check_name("params", param)
+        set_it = [{"op": "add", "path": "", "value": await messages.read_json(request)}]
+        at, new = ("Params", param), messages.only_new(request)
+        return await self._change(request, Change(kind, key, "patch", set_it, messages.if_match(request), at, new))
+
+    @operation(
+        "PATCH", "/{kind}/{key}/params/{param...}", "patch{One}Param", "Patch one param; its value is the root", kinds=WITH_PARAMS,
+        takes=(parameters.PARAM, *TIED), body=_PATCHES, answers=_changed({}), refusals=(*CHANGING, 404), tag="{kind}",
+    )  # fmt: skip
+    async def patch_param(self, request: Any, kind: str, key: str, param: str) -> Any:
+        check_name(kind, key)
+        check_name("params", param)
+        operations = await messages.read_json(request)
+        return await self._change(request, Change(kind, key, "patch", operations, messages.if_match(request), ("Params", param)))
+
+    @operation(
+        "DELETE", "/{kind}/{key}/params/{param...}", "delete{One}Param", "Unset one param", kinds=WITH_PARAMS, answers=_GONE,
+        takes=(parameters.PARAM, parameters.IF_MATCH, *parameters.ORDERED, parameters.BATON_LEASE), refusals=(*CHANGING, 404),
+        tag="{kind}",
+    )  # fmt: skip
+    async def delete_param(self, request: Any, kind: str, key: str, param: str) -> Any:
+        check_name(kind, key)
+        check_name("params", param)
         try:
-            return await self._change(request, change)
+            return await self._change(request, Change(kind, key, "patch", messages.REMOVE, messages.if_match(request), ("Params", param)))
         except Problem as problem:
-            if request.method == "DELETE" and problem.code == "path_missing":
-                raise Problem(404, "not_set", f"param {param!r} is not set on {kind[:-1]} {key!r}") from None
+            if problem.code == "path_missing":
+                raise Problem(404, "not_set", f"param {param!r} is not set on {singular(kind)} {key!r}") from None
             raise
 
     # --- reading --------------------------------------------------------------------------------------------------------
 
-    async def _read(self, request: Any, kind: str, key: str, at: Tuple[str, ...], stale: bool) -> Any:
+    async def _read(self, request: Any, kind: str, key: str, at: Tuple[str, ...]) -> Any:
+        stale = messages.is_stale(request)
         self._backend.check_serving(stale)
         defaults = request.query.get("default") != "no"
         if "wait" in request.query:
@@ -170,7 +262,7 @@ class Documents:
             view = View(self._backend, [(kind, key), *schema, *condition.keys()])
             wait = Wait(self._backend, condition, view, _Reading(view, (kind, key), at, defaults, condition.path))
             with self._stays.wait(request):
-                document, value = await wait.end(stale, f"{kind[:-1]} {key!r}")
+                document, value = await wait.end(stale, f"{singular(kind)} {key!r}")
         else:
             committed = self._backend.heads().committed
             document = committed(kind, key)
@@ -198,8 +290,8 @@ class Documents:
 
     def _absent(self, document: Optional[Document], kind: str, key: str, at: Tuple[str, ...]) -> Problem:
         if document is None:
-            return Problem(404, "not_found", f"there is no {kind[:-1]} {key!r}")
-        return Problem(404, "not_set", f"param {at[1]!r} is not set on {kind[:-1]} {key!r}")
+            return Problem(404, "not_found", f"there is no {singular(kind)} {key!r}")
+        return Problem(404, "not_set", f"param {at[1]!r} is not set on {singular(kind)} {key!r}")
 
     # --- changing -------------------------------------------------------------------------------------------------------
 
@@ -214,12 +306,6 @@ class Documents:
         if value is MISSING or request.method == "DELETE":  # of a repeated one, another may stand there by now
             return await messages.changed(request, None, None, 204, outcome.replayed)
         return await messages.changed(request, value, document, 201 if created else 200, outcome.replayed)
-
-
-def allow(request: Any, *methods: str) -> None:
-    """Raise Problem 405 for another method."""
-    if request.method not in methods:
-        raise Problem(405, "method_not_allowed", f"{request.method} is not for {request.path}", allow=list(methods))
 
 
 class _Reading:

@@ -8,12 +8,32 @@ from typing import Any, Dict
 
 from ...core.coordination.seats import MOST_SEATS, leaders, standing
 from ...core.model.documents import Change, check_name
+from ...core.model.kinds import KINDS
 from ...ground.patch import MISSING, find
 from ...ground.problem import Problem
-from . import members, messages
+from . import members, messages, parameters
 from .backend import Backend
-from .documents import allow
 from .leases import check_ours, submit
+from .operations import CHANGING, Answer, Body, object_of, operation, ref
+
+SEATS = {
+    "Param": ref("ParamName"),
+    "Candidate": {
+        "anyOf": [
+            {"type": "string"}, {"type": "number"}, {"type": "boolean"}, {"type": "object"}, {"type": "array", "items": {}},
+        ],
+        "description": "Who stands: a name, or an object with Name, Uuid and Address. "
+        f"Of at most {members.MOST_DATA} bytes, and not Vacant",
+        "example": "web-1",
+    },
+    "Seats": members.number_of(MOST_SEATS, "Without it the param holds one candidate, with it a list"),
+    "Vacant": {"description": "The value that means an empty seat", "default": "none"},
+    "Lease": members.LEASE,
+    "Run": members.label_of("In which run a seat is won, for people"),
+}  # fmt: skip
+TAKES = (parameters.key_of(KINDS["profiles"]), *parameters.ORDERED)
+BODY = Body(object_of(SEATS, ["Param", "Candidate"]))
+ANSWERS = {200: Answer("Who sits, and where the candidate does", ref("Seats"), ("ETag", "Idempotency-Replayed"))}
 
 
 class Elections:
@@ -22,11 +42,24 @@ class Elections:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
 
-    async def handle(self, request: Any, profile: str, action: str) -> Any:
-        """Serve POST /profiles/{profile}/elect and /resign: Param, Candidate, Seats, Vacant, Lease."""
-        allow(request, "POST")
+    @operation(
+        "POST", "/profiles/{name}/elect", "elect",
+        "Take a seat if one is free, or learn who has them; one log entry a winner, none for the others",
+        takes=TAKES, body=BODY, answers=ANSWERS, refusals=(*CHANGING, 404), tag="seats",
+    )  # fmt: skip
+    async def elect(self, request: Any, name: str) -> Any:
+        return await self._order(request, name, "elect")
+
+    @operation(
+        "POST", "/profiles/{name}/resign", "resign", "Give a seat back", takes=TAKES, body=BODY, answers=ANSWERS,
+        refusals=(*CHANGING, 404), tag="seats",
+    )  # fmt: skip
+    async def resign(self, request: Any, name: str) -> Any:
+        return await self._order(request, name, "resign")
+
+    async def _order(self, request: Any, profile: str, action: str) -> Any:
         check_name("profiles", profile)
-        body = members.check(await messages.read_object(request), "Param", "Candidate", "Seats", "Vacant", "Lease", "Run")
+        body = members.check(await messages.read_object(request), SEATS)
         ask = _ask(body)
         check_ours(self._backend, request, ask["Lease"])
         change = Change("profiles", profile, action, ask, at=("Params", members.param_name(body)))

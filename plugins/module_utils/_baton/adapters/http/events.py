@@ -14,16 +14,17 @@ from functools import partial
 from typing import Any, AsyncGenerator, Awaitable, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from ...core.model import access
+from ...core.model.kinds import IN_EVENTS
 from ...core.model.log import Entry, Epoch
 from ...ground.problem import Problem
 from ...ground.values import dumps, is_small, pieces
 from .. import turns
 from ..aio import SCOPE, web
+from . import messages, parameters
 from .backend import Backend
-from .documents import allow
+from .operations import READING, Answer, operation
 from .stays import STREAMS, Stays
 
-SHOWN = ("profiles", "machines", "params", "leases", "locks", "barriers", "files", "history")
 ALIVE = 15.0  # seconds without an event after which a sign of life is sent, whatever is committed meanwhile
 STALLED = 60.0  # seconds for which a client may take nothing of what it is sent
 FAR = 2_000  # entries without an event after which it is sent sooner: the log keeps 8,192 for who comes back
@@ -58,18 +59,25 @@ class Cursor(NamedTuple):
 class Events:
     """The handler of event streams."""
 
-    def __init__(self, backend: Backend, stays: Stays) -> None:
-        self._backend, self._stays = backend, stays
+    def __init__(self, backend: Backend, stays: Stays, check_token: Callable[[Any], Any]) -> None:
+        """``check_token`` raises Problem 401 as soon as the token of a request is not valid any more, which ends its stream."""
+        self._backend, self._stays, self._check_token = backend, stays, check_token
         self._texts = Texts()
 
-    async def handle(self, request: Any, stale: bool, check_token: Callable[[], Any]) -> Any:
-        """Serve GET /events?since=&kinds=&key=&documents=yes; a WebSocket when the request asks for one.
-
-        ``check_token`` raises Problem 401 as soon as the token is not valid any more, which ends the stream.
-        """
-        allow(request, "GET")
+    @operation(
+        "GET", "/events", "events",
+        "Every committed change, once and in order: server-sent events, or a WebSocket when the request asks for one. It begins with "
+        "its Cursor, and repeats that as a sign of life when there was no event for 15 s or 2,000 changes: id and a comment, or "
+        '{"Cursor": …} over a WebSocket',
+        takes=(
+            parameters.SINCE, parameters.KINDS, parameters.KEY, parameters.WITH_DOCUMENTS, parameters.STALE, parameters.LAST_EVENT_ID,
+        ),
+        answers={200: Answer("A stream", {"type": "string"}, media="text/event-stream")}, refusals=(*READING, 410, 429),
+    )  # fmt: skip
+    async def stream(self, request: Any) -> Any:
+        stale = messages.is_stale(request)
         self._backend.check_serving(stale)
-        stream = _Stream(self._backend, request, stale, check_token)
+        stream = _Stream(self._backend, request, stale, lambda: self._check_token(request))
         with self._stays.stay(request, STREAMS, stream.wake.set):
             if request.headers.get("Upgrade", "").lower() == "websocket":
                 return await self._socket(request, stream)
@@ -189,10 +197,10 @@ class _Stream:
         self._backend, self._stale, self._check_token = backend, stale, check_token
         query = request.query
         kinds = [kind for kind in query.get("kinds", "").split(",") if kind]
-        unknown = [kind for kind in kinds if kind not in SHOWN]
+        unknown = [kind for kind in kinds if kind not in IN_EVENTS]
         if unknown:
-            raise Problem(400, "bad_query", f"kinds is a list of {', '.join(SHOWN)}, not {unknown[0][:40]!r}")
-        self._kinds, self._key = kinds or list(SHOWN), query.get("key")
+            raise Problem(400, "bad_query", f"kinds is a list of {', '.join(IN_EVENTS)}, not {unknown[0][:40]!r}")
+        self._kinds, self._key = kinds or list(IN_EVENTS), query.get("key")
         self._scope = request[SCOPE]
         self._documents = query.get("documents") == "yes"
         since = query.get("since") or request.headers.get("Last-Event-ID")

@@ -6,7 +6,7 @@ from __future__ import annotations
 import base64
 import errno
 import re
-from typing import Any, Optional, Sequence, Tuple
+from typing import Any, Optional, Tuple
 
 from ...core.model import access
 from ...core.model.documents import Change
@@ -14,11 +14,14 @@ from ...ground.form import is_sha256
 from ...ground.problem import Problem
 from ..aio import SCOPE, web
 from ..disk.files import CHUNK, BlobInfo, BlobStore
-from . import messages
+from . import messages, parameters
 from .backend import Backend
-from .documents import READ, allow
 from .leases import submit
+from .operations import BYTES, CHANGING, HEAD, READING, Answer, Body, list_of, operation, ref
 
+PATH = parameters.FILE_PATH
+CONTENT = {"type": "string", "format": "binary"}
+STORED = Answer("Stored", ref("File"), ("ETag!", "Idempotency-Replayed"))
 FULL = (errno.ENOSPC, errno.EDQUOT)
 _DIGEST = re.compile(r"(?:^|,)\s*sha-256=:([A-Za-z0-9+/]{43}=):\s*(?:,|$)", re.ASCII)
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})\Z", re.ASCII)
@@ -31,29 +34,55 @@ class Files:
         self._backend = backend
         self._blobs = blobs
 
-    async def handle(self, request: Any, rest: Sequence[str], stale: bool) -> Any:
-        """Serve /files[/{path}]."""
-        if request.method in READ and not stale:
-            self._backend.check_serving()
-        if not rest:
-            allow(request, "GET", "HEAD")
-            prefix = request.query.get("prefix", "")
-            seen = (item for item in self._backend.heads().list("files") if access.sees(request[SCOPE], "files", item.key))
-            return await messages.answer_list(request, [document for document in seen if document.key.startswith(prefix)])
-        path = _check_path(rest)
-        if request.method in READ:
-            document = self._backend.heads().committed("files", path)
-            if document is None:
-                raise Problem(404, "not_found", f"there is no file {path!r}")
-            return await self.send(request, document.value["Sha256"])
-        allow(request, "GET", "HEAD", "PUT", "DELETE")
-        if request.method == "DELETE":
-            change = Change("files", path, "delete", if_match=messages.if_match(request))
-            outcome = await submit(self._backend, request, change)
-            return await messages.changed(request, None, None, 204, outcome.replayed)
-        return await self._put(request, path)
+    @operation(
+        "GET", "/files", "listFiles", "List files", also=HEAD, takes=(parameters.STALE, parameters.PREFIX), refusals=READING,
+        answers={200: Answer("Files, by path", list_of("File"))},
+    )  # fmt: skip
+    async def list(self, request: Any) -> Any:
+        self._check_serving(request)
+        prefix = request.query.get("prefix", "")
+        seen = (item for item in self._backend.heads().list("files") if access.sees(request[SCOPE], "files", item.key))
+        return await messages.answer_list(request, [document for document in seen if document.key.startswith(prefix)])
 
-    async def _put(self, request: Any, path: str) -> Any:
+    def _check_serving(self, request: Any) -> None:
+        if not messages.is_stale(request):
+            self._backend.check_serving()
+
+    @operation(
+        "GET", "/files/{path...}", "getFile", "Read a content, or a range of it; its SHA-256 is its ETag", also=HEAD,
+        takes=(PATH, parameters.STALE, parameters.RANGE, parameters.IF_RANGE, parameters.IF_NONE_MATCH),
+        answers={
+            200: Answer("The content", CONTENT, ("ETag!", "Accept-Ranges!"), BYTES),
+            206: Answer("A part of the content", CONTENT, ("ETag!", "Accept-Ranges!", "Content-Range!"), BYTES),
+            304: Answer("It has the ETag of If-None-Match still", headers=("ETag!",)),
+        },
+        refusals=(*READING, 404, 416),
+    )  # fmt: skip
+    async def read(self, request: Any, path: str) -> Any:
+        self._check_serving(request)
+        _check_path(path)
+        document = self._backend.heads().committed("files", path)
+        if document is None:
+            raise Problem(404, "not_found", f"there is no file {path!r}")
+        return await self.send(request, document.value["Sha256"])
+
+    @operation(
+        "DELETE", "/files/{path...}", "deleteFile", "Delete a file", takes=(PATH, parameters.IF_MATCH, *parameters.ORDERED),
+        answers={204: Answer("Done", headers=("Idempotency-Replayed",))}, refusals=(*CHANGING, 404),
+    )  # fmt: skip
+    async def delete(self, request: Any, path: str) -> Any:
+        _check_path(path)
+        change = Change("files", path, "delete", if_match=messages.if_match(request))
+        outcome = await submit(self._backend, request, change)
+        return await messages.changed(request, None, None, 204, outcome.replayed)
+
+    @operation(
+        "PUT", "/files/{path...}", "putFile", "Store a content; it is on every in-sync node before its name is",
+        takes=(PATH, parameters.IF_MATCH, parameters.ONLY_NEW, *parameters.ORDERED, parameters.SHA256, parameters.CONTENT_DIGEST),
+        body=Body(CONTENT, medias=(BYTES,)), answers={200: STORED, 201: STORED}, refusals=CHANGING,
+    )  # fmt: skip
+    async def put(self, request: Any, path: str) -> Any:
+        _check_path(path)
         self._backend.check_serving()
         expected = _expected(request)
         fence, deadline = messages.fence(request), messages.deadline(request)
@@ -112,17 +141,14 @@ class Files:
 
     async def blob(self, request: Any, sha256: str) -> Any:
         """Serve a content to another node by its name."""
-        allow(request, "GET", "HEAD")
         if not is_sha256(sha256):
             raise Problem(400, "bad_name", "a content is named by its SHA-256 in hexadecimal")
         return await self.send(request, sha256)
 
 
-def _check_path(rest: Sequence[str]) -> str:
-    path = "/".join(rest)
-    if any(part in ("", ".", "..") for part in rest) or len(path.encode("utf-8", "surrogateescape")) > 1024:
+def _check_path(path: str) -> None:
+    if any(part in ("", ".", "..") for part in path.split("/")) or len(path.encode("utf-8", "surrogateescape")) > 1024:
         raise Problem(400, "bad_path", "a file's path has no empty, '.' or '..' parts and at most 1024 bytes")
-    return path
 
 
 def _expected(request: Any) -> Optional[str]:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any, Dict, Optional, Sequence
+from typing import Any, Dict, Optional
 
 from ...core.coordination.leases import no_lease
 from ...core.coordination.ties import live
@@ -13,9 +13,20 @@ from ...core.model.document import Document
 from ...core.model.documents import Change
 from ...ground.problem import Problem
 from ..aio import HOLDER, SCOPE
-from . import members, messages
+from . import members, messages, parameters
 from .backend import Backend
-from .documents import READ, allow
+from .operations import CHANGING, HEAD, READING, Answer, Body, list_of, object_of, operation, ref
+
+GRANT = {
+    "Id": {
+        "type": "string", "nullable": True, "pattern": "^[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,126}$",
+        "description": "One is made for who gives none", "example": "deploy-1",
+    },
+    "Ttl": members.TTL,
+    "Owner": {**members.PRINTED, "default": "", "description": "Who makes it, for people"},
+}  # fmt: skip
+ID = (parameters.LEASE_ID,)
+KEPT = object_of({"Id": ref("Name"), "Ttl": {"type": "number"}}, ["Id", "Ttl"])
 
 
 class Leases:
@@ -24,33 +35,50 @@ class Leases:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
 
-    async def handle(self, request: Any, rest: Sequence[str], stale: bool) -> Any:
-        """Serve /leases[/{id}[/keepalive]]."""
-        if not rest or rest == [""]:
-            if request.method in READ:
-                self._backend.check_serving(stale)
-                found = [document for document in self._backend.heads().list("leases") if is_ours(request, document)]
-                return await messages.answer_list(request, found, self._lease)
-            allow(request, "GET", "HEAD", "POST")
-            return await self._grant(request)
-        check_ours(self._backend, request, rest[0])
-        if len(rest) == 2 and rest[1] == "keepalive":
-            allow(request, "POST")
-            return messages.respond(await self._backend.keep_alive(rest[0]))
-        if len(rest) != 1:
-            raise Problem(404, "no_such_path", f"there is nothing at {request.path}; see /api/v3/openapi.json")
-        if request.method in READ:
-            self._backend.check_serving(stale)
-            document = self._backend.heads().committed("leases", rest[0])
-            if document is None:
-                raise no_lease(rest[0])
-            return await messages.answer(request, self._lease(document), 200, {"ETag": messages.etag_of(document)})
-        allow(request, "GET", "HEAD", "DELETE")
-        outcome = await submit(self._backend, request, Change("leases", rest[0], "revoke"))
+    @operation(
+        "GET", "/leases", "listLeases", "List leases", also=HEAD, takes=(parameters.STALE,), refusals=READING,
+        answers={200: Answer("Leases, by id", list_of("Lease"))},
+    )  # fmt: skip
+    async def list(self, request: Any) -> Any:
+        self._backend.check_serving(messages.is_stale(request))
+        found = [document for document in self._backend.heads().list("leases") if is_ours(request, document)]
+        return await messages.answer_list(request, found, self._lease)
+
+    @operation(
+        "GET", "/leases/{id}", "getLease", "Show a lease", also=HEAD, takes=(*ID, parameters.STALE), refusals=(*READING, 404),
+        answers={200: Answer("The lease", ref("Lease"), ("ETag!",))},
+    )  # fmt: skip
+    async def show(self, request: Any, id: str) -> Any:
+        check_ours(self._backend, request, id)
+        self._backend.check_serving(messages.is_stale(request))
+        document = self._backend.heads().committed("leases", id)
+        if document is None:
+            raise no_lease(id)
+        return await messages.answer(request, self._lease(document), 200, {"ETag": messages.etag_of(document)})
+
+    @operation(
+        "DELETE", "/leases/{id}", "revokeLease", "End a lease and all that is tied to it", takes=(*ID, *parameters.ORDERED),
+        answers={204: Answer("Done", headers=("Idempotency-Replayed",))}, refusals=(*CHANGING, 404),
+    )  # fmt: skip
+    async def delete(self, request: Any, id: str) -> Any:
+        check_ours(self._backend, request, id)
+        outcome = await submit(self._backend, request, Change("leases", id, "revoke"))
         return await messages.changed(request, None, None, 204, outcome.replayed)
 
-    async def _grant(self, request: Any) -> Any:
-        body = members.check(await messages.read_object(request), "Id", "Ttl", "Owner")
+    @operation(
+        "POST", "/leases/{id}/keepalive", "keepLeaseAlive", "Give a lease its full time again", takes=ID, refusals=(*READING, 404),
+        answers={200: Answer("It has so many seconds again", KEPT)},
+    )  # fmt: skip
+    async def keep_alive(self, request: Any, id: str) -> Any:
+        check_ours(self._backend, request, id)
+        return messages.respond(await self._backend.keep_alive(id))
+
+    @operation(
+        "POST", "/leases", "grantLease", "Make a lease; the same again is the same lease", takes=parameters.ORDERED,
+        body=Body(object_of(GRANT, ["Ttl"])), answers={201: Answer("The lease", ref("Lease"), ("ETag",))}, refusals=CHANGING,
+    )  # fmt: skip
+    async def grant(self, request: Any) -> Any:
+        body = members.check(await messages.read_object(request), GRANT)
         key, name = request.headers.get("Idempotency-Key"), body.get("Id")
         if name is None:
             name = str(uuid.uuid5(uuid.NAMESPACE_OID, key) if key else uuid.uuid4())

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Optional, Sequence
+from typing import Any, Optional
 
 from ...core.coordination.leases import check_id
 from ...core.coordination.locks import MOST_SLOTS, holders, locked, shown, standing
@@ -13,46 +13,78 @@ from ...core.model.document import Document
 from ...core.model.documents import Change
 from ...ground.problem import Problem
 from ..aio import SCOPE
-from . import members, messages
+from . import members, messages, parameters
 from .backend import Backend
-from .documents import READ, allow
 from .leases import check_ours, submit
+from .operations import CHANGING, HEAD, READING, Answer, Body, list_of, object_of, operation, ref
 from .stays import WAITS, Stays
 from .waiting import until
 
-ORDERS = ("acquire", "release")
+ACQUIRE = {
+    "Owner": members.OWNER,
+    "Lease": members.LEASE,
+    "Slots": members.number_of(MOST_SLOTS, "How many may hold it; one, or as it is"),
+    "Shared": {"type": "boolean", "default": False, "description": "Hold it beside others that share it, and beside nobody else"},
+    "Wait": members.WAIT,
+    "Queue": {"type": "boolean", "description": "Take a place in line; who waits does"},
+    "Data": {"description": f"Anything of at most {members.MOST_DATA} bytes, for those who look"},
+}
+RELEASE = {
+    "Owner": members.OWNER,
+    "Token": {
+        "type": "integer", "nullable": True, "minimum": 0, "maximum": (1 << 53) - 1,
+        "description": "Only if it is held with this fencing token",
+    },
+}  # fmt: skip
+REPLAYED = ("Idempotency-Replayed",)
+NAME = (parameters.LOCK_NAME,)
 
 
 class Locks:
-    """Handlers of locks."""
+    """Handlers of locks. Their names may hold slashes."""
 
     def __init__(self, backend: Backend, stays: Stays) -> None:
         self._backend, self._stays = backend, stays
 
-    async def handle(self, request: Any, rest: Sequence[str], stale: bool) -> Any:
-        """Serve /locks, /locks/{name}, /locks/{name}/acquire and /locks/{name}/release; names may hold slashes."""
-        if not rest or rest == [""]:
-            allow(request, "GET", "HEAD")
-            self._backend.check_serving(stale)
-            found = self._backend.heads().list("locks")
-            seen = [document for document in found if access.sees(request[SCOPE], "locks", document.key)]
-            return await messages.answer_list(request, seen, shown)
-        order = rest[-1] if request.method == "POST" and len(rest) > 1 and rest[-1] in ORDERS else ""
-        name = "/".join(rest[:-1] if order else rest)
+    @operation(
+        "GET", "/locks", "listLocks", "List the locks that somebody holds", also=HEAD, takes=(parameters.STALE,), refusals=READING,
+        answers={200: Answer("Locks, by name", list_of("Lock"))},
+    )  # fmt: skip
+    async def list(self, request: Any) -> Any:
+        self._backend.check_serving(messages.is_stale(request))
+        found = self._backend.heads().list("locks")
+        seen = [document for document in found if access.sees(request[SCOPE], "locks", document.key)]
+        return await messages.answer_list(request, seen, shown)
+
+    @operation(
+        "GET", "/locks/{name...}", "getLock", "Show a lock; one that nobody holds is free, and has no ETag", also=HEAD,
+        takes=(*NAME, parameters.STALE), answers={200: Answer("The lock", ref("Lock"), ("ETag",))}, refusals=READING,
+    )  # fmt: skip
+    async def show(self, request: Any, name: str) -> Any:
         check_id("lock", name, slashes=True)
-        if order:
-            return await (self._acquire(request, name) if order == "acquire" else self._release(request, name))
-        if request.method in READ:
-            self._backend.check_serving(stale)
-            document = self._backend.heads().committed("locks", name)
-            headers = {"ETag": messages.etag_of(document)} if document is not None else {}
-            return await messages.answer(request, shown(document, name), 200, headers)
-        allow(request, "GET", "HEAD", "DELETE", *(("POST",) if len(rest) > 1 and rest[-1] in ORDERS else ()))
+        self._backend.check_serving(messages.is_stale(request))
+        document = self._backend.heads().committed("locks", name)
+        headers = {"ETag": messages.etag_of(document)} if document is not None else {}
+        return await messages.answer(request, shown(document, name), 200, headers)
+
+    @operation(
+        "DELETE", "/locks/{name...}", "breakLock", "Take a lock from everybody", answers={204: Answer("Done", headers=REPLAYED)},
+        takes=(*NAME, parameters.IF_MATCH, *parameters.ORDERED), refusals=(*CHANGING, 404),
+    )  # fmt: skip
+    async def delete(self, request: Any, name: str) -> Any:
+        check_id("lock", name, slashes=True)
         outcome = await submit(self._backend, request, Change("locks", name, "delete", if_match=messages.if_match(request)))
         return await messages.changed(request, None, None, 204, outcome.replayed)
 
-    async def _acquire(self, request: Any, name: str) -> Any:
-        body = members.check(await messages.read_object(request), "Owner", "Lease", "Slots", "Shared", "Wait", "Queue", "Data")
+    @operation(
+        "POST", "/locks/{name...}/acquire", "acquireLock",
+        "Take a lock, waiting in line for Wait seconds; 409 while others hold it", takes=(*NAME, *parameters.ORDERED),
+        body=Body(object_of(ACQUIRE, ["Owner"], example={"Owner": "web-1", "Lease": "deploy-1", "Slots": 2, "Wait": 60})),
+        answers={200: Answer("It is held", ref("Acquired"), REPLAYED)}, refusals=(*CHANGING, 404, 429),
+    )  # fmt: skip
+    async def acquire(self, request: Any, name: str) -> Any:
+        check_id("lock", name, slashes=True)
+        body = members.check(await messages.read_object(request), ACQUIRE)
         wait, owner = members.wait(body.get("Wait", 0)), members.owner(body)
         lease, queue = members.lease(body), members.flag(body, "Queue", wait > 0)
         check_ours(self._backend, request, lease)
@@ -85,8 +117,17 @@ class Locks:
         found = await until(self._backend, [("locks", name)], out_of_line, wait)
         return found[0] if found is not None else self._backend.heads().committed("locks", name)
 
-    async def _release(self, request: Any, name: str) -> Any:
-        body = members.check(await messages.read_object(request), "Owner", "Token")
+    @operation(
+        "POST", "/locks/{name...}/release", "releaseLock", "Give a lock up, or leave its line", takes=(*NAME, *parameters.ORDERED),
+        body=Body(object_of(RELEASE, ["Owner"])), refusals=CHANGING,
+        answers={
+            200: Answer("Released; others hold it or wait", ref("Lock"), ("ETag!", *REPLAYED)),
+            204: Answer("Released; nobody has it", headers=REPLAYED),
+        },
+    )  # fmt: skip
+    async def release(self, request: Any, name: str) -> Any:
+        check_id("lock", name, slashes=True)
+        body = members.check(await messages.read_object(request), RELEASE)
         token = body.get("Token")
         if token is not None and (isinstance(token, bool) or not isinstance(token, int)):
             raise Problem(422, "bad_member", "Token is the number that acquire answered")

@@ -205,6 +205,11 @@ def number(request: Any, name: str, default: int, most: int) -> int:
     return int(text)
 
 
+def is_stale(request: Any) -> bool:
+    """Return whether a passive may answer a read."""
+    return bool(request.query.get("stale") == "ok")
+
+
 def real(text: str) -> Optional[float]:
     """Return a number that is not below 0, None for a text that is none: Python alone would take "nan", "1_0" and "\u0663", too."""
     return float(text) if _REAL.match(text) else None

@@ -4,18 +4,31 @@
 from __future__ import annotations
 
 import secrets
-from typing import Any, Callable, Dict, Optional, Sequence
+from typing import Any, Callable, Dict, Optional
 
 from ...core.coordination.tokens import MOST, no_profile
 from ...core.model import access
 from ...core.model.document import Document
 from ...core.model.documents import Change, check_name
+from ...core.model.kinds import KINDS
 from ...ground.problem import Problem
 from ..aio import TOKEN
-from . import members, messages
+from . import members, messages, parameters
 from .backend import Backend
-from .documents import READ, allow
+from .operations import HEAD, READING, Answer, Body, asked, list_of, object_of, operation, ref
 
+MAKE = {
+    "Scope": ref("Scope"),
+    "Ttl": {
+        "description": "Seconds, or a text; without it the token does not end by itself",
+        "oneOf": [{"type": "integer", "minimum": 1, "maximum": access.MOST_TTL}, ref("Ttl")],
+        "example": "7d",
+    },
+    "Description": {
+        "type": "string", "nullable": True, "description": "For people; of a long one the first 200 characters are kept",
+    },
+}  # fmt: skip
+MADE = {201: Answer("The token; nobody can read it again", ref("NewToken"), ("Cache-Control!",))}
 ADMIN: access.Scope = {"kind": "admin"}
 NODE: access.Scope = {"kind": "node"}
 
@@ -64,32 +77,48 @@ class Tokens:
         description = document.value.get("Description") or ""
         return f"with token {document.key}" + (f" ({description})" if description else "")
 
-    async def handle(self, request: Any, rest: Sequence[str]) -> Any:
-        """Serve /tokens[/{id}]; "self" is the token of the request, which any may ask about."""
-        if rest == ["self"]:
-            allow(request, *READ)
-            document = self._backend.heads().committed("tokens", request.get(TOKEN, ""))
-            if document is None:
-                raise Problem(404, "not_found", "the nodes' secret is no token")
-            return messages.respond(_public(document))
-        if rest:
-            allow(request, "DELETE")
-            change = Change("tokens", rest[0], "delete")
-            outcome = await self._backend.submit([change], await messages.idempotency(request))
-            return await messages.changed(request, None, None, 204, outcome.replayed)
-        if request.method in READ:
-            self._backend.check_serving()
-            return await messages.answer_list(request, self._backend.heads().list("tokens"), _public)
-        allow(request, "GET", "HEAD", "POST")
-        body = members.check(await messages.read_object(request), "Scope", "Ttl", "Description")
+    @operation(
+        "GET", "/tokens/self", "getOwnToken", "What the token of the request is, which any token may ask", also=HEAD,
+        answers={200: Answer("The token", ref("Token"))}, refusals=asked(404),
+    )  # fmt: skip
+    async def own(self, request: Any) -> Any:
+        document = self._backend.heads().committed("tokens", request.get(TOKEN, ""))
+        if document is None:
+            raise Problem(404, "not_found", "the nodes' secret is no token")
+        return messages.respond(_public(document))
+
+    @operation(
+        "DELETE", "/tokens/{id}", "revokeToken", "Revoke a token", takes=(parameters.TOKEN_ID, parameters.IDEMPOTENCY_KEY),
+        answers={204: Answer("Done", headers=("Idempotency-Replayed",))}, refusals=asked(307, 404, 422, 507),
+    )  # fmt: skip
+    async def revoke(self, request: Any, id: str) -> Any:
+        outcome = await self._backend.submit([Change("tokens", id, "delete")], await messages.idempotency(request))
+        return await messages.changed(request, None, None, 204, outcome.replayed)
+
+    @operation(
+        "GET", "/tokens", "listTokens", "List tokens, without secrets", also=HEAD, refusals=READING,
+        answers={200: Answer("Tokens, by id", list_of("Token"))},
+    )  # fmt: skip
+    async def list(self, request: Any) -> Any:
+        self._backend.check_serving()
+        return await messages.answer_list(request, self._backend.heads().list("tokens"), _public)
+
+    @operation(
+        "POST", "/tokens", "createToken", "Make a token", body=Body(object_of(MAKE, ["Scope"])), answers=MADE,
+        refusals=asked(307, 404, 409, 413, 422, 507),
+    )  # fmt: skip
+    async def make(self, request: Any) -> Any:
+        body = members.check(await messages.read_object(request), MAKE)
         scope = access.check_scope(body.get("Scope"))
         if scope["kind"] == "profile":
             self._check_profile(scope["name"])
         return await self._make(scope, _ttl(body), members.text(body, "Description")[:200])
 
-    async def for_profile(self, request: Any, name: str) -> Any:
-        """Serve POST /profiles/{name}/token?ttl=."""
-        allow(request, "POST")
+    @operation(
+        "POST", "/profiles/{name}/token", "createProfileToken", "Make a token that reads and writes this profile and nothing else",
+        takes=(parameters.key_of(KINDS["profiles"]), parameters.TOKEN_TTL), answers=MADE, refusals=asked(307, 404, 409, 507), tag="tokens",
+    )  # fmt: skip
+    async def make_for_profile(self, request: Any, name: str) -> Any:
         self._check_profile(name)
         ttl = access.parse_ttl(request.query.get("ttl", "7200"))
         return await self._make({"kind": "profile", "name": name}, ttl, "")

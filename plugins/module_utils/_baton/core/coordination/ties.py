@@ -16,7 +16,8 @@ from ...ground.problem import Problem
 from ...ground.values import equal, is_small
 from ...ground.work import SETTLED, Work
 from ..model.document import Document
-from ..model.documents import KINDS, Change, Effect, Lookup
+from ..model.documents import Change, Effect, Lookup
+from ..model.kinds import DOCUMENTS, singular
 from . import barriers, locks, seats
 from .leases import Moment, Value, no_lease, standing_lease
 
@@ -107,7 +108,7 @@ def settle(
 
     ``work`` pays for each param. With ``noted`` it does not for many that go at once: of those, what is noted is looked at alone.
     """
-    known = KINDS.get(change.kind)
+    known = DOCUMENTS.get(change.kind)
     if known is None or not known.has_params:
         return []
     changes: List[Change] = []
@@ -155,7 +156,8 @@ def _bind(change: Change, new: Optional[Document], lookup: Lookup) -> List[Chang
     lease, path = str(change.lease), list(change.at)
     value, document = _params(new).get(path[1], MISSING), standing_lease(lease, lookup)
     if value is MISSING:
-        raise Problem(404, "not_set", f"{pointer(path)} is not set on {change.kind[:-1]} {change.key!r}, so it can't be tied to a lease")
+        where = f"{singular(change.kind)} {change.key!r}"
+        raise Problem(404, "not_set", f"{pointer(path)} is not set on {where}, so it can't be tied to a lease")
     if document is None:
         raise no_lease(lease)
     key = seats.note_of(change.kind, change.key, path[1])

@@ -12,13 +12,15 @@ import re
 from typing import Any, Dict, Optional
 
 from ...ground.problem import Problem
+from .kinds import BY_ORDERS, open_to
 
 _TTL = re.compile(r"([0-9]{1,12})([smhdwy]?)\Z", re.ASCII)
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
 MOST_TTL = 100 * 31536000
 _PROJECT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}\Z", re.ASCII)
 READS = ("GET", "HEAD", "OPTIONS")
-SEEN = ("profiles", "machines", "params", "leases", "locks", "barriers", "files", "events", "system")  # by a viewer
+SEEN = (*open_to("viewer"), "events", "system")
+OF_PROJECTS = open_to("project")
 Scope = Dict[str, Any]
 
 
@@ -98,7 +100,7 @@ def allows(scope: Scope, method: str, kind: str, key: str = "", sub: str = "") -
 
 
 def _allows_profile(scope: Scope, method: str, kind: str, key: str, sub: str) -> bool:
-    if kind in ("locks", "barriers"):
+    if kind in BY_ORDERS:
         return key == scope.get("name") and method != "DELETE"
     if kind in ("leases", "batch", "events"):
         return True
@@ -110,11 +112,11 @@ def _allows_profile(scope: Scope, method: str, kind: str, key: str, sub: str) ->
 def _allows_project(scope: Scope, method: str, kind: str, key: str, sub: str) -> bool:
     if kind in ("leases", "batch", "events"):
         return True
-    if kind in ("profiles", "files", "locks", "barriers") and not key:
+    if kind in OF_PROJECTS and not key:
         return method in READS  # of all, those that it sees are shown
-    if kind in ("locks", "barriers"):
+    if kind in BY_ORDERS:
         return _is_of(project_of(scope), key) and method != "DELETE"
-    return kind in ("profiles", "files") and _is_of(project_of(scope), key) and sub != "token"
+    return kind in OF_PROJECTS and _is_of(project_of(scope), key) and sub != "token"
 
 
 def project_of(scope: Scope) -> str:
@@ -132,7 +134,7 @@ def sees(scope: Scope, kind: str, key: str) -> bool:
     if scope.get("kind") == "profile":
         return (kind, key) == ("profiles", scope.get("name"))
     if project:
-        return kind in ("profiles", "locks", "barriers", "files") and _is_of(project, key.partition("/")[0])
+        return kind in OF_PROJECTS and _is_of(project, key.partition("/")[0])
     return scope.get("kind") in ("admin", "viewer")
 
 

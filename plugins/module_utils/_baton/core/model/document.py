@@ -13,8 +13,8 @@ from collections import OrderedDict
 from typing import Any, List, Optional
 
 from ...ground.values import PIECE, dumps, pieces
+from .kinds import DOCUMENTS
 
-PACKED = ("profiles", "machines", "params")  # what clients store; what coordination reads all the time stands parsed
 MOST_PACKED = PIECE  # bytes: a larger document stands parsed, since to parse one takes too long for one who only looks at it
 MOST_TEXT = 2 * PIECE  # characters: numbers and letters that are escaped take more than they are counted for
 MOST_PARSED = 4 << 20  # bytes of JSON text
@@ -49,7 +49,8 @@ class Document:
     @property
     def packable(self) -> bool:
         """Whether its text alone may be kept."""
-        return self.size <= MOST_PACKED and self.kind in PACKED and not self._long
+        stands_parsed = self.kind not in DOCUMENTS  # coordination reads it all the time
+        return self.size <= MOST_PACKED and not stands_parsed and not self._long
 
     @property
     def cost(self) -> int:

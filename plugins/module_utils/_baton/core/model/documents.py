@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Documents: kinds, names, defaults of params, and what a client's change does to one document. Pure.
+"""Documents: names, defaults of params, and what a client's change does to one document. Pure.
 
 A change is evaluated once, on the active, and becomes an Effect: free of tests and of look-ups in other documents, so that
 every node that applies it gets the same document.
@@ -17,6 +17,7 @@ from ...ground.problem import Problem
 from ...ground.values import MOST_BYTES, MOST_DEPTH, MOST_VALUES, measure, too_deep, too_large
 from ...ground.work import LETTERS, MEASURED, NAME, PARSED, Work
 from .document import Document
+from .kinds import DOCUMENTS, singular
 
 
 @dataclass(frozen=True)
@@ -52,22 +53,6 @@ class Effect:
     delete: bool = False
 
 
-@dataclass(frozen=True)
-class Kind:
-    """``identity``: the member that repeats the key; ``members``: what a new document has besides."""
-
-    identity: str
-    members: Callable[[], Dict[str, Any]]
-    has_params: bool = False
-    slashes: bool = False
-
-
-KINDS: Dict[str, Kind] = {
-    "profiles": Kind("Name", lambda: {"Description": "", "Meta": {}, "Params": {}}, has_params=True),
-    "machines": Kind("Uuid", lambda: {"Name": "", "Meta": {}, "Params": {}, "Profiles": []}, has_params=True),
-    "params": Kind("Name", lambda: {"Description": "", "Schema": {}}, slashes=True),
-}
-INTERNAL = ("tokens", "files", "nodes", "removed", "system", "history", "seats", "bound")
 _PLAIN = r"[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,126}"
 _NAME = re.compile(_PLAIN + r"\Z")
 _PATH = re.compile(rf"{_PLAIN}(?:/{_PLAIN})*\Z")
@@ -83,9 +68,9 @@ def valid_name(name: str, slashes: bool = False) -> bool:
 
 def check_name(kind: str, name: str) -> None:
     """Raise Problem 400 for a name that this kind does not allow."""
-    known = KINDS.get(kind)
+    known = DOCUMENTS.get(kind)
     if known is not None and not valid_name(name, known.slashes):
-        raise _bad_name(kind[:-1], name)
+        raise _bad_name(known.singular, name)
 
 
 def _bad_name(what: str, name: str) -> Problem:
@@ -170,7 +155,7 @@ def evaluate(change: Change, lookup: Lookup, work: Optional[Work] = None) -> Tup
     if change.action == "patch":
         return _evaluate_patch(change, _must_exist(change, old), lookup, work)
     if change.action == "create" and old is not None:
-        raise Problem(409, "exists", f"{change.kind[:-1]} {change.key!r} exists already; patch it, or use another name")
+        raise Problem(409, "exists", f"{singular(change.kind)} {change.key!r} exists already; patch it, or use another name")
     value = _complete(change.kind, change.key, change.body, work)
     size, depth, count = measure(value, MOST_VALUES)
     if depth > MOST_DEPTH:
@@ -193,7 +178,7 @@ def _measured(value: Any) -> Tuple[int, int]:
 
 def _must_exist(change: Change, old: Optional[Document]) -> Document:
     if old is None:
-        raise Problem(404, "not_found", f"there is no {change.kind[:-1]} {change.key!r}")
+        raise Problem(404, "not_found", f"there is no {singular(change.kind)} {change.key!r}")
     return old
 
 
@@ -209,17 +194,17 @@ def _check_match(change: Change, old: Optional[Document]) -> None:
         return
     now = f"its revision is {old.revision}" if old is not None else "it does not exist"
     found = old.revision if old is not None else None
-    raise Problem(412, "revision_differs", f"{change.kind[:-1]} {change.key!r} is not at revision {wanted}: {now}", found=found)
+    raise Problem(412, "revision_differs", f"{singular(change.kind)} {change.key!r} is not at revision {wanted}: {now}", found=found)
 
 
 def _complete(kind: str, key: str, body: Any, work: Work) -> Any:
     """Return a whole document with the members that its kind always has."""
     if not isinstance(body, dict):
-        raise Problem(422, "not_an_object", f"a {kind[:-1]} is a JSON object")
-    known = KINDS.get(kind)
+        raise Problem(422, "not_an_object", f"a {singular(kind)} is a JSON object")
+    known = DOCUMENTS.get(kind)
     if known is None:
         return body
-    value = {known.identity: key, **known.members(), **body}
+    value = {known.identity: key, **known.new(), **body}
     check_document(kind, key, value, work)
     return value
 
@@ -227,12 +212,12 @@ def _complete(kind: str, key: str, body: Any, work: Work) -> Any:
 def check_document(kind: str, key: str, value: Any, work: Work) -> None:
     """Raise Problem 422 unless ``value`` may stand as document ``key`` of ``kind``."""
     if not isinstance(value, dict):
-        raise Problem(422, "not_an_object", f"a {kind[:-1]} is a JSON object")
-    known = KINDS.get(kind)
+        raise Problem(422, "not_an_object", f"a {singular(kind)} is a JSON object")
+    known = DOCUMENTS.get(kind)
     if known is None:
         return
     if value.get(known.identity) != key:
-        raise Problem(422, "identity", f"{known.identity} is {key!r} and can't be changed; make another {kind[:-1]} instead")
+        raise Problem(422, "identity", f"{known.identity} is {key!r} and can't be changed; make another {singular(kind)} instead")
     if known.has_params:
         if not isinstance(value.get("Params"), dict):
             raise Problem(422, "bad_params", "Params is a JSON object")
@@ -255,7 +240,7 @@ def _evaluate_patch(change: Change, old: Document, lookup: Lookup, work: Work) -
     value = old.value  # once: asked again, it may be another one that is equal
     found = patch.find(value, change.at) if change.if_unset else MISSING
     if found is not MISSING:
-        raise Problem(412, "exists", f"{patch.pointer(change.at)} is set already on {change.kind[:-1]} {change.key!r}", found=found)
+        raise Problem(412, "exists", f"{patch.pointer(change.at)} is set already on {singular(change.kind)} {change.key!r}", found=found)
     patched = Patch(value, old.size, change.at, old.values or _counted(value, work), work)
     defaults = _Defaults(change, lookup)
     done: List[Operation] = []
@@ -283,7 +268,7 @@ def _counted(value: Any, work: Work) -> int:
 
 def _check_touched(change: Change, value: Any, done: List[Operation], work: Work) -> None:
     """Check the document as far as the operations could have spoilt it: a patch costs the same in a large document."""
-    known = KINDS.get(change.kind)
+    known = DOCUMENTS.get(change.kind)
     whole = any(len(item.path) < 2 or item.source is not None and len(item.source) < 2 for item in done)
     if whole or known is None:
         check_document(change.kind, change.key, value, work)
@@ -298,7 +283,7 @@ class _Defaults:
     """Within a patch an unset param reads as its schema's default; if nothing else wrote it, it stays unset."""
 
     def __init__(self, change: Change, lookup: Lookup) -> None:
-        known = KINDS.get(change.kind)
+        known = DOCUMENTS.get(change.kind)
         self._used = known is not None and known.has_params
         self._lookup = lookup
         self._set: Dict[str, Any] = {}

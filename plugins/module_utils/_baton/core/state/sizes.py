@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Dict, Iterable, Optional, Tuple
 
 from ..model.document import Document
+from ..model.kinds import BY_ORDERS
 
 BESIDE = 400  # bytes: the document's name and revision, and its places in the tables by name
 
@@ -18,7 +19,7 @@ def profile_of(document: Document) -> Optional[str]:
     """Return the profile whose token may write a document, None where only an admin's may."""
     if document.kind == "profiles":
         return document.key
-    if document.kind in ("locks", "barriers"):
+    if document.kind in BY_ORDERS:
         return document.key.partition("/")[0]
     return document.value.get("Profile") if document.kind == "leases" else None
 

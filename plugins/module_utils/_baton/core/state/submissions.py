@@ -17,7 +17,8 @@ from ..commands import Reply
 from ..coordination.actions import answer
 from ..coordination.leases import Moment, tokens_above
 from ..model.document import Document
-from ..model.documents import KINDS, Change, Effect, Lookup, effect_to_json
+from ..model.documents import Change, Effect, Lookup, effect_to_json
+from ..model.kinds import DOCUMENTS
 from ..model.limits import full
 from ..model.log import MOST_ENTRY, Entry, Epoch
 from ..model.replies import Reply as Remembered
@@ -121,7 +122,7 @@ class Submissions:
                 body.update({"asked": request.idempotency.asked} if request.idempotency.asked else {})
                 body.update({"said": said} if said is not None else {})
                 changed = {(effect.kind, effect.key) for effect in effects}
-                found = [[c.kind, c.key] for c in request.changes if c.kind in KINDS and (c.kind, c.key) not in changed]
+                found = [[c.kind, c.key] for c in request.changes if c.kind in DOCUMENTS and (c.kind, c.key) not in changed]
                 body.update({"found": found} if found else {})
             entry = self._make(now, body)
             if request.id and 2 * len(entry.text) > MOST_ENTRY and entry.framed > MOST_ENTRY:
