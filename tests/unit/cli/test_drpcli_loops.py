@@ -7,13 +7,11 @@ waits for the test to let all go on at once, so nothing here depends on who is q
 """
 
 import os
-import py_compile
 import select
 import shutil
 import subprocess
 import sys
 import uuid
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -26,14 +24,9 @@ DEADLINE = 900  # on a machine that is busy with other tests
 
 @pytest.fixture(scope="module")
 def drpcli(programs, tmp_path_factory):
-    """The directory with `drpcli`: batonctl.pyz with its modules compiled, as hundreds of starts are what these tests cost."""
+    """The directory with `drpcli`."""
     folder = tmp_path_factory.mktemp("bin")
     shutil.copy(programs / "batonctl.pyz", folder / "drpcli")
-    with zipfile.ZipFile(folder / "drpcli", "a") as archive:
-        for name in archive.namelist():
-            source = archive.extract(name, folder / "source")
-            mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
-            archive.write(py_compile.compile(source, doraise=True, invalidation_mode=mode), f"{name}c")
     return folder
 
 
