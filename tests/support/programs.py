@@ -3,7 +3,7 @@
 """The programs that tests start: build/batond.pyz and build/batonctl.pyz with their modules compiled beside the source.
 
 Two thirds of what a start costs are else spent on compiling, hundreds of times. What ships is started as it is by
-tests/unit/test_build_zipapps.py and on molecule's hosts.
+tests/unit/test_build_zipapps.py, in the lab and on molecule's hosts; under `make coverage` they run from the source tree.
 """
 
 import functools
@@ -36,6 +36,8 @@ def compile_modules(archive):
 def program(name):
     """Return where build/NAME.pyz is with its modules compiled. Made anew after each build that changed it."""
     shipped = BUILD / f"{name}.pyz"
+    if "COVERAGE_PROCESS_START" in os.environ:
+        return BUILD / "coverage" / shipped.name  # tools/coverage.py has made it
     if not shipped.exists():
         raise FileNotFoundError(f"{shipped} is not there: run `make build`")
     key = hashlib.sha256(shipped.read_bytes() + sys.implementation.cache_tag.encode()).hexdigest()[:16]
