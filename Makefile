@@ -7,6 +7,7 @@ BIN := .venv/bin
 SEEDS ?= 300
 N ?= 5000
 FIRST_SEED ?= 1
+LAB_WORKERS ?= 2
 TRIALS ?= 20
 MINUTES ?= 10
 MACHINES ?= 100000
@@ -72,9 +73,9 @@ build/core-oldest/.stamp: requirements/oldest-core.txt
 cores: build build/core-oldest/.stamp ## the plays of the unit tests under the lowest ansible-core that is supported
 	@TEST_ANSIBLE_BIN=$(CURDIR)/build/core-oldest/bin $(BIN)/python -m pytest -n 2 --dist loadfile tests/unit/plugins
 
-lab: build ## tests in network namespaces; FAULTS=n FIRST_SEED=m: n faults under load instead; needs root
+lab: build ## tests in network namespaces, two at a time as they mostly wait (LAB_WORKERS=n); FAULTS=n FIRST_SEED=m: n faults under load instead; needs root
 	$(call ROOT,network namespaces need it)
-	@$(BIN)/python $(if $(FAULTS),tests/lab/storm.py --faults $(FAULTS) --seed $(FIRST_SEED),-m pytest tests/lab)
+	@$(BIN)/python $(if $(FAULTS),tests/lab/storm.py --faults $(FAULTS) --seed $(FIRST_SEED),-m pytest -n $(LAB_WORKERS) --dist loadfile tests/lab)
 
 faults: ## a few minutes of `make lab FAULTS=n`; needs root
 	@$(MAKE) --no-print-directory lab FAULTS=$(or $(FAULTS),26)
