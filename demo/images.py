@@ -19,7 +19,7 @@ PACKAGES = (
 # What scenarios would install on every host. Not bind9-dnsutils: scenario drivers proves with it that role driver installs its
 # packages, as scenario default (fresh hosts only) does for role node, and failover's witness for role etcd.
 FURNITURE = ("python3-aiohttp", "python3-requests", "etcd-server", "etcd-client", "nginx-light", "apprise", "bind9")
-NOT_AT_BOOT = ("etcd.service", "nginx.service", "named.service")  # the roles start what they want
+NOT_AT_BOOT = ("etcd.service", "named.service")  # scenarios start them; nginx is as Debian leaves it: role driver has to disable it
 REPOSITORY = "localhost/baton-host"
 KEY = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]
 
