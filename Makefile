@@ -7,6 +7,7 @@ BIN := .venv/bin
 SEEDS ?= 300
 N ?= 5000
 FIRST_SEED ?= 1
+LAB_WORKERS ?= 2
 TRIALS ?= 20
 MINUTES ?= 10
 MACHINES ?= 100000
@@ -15,7 +16,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 ROOT = @test "$$(id -u)" = 0 || { echo "make $@: run this as root (or with sudo): $(1)" >&2; exit 1; }
 
-.PHONY: help system venv build collection lint check format unit cores lab faults simulate mutate fuzz schema histories molecule failover drivers demo demo-clean bench bench-plays bench-failover bench-drivers bench-stalls bench-memory soak lock audit release test test-long clean
+.PHONY: help system venv build collection lint check format unit coverage hosts cores lab faults simulate mutate fuzz schema histories molecule failover drivers demo demo-clean bench bench-plays bench-failover bench-drivers bench-stalls bench-memory soak lock audit release test test-long clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 20
@@ -56,7 +57,10 @@ format: venv ## let ruff lay out the Python code
 	@$(BIN)/ruff format -q . && $(BIN)/ruff check -q --fix .
 
 unit: build build/json-patch-tests/tests.json ## unit tests (real servers on loopback)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/daemon tests/histories
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder tests/unit tests/daemon tests/histories
+
+coverage: build build/json-patch-tests/tests.json ## how much of _baton unit tests, real daemons and simulator run, by floor
+	@$(BIN)/python tools/coverage.py
 
 build/json-patch-tests/tests.json:
 	@$(BIN)/python tests/tools/fetch_json_patch_tests.py build/json-patch-tests
@@ -68,9 +72,9 @@ release: build ## check, build, install afresh and tag: VERSION=x.y.z; DRY_RUN=1
 	@test -n "$(VERSION)" || { echo "make release: say which, with VERSION=x.y.z" >&2; exit 1; }
 	@$(BIN)/python tools/release.py $(VERSION) $(if $(REPOSITORY),--repository $(REPOSITORY)) $(if $(DRY_RUN),--dry-run)
 
-lab: build ## tests in network namespaces; FAULTS=n FIRST_SEED=m: n faults under load instead; needs root
+lab: build ## tests in network namespaces, two at a time as they mostly wait (LAB_WORKERS=n); FAULTS=n FIRST_SEED=m: n faults under load instead; needs root
 	$(call ROOT,network namespaces need it)
-	@$(BIN)/python $(if $(FAULTS),tests/lab/storm.py --faults $(FAULTS) --seed $(FIRST_SEED),-m pytest tests/lab)
+	@$(BIN)/python $(if $(FAULTS),tests/lab/storm.py --faults $(FAULTS) --seed $(FIRST_SEED),-m pytest -n $(LAB_WORKERS) --dist loadfile tests/lab)
 
 faults: ## a few minutes of `make lab FAULTS=n`; needs root
 	@$(MAKE) --no-print-directory lab FAULTS=$(or $(FAULTS),26)
@@ -94,6 +98,10 @@ schema: build ## requests made up from the API's description, played against a r
 
 histories: build ## forty clients, two or three daemons and faults, judged by models: SEEDS=n FIRST_SEED=m
 	@$(BIN)/python tests/histories/run.py --seeds $(if $(filter file,$(origin SEEDS)),20,$(SEEDS)) --first-seed $(FIRST_SEED)
+
+hosts: ## the images of the systemd hosts, if any is missing; needs root and podman
+	$(call ROOT,systemd hosts need it)
+	@python3 demo/hosts.py images trixie bookworm trixie:furnished bookworm:furnished
 
 molecule: build ## bootstrap and switch on real systemd hosts; needs root and podman
 	$(call ROOT,systemd hosts need it)
@@ -142,11 +150,11 @@ bench-plays: build ## what coordination costs a play, and how it grows, beside e
 
 test: ## everything that takes less than half an hour, with a summary at the end; needs root
 	$(call ROOT,network namespaces and systemd hosts need it)
-	@tools/test
+	@python3 tools/suite.py
 
-test-long: ## all of it: failover and drivers on systemd hosts, and many more seeds and faults; needs root
+test-long: ## what a release needs: all scenarios, coverage, and many more seeds and faults; needs root
 	$(call ROOT,network namespaces and systemd hosts need it)
-	@tools/test long
+	@python3 tools/suite.py long
 
 clean: ## remove .venv and build
 	@rm -rf .venv build

@@ -3,6 +3,7 @@
 """Real systemd hosts on one machine, for the demo and for molecule: podman containers on one network.
 
   python3 demo/hosts.py up --name demo n1=trixie n2=trixie n3=bookworm   make or start them; prints their addresses
+  python3 demo/hosts.py images trixie bookworm:furnished                 make what is missing of such hosts' images (images.py)
   python3 demo/hosts.py down --name demo [--images]                      remove them (and the images)
   python3 demo/hosts.py address --name demo                              print a free address of their network, for the VIP
 
@@ -14,123 +15,21 @@ import ipaddress
 import json
 import os
 import shutil
-import subprocess
-import sys
-import tempfile
 import time
-from pathlib import Path
 
-PACKAGES = (
-    "systemd,systemd-sysv,dbus,python3,iproute2,iputils-arping,iputils-ping,ca-certificates,curl,procps,sudo"
-)
+from images import ensure_image, image_of, remove_images
+from podman import run, start, state_of
+
 READY_SECONDS = 90
-COMMAND_SECONDS = 1200  # a release is about 150 MB; a mirror or podman that says nothing for so long never will
-
-
-def say(text):
-    print(text, file=sys.stderr, flush=True)
-
-
-def run(*command, check=True):
-    try:
-        done = subprocess.run(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, timeout=COMMAND_SECONDS
-        )
-    except subprocess.TimeoutExpired:
-        raise SystemExit(f"hosts: `{' '.join(command[:6])} …` did not end within {COMMAND_SECONDS} s") from None
-    if check and done.returncode != 0:
-        lines = (done.stderr or done.stdout).strip().splitlines()
-        raise SystemExit(f"hosts: `{' '.join(command[:6])} …` failed: {lines[-1] if lines else done.returncode}")
-    return done
-
-
-# --- images -------------------------------------------------------------------------------------------------------------
-
-
-def image_of(suite):
-    return f"localhost/baton-host:{suite}"
-
-
-def ensure_image(suite):
-    """Make the image of a Debian release once; it is kept."""
-    if run("podman", "image", "exists", image_of(suite), check=False).returncode == 0:
-        return
-    say(f"making the host image of Debian {suite} (once, about two minutes) …")
-    with tempfile.TemporaryDirectory(prefix="baton-image-") as folder:
-        root = Path(folder) / "root"
-        mirror, options = apt_source()
-        # The archive's key may be newer than this machine's keyring.
-        run("debootstrap", "--variant=minbase", f"--include={PACKAGES}", *options, suite, str(root), mirror)
-        write_apt(root, suite, mirror)
-        for unit in ("systemd-networkd-wait-online.service", "systemd-resolved.service", "apt-daily.timer", "apt-daily-upgrade.timer"):
-            (root / "etc/systemd/system" / unit).symlink_to("/dev/null")
-        for stale in (root / "var/cache/apt/archives").glob("*.deb"):
-            stale.unlink()
-        archive = Path(folder) / "root.tar"
-        run("tar", "-C", str(root), "--numeric-owner", "-cf", str(archive), ".")
-        run("podman", "import", "--change", 'CMD ["/sbin/init"]', "--change", "STOPSIGNAL SIGRTMIN+3", str(archive), image_of(suite))
-
-
-def apt_source():
-    """Return the Debian mirror that this machine itself uses, and debootstrap's options for its keys."""
-    mirror = ""
-    for path in [*Path("/etc/apt").glob("sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))]:
-        for line in path.read_text(errors="replace").splitlines():
-            words = line.split()
-            if words[:1] == ["deb"] and not mirror:
-                mirror = next((word for word in words[1:] if word.startswith("http") and "debian" in word), "")
-            elif words[:1] == ["URIs:"] and not mirror and len(words) > 1 and words[1].rstrip("/").endswith("/debian"):
-                mirror = words[1]
-    if not mirror:
-        raise SystemExit("hosts: no Debian mirror in /etc/apt: the hosts' images are made from the one that this machine uses")
-    keyring = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-    return mirror.rstrip("/"), [f"--keyring={keyring}"] if keyring.exists() else []
-
-
-def write_apt(root, suite, mirror):
-    """Let the hosts install packages as this machine does: same mirror, same proxy and trust."""
-    (root / "etc/apt/sources.list").write_text(f"deb {mirror} {suite} main\n")
-    settings = run("apt-config", "dump", check=False).stdout.splitlines()
-    wanted = [line for line in settings if line.startswith(("Acquire::http", "Acquire::https")) and '""' not in line]
-    (root / "etc/apt/apt.conf.d/90host").write_text("\n".join([*wanted, 'Acquire::Languages "none";', ""]))
-    for bundle in Path("/usr/local/share/ca-certificates").glob("*.crt"):
-        shutil.copy(bundle, root / "usr/local/share/ca-certificates" / bundle.name)
-    run("chroot", str(root), "update-ca-certificates", check=False)
-    with_lists = run("chroot", str(root), "apt-get", "update", check=False)
-    if with_lists.returncode != 0:
-        say("note: `apt-get update` failed inside the image; the hosts will try again")
 
 
 # --- containers ---------------------------------------------------------------------------------------------------------
 
 
-def start(container, host, suite, network, address):
-    """Start one host with the first set of options that this machine accepts."""
-    base = [
-        "podman", "run", "-d", "--name", container, "--hostname", host, "--network", network, "--ip", address, "--systemd=always",
-        "--cap-add=NET_ADMIN,NET_RAW,SYS_ADMIN", "--tmpfs=/tmp", "--label=baton-host=1",
-    ]  # fmt: skip
-    limits = ["--ulimit", "nofile=20000:20000", "--ulimit", "nproc=9000:9000"]
-    tries = [runtime + extra for extra in ([], limits) for runtime in ([], ["--runtime", "runc"])]
-    known = os.environ.get("BATON_PODMAN_OPTIONS")
-    if known is not None:
-        tries = [known.split(), *tries]
-    errors = []
-    for options in tries:
-        options_first = [word for word in options if word in ("--runtime", "runc")]
-        rest = [word for word in options if word not in ("--runtime", "runc")]
-        command = ["podman", *options_first, *base[1:], *rest, image_of(suite), "/sbin/init"]
-        done = run(*command, check=False)
-        if done.returncode == 0 and state_of(container) == "running":
-            os.environ["BATON_PODMAN_OPTIONS"] = " ".join(options)
-            return
-        errors.append((done.stderr.strip().splitlines() or ["stopped at once"])[-1])
-        run("podman", "rm", "-f", container, check=False)
-    raise SystemExit(f"hosts: podman can't start a systemd host here: {errors[-1]}")
-
-
-def state_of(container):
-    return run("podman", "inspect", "-f", "{{.State.Status}}", container, check=False).stdout.strip()
+def start_host(container, host, kind, network, address):
+    """Start one systemd host."""
+    rights = ["--systemd=always", "--cap-add=NET_ADMIN,NET_RAW,SYS_ADMIN", "--tmpfs=/tmp", "--label=baton-host=1"]
+    start(container, image_of(kind), ["/sbin/init"], "--hostname", host, "--network", network, "--ip", address, *rights)
 
 
 def wait_ready(container):
@@ -171,15 +70,19 @@ def free_address(name):
     return f"{network.broadcast_address - 5}/{network.prefixlen}"
 
 
+def ensure_images(kinds):
+    for kind in sorted(set(kinds)):
+        ensure_image(kind)
+
+
 def up(name, hosts):
-    for suite in sorted(set(hosts.values())):
-        ensure_image(suite)
+    ensure_images(hosts.values())
     ensure_network(name)
-    for number, (host, suite) in enumerate(hosts.items()):
+    for number, (host, kind) in enumerate(hosts.items()):
         container = f"baton-{name}-{host}"
         if state_of(container) != "running":
             run("podman", "rm", "-f", container, check=False)
-            start(container, host, suite, network_of(name), str(subnet_of(name)[11 + number]))  # the same after a restart
+            start_host(container, host, kind, network_of(name), str(subnet_of(name)[11 + number]))  # the same after a restart
     for host in hosts:
         wait_ready(f"baton-{name}-{host}")
         print(f"{host} baton-{name}-{host} {address_of(f'baton-{name}-{host}')}", flush=True)
@@ -195,20 +98,15 @@ def down(name, images):
         run("podman", "rm", "-f", *left())
     run("podman", "network", "rm", "-f", network_of(name), check=False)
     if images:
-        for suite in ("trixie", "bookworm"):
-            # Never with -f: that would remove whatever else runs from this image.
-            if run("podman", "image", "exists", image_of(suite), check=False).returncode != 0:
-                continue
-            if run("podman", "rmi", image_of(suite), check=False).returncode != 0:
-                say(f"note: {image_of(suite)} is kept, other hosts use it")
+        remove_images()
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("verb", choices=["up", "down", "address"])
+    parser.add_argument("verb", choices=["up", "down", "address", "images"])
     parser.add_argument("--name", default="demo")
     parser.add_argument("--images", action="store_true")
-    parser.add_argument("hosts", nargs="*", metavar="HOST=SUITE")
+    parser.add_argument("hosts", nargs="*", metavar="HOST=SUITE[:furnished]")
     options = parser.parse_intermixed_args()
     if os.geteuid() != 0:
         raise SystemExit("hosts: run this as root (or with sudo): systemd hosts with networks of their own need it")
@@ -217,6 +115,8 @@ def main():
         raise SystemExit(f"hosts: {' and '.join(missing)} is missing; `make system` installs it")
     if options.verb == "up":
         up(options.name, dict(item.partition("=")[::2] for item in options.hosts))
+    elif options.verb == "images":
+        ensure_images(options.hosts)
     elif options.verb == "down":
         down(options.name, options.images)
     else:

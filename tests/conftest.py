@@ -20,3 +20,17 @@ if "baton" not in sys.modules:
 for path in (ROOT, ROOT / "tests"):
     if str(path) not in sys.path:
         sys.path.insert(0, str(path))
+
+# Files whose tests wait for playbooks and daemons come first, the longest at the head: what computes in milliseconds fills the end.
+LONG_FIRST = (
+    "unit/cli/test_drpcli_loops.py", "unit/plugins/test_examples.py", "unit/plugins/test_once.py", "daemon/test_replication.py",
+    "unit/plugins/", "daemon/", "unit/roles/", "unit/cli/", "unit/adapters/http/test_schema.py", "unit/adapters/", "unit/drivers/",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items):
+    def place(item):
+        path = item.path.relative_to(ROOT / "tests").as_posix()
+        return next((number for number, start in enumerate(LONG_FIRST) if path.startswith(start)), len(LONG_FIRST))
+
+    items.sort(key=place)

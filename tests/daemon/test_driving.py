@@ -13,7 +13,8 @@ import pytest
 import requests
 
 from support.certificates import Authority
-from support.cluster import ROOT, Cluster, free_port, until
+from support.cluster import Cluster, free_port, until
+from support.programs import program
 
 STOP = "2"  # seconds: D
 START = 'echo "start $NODE" >> "$LOG"; sleep 600 &'
@@ -36,7 +37,7 @@ class Driver:
     def start(self):
         environ = {**os.environ, "BATON_RUN_DIR": str(self.node.data / "run")}
         with open(self.journal, "ab") as log:
-            command = [sys.executable, str(ROOT / "build" / "batond.pyz"), "driver", str(self.file)]
+            command = [sys.executable, str(program("batond")), "driver", str(self.file)]
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environ)
         return self
 
@@ -114,7 +115,7 @@ def test_a_daemon_that_is_killed_takes_its_drivers_along_and_the_notice_says_whe
     first.kill()
     environ = {**os.environ, "BATON_DATA_DIR": str(first.data)}
     done = subprocess.run(
-        [sys.executable, str(ROOT / "build/batond.pyz"), "stop-post"], env=environ, capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, str(program("batond")), "stop-post"], env=environ, capture_output=True, text=True, timeout=30, check=False
     )
     assert "its drivers have stopped" in done.stderr, done.stderr
     second = other(cluster, first)
@@ -306,10 +307,10 @@ def test_over_tls(tmp_path):
     file.write_text(json.dumps({"type": "script", "start": f"echo start n1 >> {log}", "stop": f"echo stop n1 >> {log}"}))
     secret = {"BATON_DRIVER_SECRET_FILE": str(data / "run/driver.secret")}
     where = {**os.environ, **secret, "BATON_DRIVER_URL": f"https://{listen}", "BATON_CA": str(tmp_path / "ca.pem")}
-    program = [sys.executable, str(ROOT / "build/batond.pyz")]
+    batond = [sys.executable, str(program("batond"))]
     with open(tmp_path / "journal", "wb") as journal:
-        daemon = subprocess.Popen([*program, *options], stdout=journal, stderr=journal)
-        driver = subprocess.Popen([*program, "driver", str(file)], stdout=journal, stderr=journal, env=where)
+        daemon = subprocess.Popen([*batond, *options], stdout=journal, stderr=journal)
+        driver = subprocess.Popen([*batond, "driver", str(file)], stdout=journal, stderr=journal, env=where)
     try:
         until(lambda: running(log) == ["n1"], f"it runs; {(tmp_path / 'journal').read_text()}")
         driver.terminate()

@@ -11,7 +11,8 @@ import pytest
 from baton.client import connection
 from baton.client.error import ClientError
 from baton.client.transport import Transport
-from support.cluster import ROOT, Cluster
+from support.cluster import Cluster
+from support.programs import program
 
 URL = "https://127.0.0.1:8092"
 
@@ -66,7 +67,7 @@ def test_batonctl_ha_asks_with_the_nodes_secret_and_the_rest_with_the_admin_toke
 
         def batonctl(*words):
             environ = {"BATON_CONFIG": str(tmp_path / "config.ini"), "PATH": os.environ["PATH"]}
-            command = [sys.executable, ROOT / "build/batonctl.pyz", *words]
+            command = [sys.executable, program("batonctl"), *words]
             return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
 
         assert batonctl("profiles", "create", "web").returncode == 0

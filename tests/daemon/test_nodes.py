@@ -8,7 +8,8 @@ import sys
 
 import requests
 
-from support.cluster import HA_TOKEN, ROOT, Cluster, free_port, until
+from support.cluster import HA_TOKEN, Cluster, free_port, until
+from support.programs import program
 
 
 def test_a_node_that_is_gone_for_good_is_forgotten(tmp_path):
@@ -41,7 +42,7 @@ def batond(folder, name, environ=(), options=()):
     """Start a node with options and environment of its own; return its process."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("BATON_", "RS_"))}
     with open(folder / f"{name}.log", "ab") as log:
-        command = [sys.executable, ROOT / "build/batond.pyz", "--data-dir", folder / name, "--insecure", *options]
+        command = [sys.executable, program("batond"), "--data-dir", folder / name, "--insecure", *options]
         return subprocess.Popen([*map(str, command)], stdout=log, stderr=log, env={**clean, **dict(environ)})
 
 

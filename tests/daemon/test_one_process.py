@@ -11,7 +11,8 @@ import threading
 import pytest
 
 from baton.daemon import main as daemon
-from support.cluster import HA_TOKEN, ROOT, Cluster, until
+from support.cluster import HA_TOKEN, Cluster, until
+from support.programs import program
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +72,7 @@ def test_stop_post_of_the_second_does_not_end_the_reign_of_the_first(cluster):
     """systemd runs it after each end, also that of a start which was refused."""
     node = cluster.n1
     until((node.data / "reign.json").exists, "there is a reign")
-    command = [sys.executable, str(ROOT / "build/batond.pyz"), "stop-post"]
+    command = [sys.executable, str(program("batond")), "stop-post"]
     environ = {**os.environ, "BATON_DATA_DIR": str(node.data)}
     done = run(command, env=environ)
     assert done.returncode == 0 and "in use by a batond that runs" in done.stderr, done.stderr

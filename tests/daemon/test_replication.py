@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from support.cluster import Cluster, free_port, until
+from support.programs import program
 
 
 @pytest.fixture
@@ -249,12 +250,10 @@ def test_wrong_settings_are_one_line(tmp_path, options, text):
     import subprocess
     import sys
 
-    from support.cluster import ROOT
-
     base = ["--node-id", "n1", "--data-dir", str(tmp_path), "--listen", f"127.0.0.1:{free_port()}"] if text and options else []
     environ = dict(option.split("=") for option in options if option.startswith("RS_"))
     options = [option for option in options if not option.startswith("RS_")] + (["--dcs", "manual", "--insecure"] if environ else [])
-    command = [sys.executable, str(ROOT / "build/batond.pyz"), *base, *options]
+    command = [sys.executable, str(program("batond")), *base, *options]
     done = subprocess.run(command, capture_output=True, text=True, timeout=20, env=environ, check=False)
     assert done.returncode == 2
     assert text in done.stderr and len(done.stderr.strip().splitlines()) == 1 and "Traceback" not in done.stderr

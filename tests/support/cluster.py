@@ -15,6 +15,8 @@ from pathlib import Path
 
 import requests
 
+from support.programs import program
+
 ROOT = Path(__file__).resolve().parents[2]
 HA_TOKEN = "the-secret-of-the-nodes"
 DEADLINE = 30.0
@@ -64,7 +66,7 @@ class Node:
         token = folder / "ha.token"
         token.write_text(HA_TOKEN + "\n")
         self.command = [
-            sys.executable, str(ROOT / "build" / "batond.pyz"), "--node-id", name, "--data-dir", str(self.data),
+            sys.executable, str(program("batond")), "--node-id", name, "--data-dir", str(self.data),
             "--listen", f"127.0.0.1:{port}", "--dcs", dcs, "--insecure", "--ha-token-file", str(token),
         ]  # fmt: skip
         for peer in peers:

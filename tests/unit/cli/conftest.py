@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from baton.cli.main import main
+from support.programs import compile_modules
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -22,6 +23,8 @@ def programs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("programs")
     source = ROOT / "plugins" / "module_utils" / "_baton"
     subprocess.run([sys.executable, str(ROOT / "plugins" / "plugin_utils" / "build_zipapps.py"), str(source), str(folder)], check=True)
+    for name in ("batond", "batonctl"):
+        compile_modules(folder / f"{name}.pyz")
     return folder
 
 

@@ -7,13 +7,11 @@ waits for the test to let all go on at once, so nothing here depends on who is q
 """
 
 import os
-import py_compile
 import select
 import shutil
 import subprocess
 import sys
 import uuid
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -21,19 +19,15 @@ import pytest
 from baton.client.api import Client, connection_from
 
 SCRIPTS = Path(__file__).with_name("drpcli")
+FLEET = 30 if os.environ.get("BATON_LONG") else 10  # machines; a machine costs about twenty starts of drpcli
 DEADLINE = 900  # on a machine that is busy with other tests
 
 
 @pytest.fixture(scope="module")
 def drpcli(programs, tmp_path_factory):
-    """The directory with `drpcli`: batonctl.pyz with its modules compiled, as hundreds of starts are what these tests cost."""
+    """The directory with `drpcli`."""
     folder = tmp_path_factory.mktemp("bin")
     shutil.copy(programs / "batonctl.pyz", folder / "drpcli")
-    with zipfile.ZipFile(folder / "drpcli", "a") as archive:
-        for name in archive.namelist():
-            source = archive.extract(name, folder / "source")
-            mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
-            archive.write(py_compile.compile(source, doraise=True, invalidation_mode=mode), f"{name}c")
     return folder
 
 
@@ -120,7 +114,7 @@ def fleet(client, node, drpcli, tmp_path, request):
         made.close()
 
 
-@pytest.mark.parametrize(("form", "count", "params"), [("bare", 30, {}), ("quoted", 6, {"my__leader": "none"})])
+@pytest.mark.parametrize(("form", "count", "params"), [("bare", FLEET, {}), ("quoted", 6, {"my__leader": "none"})])
 def test_one_of_all_machines_becomes_leader(fleet, form, count, params):
     cluster = fleet(other="untouched", **params)
     machines = cluster.machines(count)
@@ -148,7 +142,7 @@ STEP = 3
 def test_a_queue_lets_every_machine_through_and_few_at_once(fleet):
     cluster = fleet()
     cluster.environ["CLUSTER_STEP"] = str(STEP)
-    machines = cluster.machines(30)
+    machines = cluster.machines(FLEET)
     waiting, coming = [], []
     for machine in machines:  # two at a time come and race: with all at once the losers' new attempts would take minutes
         if len(coming) == 2:
@@ -162,8 +156,8 @@ def test_a_queue_lets_every_machine_through_and_few_at_once(fleet):
     assert sorted(line) == sorted(machines) and cluster.evidence.read_text() == ""
     stranger = cluster.machines(1)[0]
     assert ended(cluster.run(stranger, "queue.sh", "step", "work", "remove")) == (1, ["not queued"], "")
-    cluster.release(30)
-    assert [ended(process) for process in waiting] == [(0, [], "")] * 30
+    cluster.release(FLEET)
+    assert [ended(process) for process in waiting] == [(0, [], "")] * FLEET
     assert cluster.params()["cluster/machines"] == []
 
     evidence = [row.split() for row in cluster.evidence.read_text().splitlines()]
@@ -177,7 +171,7 @@ def test_a_queue_lets_every_machine_through_and_few_at_once(fleet):
             inside.remove(machine)
             through.append(machine)
         else:
-            assert len(through) == 30, "it went on before all were through"
+            assert len(through) == FLEET, "it went on before all were through"
     assert sorted(through) == sorted(machines)
     assert sorted(machine for what, machine in evidence if what == "synced") == sorted(machines)
 

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from fake_batond import FakeBatond, Notifications, Process
 
+from support.programs import compile_modules
+
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -21,6 +23,7 @@ def zipapp(tmp_path_factory):
     plugins = ROOT / "plugins"
     build = [sys.executable, str(plugins / "plugin_utils" / "build_zipapps.py"), str(plugins / "module_utils" / "_baton"), str(folder)]
     subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
+    compile_modules(folder / "batond.pyz")
     return folder / "batond.pyz"
 
 

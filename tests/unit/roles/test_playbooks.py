@@ -10,6 +10,7 @@ import pytest
 from rooms import AWAY, run
 
 from support.cluster import ROOT, Cluster, until
+from support.programs import program
 
 PLAYBOOKS = ROOT / "playbooks"
 
@@ -23,7 +24,7 @@ def cluster(tmp_path_factory):
 @pytest.fixture
 def play(cluster, tmp_path):
     """Run a playbook on a host that is away, and on one for each node; each speaks with its own node alone, as the role's do."""
-    (tmp_path / "batonctl").write_text(f'#!/bin/sh\nexec {sys.executable} {ROOT}/build/batonctl.pyz "$@"\n')
+    (tmp_path / "batonctl").write_text(f'#!/bin/sh\nexec {sys.executable} {program("batonctl")} "$@"\n')
     (tmp_path / "batonctl").chmod(0o755)
     hosts = {"gone": {**AWAY, "url": "http://127.0.0.1:1"}, **{name: {"url": node.url} for name, node in cluster.nodes.items()}}
     inventory = tmp_path / "inventory.json"
