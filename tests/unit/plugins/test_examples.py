@@ -19,7 +19,7 @@ from support.cluster import Cluster
 from support.watched import excludes, most_inside, watched
 
 MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("*.py"))
-PAGES = ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
+PAGES = ["README.md", *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs").rglob("*.md")))]
 HOSTS = ["web-1", "web-2", "web-3"]
 PARAMS = {
     "web": {"web/generation": 1, "app/version": "2.1"},
@@ -103,7 +103,7 @@ def test_the_plays_of_a_page(cluster, tmp_path, page):
 
 
 def test_the_plays_that_coordinate_in_check_mode(cluster, tmp_path):
-    play_page(cluster, tmp_path, "docs/coordination.md", "--check")
+    play_page(cluster, tmp_path, "docs/guides/coordination.md", "--check")
 
 
 def play_page(cluster, folder, page, *options):
