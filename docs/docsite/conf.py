@@ -2,18 +2,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Settings of sphinx for `make docs` (tools/docs): the pages of docs/, and a page for each module, plugin and role.
 
-Nothing is fetched while it builds: links to other projects' objects are left as text, and no theme comes from elsewhere.
+Nothing is fetched while it builds: links to what other projects document are left as text.
 """
 
 project = "Baton"
 copyright = "The Baton authors"
 html_title = "Baton"
 extensions = ["sphinx_antsibull_ext", "myst_parser"]
-html_theme = "sphinx_ansible_theme"
+html_theme = "sphinx_rtd_theme"
 html_show_sphinx = False
 html_copy_source = False
 html_use_index = False
-pygments_style = "ansible"
 highlight_language = "YAML+Jinja"
 default_role = "any"
 nitpicky = True
