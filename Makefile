@@ -16,7 +16,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 ROOT = @test "$$(id -u)" = 0 || { echo "make $@: run this as root (or with sudo): $(1)" >&2; exit 1; }
 
-.PHONY: help system venv build collection lint check format unit coverage hosts cores lab faults simulate mutate fuzz schema histories molecule failover drivers demo demo-clean bench bench-plays bench-failover bench-drivers bench-stalls bench-memory soak lock audit release test test-long clean
+.PHONY: help system venv build collection lint check format unit coverage hosts cores lab faults simulate mutate fuzz schema histories molecule failover drivers demo demo-clean docs tutorial bench bench-plays bench-failover bench-drivers bench-stalls bench-memory soak lock audit release test test-long clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 20
@@ -124,6 +124,13 @@ demo-clean: ## remove the demo's hosts and secrets (IMAGES=1: their images, too)
 	@python3 demo/hosts.py down --name demo $(if $(IMAGES),--images)
 	@rm -rf demo/.baton build/demo*
 	@echo "the demo's hosts are gone"
+
+docs: venv collection ## the documentation as a site, build/docs: all pages, and one for each module, plugin and role
+	@tools/docs
+
+tutorial: build ## the tutorial as a reader does it, every command of it, on three systemd hosts; needs root and podman
+	$(call ROOT,systemd hosts need it)
+	@$(BIN)/python -m pytest -q -s tests/tutorial
 
 bench: build ## compare-and-patch beside etcd in one run; patch cost against document size
 	@$(BIN)/python tests/bench/bench.py

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import ansible_collections
 
-QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "check": False}
+QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 LIMIT = 60  # seconds until a batond that was started has to answer
 PLAY = """
 - hosts: all
@@ -135,7 +135,7 @@ def play(folder, bin_, run, environ):
         )
     try:
         ctl = [str(bin_ / "python"), str(folder / "batonctl.pyz"), "ha", "status"]
-        wait_until(lambda: subprocess.run(ctl, env=environ, **QUIET).returncode == 0, daemon)
+        wait_until(lambda: subprocess.run(ctl, env=environ, check=False, **QUIET).returncode == 0, daemon)
         run(
             bin_ / "ansible-playbook",
             "-c",

@@ -1,6 +1,6 @@
 // Copyright (c) 2026 The Baton authors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A driver in Node.js 18 or newer, without packages: runs a command on the active node only. See docs/driver-protocol.md.
+// A driver in Node.js 18 or newer, without packages: runs a command on the active node only. See docs/reference/driver-protocol.md.
 // Use: node driver.js ID COMMAND [ARGUMENT...]
 'use strict'
 const crypto = require('crypto')

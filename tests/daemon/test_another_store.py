@@ -79,7 +79,7 @@ def test_a_node_without_data_may_be_started_with_any_store(tmp_path, etcd):
 
 
 def changed(cluster, dcs, active):
-    """Do what docs/failover.md says: pause, stop all, note the other store everywhere, start all, name who served last, resume."""
+    """Do what docs/guides/failover.md says: pause, stop all, note the other store everywhere, start all, name who served last, resume."""
     assert cluster.call(active, "POST", "/system/pause", json={"paused": True}).status_code == 200
     for node in cluster.nodes.values():
         node.stop()

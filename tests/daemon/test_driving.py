@@ -335,6 +335,6 @@ def test_a_wrong_secret_and_bad_frames_are_refused(cluster, tmp_path):
         "bad id": "id is 1 to 63 letters, digits, '_', '.' and '-', not 'a/b'",
         "bad option": "on_failure is one of ignore, retry, fail_over",
         "circle": "the order of drivers is a circle: x after x",
-        "bad frame": "there is no frame 'dance' with these members; see docs/driver-protocol.md",
+        "bad frame": "there is no frame 'dance' with these members; see docs/reference/driver-protocol.md",
         "ids": 3,
     }

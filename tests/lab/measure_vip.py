@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Measures how long the VIP takes to come and go in each case; docs/vip.md quotes it. Needs root.
+"""Measures how long the VIP takes to come and go in each case; docs/reference/vip.md quotes it. Needs root.
 
 Usage: python tests/lab/measure_vip.py [TRIALS]. Prints one line a case: least, median and most of the trials.
 """

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The console examples of docs/batonctl.md, docs/api.md and docs/failover.md, run one after the other against three real nodes.
+"""The console examples of the pages on batonctl, the API and failover, run one after the other against three real nodes.
 
 What they print is compared but for numbers, times and addresses. Those that wait, or run until they are stopped, run beside the next.
 """
@@ -64,7 +64,7 @@ def shape(text):
     return re.sub(r"\s+", " ", re.sub(r"\b[0-9a-f]{12}\b|[0-9][0-9.:]*Z?( [KM]iB)?", "N", text)).strip()
 
 
-@pytest.mark.parametrize("page", ["batonctl.md", "failover.md"])
+@pytest.mark.parametrize("page", ["reference/batonctl.md", "guides/failover.md"])
 def test_what_batonctl_prints(cluster, shell, page):
     before, running = None, []
     cluster.call(cluster.active(), "POST", "/profiles", json={"Name": "seen"})
@@ -107,7 +107,7 @@ def others(cluster, command):
 
 def test_what_curl_is_told(cluster, shell):
     url = cluster.active().url
-    for block in blocks("api.md"):
+    for block in blocks("reference/api.md"):
         lines = re.sub(r"\\\n", "", block).splitlines()
         for line in lines:
             if line.startswith("export"):

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The drivers of docs/examples do what docs/driver-protocol.md asks for."""
+"""The drivers of docs/examples do what docs/reference/driver-protocol.md asks for."""
 
 import os
 import signal

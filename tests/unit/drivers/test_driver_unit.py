@@ -15,7 +15,7 @@ from baton.drivers import leftovers
 from baton.drivers.contract import Contract
 
 ROOT = Path(__file__).resolve().parents[3]
-TIMER = 0.4  # seconds that a timer of systemd may be late: measured, see docs/driver-protocol.md
+TIMER = 0.4  # seconds that a timer of systemd may be late: measured, see docs/reference/driver-protocol.md
 
 
 def unit(stop):

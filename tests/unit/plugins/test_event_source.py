@@ -436,7 +436,7 @@ def test_a_rulebook_plays_on_the_machine_that_turned_red_and_goes_on_after_a_res
 
 
 def test_the_rulebook_of_the_documentation(cluster, client, tmp_path):
-    section = (ROOT / "docs/plugins.md").read_text().partition("\n## Events\n")[2]
+    section = (ROOT / "docs/guides/plugins.md").read_text().partition("\n## Events\n")[2]
     text = section.partition("```yml\n")[2].partition("```")[0]
     urls = ",".join(node.url for node in cluster.nodes.values())
     (tmp_path / "red.yml").write_text(text.replace("https://192.0.2.10:8092,https://192.0.2.11:8092", urls))

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every example in the modules' documentation and in docs/ runs as it stands, on three hosts against a real node.
+"""Every example in the modules' documentation and in docs/ runs as it stands, on three hosts against a real node (those of docs/start
+on hosts of their own: tests/tutorial).
 
 Those that exclude others are run by two controllers at once, for hosts of the same names.
 """
@@ -19,7 +20,7 @@ from support.cluster import Cluster
 from support.watched import excludes, most_inside, watched
 
 MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("*.py"))
-PAGES = ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
+PAGES = ["README.md", *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs").rglob("*.md")) if path.parent.name != "start")]
 HOSTS = ["web-1", "web-2", "web-3"]
 PARAMS = {
     "web": {"web/generation": 1, "app/version": "2.1"},
@@ -103,7 +104,7 @@ def test_the_plays_of_a_page(cluster, tmp_path, page):
 
 
 def test_the_plays_that_coordinate_in_check_mode(cluster, tmp_path):
-    play_page(cluster, tmp_path, "docs/coordination.md", "--check")
+    play_page(cluster, tmp_path, "docs/guides/coordination.md", "--check")
 
 
 def play_page(cluster, folder, page, *options):

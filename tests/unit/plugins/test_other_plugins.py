@@ -86,8 +86,8 @@ def state_of(client, uuid):
 
 
 def blocks_of(kind):
-    """Return the code blocks of docs/plugins.md in one language."""
-    return re.findall(rf"```{kind}\n(.*?)```", (ROOT / "docs/plugins.md").read_text(), re.S)
+    """Return the code blocks of docs/guides/plugins.md in one language."""
+    return re.findall(rf"```{kind}\n(.*?)```", (ROOT / "docs/guides/plugins.md").read_text(), re.S)
 
 
 # --- the lookup -----------------------------------------------------------------------------------------------------------

@@ -69,7 +69,7 @@ def released(root):
 
 
 def nothing_new(root):
-    git(root, "rm", "-q", "changelogs/fragments/1.yml")
+    git(root, "rm", "-q", "-r", "changelogs/fragments")
     git(root, "commit", "-q", "-m", "x")
 
 

@@ -210,7 +210,7 @@ class DriverWelcome:
 
 @dataclass(frozen=True)
 class DriverOrder:
-    """Tell a driver to start or stop; answer with DriverDone. ``deadline``: see docs/driver-protocol.md."""
+    """Tell a driver to start or stop; answer with DriverDone. ``deadline``: see docs/reference/driver-protocol.md."""
 
     session: int
     number: int

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Reads and checks FILE, the description of a built-in driver. Every mistake is one line that names file and member.
 
-docs/drivers.md has the members. What batond reads of it are the options, so those are checked by the same code.
+docs/guides/drivers.md has the members. What batond reads of it are the options, so those are checked by the same code.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a driver does on which frame and when: the contract of docs/driver-protocol.md as a state machine. Pure.
+"""What a driver does on which frame and when: the contract of docs/reference/driver-protocol.md as a state machine. Pure.
 
 Every method takes ``now`` (seconds of CLOCK_BOOTTIME) and returns actions. At most one trigger runs at a time: the next one is begun
 only by ``ended``. session.py does what is said here.

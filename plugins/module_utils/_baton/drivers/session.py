@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Drivers in Python: subclass ``Driver``, hand an object to ``run``. See docs/drivers.md.
+"""Drivers in Python: subclass ``Driver``, hand an object to ``run``. See docs/guides/drivers.md.
 
 contract.py decides what is done and when; here it is done: connection, triggers, timers and systemd's watchdog.
 """
@@ -44,7 +44,7 @@ class Failed(Exception):
 
 
 class Driver:
-    """What your service is. ``id`` and options: see docs/driver-protocol.md. ValueError when one is wrong.
+    """What your service is. ``id`` and options: see docs/reference/driver-protocol.md. ValueError when one is wrong.
 
     ``epoch`` is the fencing token of the reign. ``deadline`` (seconds of CLOCK_BOOTTIME): until when what is going on may go on,
     the start and the running service, or the stop before ``kill`` is called. ``node`` is the name of this node. ``ending``: the process

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Metrics are declared in one place, docs/metrics.md lists the same ones, and each is what Prometheus takes."""
+"""Metrics are declared in one place, docs/reference/metrics.md lists the same ones, and each is what Prometheus takes."""
 
 import re
 
@@ -11,7 +11,7 @@ from baton.adapters.http.metrics import METRICS, PREFIX, Seen, text_of
 from support.cluster import ROOT
 from support.one_node import OneNode
 
-PAGE = ROOT / "docs" / "metrics.md"
+PAGE = ROOT / "docs" / "reference" / "metrics.md"
 SOURCE = ROOT / "plugins" / "module_utils" / "_baton"
 ROW = re.compile(r"\| `(\w+)` \| (gauge|counter) \| (.*?) \| (.*) \|")
 NODE = {"id": "n1", "in_sync": True, "last_contact": 0.5, "lag": {"entries": 1, "bytes": 100, "seconds": 0.25}}

@@ -3,7 +3,7 @@
 """``STORE`` in the data directory: which kind of store keeps the record of the cluster that the data belong to.
 
 Two stores at once could name two actives, so data of the one are not started with the other. Only
-a person changes the kind, on all nodes while none of them runs: see docs/failover.md.
+a person changes the kind, on all nodes while none of them runs: see docs/guides/failover.md.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def check(directory: Path, kind: str, version: int = -1) -> None:
             400,
             "other_store",
             f"--dcs says {kind}, but the data in {directory} belong to a cluster that keeps its record with {kept}: start this node "
-            f'with --dcs {kept} as before, or change the store of all nodes as docs/failover.md says ("Another store")',
+            f'with --dcs {kept} as before, or change the store of all nodes as docs/guides/failover.md says ("Another store")',
         )
 
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The connections of drivers (docs/driver-protocol.md), and their markers, which say who may be running.
+"""The connections of drivers (docs/reference/driver-protocol.md), and their markers, which say who may be running.
 
 Decides nothing: frames become events for core/drivers/drivers.py, its commands become frames and files. ``RUN_DIR`` holds driver.sock,
 driver.secret and running/ID. A driver that makes its own marker is asked to before it is told to start, and the order is held until
@@ -319,4 +319,4 @@ def _event(session: int, frame: Dict[str, Any]) -> ev.Event:
         return ev.DriverHealth(session, ok, text)
     if kind == "stopped":
         return ev.DriverStopped(session, text, frame.get("ending") is True)
-    raise Problem(400, "bad_frame", f"there is no frame {str(kind)[:40]!r} with these members; see docs/driver-protocol.md")
+    raise Problem(400, "bad_frame", f"there is no frame {str(kind)[:40]!r} with these members; see docs/reference/driver-protocol.md")

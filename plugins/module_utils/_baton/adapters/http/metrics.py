@@ -1,8 +1,9 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""/metrics: all of them, each with its name, type, labels, what it says and where that comes from. docs/metrics.md is the same list.
+"""/metrics: all of them, each with its name, type, labels, what it says and where that comes from.
 
-One that has no samples is left out, so that an alarm on it tells what is not known from what is 0.
+docs/reference/metrics.md is the same list. One that has no samples is left out, so that an alarm on it tells what is not known from
+what is 0.
 """
 from __future__ import annotations
 

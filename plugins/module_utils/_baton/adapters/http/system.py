@@ -227,7 +227,7 @@ class System:
             finish()
 
     @operation(
-        "GET", "/metrics", "metrics", "What Prometheus reads; docs/metrics.md lists all", also=HEAD, refusals=(400,),
+        "GET", "/metrics", "metrics", "What Prometheus reads; docs/reference/metrics.md lists all", also=HEAD, refusals=(400,),
         answers={200: Answer("The metrics", {"type": "string"}, media="text/plain")}, tag="probes", needs_token=False, outside=True,
     )  # fmt: skip
     async def metrics(self, _request: Any) -> Any:

@@ -16,7 +16,7 @@ MOST_NAMES = 64
 
 @dataclass(frozen=True)
 class Options:
-    """See docs/driver-protocol.md; ``start_seconds`` and ``failover_window`` are seconds."""
+    """See docs/reference/driver-protocol.md; ``start_seconds`` and ``failover_window`` are seconds."""
 
     after: Tuple[str, ...] = ()
     before: Tuple[str, ...] = ()
