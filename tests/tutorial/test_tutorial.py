@@ -42,7 +42,7 @@ def reader(tmp_path):
 
     def run(line):
         return subprocess.run(
-            ["bash", "-c", line], cwd=work, env=environ, text=True, timeout=COMMAND_SECONDS,
+            ["bash", "-c", line], cwd=work, env=environ, check=False, text=True, timeout=COMMAND_SECONDS,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 
