@@ -238,7 +238,7 @@ def test_told_to_stop_the_active_hands_over_first(tmp_path):
         (["--node-id", "n 1"], "not a name"),
         (["--listen", "nowhere"], "not HOST:PORT"),
         (["--listen", "192.0.2.1:1", "--insecure"], "loopback only"),
-        (["--dcs", "etcd3"], "neither etcd:URL[,URL...], local:PATH nor manual"),
+        (["--dcs", "etcd3"], "none of etcd:URL[,URL...], local:PATH, manual"),
         (["--timing", "slow"], "choose one of balanced, fast"),
         (["--vip", "192.0.2.1/24"], "--interface (BATON_INTERFACE): is missing"),
         (["RS_STATIC_IP=eth0"], "RS_STATIC_IP: 'eth0' is not an address such as 192.0.2.11: correct it, or leave it out"),

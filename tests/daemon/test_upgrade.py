@@ -2,18 +2,38 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From the version of format 0 to this one: its data directory, and both versions in one cluster under load."""
 
+import os
 import tarfile
+import tempfile
 import threading
+import zipfile
 
 import pytest
 
 from baton.adapters.disk.data_format import FORMAT, number_in
 from baton.client.api import Client
 from baton.client.connection import Connection
+from baton.ground.version import VERSION
 from support.cluster import ROOT, Cluster, Node, free_port, until
 
 FIXTURE = ROOT / "tests/fixtures/format-0"
-OLD, NEW = str(FIXTURE / "batond.pyz"), str(ROOT / "build/batond.pyz")
+
+
+def old_program():
+    """Return the old version's program, saying that it is of our version: it takes nobody in whose first number differs, and it is
+    of the time before the first release."""
+    path = ROOT / "build/format-0/batond.pyz"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as new, zipfile.ZipFile(FIXTURE / "batond.pyz") as kept:
+        new.write(b"#!/usr/bin/env python3\n")
+        with zipfile.ZipFile(new, "w") as made:
+            for name in kept.namelist():
+                made.writestr(name, f'VERSION = "{VERSION}"\n' if name == "baton/version.py" else kept.read(name))
+    os.replace(new.name, path)
+    return str(path)
+
+
+OLD, NEW = old_program(), str(ROOT / "build/batond.pyz")
 
 
 def run_as(node, program):

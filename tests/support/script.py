@@ -52,9 +52,10 @@ class Script:
         swap = self.node.leading.swap if self.node.leading and self.node.leading.swap else self.node.swap
         return self.give(ev.SwapAnswer(swap.record.nonce, True, version))
 
-    def hello(self, name, end=ORIGIN, applied=ORIGIN, role="passive", answer=False):
+    def hello(self, name, end=ORIGIN, applied=ORIGIN, role="passive", answer=False, version="1.0.0", **more):
         hello = Hello(
-            name, f"sim://{name}", f"{name}-disk", "ha", "c1", "1.0.0", "sim/sim", role, Epoch(0, ""), applied, end, None, -1, answer
+            name, f"sim://{name}", f"{name}-disk", "ha", "c1", version, "sim/sim", role, Epoch(0, ""), applied, end, None, -1, answer,
+            **more,
         )  # fmt: skip
         return self.give(ev.Received(name, hello))
 

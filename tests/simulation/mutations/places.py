@@ -21,7 +21,7 @@ def the_role_stays_where_the_vip_is_dead():
 @seen_in("the_active_dies_and_one_interface_with_it")
 def elections_do_not_look_at_the_vip():
     original = election._merit
-    return replaced(election, "_merit", lambda fit, end, priority: original((True, fit[1]), end, priority))
+    return replaced(election, "_merit", lambda fit, end, priority: original(fit._replace(holds_vip=True), end, priority))
 
 
 @seen_in("no_interface_works")
@@ -93,7 +93,7 @@ def the_role_stays_where_the_disk_is_full():
 @seen_in("the_disk_of_a_passive_is_full")
 def elections_do_not_look_at_the_disk():
     original = election._merit
-    return replaced(election, "_merit", lambda fit, end, priority: original((fit[0], True), end, priority))
+    return replaced(election, "_merit", lambda fit, end, priority: original(fit._replace(has_room=True), end, priority))
 
 
 @seen_in("the_disk_of_a_passive_is_full")
@@ -135,7 +135,7 @@ def a_full_disk_gives_the_role_away_while_the_store_is_out():
 @contextlib.contextmanager
 def room_comes_before_the_vip():
     def fitness(unable, full):
-        return (not full, not unable)
+        return election.Fitness(not full, not unable)
 
     with replaced(election, "fitness", fitness), replaced(able, "fitness", fitness):
         yield

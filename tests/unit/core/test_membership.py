@@ -171,3 +171,22 @@ class TestSnapshots:
         script.give(ev.Operator(1, "promote", force=True))
         self.fetched(script)
         assert "becoming active" in script.of(cmd.DropSnapshot)[0].reason
+
+
+class TestVersions:
+    """Versions of any number replicate as long as they speak one protocol: so a cluster is updated node by node."""
+
+    @pytest.mark.parametrize("version", ["1.1.0", "2.0.0", "0.9.0"])
+    def test_a_node_of_another_version_is_taken_in(self, pair, version):
+        pair.give(ev.LinkUp("n3"))
+        pair.hello("n3", version=version)
+        assert "n3" in pair.node.leading.followers.by_node and not pair.of(cmd.SendBack)
+        assert pair.node.links.refused == {}
+
+    def test_who_speaks_another_protocol_is_refused_and_told_what_to_do(self, pair):
+        pair.give(ev.LinkUp("n3"))
+        pair.hello("n3", version="3.0.0", protocol=2)
+        assert "n3" not in pair.node.leading.followers.by_node
+        (refusal,) = [c.message for c in pair.of(cmd.Send) if isinstance(c.message, Refuse)]
+        assert (refusal.code, pair.node.links.refused["n3"]) == ("incompatible", refusal.detail)
+        assert "upgrade the older one" in refusal.detail

@@ -7,8 +7,11 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
-from baton.drivers.config import Wrong, load
+from baton.core.model.driver_options import NAMES
+from baton.drivers.config import TYPES, Wrong, load
+from support.cluster import ROOT
 
 GOOD = {
     "systemd": {"units": ["nginx.service", "a@b.timer"]},
@@ -112,3 +115,17 @@ def test_the_program_says_it_and_ends_with_2(data, text, zipapp, tmp_path):
 def test_wrong_arguments(zipapp):
     done = subprocess.run([sys.executable, zipapp, "driver"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (2, "usage: batond driver FILE | batond driver-stop-post FILE\n")
+
+
+def test_the_role_writes_every_member_that_there_is():
+    """One that only the program knows would be given to the role and not be written."""
+    role = ROOT / "roles" / "driver"
+    options = yaml.safe_load((role / "meta" / "argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+    variables = yaml.safe_load((role / "vars" / "main.yml").read_text())
+    members, commands = set(variables["baton_driver_members"]), set(variables["baton_driver_commands"])
+    known = {name for members in TYPES.values() for name in members} | set(NAMES) | {"check"}
+    apart = {"stop_seconds"}  # the role calls it stop, as people do, of a type that has no command of that name
+    assert members | commands == known - apart
+    assert {f"baton_driver_{name}" for name in members} | {f"baton_driver_{name}_command" for name in commands} <= set(options)
+    assert set(options["baton_driver_type"]["choices"]) == set(TYPES)
+    assert set(variables["baton_driver_secret_files"]) == {name for name in known if name.endswith("_file")}

@@ -8,7 +8,7 @@ import asyncio
 import logging
 from typing import Any, Awaitable, Callable, Dict, Optional, Set
 
-from ..adapters.dcs.on_disk import RecordStore, WontTake
+from ..adapters.dcs.store import RecordStore, WontTake
 from ..core import commands as cmd
 from ..core import events as ev
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from urllib.parse import urlsplit
 
+from ..adapters.dcs.store import STORES
 from ..core.model import limits
 from ..core.model.limits import Limits
 from ..core.model.timing import PROFILES, Timing, profile
@@ -189,8 +190,9 @@ def _checked(
     advertise = values["advertise"] or f"{scheme}://{'[' + reach + ']' if ':' in reach else reach}:{port}"
     _check_names(advertise, values["ha-id"])
     kind, _colon, argument = values["dcs"].partition(":")
-    if kind not in ("etcd", "local", "manual") or (kind != "manual") != bool(argument):
-        raise _wrong("dcs", f"{values['dcs']!r} is neither etcd:URL[,URL...], local:PATH nor manual")
+    store = STORES.get(kind)
+    if store is None or store.has_argument != bool(argument):
+        raise _wrong("dcs", f"{values['dcs']!r} is none of {', '.join(each.usage for each in STORES.values())}")
     if kind == "etcd":
         argument = ",".join(_endpoints(argument, flags["etcd-plain"]))
         _check_etcd(values)

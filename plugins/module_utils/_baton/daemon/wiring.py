@@ -24,8 +24,8 @@ from ..adapters import systemd
 from ..adapters.aio import unhandled
 from ..adapters.certificates import Certificates, Files
 from ..adapters.dcs import kind as store_kind
-from ..adapters.dcs.on_disk import RecordStore
 from ..adapters.dcs.open import Etcd, open_store
+from ..adapters.dcs.store import STORES, RecordStore
 from ..adapters.disk.durable import make_directory, write_durably
 from ..adapters.disk.files import BlobStore
 from ..adapters.drivers.files import DriverFiles
@@ -98,7 +98,7 @@ class Daemon:
         self.disk = Disk(settings.data_dir, self.tell, self.copy_thread)
         self.resolver = Resolver()
         self.store = self._store()
-        self.record = Recorder(self.store, self.tell, quiet=settings.dcs[0] == "etcd")
+        self.record = Recorder(self.store, self.tell, quiet=STORES[settings.dcs[0]].is_remote)
         self.blobs = BlobStore(settings.data_dir / "files", settings.keep_contents, self.disk.reserve)
         self.node = self.disk.node(self._config())
         store_kind.check(settings.data_dir, settings.dcs[0], self.node.state.known)
@@ -156,7 +156,7 @@ class Daemon:
     def _store(self) -> RecordStore:
         s = self.settings
         name, argument = s.dcs
-        asked = name == "etcd"  # else none of its files is looked at
+        asked = STORES[name].is_remote  # else none of its files is looked at
         crl = s.tls_crl if asked and s.etcd_ca and s.tls_crl and _same_content(s.etcd_ca, s.tls_ca) else ""
         password = Path(s.etcd_password_file).read_text().strip() if asked and s.etcd_password_file else ""
         key = f"{s.etcd_prefix.rstrip('/')}/{s.ha_id}/record"

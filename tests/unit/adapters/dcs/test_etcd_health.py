@@ -13,7 +13,7 @@ from baton.adapters.dcs import etcd_health
 from baton.adapters.dcs.etcd import EtcdStore
 from baton.adapters.dcs.etcd_gateway import Options
 from baton.adapters.dcs.etcd_words import CORRUPT, SPACE, alarms, ending, refused_write
-from baton.adapters.dcs.on_disk import WontTake
+from baton.adapters.dcs.store import WontTake
 from baton.adapters.resolver import Resolver
 from support.certificates import Authority
 from support.cluster import eventually

@@ -14,7 +14,8 @@ import time
 import pytest
 
 from baton.adapters.dcs import on_disk as dcs
-from baton.adapters.dcs.on_disk import Health, LocalStore, ManualStore
+from baton.adapters.dcs.on_disk import LocalStore, ManualStore
+from baton.adapters.dcs.store import Health
 from baton.core.model.log import Epoch
 from baton.core.model.record import Member, Record
 from support.cluster import Cluster, eventually, until

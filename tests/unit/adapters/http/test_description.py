@@ -13,6 +13,7 @@ import re
 
 import pytest
 
+from baton.adapters.dcs.store import STORES
 from baton.adapters.disk.files import BlobStore
 from baton.adapters.http import parameters
 from baton.adapters.http.app import RESOURCES, Api, build_app
@@ -252,3 +253,8 @@ class TestTheJudges:
     def test_an_answer_of_another_form(self):
         schema = RAW["paths"]["/leases/{id}/keepalive"]["post"]["responses"]["200"]["content"]["application/json"]["schema"]
         assert DESCRIPTION.allows(schema, {"Id": "a", "Ttl": 1}) and not DESCRIPTION.allows(schema, {"Id": "a", "TTL": 1})
+
+
+def test_the_stores_that_are_described_are_those_that_there_are():
+    described = RAW["components"]["schemas"]["Status"]["properties"]["dcs"]["enum"]
+    assert sorted(described) == sorted(STORES)

@@ -57,7 +57,7 @@ def test_the_documentation_of_modules_offers_all_of_them():
 
 
 def test_the_page_of_the_api_lists_all_of_them():
-    rows = re.findall(r"^\| `/(\w+)` \| `(\w+)`", (ROOT / "docs" / "api.md").read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| `/(\w+)` \| `(\w+)`", (ROOT / "docs" / "reference" / "api.md").read_text(), re.MULTILINE)
     assert rows == [(kind.name, kind.identity) for kind in kinds.DOCUMENTS.values()]
 
 

@@ -24,7 +24,7 @@ from ..resolver import Resolver
 from .etcd_gateway import Gateway, Options, Refused, revision, understood
 from .etcd_health import Ends, Prover
 from .etcd_watch import Watch
-from .on_disk import Changed, Health, Told, WontTake
+from .store import Changed, Health, Told, WontTake
 
 LOG = logging.getLogger("baton.etcd")
 LOOK_SECONDS = 2.0  # without an answer; with a call's limit, an outage is known 3 s after it began

@@ -19,7 +19,7 @@ from typing import Any, Callable, Dict, Mapping, Optional
 from ..aio import aiohttp
 from . import etcd_words
 from .etcd_gateway import Gateway, Options, Refused, revision
-from .on_disk import Health, Told
+from .store import Health, Told
 
 FIRST_SECONDS = 2.0  # after the start, at most
 ASK_SECONDS = 10.0

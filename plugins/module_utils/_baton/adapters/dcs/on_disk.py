@@ -15,65 +15,18 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Callable, Iterator, NamedTuple, Optional, Protocol, Tuple
+from typing import Any, Callable, Iterator, Optional, Tuple
 
 from ...core.model.record import Record
 from ...ground import form
 from ..disk.durable import make_directory, prove_room, sync_directory, write_durably
+from .store import Changed, Health, Told
 
 PATIENCE = 0.1  # seconds for each lock of ``local``: a call needs two or three, within 300 ms
 FIRST_SECONDS = 1.0  # a node that starts has other things to read
 PROVE_SECONDS = 10.0
 NO_ROOM = "the cluster record {} can't be changed ({}): nobody can become active or come to be in sync until that file system takes it"
 TABLE = "CREATE TABLE IF NOT EXISTS record (id INTEGER PRIMARY KEY, version INTEGER, body TEXT)"
-
-
-class Health(NamedTuple):
-    """Whether a store would take a swap (None: not known), what needs a person, in one line, or "", and whether it answers at all."""
-
-    writable: Optional[bool] = None
-    trouble: str = ""
-    reachable: bool = True
-
-
-Changed = Callable[[int, Optional[Record]], None]
-Told = Callable[[Health], None]
-
-
-class WontTake(ConnectionError):
-    """The store refuses a swap, and would refuse it again: nothing was changed. The text says why, and what to do."""
-
-
-class RecordStore(Protocol):
-    """What every DCS back end offers; ``shared``: all nodes see one store. All calls may raise ConnectionError or OSError."""
-
-    shared: bool
-
-    @property
-    def reachable(self) -> bool:
-        """Whether the store has answered lately."""
-
-    @property
-    def last_contact(self) -> Optional[float]:
-        """For how many seconds the store has not answered, None before it has. A file is asked when there is a reason to."""
-
-    async def start(self, changed: Changed, health: Told = lambda _health: None) -> None:
-        """Begin; where the store can be watched, ``changed`` is told (version, record); ``health`` is told of each change of that."""
-
-    async def stop(self) -> None:
-        """End all that ``start`` began."""
-
-    async def read(self) -> Tuple[int, Optional[Record]]:
-        """Return (version, record), or (-1, None) where there is none. Linearizable."""
-
-    async def swap(self, expected: int, version: int, record: Record) -> Tuple[bool, int]:
-        """Compare-and-swap by version; return whether it happened and the version that stands now. May raise WontTake."""
-
-    async def adopt(self, version: int, record: Record) -> None:
-        """``manual``: keep a copy that a peer sent, if it is newer."""
-
-    async def forget(self) -> None:
-        """``manual``: drop our copy, which is of another cluster."""
 
 
 class _OnDisk:

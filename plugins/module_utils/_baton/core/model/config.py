@@ -11,8 +11,6 @@ from .log import Epoch
 from .record import Record, manual_version
 from .timing import Timing
 
-COMPATIBLE = "1"  # nodes whose versions differ in this first number do not replicate
-
 
 @dataclass(frozen=True)
 class NodeConfig:

@@ -205,7 +205,7 @@ class Able:
             texts.append(told if leading is None else f"{told}; {self._way_out(leading, nobody, now)}")
         others = self._unable_others()
         texts += [cannot_hold(name, here.peers[name].unable) for name in others]
-        if leading is not None and not here.unable and others and not self._best(leading, now, lambda fit: fit[0]):
+        if leading is not None and not here.unable and others and not self._best(leading, now, lambda fit: fit.holds_vip):
             texts.append(f"no passive could hold the VIP now: if {me} fails, the VIP fails with it")
         return texts
 
@@ -217,7 +217,7 @@ class Able:
             texts.append(OURS if leading is None or here.unable else f"{OURS}; {self._way_out(leading, nobody, now)}")
         others = room.others()
         texts += [would_refuse(name, here.peers[name].full) for name in others]
-        if leading is not None and not room.low and others and not self._best(leading, now, lambda fit: fit[1]):
+        if leading is not None and not room.low and others and not self._best(leading, now, lambda fit: fit.has_room):
             texts.append(f"no passive would take changes now: if {here.config.node} fails, they are refused")
         return texts
 

@@ -7,7 +7,7 @@ that the best candidate tries first and nobody tries while the active may still 
 """
 from __future__ import annotations
 
-from typing import Dict, Mapping, Optional, Tuple
+from typing import Dict, Mapping, NamedTuple, Optional, Tuple
 
 from ..model.config import NodeConfig
 from ..model.log import NO_EPOCH, Epoch, Position
@@ -16,8 +16,17 @@ from ..model.record import Member, Record
 from ..model.timing import NEVER
 
 TURNS_FOR_FITTER = 3  # that a node leaves to each that would serve better: a slow clock there, a fast one here, and a swap
-Fitness = Tuple[bool, bool]  # whether the VIP works, whether the disk has room
-FIT: Fitness = (True, True)
+
+
+class Fitness(NamedTuple):
+    """How well a node would serve; the larger one serves better. The VIP comes first: without it most clients read nothing, on a
+    full disk they read."""
+
+    holds_vip: bool
+    has_room: bool
+
+
+FIT = Fitness(True, True)
 
 
 class Election:
@@ -76,11 +85,8 @@ class Election:
 
 
 def fitness(unable: str, full: str) -> Fitness:
-    """Return how well a node would serve; the larger one serves better.
-
-    The VIP comes first: without it most clients read nothing, on a full disk they read. ``unable``, ``full``: as in Hello.
-    """
-    return (not unable, not full)
+    """Return how well a node would serve. ``unable``, ``full``: as in Hello."""
+    return Fitness(not unable, not full)
 
 
 def fit_of(hello: Hello) -> Fitness:

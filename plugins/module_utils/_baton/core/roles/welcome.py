@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from ..model.config import COMPATIBLE, NodeConfig
-from ..model.messages import Hello
+from ..model.config import NodeConfig
+from ..model.messages import PROTOCOL, Hello
 from ..state.state import State
 
 REMOVED = "{0} was removed from this cluster: stop its batond, or take it in again with `batonctl ha readmit {0}`"
@@ -20,7 +20,7 @@ def incompatible(config: NodeConfig, cluster_id: str, hello: Hello) -> str:
     """Return why the two nodes can't replicate, and what to do about it, or ""."""
     if hello.ha_id != config.ha_id:
         return f"HA id {hello.ha_id!r} of {hello.node} is not {config.ha_id!r}: set the same --ha-id on all nodes of a cluster"
-    if hello.version.split(".")[0] != config.version.split(".")[0] or hello.protocol != int(COMPATIBLE):
+    if hello.protocol != PROTOCOL:
         return f"version {hello.version} of {hello.node} does not replicate with {config.version}: upgrade the older one"
     if hello.system != config.system:
         return f"{hello.node} runs on {hello.system}, this node on {config.system}: all nodes need one system and architecture"
