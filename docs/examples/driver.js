@@ -38,10 +38,9 @@ async function stop () {
   child = null
   for (let tries = 0; tries < 20 && it.pid && group(tries ? 0 : 'SIGTERM'); tries++) await sleep(0.05)
   if (it.pid) group('SIGKILL')
-  for (let tries = 0; it.pid && it.exitCode === null && it.signalCode === null; tries++) {
-    if (tries === 20) process.exit(70) // systemd kills what is left
-    await sleep(0.05)
-  }
+  const isThere = () => it.exitCode === null && it.signalCode === null
+  for (let tries = 0; tries < 20 && it.pid && (isThere() || group(0)); tries++) await sleep(0.05) // what it has started is killed, too
+  if (it.pid && isThere()) process.exit(70) // systemd kills what is left
 }
 
 // --- the contract ---
