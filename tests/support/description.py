@@ -18,6 +18,7 @@ from baton.core.model.kinds import DOCUMENTS
 
 RAW = describe(RESOURCES)
 METHODS = ("get", "put", "post", "patch", "delete")
+PROBES = ("/active", "/passive", "/in-sync", "/health", "/metrics")  # they ignore what they do not know
 LISTS = tuple(f"/{kind}" for kind in DOCUMENTS)  # their queries select by members of documents, whatever those are called
 NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?\Z")
 _numbers = itertools.count(1)
@@ -94,7 +95,7 @@ class Description:
         names = [name for name, _text in query]
         for name, text in query:
             if name not in known:
-                if template not in LISTS:
+                if template not in (*LISTS, *PROBES):
                     yield f"query: unknown {name!r}"
             elif names.count(name) > 1:
                 yield f"query: {name} twice"

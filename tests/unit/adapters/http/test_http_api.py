@@ -429,6 +429,12 @@ def test_probes_say_what_they_take(cluster, path):
     assert refused.status_code == 405 and "GET" in refused.headers["Allow"]
 
 
+@pytest.mark.parametrize("path", ["/active", "/health", "/metrics"])
+def test_probes_tell_how_the_node_is_whatever_is_added(cluster, path):
+    """Load balancers and scrapers add parameters of their own, which say nothing of the node."""
+    assert requests.get(f"{cluster.n1.url}{path}?format=text&x=1&x=2", headers={"If-Lease": "x"}, timeout=5).status_code == 200
+
+
 def test_probes_need_no_token(cluster):
     for path, status in (("/active", 200), ("/passive", 503), ("/in-sync", 200), ("/health", 200), ("/metrics", 200)):
         assert requests.get(cluster.n1.url + path, timeout=5).status_code == status

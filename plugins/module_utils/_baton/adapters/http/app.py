@@ -125,7 +125,8 @@ class Api:
         if route is None:
             raise found.refused(request)
         (operation, handler), names = route
-        _check_lease_headers(request, operation)
+        if not operation.outside:
+            _check_lease_headers(request, operation)
         query.check(request, operation)
         return await handler(request, **names)
 

@@ -66,9 +66,6 @@ class Operation(NamedTuple):
     needs_token: bool
     outside: bool
 
-    def query(self) -> Tuple[str, ...]:
-        return tuple(parameter.name for parameter in self.takes if parameter.where == "query")
-
     def has_header(self, name: str) -> bool:
         return any(parameter.where == "header" and parameter.name == name for parameter in self.takes)
 

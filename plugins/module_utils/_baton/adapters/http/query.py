@@ -23,6 +23,8 @@ def check(request: Any, operation: Operation) -> None:
     taken = {parameter.name: parameter for parameter in operation.takes if parameter.where == "query"}
     for name in request.query:
         if name not in taken:
+            if operation.outside:
+                continue  # who balances loads, or scrapes, adds what it likes, and is to be told how the node is
             if not operation.selects:
                 raise _bad(f"there is no parameter {name[:40]!r} here; {_listed(tuple(taken))}")
             if name not in RESERVED:

@@ -105,7 +105,7 @@ class Routes:
         return [(method, route.operation, it.kind) for it in templates for method, route in it.routes.items()]
 
     def find(self, parts: Sequence[str]) -> Found:
-        """Return what serves a path, given as its decoded segments. A template without names goes before those with."""
+        """Return what serves a path, given as its decoded segments. One without names stands alone, whatever its methods are."""
         found: List[Tuple[Template, Names]] = []
         rest = parts[1:]
         for template in self._by_first.get(parts[0] if parts else "", ()):

@@ -20,7 +20,7 @@ MOST_TTL = 100 * 31536000
 _PROJECT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}\Z", re.ASCII)
 READS = ("GET", "HEAD", "OPTIONS")
 SEEN = (*open_to("viewer"), "events", "system")
-OF_PROJECTS = open_to("project")
+OF_PROJECTS, OF_PROFILES = open_to("project"), open_to("profile")
 Scope = Dict[str, Any]
 
 
@@ -100,13 +100,13 @@ def allows(scope: Scope, method: str, kind: str, key: str = "", sub: str = "") -
 
 
 def _allows_profile(scope: Scope, method: str, kind: str, key: str, sub: str) -> bool:
-    if kind in BY_ORDERS:
-        return key == scope.get("name") and method != "DELETE"
     if kind in ("leases", "batch", "events"):
         return True
-    if kind != "profiles" or not key or key != scope.get("name") or sub == "token":
+    if kind not in OF_PROFILES or not key or key != scope.get("name"):
         return False
-    return method != "DELETE" or bool(sub)
+    if kind in BY_ORDERS:
+        return method != "DELETE"
+    return sub != "token" and (method != "DELETE" or bool(sub))
 
 
 def _allows_project(scope: Scope, method: str, kind: str, key: str, sub: str) -> bool:
@@ -114,9 +114,9 @@ def _allows_project(scope: Scope, method: str, kind: str, key: str, sub: str) ->
         return True
     if kind in OF_PROJECTS and not key:
         return method in READS  # of all, those that it sees are shown
-    if kind in BY_ORDERS:
-        return _is_of(project_of(scope), key) and method != "DELETE"
-    return kind in OF_PROJECTS and _is_of(project_of(scope), key) and sub != "token"
+    if kind not in OF_PROJECTS or not _is_of(project_of(scope), key):
+        return False
+    return method != "DELETE" if kind in BY_ORDERS else sub != "token"
 
 
 def project_of(scope: Scope) -> str:
