@@ -23,7 +23,8 @@ FIRST = ("system", "build")  # without them no other can say anything
 SEEDS = {False: {"simulate": 500, "histories": 4}, True: {"simulate": 10_000, "histories": 200}}
 FAULTS = {False: 26, True: 100}
 LANE = ("unit", "histories", "lab", "faults", "molecule")
-LANE_LONG = ("failover", "drivers", "cores", "coverage")
+LANE_LONG = ("failover", "drivers", "tutorial", "cores", "coverage")
+LONG = {"BATON_LONG": "1", "BATON_TUTORIAL_HOSTS": "trixie:furnished"}  # in the environment
 BESIDE = ("hosts", "lint", "simulate", "mutate", "fuzz")
 CLOSING = re.compile(r"^(?:=+ )?(\d+) (?:passed|failed).*|^lint: all ok|^lint: .* FAILED|^coverage: .*")
 IDLE = ("chrt", "--idle", "0")
@@ -67,7 +68,7 @@ class Suite:
             return None
         print(f"\n== make {name}" + (f" runs beside what follows: {LOG.relative_to(ROOT)}/{name}.log" if beside else ""), flush=True)
         step, began = Step(name), time.monotonic()
-        environ = {**os.environ, **({"BATON_LONG": "1"} if self.long else {}), "PYTHONUNBUFFERED": "1"}
+        environ = {**os.environ, **(LONG if self.long else {}), "PYTHONUNBUFFERED": "1"}
         with open(LOG / f"{name}.log", "w", encoding="utf-8", errors="replace") as log:
             process = subprocess.Popen(
                 [*(IDLE if beside else ()), *self.command(name)], cwd=ROOT, env=environ, start_new_session=True,
