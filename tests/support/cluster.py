@@ -145,6 +145,14 @@ class Cluster:
             raise AttributeError(name) from None
 
     def __enter__(self):
+        try:
+            self._begin()
+        except BaseException:
+            self.__exit__()  # what has started must not outlive a start that fails
+            raise
+        return self
+
+    def _begin(self):
         first, *others = self.nodes.values()
         first.start()
         if self.dcs == "manual":
@@ -158,7 +166,6 @@ class Cluster:
             node.start()
         for node in others:
             node.until("/in-sync")
-        return self
 
     def __exit__(self, *_exc):
         for node in self.nodes.values():

@@ -48,7 +48,7 @@ from .roles.election import Election
 from .roles.links import Links
 from .roles.orders import Orders
 from .roles.promotion import Promotion
-from .roles.record_view import RecordView, is_active
+from .roles.record_view import RecordView
 from .roles.recovery import tail_after
 from .roles.snapshots import Snapshots
 from .roles.standing import Standing
@@ -269,7 +269,7 @@ class Node:
         here.trouble = ""
         if here.leading is not None:
             if record.active != here.config.node or record.epoch != here.leading.epoch:
-                here.step_down(is_active(record))
+                here.step_down(record.reign)
         elif not here.is_changing:
             self._place(record, now)
         self.view.tell(active)

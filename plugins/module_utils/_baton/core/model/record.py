@@ -68,6 +68,11 @@ class Record:
                 return member
         return None
 
+    @property
+    def reign(self) -> str:
+        """The sentence about who is active."""
+        return f"{self.active or 'nobody'} is active in epoch {self.epoch.number}"
+
     def without(self, node: str) -> "Record":
         return replace(self, in_sync=tuple(m for m in self.in_sync if m.node != node))
 

@@ -416,7 +416,7 @@ class Leading:
             self.handover.complete(self.state.out, self.record)
             return f"handed over to {self.record.active or 'nobody'}"
         if self.record.active != self.config.node or self.record.epoch != self.epoch:
-            return f"{self.record.active or 'nobody'} is active in epoch {self.record.epoch.number}"
+            return self.record.reign
         if settled.purpose == Purpose.PAUSE:
             self.state.out.append(Reply(self._pausing, {"paused": self.record.paused}))
             self._pausing = 0

@@ -214,7 +214,7 @@ class RecordView:
             if self.trust.knows(node):
                 self._diverged(node, version, record)
         elif self.trust.takes(node, version, record):
-            here.step_down(is_active(record))
+            here.step_down(record.reign)
             here.out.append(Adopt(version, record))
 
     def _diverged(self, node: str, version: int, record: Record) -> None:
@@ -230,8 +230,3 @@ class RecordView:
                 f"{node} and this node were both forced into epoch {record.epoch.number}: decide which history to keep, and start "
                 "the other with --discard-foreign-data"
             )
-
-
-def is_active(record: Record) -> str:
-    """Return the sentence about who is active."""
-    return f"{record.active or 'nobody'} is active in epoch {record.epoch.number}"
