@@ -148,7 +148,7 @@ class Cluster:
         try:
             self._begin()
         except BaseException:
-            self.__exit__()  # what has started must not outlive a start that fails
+            self.stop()  # what has started must not outlive a start that fails
             raise
         return self
 
@@ -168,6 +168,9 @@ class Cluster:
             node.until("/in-sync")
 
     def __exit__(self, *_exc):
+        self.stop()
+
+    def stop(self):
         for node in self.nodes.values():
             node.stop()
 
