@@ -183,7 +183,7 @@ def test_an_outage_does_not_disturb_a_healthy_pair_and_an_idle_one_writes_nothin
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--dcs", "etcd:"], "is neither"),
+        (["--dcs", "etcd:"], "is none of etcd:URL"),
         (["--dcs", "etcd:http://192.0.2.7:2379"], "is not encrypted"),
         (["--dcs", "etcd:192.0.2.7:2379"], "is not an URL"),
         (["--dcs", "etcd:http://127.0.0.1:1,https://127.0.0.1:2"], "either all etcd URLs are https or none"),
