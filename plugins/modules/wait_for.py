@@ -41,7 +41,10 @@ options:
     choices: [exists, absent, equals, differs, in, count, changed]
     default: exists
   value:
-    description: What the condition compares with, of any JSON type.
+    description:
+      - What the condition compares with, of any JSON type.
+      - Before ansible-core 2.19 a template gives text, which is no number unless C(jinja2_native) is set;
+        O(condition=count) takes it for one.
     type: raw
   filter:
     description: Without O(name), top-level members that the documents must have, such as C(Group).

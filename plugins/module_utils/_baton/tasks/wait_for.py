@@ -70,10 +70,16 @@ def _wait(context: Context, query: Mapping[str, str], limit: float) -> Tuple[Any
         condition = "exists" if condition == "changed" else condition  # it has appeared since the task began
         limit = max(0.0, end - time.monotonic())
     answer = client.wait(
-        kind, key, params["param"], condition, params["value"], timeout=limit, more=query, progress=context.say,
+        kind, key, params["param"], condition, _value(params), timeout=limit, more=query, progress=context.say,
         settled=0.0 if context.check else params["stable_for"],
     )  # fmt: skip
     return answer.body, answer.revision
+
+
+def _value(params: Mapping[str, Any]) -> Any:
+    """Return what the condition compares with. Before ansible-core 2.19 a template gives text: of a count it can only be the number."""
+    value = params["value"]
+    return int(value) if params["condition"] == "count" and isinstance(value, str) and value.isascii() and value.isdigit() else value
 
 
 def _when_named(context: Context, query: Mapping[str, str], limit: float, nobody: str) -> str:
