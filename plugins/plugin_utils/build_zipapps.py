@@ -40,7 +40,7 @@ raise SystemExit(main())
 """
 PROGRAMS = {"batond": "baton.daemon.main", "batonctl": "baton.cli.main"}
 NEITHER = ("tasks/", "run/")  # what the modules do
-ALSO = ("core/__init__.py", "core/model/__init__.py", "core/model/kinds.py")  # of the core, for batonctl
+ALSO = ("core/__init__.py", "core/model/__init__.py", "core/model/conditions.py", "core/model/kinds.py")  # of the core, for batonctl
 ONLY_DAEMON = ("adapters/", "core/", "daemon/", "driver.py", "drivers/")
 
 

@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, List, Optional, Tuple
 
+from baton.core.model.conditions import CONDITIONS
 from support.cluster import Cluster
 
 SECONDS = 10.0  # in which an answer has to come
@@ -262,7 +263,7 @@ def _query(chance: random.Random) -> str:
     given = []
     for name in chance.choices(QUERIES, k=chance.choice((1, 1, 2, 3))):
         if name == "wait":
-            waits = ("exists", "absent", "changed", "equals", "differs", "in", "count", "x", "")
+            waits = (*CONDITIONS, "x", "")
             given.append(f"wait={chance.choice(waits + NUMBERS[:1] + NUMBERS[2:])}")
             continue
         given.append(f"{name}={chance.choice(NUMBERS + NAMES + ('%5B%5D', '%7B', '%22a%22', '/a/b', '/~', '[' * 900))}")

@@ -14,6 +14,7 @@ import jsonschema_rs
 
 from baton.adapters.http.app import RESOURCES
 from baton.adapters.http.description import describe
+from baton.core.model.conditions import WITH_VALUE
 from baton.core.model.kinds import DOCUMENTS
 
 RAW = describe(RESOURCES)
@@ -166,10 +167,10 @@ def _complete_wait(case):
         for name in ("value", "revision", "timeout", "settled", "escape", "escape_profile", "path"):
             query.pop(name, None)
         return
-    if wait in ("equals", "differs"):
-        query.setdefault("value", "null")
-    elif wait in ("in", "count"):
+    if wait in ("in", "count"):
         query["value"] = "[1]" if wait == "in" else query["value"] if str(query.get("value")).isdigit() else "1"
+    elif wait in WITH_VALUE:
+        query.setdefault("value", "null")
     elif wait == "changed":
         query.setdefault("revision", "1.1")
     if "escape" in query and not template.startswith("/profiles/{"):

@@ -30,7 +30,7 @@ def complete(script, line, cwd):
         ("batonctl -E http://a:8092 -o json profiles se", ["set"]),
         ("batonctl profiles set web ", ["param"]),
         ("batonctl profiles set web param my/leader ", ["to"]),
-        ("batonctl profiles wait web param x e", ["equals", "exists"]),
+        ("batonctl profiles wait web param x e", ["exists", "equals"]),
         ("batonctl profiles wait web ", ["param"]),
         ("batonctl profiles add web param x ", ["to"]),
         ("batonctl users token bob ", ["ttl"]),

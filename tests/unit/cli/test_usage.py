@@ -51,7 +51,7 @@ def test_what_is_json_is_json_and_the_rest_a_string(text, value):
         (["profiles", "create", "{broken"], "is not JSON"),
         (["profiles", "wait", "web", "param", "x", "equals"], "needs a value"),
         (["profiles", "wait", "web", "param", "x", "absent", "1"], "takes no value"),
-        (["profiles", "wait", "web", "param", "x", "60"], "param x 60: not one of equals, differs,"),
+        (["profiles", "wait", "web", "param", "x", "60"], "param x 60: not one of exists, absent, equals,"),
         (["profiles", "wait", "web", "Description", "x", "soon"], "'soon' is not a number of seconds"),
         (["profiles", "wait", "web", "parm", "x", "equals", "1"], "did you mean param?"),
         (["profiles", "add", "web", "param", "x", "1", "2"], "takes one value, or to and a value"),

@@ -14,12 +14,13 @@ from typing import Any, Tuple
 from ..client.api import UNSET, described
 from ..client.error import ClientError, short
 from ..client.patience import Patience
+from ..core.model.conditions import CONDITIONS, WITH_VALUE
 from ..core.model.kinds import singular
 from . import meta
 from .common import Context, add_verb, key_of, key_word, seconds, value_of
 from .output import cell, when
 
-CONDITIONS = ("equals", "differs", "exists", "absent", "changed")
+OFFERED = tuple(name for name in CONDITIONS if name not in ("in", "count"))  # of a param, compared with one word
 PARAM_TIMEOUT, FIELD_TIMEOUT = 300.0, 86400.0
 
 
@@ -52,7 +53,7 @@ def add(verbs: Any, kind: str) -> None:
     wait.add_argument("name", metavar=key_word(kind))
     wait.add_argument("word", choices=Offered(["param"]), metavar="param", help="or FIELD, followed by VALUE [TIMEOUT]")
     wait.add_argument("param", metavar="PARAM")
-    wait.add_argument("condition", nargs="?", choices=Offered(CONDITIONS), help="exists, if nothing is said")
+    wait.add_argument("condition", nargs="?", choices=Offered(OFFERED), help="exists, if nothing is said")
     wait.add_argument("value", nargs="?", metavar="VALUE", help="for equals and differs")
     wait.add_argument("--wait-timeout", type=seconds, metavar="SECONDS", help="how long in all (300; a day for a FIELD)")
     meta.add(verbs, kind)
@@ -152,9 +153,9 @@ def wait_for(context: Context) -> None:
 
 def _wait_param(context: Context) -> None:
     args, condition = context.args, context.args.condition or "exists"
-    if condition not in CONDITIONS:
-        raise ClientError("usage", f"wait … param {args.param} {condition}: not one of {', '.join(CONDITIONS)}")
-    compares = condition in ("equals", "differs")
+    if condition not in OFFERED:
+        raise ClientError("usage", f"wait … param {args.param} {condition}: not one of {', '.join(OFFERED)}")
+    compares = condition in WITH_VALUE
     if compares != (args.value is not None):
         raise ClientError("usage", f"wait … {condition} " + ("needs a value" if compares else "takes no value"))
     value = value_of(args.value) if compares else None

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 from urllib.parse import quote
 
+from ..core.model.conditions import WITH_VALUE
 from ..core.model.kinds import DOCUMENTS, singular
 from ..ground.merging import merge_operations
 from ..ground.version import VERSION
@@ -258,7 +259,7 @@ class Client:
             query = {"wait": condition, "timeout": f"{poll:.3f}", **(more or {})}
             if settled:
                 query["settled"] = f"{settled:.3f}"
-            if condition in ("equals", "differs", "in", "count"):
+            if condition in WITH_VALUE:
                 query["value"] = json.dumps(value)
             elif condition == "changed":
                 query["revision"] = revision or ""
@@ -448,6 +449,6 @@ def _param(kind: str, name: str, param: str) -> str:
 def _timed_out(
     error: ClientError, kind: str, name: str, param: Optional[str], condition: str, value: Any, patience: Patience
 ) -> ClientError:
-    wanted = f"{condition} {short(value)}" if condition in ("equals", "differs", "in", "count") else condition
+    wanted = f"{condition} {short(value)}" if condition in WITH_VALUE else condition
     message = f"{described(kind, name, param)}: waited {patience.spent} in vain for: {wanted}; {found_in(error.problem)}"
     return ClientError("conflict", message, 408, error.problem)

@@ -7,6 +7,7 @@ import time
 from typing import Any, Dict, Mapping, Optional, Tuple
 
 from ..client.error import ClientError, short
+from ..core.model.conditions import CONDITIONS, WITH_VALUE
 from ..core.model.kinds import DOCUMENTS, singular
 from .common import Context, Result, spec
 
@@ -15,7 +16,7 @@ SPEC = spec(
     name={"type": "str"},
     param={"type": "str"},
     path={"type": "str"},
-    condition={"type": "str", "choices": ["exists", "absent", "equals", "differs", "in", "count", "changed"], "default": "exists"},
+    condition={"type": "str", "choices": [*CONDITIONS], "default": "exists"},
     value={"type": "raw"},
     filter={"type": "dict"},
     stable_for={"type": "float", "default": 0.0},
@@ -23,7 +24,7 @@ SPEC = spec(
     escape_profile={"type": "str"},
     wait_timeout={"type": "float", "default": 300.0},
 )
-REQUIRED_IF = [("condition", name, ("value",)) for name in ("equals", "differs", "in", "count")]
+REQUIRED_IF = [("condition", name, ("value",)) for name in WITH_VALUE]
 MOST_STABLE = 240.0  # a server waits five minutes at most in one go
 CONTINUE = (0, False, "continue", "0")
 

@@ -3,6 +3,7 @@
 """The parameters that operations take, by what they mean: in the path, in the query, and as headers."""
 from __future__ import annotations
 
+from ...core.model.conditions import CONDITIONS, WITH_VALUE
 from ...core.model.kinds import IN_EVENTS, Kind
 from .operations import JSON, Parameter, ref
 
@@ -129,8 +130,7 @@ PROBE_WAIT = Parameter(
 WAIT_COUNT = Parameter("WaitCount", "query", "wait", "Answer when there are as many as value says", _one_of("count"))
 WAIT_MANY = Parameter("WaitMany", "query", "value", "How many there are to be at least", {"type": "integer", "minimum": 0})
 WAIT = Parameter(
-    "Wait", "query", "wait", "Answer when it holds. equals, differs, in and count go with value, changed with revision",
-    _one_of("exists", "absent", "changed", "equals", "differs", "in", "count"),
+    "Wait", "query", "wait", f"Answer when it holds. {', '.join(WITH_VALUE)} go with value, changed with revision", _one_of(*CONDITIONS)
 )  # fmt: skip
 WAIT_VALUE = Parameter(
     "WaitValue", "query", "value", "For equals and differs; in: a list; count: the least number of members", {},

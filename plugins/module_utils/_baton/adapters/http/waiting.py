@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Callable, Iterable, List, Mapping, Optional, Protocol, Sequence, Tuple, Union
 
+from ...core.model.conditions import CONDITIONS, WITH_VALUE
 from ...core.model.document import Document
 from ...core.model.documents import valid_name
 from ...ground.patch import MISSING, Path, find, parse_pointer, pointer
@@ -21,8 +22,6 @@ from .. import turns
 from .backend import Backend
 from .messages import real
 
-CONDITIONS = ("exists", "absent", "changed", "equals", "differs", "in", "count")
-WITH_VALUE = ("equals", "differs", "in", "count")
 PARTS = {"escape": "param", "escape_profile": "profile"}
 DEFAULT_TIMEOUT = 30.0
 MOST_TIMEOUT = 300.0
