@@ -1,12 +1,13 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The tables of docs/reference say what there is, no more and no less: options, the names of the drop-in, signals, metrics."""
+"""docs/reference says what there is, no more and no less: options, the names of the drop-in, signals, metrics, how long clients try."""
 
 import re
 
 import pytest
 import yaml
 
+from baton.client.connection import DEFAULT_TIMEOUT
 from baton.daemon import settings
 from support.cluster import ROOT
 
@@ -43,6 +44,12 @@ def test_the_variables_of_the_role_exist():
     options = yaml.safe_load((ROOT / "roles/node/meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
     named = {name for row in rows("options.md", "`--") for name in names(row[-1])}
     assert named and named <= set(options)
+
+
+def test_how_long_clients_try_is_told_as_it_is():
+    for page in ("docs/reference/batonctl.md", "plugins/doc_fragments/connection.py", "plugins/doc_fragments/plugin_connection.py"):
+        told = re.findall(r"one request (?:may take )?with all its retries \((\d+)\)", (ROOT / page).read_text())
+        assert told == [f"{DEFAULT_TIMEOUT:g}"], page
 
 
 def test_the_names_of_the_drop_in_are_those_that_are_read():

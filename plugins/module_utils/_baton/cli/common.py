@@ -13,7 +13,7 @@ import re
 import sys
 from typing import Any, Callable, Container, Dict, Iterable, List, Mapping, Optional, Sequence
 
-from ..client.api import Client, connection_from
+from ..client.api import DEFAULT_TIMEOUT, Client, connection_from
 from ..client.error import ClientError
 from ..core.model.kinds import DOCUMENTS
 from .output import Output
@@ -122,7 +122,8 @@ def add_global_options(parser: argparse.ArgumentParser, at_root: bool) -> None:
     group.add_argument("--ca", metavar="FILE", default=default, help="CA certificate of the cluster (BATON_CA)")
     group.add_argument("--cluster", metavar="NAME", default=default, help="section of BATON_CONFIG (BATON_CLUSTER)")
     group.add_argument("-o", "--output", choices=("table", "json"), default=default, help="for people, or for scripts")
-    group.add_argument("--timeout", type=seconds, metavar="SECONDS", default=default, help="of a request with retries (30)")
+    timeout = f"of a request with retries ({DEFAULT_TIMEOUT:g})"
+    group.add_argument("--timeout", type=seconds, metavar="SECONDS", default=default, help=timeout)
     group.add_argument("-r", "--ref", metavar="REF", default=default, help="only if this stands there now (set, remove, update)")
 
 
