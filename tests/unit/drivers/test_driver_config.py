@@ -3,6 +3,7 @@
 """FILE: what is read, and the one line that says what is wrong."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ import pytest
 import yaml
 
 from baton.core.model.driver_options import NAMES
-from baton.drivers.config import TYPES, Wrong, load
+from baton.drivers.config import ALL_CHECKS, CHECKS, TYPES, Wrong, load
 from support.cluster import ROOT
 
 GOOD = {
@@ -81,8 +82,9 @@ def test_defaults(read):
         ({"type": "dns", **GOOD["dns"], "ttl": -1}, "it.json: ttl is a whole number from 0 to 86400"),
         ({"type": "program", "id": "other"}, "it.json: id: is the file's name, it, or left out"),
         ({"type": "program", "retries": "2"}, "it.json: retries is a whole number"),
-        ({"type": "program", "check": {}}, "it.json: check has exactly one of command, http and tcp"),
-        ({"type": "program", "check": {"tcp": "a:1", "command": "b"}}, "it.json: check has exactly one of command, http and tcp"),
+        ({"type": "program", "check": "tcp"}, "it.json: check is an object with one of command, http, tcp"),
+        ({"type": "program", "check": {}}, "it.json: check has exactly one of command, http, tcp"),
+        ({"type": "program", "check": {"tcp": "a:1", "command": "b"}}, "it.json: check has exactly one of command, http, tcp"),
         ({"type": "program", "check": {"tcp": "a"}}, "it.json: check.tcp is HOST:PORT"),
         ({"type": "program", "check": {"tcp": "a:1", "ca": "/x"}}, "it.json: check.ca is not a member"),
         (
@@ -128,4 +130,7 @@ def test_the_role_writes_every_member_that_there_is():
     assert members | commands == known - apart
     assert {f"baton_driver_{name}" for name in members} | {f"baton_driver_{name}_command" for name in commands} <= set(options)
     assert set(options["baton_driver_type"]["choices"]) == set(TYPES)
+    check = options["baton_driver_check"]
+    assert set(check["options"]) == {name for members in CHECKS.values() for name in members} | set(ALL_CHECKS)
+    assert re.findall(r"V\((\w+)\)", check["description"]) == list(CHECKS)
     assert set(variables["baton_driver_secret_files"]) == {name for name in known if name.endswith("_file")}

@@ -92,13 +92,11 @@ def _members(data: Mapping[str, Any], known: "Mapping[str, Member]", of: str = "
 
 def _check(data: Any) -> Dict[str, Any]:
     if not isinstance(data, dict):
-        raise ValueError("check is an object with command, http or tcp")
-    ways = [name for name in ("command", "http", "tcp") if name in data]
+        raise ValueError(f"check is an object with one of {', '.join(CHECKS)}")
+    ways = [name for name in CHECKS if name in data]
     if len(ways) != 1:
-        raise ValueError("check has exactly one of command, http and tcp")
-    known = {ways[0]: CHECKS[ways[0]], "every": (_seconds, 2.0), "timeout": (_seconds, 2.0)}
-    if ways == ["http"]:
-        known.update(status=(_statuses, []), ca=(_text, ""))
+        raise ValueError(f"check has exactly one of {', '.join(CHECKS)}")
+    known = {**CHECKS[ways[0]], **ALL_CHECKS}
     for name in data:
         if name not in known:
             raise ValueError(f"check.{name[:60]} is not a member; there are {', '.join(known)}")
@@ -214,7 +212,12 @@ def _template(value: Any) -> str:
 
 REQUIRED = object()
 Member = Tuple[Callable[[Any], Any], Any]  # reads it, default
-CHECKS: Dict[str, Member] = {"command": (_text, REQUIRED), "http": (_url, REQUIRED), "tcp": (_host_port, REQUIRED)}
+CHECKS: Dict[str, Dict[str, Member]] = {  # each with its members, the first of which has its name
+    "command": {"command": (_text, REQUIRED)},
+    "http": {"http": (_url, REQUIRED), "status": (_statuses, []), "ca": (_text, "")},
+    "tcp": {"tcp": (_host_port, REQUIRED)},
+}
+ALL_CHECKS: Dict[str, Member] = {"every": (_seconds, 2.0), "timeout": (_seconds, 2.0)}
 _DOMAIN = _matching(DOMAIN, "a domain name")
 _UNIT = _matching(UNIT, "a unit such as nginx.service")
 TYPES: Dict[str, Dict[str, Member]] = {
