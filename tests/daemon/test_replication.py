@@ -8,8 +8,7 @@ import time
 import pytest
 import requests
 
-from support.cluster import Cluster, free_port, until
-from support.programs import program
+from support.cluster import Cluster, until
 
 
 @pytest.fixture
@@ -229,31 +228,3 @@ def test_told_to_stop_the_active_hands_over_first(tmp_path):
         cluster.n1.stop()
         cluster.n2.until("/active")
         assert cluster.call(cluster.n2, "GET", "/system/history").json()[-1]["Reason"] == "handed over by n1: batond was stopped"
-
-
-@pytest.mark.parametrize(
-    ("options", "text"),
-    [
-        ([], "--node-id (BATON_NODE_ID): is required"),
-        (["--node-id", "n 1"], "not a name"),
-        (["--listen", "nowhere"], "not HOST:PORT"),
-        (["--listen", "192.0.2.1:1", "--insecure"], "loopback only"),
-        (["--dcs", "etcd3"], "none of etcd:URL[,URL...], local:PATH, manual"),
-        (["--timing", "slow"], "choose one of balanced, fast"),
-        (["--vip", "192.0.2.1/24"], "--interface (BATON_INTERFACE): is missing"),
-        (["RS_STATIC_IP=eth0"], "RS_STATIC_IP: 'eth0' is not an address such as 192.0.2.11: correct it, or leave it out"),
-        (["RS_STATIC_IP=192.0.2.300"], "is not an address"),
-        ([], ""),
-    ],
-)
-def test_wrong_settings_are_one_line(tmp_path, options, text):
-    import subprocess
-    import sys
-
-    base = ["--node-id", "n1", "--data-dir", str(tmp_path), "--listen", f"127.0.0.1:{free_port()}"] if text and options else []
-    environ = dict(option.split("=") for option in options if option.startswith("RS_"))
-    options = [option for option in options if not option.startswith("RS_")] + (["--dcs", "manual", "--insecure"] if environ else [])
-    command = [sys.executable, str(program("batond")), *base, *options]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=20, env=environ, check=False)
-    assert done.returncode == 2
-    assert text in done.stderr and len(done.stderr.strip().splitlines()) == 1 and "Traceback" not in done.stderr

@@ -4,7 +4,6 @@
 
 import asyncio
 import ssl
-import subprocess
 from dataclasses import replace
 
 import pytest
@@ -178,21 +177,3 @@ def test_an_outage_does_not_disturb_a_healthy_pair_and_an_idle_one_writes_nothin
         assert node.status()["in_sync"] == ["n1", "n2"] and node.status()["serving"]
         server.start(0)
         until(lambda: node.status()["dcs_reachable"], "etcd is back")
-
-
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [
-        (["--dcs", "etcd:"], "is none of etcd:URL"),
-        (["--dcs", "etcd:http://192.0.2.7:2379"], "is not encrypted"),
-        (["--dcs", "etcd:192.0.2.7:2379"], "is not an URL"),
-        (["--dcs", "etcd:http://127.0.0.1:1,https://127.0.0.1:2"], "either all etcd URLs are https or none"),
-        (["--dcs", "etcd:http://127.0.0.1:1", "--etcd-user", "x"], "--etcd-password-file go together"),
-        (["--dcs", "etcd:http://127.0.0.1:1", "--etcd-ca", "/nonexistent"], "there is no file"),
-    ],
-)
-def test_wrong_settings_are_one_line(tmp_path, options, says):
-    node = Cluster(tmp_path, 1).n1
-    at = node.command.index("--dcs")
-    done = subprocess.run([*node.command[:at], *node.command[at + 2 :], *options], capture_output=True, text=True, check=False)
-    assert done.returncode == 2 and says in done.stderr and done.stderr.count("\n") == 1, done.stderr
