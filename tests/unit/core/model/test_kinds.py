@@ -61,6 +61,15 @@ def test_the_page_of_the_api_lists_all_of_them():
     assert rows == [(kind.name, kind.identity) for kind in kinds.DOCUMENTS.values()]
 
 
+def test_what_streams_of_events_show_is_told_as_it_is():
+    page = (ROOT / "docs" / "reference" / "api.md").read_text()
+    told = re.search(r"streams every committed change .*? of (.*?), of which", page, re.DOTALL)
+    assert tuple(re.findall(r"`(\w+)`", told[1])) == kinds.IN_EVENTS
+    source = (ROOT / "extensions" / "eda" / "plugins" / "event_source" / "events.py").read_text()
+    told = re.search(r"Every committed change of .*?\n  - ", source, re.DOTALL)[0]
+    assert [kind.name for kind in kinds.KINDS.values() if re.search(rf"\b{kind.singular}\b", told)] == list(kinds.IN_EVENTS)
+
+
 @pytest.mark.parametrize("kind", kinds.DOCUMENTS.values(), ids=lambda kind: kind.name)
 def test_a_new_document_has_the_members_of_its_kind_for_itself(kind):
     made = [evaluate(Change(kind.name, "x", "put", {}), lambda _kind, _key: None)[1].value for _number in (1, 2)]
