@@ -61,6 +61,14 @@ node:
       description: Why the VIP would not work on this node; V(none) when it would, or no VIP is configured.
       returned: success
       type: str
+    disk_full:
+      description: Why this node would refuse changes for want of room on its disk, or did a moment ago; V(none) when it has room.
+      returned: success
+      type: str
+    kept:
+      description: Of each thing that is kept in memory how many bytes are C(used), and what the C(limit) is.
+      returned: success
+      type: dict
     cluster_id:
       description: Id of the cluster; V(none) when the node has not joined one.
       returned: success
@@ -104,6 +112,10 @@ node:
         - A file (V(local), V(manual)) is asked only when there is a reason to.
       returned: success
       type: float
+    connections:
+      description: How many connections to its API there are, and may be.
+      returned: success
+      type: dict
     vip:
       description:
         - Address, interface and whether this node holds it; all C(addresses), if there are several.
@@ -120,6 +132,10 @@ node:
           description: Its name.
           returned: success
           type: str
+        url:
+          description: Where it is asked.
+          returned: success
+          type: str
         state:
           description: One of V(Up), V(Connecting), V(Syncing), V(In-Sync), V(Refused), V(Unreachable).
           returned: success
@@ -129,9 +145,35 @@ node:
           returned: success
           type: bool
         electable:
-          description: Whether it may take over, that is, it is in sync, reachable, and not set never to be active.
+          description:
+            - Whether it may take over. It is in sync, reachable, not set never to be active, and not cut off from the store; and no other
+              that can hold the VIP, or has more room on its disk, comes before it.
           returned: success
           type: bool
+        able:
+          description: Whether the VIP would work on the node, as far as it has said.
+          returned: success
+          type: bool
+        unable:
+          description: Why it would not; V(none) when it would.
+          returned: success
+          type: str
+        disk_full:
+          description: Why it would refuse changes as the active for want of room on its disk, as far as it has said; V(none) when it has room.
+          returned: success
+          type: str
+        cut_off:
+          description: Why the store of the cluster record would not let it take over, as far as it has said; V(none) when it would.
+          returned: success
+          type: str
+        seq:
+          description: The last entry of the log that its disk is known to have; V(none) where that is not known.
+          returned: success
+          type: int
+        version:
+          description: The version of its batond; V(none) where that is not known.
+          returned: success
+          type: str
         lag:
           description:
             - What it lacks of the active's log as C(entries), C(bytes) and C(seconds) (the age of the oldest of them).

@@ -38,6 +38,24 @@ def runs(cluster, tmp_path):
         yield runs
 
 
+# --- what node_info returns -----------------------------------------------------------------------------------------------
+
+TYPES = {"string": "str", "boolean": "bool", "integer": "int", "number": "float", "array": "list", "object": "dict"}
+
+
+def test_node_info_tells_of_every_member_that_the_api_has():
+    schema = json.loads((ROOT / "plugins/module_utils/_baton/adapters/http/schemas.json").read_text())["Status"]["properties"]
+    text = (ROOT / "plugins/modules/node_info.py").read_text()
+    told = yaml.safe_load(re.search(r'RETURN = r"""(.*?)"""', text, re.DOTALL)[1])["node"]["contains"]
+    for members, listed in ((schema, told), (schema["nodes"]["items"]["properties"], told["nodes"]["contains"])):
+        missing = set(members) - set(listed)
+        assert not missing, missing
+        assert {name: TYPES[member["type"]] for name, member in members.items()} == {name: listed[name]["type"] for name in members}
+        for name, member in members.items():
+            assert all(f"V({value})" in listed[name]["description"] for value in member.get("enum", ())), name
+    assert set(told["nodes"]["contains"]) == set(schema["nodes"]["items"]["properties"])
+
+
 # --- unknown options ------------------------------------------------------------------------------------------------------
 
 KNOWN = {"compare_and_patch": {"name": "x", "patch": [], "only_under": {"lease": "l", "tokem": 1}}}
