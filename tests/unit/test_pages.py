@@ -21,7 +21,7 @@ def without_code(text):
 def anchors(path):
     """Return what headings of a page are called in links."""
     titles = re.findall(r"^#+ (.*)$", without_code(path.read_text()), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+    return [re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles]
 
 
 def names(paths):
@@ -37,6 +37,12 @@ def test_each_link_leads_somewhere(page):
         there = (page.parent / path).resolve() if path else page
         assert there.exists(), link
         assert not anchor or anchor in anchors(there), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=names(PAGES))
+def test_no_two_headings_are_called_alike(page):
+    """A link would lead to the first of them."""
+    assert len(anchors(page)) == len(set(anchors(page)))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=names(PAGES))
