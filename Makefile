@@ -7,7 +7,7 @@ BIN := .venv/bin
 SEEDS ?= 300
 N ?= 5000
 FIRST_SEED ?= 1
-LAB_WORKERS ?= 2
+LAB_WORKERS ?= 3
 TRIALS ?= 20
 MINUTES ?= 10
 MACHINES ?= 100000
@@ -72,7 +72,7 @@ release: build ## check, build, install afresh and tag: VERSION=x.y.z; DRY_RUN=1
 	@test -n "$(VERSION)" || { echo "make release: say which, with VERSION=x.y.z" >&2; exit 1; }
 	@$(BIN)/python tools/release.py $(VERSION) $(if $(REPOSITORY),--repository $(REPOSITORY)) $(if $(DRY_RUN),--dry-run)
 
-lab: build ## tests in network namespaces, two at a time as they mostly wait (LAB_WORKERS=n); FAULTS=n FIRST_SEED=m: n faults under load instead; needs root
+lab: build ## tests in network namespaces, three at a time as they mostly wait (LAB_WORKERS=n); FAULTS=n FIRST_SEED=m: n faults under load instead; needs root
 	$(call ROOT,network namespaces need it)
 	@$(BIN)/python $(if $(FAULTS),tests/lab/storm.py --faults $(FAULTS) --seed $(FIRST_SEED),-m pytest -n $(LAB_WORKERS) --dist loadfile tests/lab)
 

@@ -19,7 +19,7 @@ import pytest
 from baton.client.api import Client, connection_from
 
 SCRIPTS = Path(__file__).with_name("drpcli")
-FLEET = 30 if os.environ.get("BATON_LONG") else 10  # machines; a machine costs about twenty starts of drpcli
+FLEET = 30 if os.environ.get("BATON_LONG") else 8  # machines; a machine costs about twenty starts of drpcli
 DEADLINE = 900  # on a machine that is busy with other tests
 
 
