@@ -25,6 +25,7 @@ FILES = (
     "galaxy.yml", "meta/execution-environment.yml", "meta/runtime.yml", "requirements.txt",
 )  # fmt: skip
 OF_A_ROLE = ("README.md", "meta/main.yml", "meta/argument_specs.yml")
+MADE_UP = re.compile(r"example\.(org|com|net)|localhost")  # addresses that nobody has
 GALAXY_TAGS = {
     "ai", "application", "cloud", "database", "eda", "infrastructure", "linux", "monitoring",
     "networking", "security", "storage", "tools", "windows",
@@ -96,7 +97,7 @@ def galaxy(root, _files):
     if not GALAXY_TAGS & set(said.get("tags") or []):
         yield f"galaxy.yml: tags need one of these: {', '.join(sorted(GALAXY_TAGS))}"
     for name in ("repository", "documentation", "homepage", "issues"):
-        if re.search(r"example\.(org|com|net)|localhost", str(said.get(name) or "")):
+        if MADE_UP.search(str(said.get(name) or "")):
             yield f"galaxy.yml: {name} is made up: leave it out, or say the real one"
     for name, bound in (said.get("dependencies") or {}).items():
         if not str(bound).startswith(">="):

@@ -20,6 +20,7 @@ from pathlib import Path
 import yaml
 
 import fresh_install
+import inclusion
 import versions
 
 BRANCH = "main"
@@ -92,9 +93,10 @@ def check(root, version, repository=None):
         raise Refused(
             "galaxy.yml has no `repository`, which Galaxy demands: REPOSITORY=URL says where the sources are"
         )
-    if repository and not re.fullmatch(r"https://[^\s/]+/\S+", repository):
+    said_well = re.fullmatch(r"https://[^\s/]+/\S+", repository or said)
+    if not said_well or inclusion.MADE_UP.search(repository or said):
         raise Refused(
-            f"REPOSITORY={repository} is no address of sources: one that begins with https://"
+            f"REPOSITORY={repository or said} is no address of sources: a real one begins with https://"
         )
 
 

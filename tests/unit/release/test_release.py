@@ -87,6 +87,7 @@ def nothing(_root):
         (released, NEXT, HOME, "not greater than"),
         (nothing_new, NEXT, HOME, "nothing in changelogs/fragments"),
         (nothing, NEXT, "sources.test", "no address of sources"),
+        (nothing, NEXT, "https://example.com/baton/ha", "no address of sources"),
     ],
 )
 def test_what_is_not_ready_is_refused(checkout, change, version, repository, why):
