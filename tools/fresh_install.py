@@ -15,6 +15,8 @@ from pathlib import Path
 
 import ansible_collections
 
+import versions
+
 QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 LIMIT = 60  # seconds until a batond that was started has to answer
 PLAY = """
@@ -65,7 +67,7 @@ def install(archive, folder, bin_, run, environ):
         "install",
         "-qq",
         "--disable-pip-version-check",
-        "ansible-core>=2.17,<2.20",
+        f"ansible-core>={versions.lowest_core()}",  # the newest that this Python can have
         where=folder,
     )
     paths = {**environ, "ANSIBLE_COLLECTIONS_PATH": f"{folder / 'collections'}:{beside}"}

@@ -46,6 +46,11 @@ README_HAS = {
     "its releases": r"\(RELEASING\.md\)",
     "where faults are reported": r"\(SECURITY\.md\)",
 }
+SAYS_LOWEST = {
+    "README.md": r"ansible-core (\d+\.\d+) or newer",
+    "docs/start/install.md": r"ansible-core (\d+\.\d+) or newer",
+    "RELEASING.md": r"maintains, and (\d+\.\d+) at least",
+}
 LARGEST = 1 << 20  # bytes
 # What stands beside the name of a module in a task.
 KEYWORDS = {
@@ -228,11 +233,26 @@ def readme(root, _files):
         for what, pattern in README_HAS.items()
         if not re.search(pattern, text)
     )
-    lowest = re.search(r">=(\d+\.\d+)", (root / "meta/runtime.yml").read_text())
-    if lowest and not re.search(rf"ansible-core {re.escape(lowest[1])}\b", text):
-        yield f"README.md is to say that ansible-core {lowest[1]} is the lowest"
     if "docs.ansible.com" not in (root / "CODE_OF_CONDUCT.md").read_text():
         yield "CODE_OF_CONDUCT.md is to lead to the community's"
+
+
+def lowest_core(root, _files):
+    """Whoever says which ansible-core is the lowest says what meta/runtime.yml does.
+    tools/fresh_install.py and tools/cores read it there.
+    """
+    try:
+        lowest = versions.lowest_core(root)
+    except ValueError:
+        return  # `runtime` tells of it
+    for name, pattern in SAYS_LOWEST.items():
+        said = re.findall(pattern, (root / name).read_text())
+        if set(said) != {lowest}:
+            yield f"{name} is to say that ansible-core {lowest} is the lowest"
+    for path in sorted((root / "roles").glob("*/meta/main.yml")):
+        said = yaml.safe_load(path.read_text())["galaxy_info"].get("min_ansible_version")
+        if said != lowest:
+            yield f"{path.relative_to(root)}: min_ansible_version is to be {lowest}, the lowest"
 
 
 def changelog(root, _files):
@@ -244,7 +264,10 @@ def changelog(root, _files):
         yield f"CHANGELOG.rst has no release {version}; `make release` makes it"
 
 
-CHECKS = (is_there, galaxy, runtime, no_binaries, places, documentation, pages, readme, changelog)
+CHECKS = (
+    is_there, galaxy, runtime, no_binaries, places, documentation, pages, readme, lowest_core,
+    changelog,
+)  # fmt: skip
 
 
 def problems(root):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where the version of the collection is said, and one way to read and set it: galaxy.yml leads, a
-test compares the others.
+test compares the others. And which ansible-core is the lowest.
 
 Versions of formats (data directory, links, log entries, driver protocol) are none of these: they
 change with the format alone.
@@ -38,6 +38,12 @@ def say(version, root=ROOT):
         text = (root / path).read_text()
         match = found(text, pattern)
         (root / path).write_text(text[: match.start(1)] + version + text[match.end(1) :])
+
+
+def lowest_core(root=ROOT):
+    """Return the lowest ansible-core that is supported, as x.y: meta/runtime.yml leads."""
+    text = (root / "meta/runtime.yml").read_text()
+    return found(text, r'^requires_ansible: ">=(\d+\.\d+)\.\d+"')[1]
 
 
 def numbers(version):

@@ -32,7 +32,21 @@ def once(**options):
     return {"baton.ha.once": {"name": "x", "wait_timeout": 0.1, **options}, "register": "once", "ignore_errors": True}
 
 
-BARRIER = {"baton.ha.barrier": {"name": "b", "count": 4, "wait_timeout": 0.1}, "ignore_errors": True}
+def barrier(**options):
+    return {"baton.ha.barrier": {"name": "b", "count": 4, "wait_timeout": 0.1, **options}, "ignore_errors": True}
+
+
+BARRIER = barrier()
+# Each option, and each keyword, that makes of a lock that hosts wait for one that none of them waits for in vain.
+HARMLESS = [
+    lock("readers", shared=True),
+    lock("at-once", wait=False),
+    lock("all", each=["{{ inventory_hostname }}"]),
+    lock("given-back", state="released"),
+    {**lock("for-all"), "run_once": True},
+    {**lock("looked-at"), "check_mode": True},
+]
+HARMLESS_MEETINGS = [barrier(state="reset"), {**barrier(), "run_once": True}, {**barrier(), "check_mode": True}]
 
 
 @pytest.mark.parametrize(
@@ -49,6 +63,9 @@ BARRIER = {"baton.ha.barrier": {"name": "b", "count": 4, "wait_timeout": 0.1}, "
         ("linear", 3, [once(state="begun"), once(state="awaited")], None),
         ("linear", 3, [BARRIER], "4 hosts may wait for each other at barrier 'b', but no more than 3 run at once"),
         ("linear", 4, [BARRIER], None),
+        ("linear", 20, HARMLESS, None),
+        ("free", 3, [{**once(state="awaited"), "check_mode": True}], None),
+        ("linear", 3, HARMLESS_MEETINGS, None),
     ],
 )
 def test_hosts_that_would_wait_for_each_other_in_vain_are_warned_once(cluster, runs, strategy, forks, tasks, warning):

@@ -3,8 +3,11 @@
 """Units: what keeps one from starting passes, and then it starts. molecule/default sees it on real hosts."""
 
 import configparser
+import re
 
+import jinja2
 import pytest
+import yaml
 from rooms import ROLES, facts, play, render, role
 
 DRIVER = {"baton_driver_id": "web", "baton_driver_type": "program", "baton_driver_program": ["/bin/true"], "baton_driver_user": "root"}
@@ -94,3 +97,21 @@ def test_a_driver_of_units_is_root_that_may_do_nothing_itself_unless_it_runs_a_c
 
 def test_what_runs_commands_of_yours_is_as_free_as_those_need(tmp_path):
     assert dict(conf(tmp_path / "a", "script", baton_driver_user="shop")) == {"User": "shop"}
+
+
+def test_whoever_has_something_in_the_drop_in_has_a_drop_in():
+    """What the template asks on its outermost level is asked for by baton_driver_has_more, or by what that stands on."""
+    variables = yaml.safe_load((ROLES / "driver/vars/main.yml").read_text())
+    asked, more = set(), {"baton_driver_has_more"}
+    while more:
+        asked |= more
+        more = set(re.findall(r"\bbaton_\w+", " ".join(str(variables.get(name, "")) for name in more))) - asked
+    filters = dict.fromkeys(("comment", "to_json"), str)
+    environment = jinja2.Environment(autoescape=False)
+    environment.filters.update(filters)
+    outermost = environment.parse((ROLES / "driver/templates/driver.conf.j2").read_text()).body
+    branches = [branch for node in outermost if isinstance(node, jinja2.nodes.If) for branch in (node, *node.elif_)]
+    used = {name.name for branch in branches for name in (branch.test, *branch.test.find_all(jinja2.nodes.Name)) if hasattr(name, "name")}
+    always = {name.name for node in outermost if not isinstance(node, jinja2.nodes.If) for name in node.find_all(jinja2.nodes.Name)}
+    assert used and used <= asked, f"baton_driver_has_more does not ask for {sorted(used - asked)}"
+    assert always == {"ansible_managed"}, "what is written without a condition gives every driver a drop-in"

@@ -99,8 +99,13 @@ def _whatever_is_in(path: Path) -> Dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
+def marker_of(name: str) -> Path:
+    """Return where a driver's marker is; a test sees that ``session``, which this does not import, says the same."""
+    return Path(os.environ.get("BATON_RUN_DIR") or "/run/baton") / "running" / name
+
+
 def _remove(name: str) -> int:
-    marker = Path(os.environ.get("BATON_RUN_DIR") or "/run/baton") / "running" / name
+    marker = marker_of(name)
     try:
         marker.unlink()
     except FileNotFoundError:

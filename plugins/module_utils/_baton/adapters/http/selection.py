@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The documents of a kind that a query selects; for those who wait for a number of them, kept up to date change by change.
 
+Which of them a list then has, and in what order, is decided in ``documents``.
+
 All who wait for the same selection share one, so that a change costs the same however many documents and waiters there are.
 """
 from __future__ import annotations

@@ -18,7 +18,7 @@ from ..model.timing import NEVER
 from ..replication.dcs_health import Asked
 from ..replication.leading import Leading
 from ..replication.swaps import REPEAT_AFTER
-from .election import FIT, Fitness, best, fit_of, fitness
+from .election import FIT, Fitness, best, fit_of, fitness, may_ever_lead
 from .links import Links
 from .room import FULL, OURS, Room, would_refuse
 from .standing import Standing
@@ -190,8 +190,8 @@ class Able:
 
     def _may_lead(self, name: str) -> bool:
         here, hello = self.standing, self.standing.peers.get(name)
-        never = here.config.no_failover if name == here.config.node else hello is not None and hello.no_failover
-        return name in here.record.nodes() and not never
+        said = here.config if name == here.config.node else hello
+        return name in here.record.nodes() and (said is None or may_ever_lead(said))
 
     def error(self, now: float) -> str:
         """Return which nodes would not serve in full, this one or others, why, and what to do about it, or ""."""
@@ -200,7 +200,7 @@ class Able:
     def _vip_texts(self, now: float) -> List[str]:
         here, texts = self.standing, []
         me, leading = here.config.node, here.leading
-        if here.unable and (leading is not None or not here.config.no_failover):
+        if here.unable and (leading is not None or may_ever_lead(here.config)):
             told, nobody = cannot_hold(me, here.unable), "no in-sync passive could either, so the role stays: repair it on one of them"
             texts.append(told if leading is None else f"{told}; {self._way_out(leading, nobody, now)}")
         others = self._unable_others()
@@ -225,7 +225,7 @@ class Able:
         """Return who can't hold the VIP, is there, and may have to: who only keeps a copy needs none."""
         here = self.standing
         unable = ((name, hello) for name, hello in here.peers.items() if hello.unable and name in here.linked)
-        return sorted(name for name, hello in unable if not hello.no_failover or name == here.record.active)
+        return sorted(name for name, hello in unable if may_ever_lead(hello) or name == here.record.active)
 
     def _way_out(self, leading: Leading, nobody: str, now: float) -> str:
         """Say what becomes of the role of an active that does not serve in full. ``nobody``: what, if no other would either."""

@@ -11,7 +11,7 @@ from ..commands import Prepare, ReadRecord
 from ..events import ReleaseNotice
 from ..model.timing import NEVER
 from .able import Able
-from .election import Election
+from .election import Election, may_ever_lead
 from .promotion import Promotion
 from .record_view import RecordView
 from .standing import Standing
@@ -36,7 +36,7 @@ class Candidacy:
         """Whether this node may try to become active without having been told to."""
         here = self.standing
         record = here.record
-        if not here.config.shared or here.config.no_failover or record.paused or record.active in ("", here.config.node):
+        if not here.config.shared or not may_ever_lead(here.config) or record.paused or record.active in ("", here.config.node):
             return False
         if here.role != "passive" or here.is_changing or here.installing:
             return False

@@ -13,6 +13,7 @@ from typing import Dict, NamedTuple, Set
 from ..model.messages import Hello
 from ..model.timing import NEVER
 from .able import SAY_AGAIN
+from .election import may_ever_lead
 from .links import Links
 from .standing import Standing
 
@@ -74,7 +75,7 @@ class CutOff:
     def _lasts(self, name: str, now: float) -> bool:
         """Whether it has lasted, with a node that is there and would take over else."""
         here, hello = self.standing, self.standing.peers.get(name)
-        may_lead = name in here.record.nodes() and name != here.record.active and hello is not None and not hello.no_failover
+        may_lead = name in here.record.nodes() and name != here.record.active and hello is not None and may_ever_lead(hello)
         there = name in here.linked and bool(self.why_not(name, now))
         return may_lead and there and now - self._others[name].since > PATIENCE
 

@@ -7,7 +7,7 @@ that the best candidate tries first and nobody tries while the active may still 
 """
 from __future__ import annotations
 
-from typing import Dict, Mapping, NamedTuple, Optional, Tuple
+from typing import Dict, Mapping, NamedTuple, Optional, Tuple, Union
 
 from ..model.config import NodeConfig
 from ..model.log import NO_EPOCH, Epoch, Position
@@ -103,9 +103,17 @@ def _merit(fit: Fitness, end: Position, priority: int) -> Tuple[Fitness, int, in
     return (fit, end.epoch.number, end.seq, priority)
 
 
+def may_ever_lead(node: Union[Hello, NodeConfig]) -> bool:
+    """Whether a node may be active at all, however things stand: by what it said, or by our own options.
+
+    All that chooses, offers, refuses or warns asks here, so that a further reason has one place.
+    """
+    return not node.no_failover
+
+
 def _electable(member: Member, record: Record, peers: Mapping[str, Hello]) -> Optional[Hello]:
     hello = peers.get(member.node)
-    if hello is None or hello.incarnation != member.incarnation or hello.no_failover or member.node == record.active:
+    if hello is None or hello.incarnation != member.incarnation or not may_ever_lead(hello) or member.node == record.active:
         return None
     return hello
 

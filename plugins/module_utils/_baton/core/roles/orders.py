@@ -20,6 +20,7 @@ from ..model.timing import NEVER
 from ..replication.leading import Leading
 from ..replication.swaps import Purpose, Settled
 from ..state.state import FORCED
+from .election import may_ever_lead
 from .promotion import Promotion
 from .record_view import RecordView
 from .standing import Standing
@@ -112,7 +113,7 @@ class Orders:
             raise refused("not_ready", here.trouble or f"{here.config.node} has not joined a cluster; nothing to be active for")
         if here.swap is not None or self._asked is not None or here.installing:
             raise refused("busy", "a change of the active or of the data is under way; look at the status and try again")
-        if here.config.no_failover and not order.force:
+        if not may_ever_lead(here.config) and not order.force:
             raise refused("no_failover", f"{here.config.node} is set never to be active (--no-failover); choose another, or use --force")
 
     def _refusal(self) -> Problem:

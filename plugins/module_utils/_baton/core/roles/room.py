@@ -12,6 +12,7 @@ from typing import List, Optional
 
 from ..model.messages import Hello
 from ..model.timing import NEVER
+from .election import may_ever_lead
 from .standing import Standing
 
 STEADY = 1.0  # seconds for which there must be room again before that is said
@@ -71,7 +72,7 @@ class Room:
         """Return who has no room, is there, and may have to be active: who only keeps a copy takes no changes."""
         here = self.standing
         full = ((name, hello) for name, hello in here.peers.items() if hello.full and name in here.linked)
-        return sorted(name for name, hello in full if not hello.no_failover or name == here.record.active)
+        return sorted(name for name, hello in full if may_ever_lead(hello) or name == here.record.active)
 
 
 def would_refuse(node: str, full: str) -> str:

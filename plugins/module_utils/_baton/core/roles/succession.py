@@ -13,7 +13,7 @@ from ...ground.problem import Problem
 from ..drivers.driver import how_to_end
 from ..drivers.drivers import Drivers
 from ..replication.leading import Leading
-from .election import best
+from .election import best, may_ever_lead
 from .room import would_refuse
 from .standing import Standing
 
@@ -89,7 +89,7 @@ class Succession:
         if to not in candidates:
             raise refused("not_in_sync", f"{to} is not in sync; in sync are: {names_of(candidates)}")
         hello = self.standing.peers.get(to)
-        if hello is not None and hello.no_failover:
+        if hello is not None and not may_ever_lead(hello):
             raise refused("no_failover", f"{to} is set never to be active (--no-failover); choose another")
         if hello is not None and hello.unable and not unfit:
             raise refused("unable", f"{cannot_hold(to, hello.unable)}; repair that, or choose another; nothing was changed")
