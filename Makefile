@@ -79,11 +79,13 @@ lab: build ## tests in network namespaces, three at a time as they mostly wait (
 faults: ## a few minutes of `make lab FAULTS=n`; needs root
 	@$(MAKE) --no-print-directory lab FAULTS=$(or $(FAULTS),26)
 
-simulate: venv ## the core under seeded schedules: SEEDS=n FIRST_SEED=m
+simulate: venv ## the core, and pools of databases, under seeded schedules: SEEDS=n FIRST_SEED=m
 	@$(BIN)/python tests/simulation/run.py --seeds $(SEEDS) --first-seed $(FIRST_SEED)
+	@$(BIN)/python tests/simulation/datastores/run.py --seeds $(SEEDS) --first-seed $(FIRST_SEED)
 
 mutate: venv ## leave out one rule of the protocol at a time: does the simulator notice?
 	@$(BIN)/python tests/simulation/mutate.py $(if $(SEEN),--seen)
+	@$(BIN)/python tests/simulation/datastores/mutate.py $(if $(SEEN),--seen)
 
 build/aiohttp-oldest/.stamp: requirements/oldest-aiohttp.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-conflicts --upgrade --target build/aiohttp-oldest -r $<

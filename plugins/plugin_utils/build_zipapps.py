@@ -39,7 +39,7 @@ else:
 raise SystemExit(main())
 """
 PROGRAMS = {"batond": "baton.daemon.main", "batonctl": "baton.cli.main"}
-NEITHER = ("tasks/", "run/")  # what the modules do
+NEITHER = ("tasks/", "run/", "datastores/")  # what the modules do, and programs that are not there yet
 ALSO = ("core/__init__.py", "core/model/__init__.py", "core/model/conditions.py", "core/model/kinds.py")  # of the core, for batonctl
 ONLY_DAEMON = ("adapters/", "core/", "daemon/", "driver.py", "drivers/")
 

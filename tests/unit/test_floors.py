@@ -25,6 +25,8 @@ LEAKS = {
     "adapters/disk/files.py": "import aiohttp",
     "drivers/session.py": "from ..core.state.heads import Heads",
     "tasks/lock.py": "from ..core.replication.leading import Leading",
+    "datastores/plans/mariadb.py": "import subprocess",
+    "datastores/model/channel.py": "from ..engine.case import Case",
     "ground/values.py": "from ..core.model.log import Log",
 }
 

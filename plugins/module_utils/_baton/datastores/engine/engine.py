@@ -1,0 +1,112 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Carries the task of a set on, from what the documents say alone. Pure.
+
+Whoever reads the same documents does the same, so that a manager may die between any two lines. What it changes is written all at once,
+if nothing of what was read has changed meanwhile.
+"""
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from ...ground.problem import Problem
+from .case import Case
+from .program import Due, Outcome, Plan, Program
+
+MOST_STEPS = 32  # at once
+
+
+def advance(case: Case, plan: Plan) -> None:
+    """Go as far as it goes without waiting for anybody."""
+    plan.keep(case)
+    for _ in range(MOST_STEPS):
+        due = plan.due(case) if not case.is_giving else None
+        if case.whole.task is None and not _begin(case, plan, due):
+            return
+        program = plan.programs[case.task.program]
+        if due is not None and plan.programs[due.program].urgent and program.gives_way and not case.task.undoing:
+            case.task.gave_way = True
+            _turn_back(case, f"it gave way: {due.why}")
+        if not (_back(case, plan, program) if case.task.undoing else _on(case, plan, program)):
+            return
+
+
+def _begin(case: Case, plan: Plan, due: Optional[Due]) -> bool:
+    """Begin what comes next, if anything does: what can't wait, what somebody has asked for, what is due."""
+    asked = case.whole.asked
+    if due is not None and (plan.programs[due.program].urgent or asked is None):
+        case.begin(due.program, due.why, **due.data)
+    elif asked is not None:
+        case.whole.asked = None
+        case.begin(asked["program"], asked["why"], asked=True, **asked["data"])
+    return case.whole.task is not None
+
+
+def request(case: Case, plan: Plan, program: str, why: str, **data: Any) -> None:
+    """Have something done that somebody asks for: at once, or as soon as what nobody asked for has given way.
+
+    Raises Problem 422 while something else is done with the set, and names it.
+    """
+    task, asked = case.whole.task, case.whole.asked
+    if asked is not None or task is not None and (task.asked or not plan.programs[task.program].gives_way):
+        busy = asked["program"] if asked is not None else task.program if task is not None else ""
+        raise Problem(422, "busy", f"set {case.whole.id} is busy with {busy}; try again when that has ended")
+    case.whole.asked = {"program": program, "why": why, "data": data}
+    if task is not None and not task.undoing:
+        task.gave_way = True
+        _turn_back(case, f"it gave way to {program}")
+
+
+def _on(case: Case, plan: Plan, program: Program) -> bool:
+    """Look at the step; return whether to look at the next one at once."""
+    task = case.task
+    step = program.steps[task.step]
+    outcome = _in_time(case, step.do(case), step.seconds, step.name)
+    if outcome.problem:
+        _fail(case, plan, program, f"{step.name}: {outcome.problem}")
+    elif outcome.done and task.step + 1 == len(program.steps):
+        case.whole.note(case.now, f"{program.name} is done", task.fault)
+        case.whole.task = None
+    elif outcome.done:
+        task.step, task.since = task.step + 1, case.now
+    return outcome.done or bool(outcome.problem)
+
+
+def _in_time(case: Case, outcome: Outcome, seconds: float, name: str) -> Outcome:
+    if outcome.done or outcome.problem or case.now - case.task.since <= seconds:
+        return outcome
+    return Outcome(problem=f"{outcome.on or name} did not answer within {seconds:g} s")
+
+
+def _fail(case: Case, plan: Plan, program: Program, problem: str) -> None:
+    if any(step.final for step in program.steps[: case.task.step]):  # what is left undone is due again, unasked
+        case.task.fault = problem
+        _end(case, plan, program)
+    else:
+        _turn_back(case, problem)
+
+
+def _turn_back(case: Case, problem: str) -> None:
+    case.task.undoing, case.task.fault, case.task.since = True, problem, case.now
+
+
+def _back(case: Case, plan: Plan, program: Program) -> bool:
+    """Undo the step; what can't be undone in its time is left, and said."""
+    task = case.task
+    step = program.steps[task.step]
+    outcome = _in_time(case, step.undo(case), step.seconds, step.name)
+    if outcome.problem:
+        task.fault += f"; {step.name} was not undone: {outcome.problem}"
+    elif not outcome.done:
+        return False
+    if task.step == 0:
+        _end(case, plan, program)
+    else:
+        task.step, task.since = task.step - 1, case.now
+    return True
+
+
+def _end(case: Case, plan: Plan, program: Program) -> None:
+    plan.given_up(case)
+    case.whole.note(case.now, f"{program.name} has failed", case.task.fault)
+    case.whole.task = None

@@ -1,0 +1,84 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What stands between the manager and the guest of one pool host: a document that both of them write, each its part. Pure.
+
+The manager writes orders and grants, the guest all else. A claim is tied to the guest's lease and goes with it; it is written only where
+the grant still stands, in one step. So the manager that takes a grant back where there is no claim knows that none will come.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Mapping, Optional, Tuple
+
+
+@dataclass(frozen=True)
+class Order:
+    """``verb``: one of the guest's; ``instance``: whose server. ``term``: of the set when it was ordered; the next one ends it.
+
+    ``token``: the manager's, grows from one manager to the next.
+    """
+
+    verb: str
+    instance: str
+    set: str = ""
+    term: int = 0
+    token: int = 0
+    args: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of an order. ``problem``: why it failed, and what can be done; "" if it did not."""
+
+    problem: str = ""
+    found: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Server:
+    """What a guest says of a server unasked. ``up``: it runs and answers; ``trouble``: why it does not, in one line."""
+
+    up: bool
+    trouble: str = ""
+
+
+@dataclass(frozen=True)
+class Grant:
+    """That a server may take writes in a term. ``counted``: replicas of which one acknowledges before a commit returns.
+
+    ``number``: no two grants of a set have one, so that a word about an older one, which arrives late, is known for that.
+    """
+
+    term: int
+    counted: Tuple[str, ...] = ()
+    number: int = 0
+
+
+@dataclass(frozen=True)
+class End:
+    """The server takes no more writes for a term. ``position``: how far it came, "" if it could not be asked."""
+
+    term: int
+    position: str = ""
+
+
+@dataclass(frozen=True)
+class Channel:
+    """``alive``: the guest's lease stands. By id of order: ``orders``, ``reports``. By instance: ``servers``. By set: ``grants``;
+    ``claims``, the term; ``opened``, the grant by which the server takes writes, once one that counts has acknowledged something since,
+    so that the furthest of them has all; ``ends``, the last that the guest has seen to.
+    """
+
+    alive: bool = False
+    grants: Mapping[str, Grant] = field(default_factory=dict)
+    claims: Mapping[str, int] = field(default_factory=dict)
+    opened: Mapping[str, Grant] = field(default_factory=dict)
+    ends: Mapping[str, End] = field(default_factory=dict)
+    orders: Mapping[str, Order] = field(default_factory=dict)
+    reports: Mapping[str, Report] = field(default_factory=dict)
+    servers: Mapping[str, Server] = field(default_factory=dict)
+
+    def server(self, instance: str) -> Server:
+        """Return what is known of a server; nothing is of one whose guest is silent."""
+        found: Optional[Server] = self.servers.get(instance) if self.alive else None
+        return found if found is not None else Server(False, "its guest is not heard" if not self.alive else "its guest knows none")

@@ -1,0 +1,100 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The document of a set: a source, its replicas, and what is being done with them. Pure.
+
+An instance that stands alone is a set of one. The manager alone writes these documents.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Optional
+
+MOST_REPLICAS = 14
+MOST_HISTORY = 50  # entries that are kept
+
+
+@dataclass
+class Member:
+    """One server on one pool host.
+
+    ``follows``: the term whose source it follows. ``joined``: it has the set's data, so that it stays when what is being done fails.
+    ``again_at``: when what failed with it is tried again, unasked.
+    """
+
+    id: str
+    host: str
+    status: str = "BUILD"  # in Trove's words
+    follows: int = 0
+    joined: bool = False
+    fault: str = ""
+    again_at: float = 0.0
+
+
+@dataclass
+class Task:
+    """A program that is being carried out. ``since``: when its step began; ``data``: what its steps have found out.
+
+    ``undoing``: it goes back, because of ``fault``; ``gave_way``: to what could not wait.
+    """
+
+    id: str
+    program: str
+    began: float = 0.0
+    asked: bool = False
+    step: int = 0
+    since: float = 0.0
+    undoing: bool = False
+    gave_way: bool = False
+    fault: str = ""
+    data: Dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class ReplicaSet:
+    """``term`` grows each time that a member is granted to be the source, which is ``source`` then; nobody is before the first.
+
+    ``confirmed``: replicas of which the furthest has all that was acknowledged; none: only the source is sure to have it. ``counted``:
+    those, and all of which an acknowledgement may have been enough since.
+    """
+
+    id: str
+    datastore: str = "mariadb"
+    term: int = 0
+    since: float = 0.0  # of this term
+    source: str = ""
+    members: Dict[str, Member] = field(default_factory=dict)
+    confirmed: List[str] = field(default_factory=list)
+    counted: List[str] = field(default_factory=list)
+    task: Optional[Task] = None
+    asked: Optional[Dict[str, Any]] = None  # what comes next: program, why, data
+    tasks: int = 0  # so many have begun: ids of tasks, and so of orders, never come again
+    grants: int = 0  # so many were given
+    failovers: List[float] = field(default_factory=list)  # when the latest began
+    not_before: float = 0.0  # when something is begun again that nobody asked for
+    paused: bool = False  # nothing is begun that nobody asked for
+    needs: str = ""  # what keeps the set from being what it should be, and what a person can do
+    history: List[Dict[str, Any]] = field(default_factory=list)
+
+    @classmethod
+    def from_json(cls, value: Dict[str, Any]) -> "ReplicaSet":
+        """Read a document that to_json made. Nothing of it is shared with the set."""
+        lists = {name: list(each) for name, each in value.items() if isinstance(each, list)}
+        members = {key: Member(**member) for key, member in value["members"].items()}
+        task = Task(**{**value["task"], "data": dict(value["task"]["data"])}) if value["task"] else None
+        return cls(**{**value, **lists, "members": members, "task": task})
+
+    def to_json(self) -> Dict[str, Any]:
+        """Return the document. Nothing of it is shared with the set but what nobody changes."""
+        lists = {name: list(each) for name, each in vars(self).items() if isinstance(each, list)}
+        members = {key: dict(vars(member)) for key, member in self.members.items()}
+        task = {**vars(self.task), "data": dict(self.task.data)} if self.task else None
+        return {**vars(self), **lists, "members": members, "task": task}
+
+    @property
+    def replicas(self) -> List[Member]:
+        """All that have the data and are not the source."""
+        return [member for key, member in sorted(self.members.items()) if member.joined and key != self.source]
+
+    def note(self, at: float, what: str, why: str = "") -> None:
+        """Keep for people what was done, and why."""
+        self.history = [*self.history, {"at": at, "what": what, "why": why}][-MOST_HISTORY:]

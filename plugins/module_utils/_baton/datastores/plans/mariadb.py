@@ -1,0 +1,332 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""MariaDB: a source and its replicas, semi-synchronous. Programs of steps, and what is due unasked. Pure.
+
+Every server is read-only at rest; only the one whose guest has claimed the set's term takes writes. A commit returns when one of those
+that count has received it, so that all of them are sealed before anybody is promoted: an old source that wakes up finds nobody who
+would acknowledge to it, and what it has returned is with one of those that we look at.
+"""
+from __future__ import annotations
+
+from typing import Dict, List, Optional, Tuple
+
+from ..engine.case import Case
+from ..engine.program import DONE, Due, Outcome, Plan, Program, Step, all_of, fail, nothing, wait
+from ..model import positions
+from ..model.channel import Report
+from ..model.replica_set import Member
+
+AGAIN_AFTER = 3.0  # seconds until what failed is begun anew, unasked
+FOLLOWS_WITHIN = 10.0  # seconds after which a source waits no longer for a replica that was there when its term began
+
+# --- questions ----------------------------------------------------------------------------------------------------------
+
+
+def _is_up(case: Case, member: Member) -> bool:
+    return case.server(member).up
+
+
+def _new(case: Case) -> List[Member]:
+    return [case.member(key) for key in case.task.data["members"] if key in case.whole.members]
+
+
+def _candidate(case: Case) -> Member:
+    return case.member(case.task.data["candidate"])
+
+
+def _counted(case: Case) -> List[Member]:
+    return [case.member(key) for key in case.whole.counted if key in case.whole.members]
+
+
+def is_lost(case: Case) -> str:
+    """Return why the source takes no writes, "" while it does."""
+    source = case.source
+    if source is None:
+        return ""
+    if not case.reigns(source):
+        return f"{source.id} has {f'not claimed term {case.whole.term}' if case.channel(source).alive else 'lost its claim'}"
+    server = case.server(source)
+    return "" if server.up else f"{source.id} does not run: {server.trouble}"
+
+
+def what_keeps_a_failover(case: Case) -> str:
+    """Return why no replica may be promoted unasked now, "" if one may be."""
+    counted = _counted(case)
+    recent = [at for at in case.whole.failovers if case.now - at < case.times.failover_window]
+    if not case.whole.confirmed:
+        return "no replica counts, so that each may lack what was acknowledged"
+    silent = [member.id for member in counted if not _is_up(case, member)]
+    if silent:
+        return f"{', '.join(silent)} may have acknowledged what the others lack, and {case.server(case.member(silent[0])).trouble}"
+    if len(recent) >= case.times.most_failovers:
+        return f"{len(recent)} failovers in {case.times.failover_window:g} s are the most that are begun unasked"
+    if case.now < case.whole.not_before:
+        return "the last attempt failed, and the next one comes in a moment"
+    return "it is paused" if case.whole.paused else ""
+
+
+# --- who counts: beside any task ------------------------------------------------------------------------------------------
+
+
+def keep(case: Case) -> None:
+    """Have the source ask those for acknowledgements that follow it and are there, so that it waits for nobody who is gone.
+
+    At the beginning of a term who counts is about to follow.
+    """
+    granted, whole = case.granted, case.whole
+    if granted is None or case.source is None or not case.reigns(case.source):
+        return
+    if case.opened == granted:
+        whole.confirmed, whole.counted = list(granted.counted), list(granted.counted)
+    coming = granted.counted if case.now - whole.since < FOLLOWS_WITHIN else ()
+    should = tuple(
+        member.id for member in whole.replicas if _is_up(case, member) and (member.follows == whole.term or member.id in coming)
+    )
+    if should != granted.counted:
+        case.count(should)
+
+
+# --- steps ----------------------------------------------------------------------------------------------------------------
+
+
+def _prepare(case: Case) -> Outcome:
+    return all_of((member.id, case.ask(member, "prepare")) for member in _new(case))
+
+
+def _copy(case: Case) -> Outcome:
+    return _copied(case, _new(case))
+
+
+def _copied(case: Case, members: List[Member]) -> Outcome:
+    source = case.source
+    if source is None or not case.reigns(source):
+        return wait("a source to copy from")
+    reports: List[Tuple[str, Optional[Report]]] = []
+    for member in members:
+        reports.append((member.id, case.ask(member, "receive")))
+        reports.append((source.id, case.ask(source, "send", member.id, to=member.id)))
+    return all_of(reports)
+
+
+def _try_to_follow(case: Case) -> Outcome:
+    """Whoever has been here before may just follow; one that has what the source has not says so, and is copied anew."""
+    reports = [(member.id, case.ask(member, "follow", source=case.whole.source)) for member in _new(case)]
+    outcome = all_of(reports)
+    case.task.data["apart"] = [name for name, report in reports if report is not None and report.found.get("apart")]
+    return _followed(case) if outcome.done and not case.task.data["apart"] else outcome
+
+
+def _rebuild(case: Case) -> Outcome:
+    return _copied(case, [member for member in _new(case) if member.id in case.task.data["apart"]])
+
+
+def _follow(case: Case) -> Outcome:
+    """Those who were copied follow, and have the data."""
+    asked = [member for member in _new(case) if member.follows < case.whole.term]
+    reports = [(member.id, case.ask(member, "follow", source=case.whole.source)) for member in asked]
+    apart = [name for name, report in reports if report is not None and report.found.get("apart")]
+    outcome = fail(f"{apart[0]} has what {case.whole.source} has not") if apart else all_of(reports)
+    return _followed(case) if outcome.done else outcome
+
+
+def _followed(case: Case) -> Outcome:
+    for member in _new(case):
+        member.joined, member.follows, member.status, member.fault = True, case.whole.term, "ACTIVE", ""
+    return DONE
+
+
+def _wipe(case: Case) -> Outcome:
+    return all_of((member.id, case.ask(member, "wipe")) for member in _new(case))
+
+
+def _fence_and_seal(case: Case) -> Outcome:
+    """Whoever was the source is over, and no replica that counts listens to it any more; find out who has all."""
+    case.take_back()
+    over = case.is_over()
+    reports = [(member.id, case.ask(member, "seal")) for member in _counted(case)]
+    sealed = all_of(reports)
+    if sealed.problem or not over:
+        return sealed if sealed.problem else wait(f"{case.whole.source}, which may take writes still")
+    return _choose(case, reports) if sealed.done else sealed
+
+
+def _choose(case: Case, reports: List[Tuple[str, Optional[Report]]]) -> Outcome:
+    """Take who has received all that any of them has ever acknowledged. ``had``: how far it once was; null where nobody knows."""
+    received: Dict[str, positions.Position] = {}
+    had: Dict[str, positions.Position] = {}
+    for name, report in reports:
+        if report is None:
+            continue
+        if report.found["had"] is None:
+            return fail(f"{name} was started anew and may lack what it has acknowledged; bring {case.whole.source} back")
+        received[name], had[name] = positions.parse(report.found["received"]), positions.parse(report.found["had"])
+    able = {name: at for name, at in received.items() if all(positions.contains(at, other) for other in had.values())}
+    if not able:
+        return fail(f"none of {', '.join(sorted(received))} has all that each of them once had; bring {case.whole.source} back")
+    candidate = positions.furthest(able)
+    position = next(report.found["received"] for name, report in reports if name == candidate and report is not None)
+    case.task.data.update(candidate=candidate, position=position)
+    return DONE
+
+
+def _go_back(case: Case) -> Outcome:
+    """The source that was is the source again, if it is there; else what is due later finds another way."""
+    case.take_back()
+    source = case.source
+    if source is None or not case.channel(source).alive:
+        return DONE
+    if not case.is_over():
+        return wait(f"the end of {source.id}'s term")
+    case.grant(source, [member.id for member in _counted(case) if _is_up(case, member)])
+    return DONE
+
+
+def _drain(case: Case) -> Outcome:
+    return all_of([(_candidate(case).id, case.ask(_candidate(case), "drain", position=case.task.data["position"]))])
+
+
+def _look(case: Case) -> Outcome:
+    """Whoever asked for it, things may have changed since."""
+    name = case.task.data["candidate"]
+    candidate = case.whole.members.get(name)
+    if candidate is None or candidate is case.source or candidate.follows != case.whole.term or not _is_up(case, candidate):
+        return fail(f"{name} does not follow {case.whole.source}, so that it can't take its place")
+    return DONE
+
+
+def _quiesce(case: Case) -> Outcome:
+    source = case.source
+    if source is None:
+        return fail("there is no source")
+    report = case.ask(source, "quiesce")
+    if report is not None and not report.problem:
+        case.task.data["position"] = report.found["position"]
+    return all_of([(source.id, report)])
+
+
+def _resume(case: Case) -> Outcome:
+    source = case.source
+    return DONE if source is None or not case.reigns(source) else all_of([(source.id, case.ask(source, "resume"))])
+
+
+def _reach(case: Case) -> Outcome:
+    return all_of([(_candidate(case).id, case.ask(_candidate(case), "reach", position=case.task.data["position"]))])
+
+
+def _retire(case: Case) -> Outcome:
+    """The source is told to end, and says how far it came: that is what counts, whatever it said before."""
+    case.take_back()
+    if not case.is_over():
+        return wait(f"{case.whole.source}, which may take writes still")
+    end = case.end()
+    if end is None or not end.position:
+        return fail(f"{case.whole.source} did not say how far it came")
+    case.task.data["position"] = end.position
+    return DONE
+
+
+def _grant(case: Case) -> Outcome:
+    """From here on there is no way back. The new source asks none but those who are there."""
+    old, new = case.source, _candidate(case)
+    case.take_back()
+    if not case.is_over():  # a manager who has just begun waits its own time
+        return wait(f"{case.whole.source}, which may take writes still")
+    case.grant(new, [member.id for member in _counted(case) if member not in (old, new) and _is_up(case, member)])
+    new.follows = case.whole.term
+    if case.task.program == "failover":
+        recent = [at for at in case.whole.failovers if case.now - at < case.times.failover_window]
+        case.whole.failovers = [*recent, case.now]
+    return DONE
+
+
+def _lead(case: Case) -> Outcome:
+    """The new source takes writes, once one of those that it asks has acknowledged something: so they follow it at the same time.
+
+    Who is not there follows when it comes back.
+    """
+    asked = [member for member in case.whole.replicas if member.follows < case.whole.term and _is_up(case, member)]
+    for member in asked:
+        report = case.ask(member, "follow", source=case.whole.source)
+        if report is not None and not report.problem:
+            member.follows = case.whole.term
+    source = case.source
+    if source is None or case.opened is None:
+        return wait(case.whole.source)
+    source.joined, source.status, source.fault = True, "ACTIVE", ""
+    left = [member.id for member in asked if member.follows < case.whole.term]
+    return wait(", ".join(left)) if left else DONE
+
+
+# --- programs ---------------------------------------------------------------------------------------------------------------
+
+_TAKE_OVER = (Step("grant", _grant, final=True), Step("lead", _lead))
+PROGRAMS = {
+    program.name: program
+    for program in (
+        Program("create", (Step("prepare", _prepare, _wipe, 900), *_TAKE_OVER)),
+        Program(
+            "replicate",
+            (Step("prepare", _prepare, _wipe, 900), Step("copy", _copy, nothing, 7200), Step("follow", _follow)),
+            gives_way=True,
+        ),
+        Program(
+            "rejoin",
+            (Step("follow", _try_to_follow), Step("copy", _rebuild, nothing, 7200), Step("follow", _follow)),
+            gives_way=True,
+        ),
+        Program(
+            "failover",
+            (Step("fence and seal", _fence_and_seal, _go_back), Step("drain", _drain, seconds=600), *_TAKE_OVER),
+            urgent=True,
+        ),
+        Program("restore", _TAKE_OVER, urgent=True),
+        Program(
+            "promote",
+            (
+                Step("look", _look), Step("quiesce", _quiesce, _resume, 10), Step("catch up", _reach, nothing, 10),
+                Step("retire", _retire, _go_back), Step("catch up with its end", _reach, nothing, 10), *_TAKE_OVER,
+            ),
+        ),
+    )
+}
+
+
+TAKES_OVER = [name for name, program in PROGRAMS.items() if program.steps[-len(_TAKE_OVER) :] == _TAKE_OVER]
+
+# --- what is due unasked ------------------------------------------------------------------------------------------------------
+
+
+def due(case: Case) -> Optional[Due]:
+    """Another source when this one is lost; a replica that is back follows it."""
+    whole = case.whole
+    lost = is_lost(case)
+    taking_over = whole.task is not None and whole.task.program in TAKES_OVER
+    whole.needs = ""
+    source = case.source
+    if lost and not taking_over and source is not None and case.granted is None and _is_up(case, source):
+        return Due("restore", f"{source.id} is back", {"candidate": source.id})
+    if lost and not taking_over:
+        keeps = what_keeps_a_failover(case)
+        if not keeps:
+            return Due("failover", lost)
+        whole.needs = f"{lost}; no other takes over: {keeps}"
+        return None
+    if whole.task is not None or whole.paused or case.now < whole.not_before:
+        return None
+    away = [member for member in whole.replicas if member.follows < whole.term and member.again_at <= case.now]
+    back = [member.id for member in away if _is_up(case, member)]
+    return Due("rejoin", f"{back[0]} is back", {"members": back[:1]}) if back else None
+
+
+def given_up(case: Case) -> None:
+    """New members that did not come to be say why; those who have the data stay what they are. Nothing is tried again at once."""
+    if case.task.gave_way:
+        return
+    if case.task.program != "rejoin":
+        case.whole.not_before = case.now + AGAIN_AFTER
+    for member in _new(case) if "members" in case.task.data else ():
+        member.again_at, member.fault = case.now + AGAIN_AFTER, case.task.fault
+        member.status = member.status if member.joined else "ERROR"
+
+
+PLAN = Plan(PROGRAMS, keep, due, given_up)

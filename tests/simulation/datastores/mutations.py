@@ -1,0 +1,227 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rules of datastores, each left out: schedules have to notice. ``MUTATIONS``: name → what leaves it out, as a context."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from unittest.mock import patch
+
+from baton.datastores.engine import engine
+from baton.datastores.engine.case import Case, Times
+from baton.datastores.engine.program import DONE, Outcome
+from baton.datastores.guest.orders import Orders
+from baton.datastores.guest.tenure import Tenures
+from baton.datastores.model import positions
+from baton.datastores.model.channel import Report
+from baton.datastores.plans import mariadb
+from simulation.datastores.store import Store
+from simulation.datastores.world import Host
+
+
+def _plan(**changes):
+    return patch.object(mariadb, "PLAN", mariadb.PLAN._replace(**changes))
+
+
+def _step(program, name, **changes):
+    """Change a step of a program."""
+    old = mariadb.PROGRAMS[program]
+    steps = tuple(step._replace(**changes) if step.name == name else step for step in old.steps)
+    return patch.dict(mariadb.PROGRAMS, {program: old._replace(steps=steps)})
+
+
+# --- D1 -----------------------------------------------------------------------------------------------------------------------
+
+
+def a_term_is_granted_before_the_last_one_is_over():
+    return patch.object(Case, "is_over", lambda self: True)
+
+
+def a_grant_that_is_gone_is_an_end():
+    return patch.object(Case, "is_over", lambda self: self.source is None or self.granted is None and self.source.host not in self._grants)
+
+
+def nobody_waits_on_a_clock_of_his_own():
+    return patch.object(Times, "wait", -1.0)
+
+
+def the_lease_counts_from_the_answer():
+    renewed = Tenures.renewed
+    return patch.object(Host, "_renew", _renew_late(Host._renew, renewed))
+
+
+def _renew_late(_old, _renewed):
+    def renew(self):
+        def answered(ok):
+            if ok:
+                self.tenures.renewed(self.clock, self.world.times.lease * 1.4)
+                self._tell_guard()
+
+        self.request(lambda: self.world.store.renew(self.name), answered)
+        self.soon(self.world.times.lease / 8, lambda: renew(self))
+
+    return renew
+
+
+def a_claim_does_not_look_at_the_grant():
+    def claim(self, host, key, term):
+        channel = self.channels[host]
+        if not self.out and channel.alive:
+            self.channels[host] = replace(channel, claims={**channel.claims, key: term})
+
+    return patch.object(Store, "claim", claim)
+
+
+def nobody_looks_at_the_end_of_a_lease():
+    return patch.multiple(Host, _guard=lambda self: None, _carry_out=_all_but_closing(Host._carry_out))
+
+
+def _all_but_closing(carry_out):
+    return lambda self, commands: carry_out(self, [each for each in commands if self.tenures.stands(self.clock)])
+
+
+def a_guest_that_starts_trusts_what_it_finds():
+    begin = Tenures.__init__
+    return patch.object(Tenures, "__init__", lambda self, spare, found=(): begin(self, spare))
+
+
+def a_grant_that_is_taken_back_ends_nothing():
+    settle = Tenures._settle
+
+    def keeps(self, key, channel):
+        held = self._held.get(key)
+        return [] if held is not None and not held.closing and key not in channel.grants else settle(self, key, channel)
+
+    return patch.object(Tenures, "_settle", keeps)
+
+
+def a_manager_writes_whatever_has_changed():
+    commit = Store.commit
+
+    def blind(self, whole, written, _read, _revision):
+        return commit(self, whole, written, dict(self.channels), self.revision)
+
+    return patch.object(Store, "commit", blind)
+
+
+# --- D2 -----------------------------------------------------------------------------------------------------------------------
+
+
+def nobody_is_sealed():
+    def seal(self, _args):
+        at = f"1-1-{self.server.received}"
+        return Report(found={"received": at, "had": at})
+
+    return patch.object(Host, "_seal", seal)
+
+
+def any_replica_will_do():
+    return patch.object(mariadb, "_choose", lambda case, reports: case.task.data.update(candidate=reports[-1][0], position="") or DONE)
+
+
+def positions_are_compared_as_strings():
+    return patch.object(positions, "contains", lambda one, other: all(str(one.get(key, 0)) >= str(at) for key, at in other.items()))
+
+
+def who_is_silent_is_not_asked():
+    def up(case):
+        return [case.member(key) for key in case.whole.counted if mariadb._is_up(case, case.member(key))]
+
+    return patch.object(mariadb, "_counted", up)
+
+
+def a_source_that_asks_nobody_is_like_the_others():
+    def count(self, counted):
+        if self.source is None or self.granted is None or self.source.host in self._grants:
+            return
+        self.whole.counted = sorted({*self.whole.counted, *counted})
+        self._give(self.source, counted)
+
+    return patch.object(Case, "count", count)
+
+
+def who_is_asked_next_counts_alone_at_once():
+    count = Case.count
+
+    def alone(self, counted):
+        count(self, counted)
+        self.whole.confirmed = self.whole.counted = sorted(counted)
+
+    return patch.object(Case, "count", alone)
+
+
+def what_a_server_had_is_forgotten_when_it_starts():
+    seal = Host._seal
+
+    def forgets(self, args):
+        report = seal(self, args)
+        return Report(found={**report.found, "had": report.found["received"]})
+
+    return patch.object(Host, "_seal", forgets)
+
+
+def what_was_received_is_not_looked_at_again():
+    def drain(self, _args):
+        self.server.apply(len(self.server.relay))
+        return Report()
+
+    return patch.object(Host, "_drain", drain)
+
+
+def a_promotion_trusts_the_first_position():
+    return _step("promote", "retire", do=lambda case: case.take_back() or (DONE if case.is_over() else Outcome()))
+
+
+def an_order_is_carried_out_when_it_was_taken_back():
+    return patch.object(Orders, "stands", lambda self, key: True)
+
+
+# --- D3, D4 -------------------------------------------------------------------------------------------------------------------
+
+
+def a_step_waits_for_ever():
+    return patch.object(engine, "_in_time", lambda case, outcome, seconds, name: outcome)
+
+
+def what_was_begun_is_not_undone():
+    return _step("promote", "quiesce", undo=lambda case: DONE)
+
+
+def nobody_gives_the_role_back():
+    return _step("promote", "retire", undo=lambda case: DONE)
+
+
+def who_comes_back_is_left_alone():
+    return _plan(due=lambda case: (lambda due: due if due is None or due.program != "rejoin" else None)(mariadb.due(case)))
+
+
+def nobody_takes_over():
+    return _plan(due=lambda case: (lambda due: due if due is None or due.program != "failover" else None)(mariadb.due(case)))
+
+
+def orders_have_the_ids_of_those_before():
+    def begin(self, program, why="", **data):
+        self.whole.tasks = 0
+        real(self, program, why, **data)
+
+    real = Case.begin
+    return patch.object(Case, "begin", begin)
+
+
+def who_is_gone_is_waited_for():
+    return _plan(keep=lambda case: None)
+
+
+def an_undo_wipes_the_source():
+    wipe = mariadb._wipe
+
+    def wipes(case):
+        return wipe(case) if case.source is None else mariadb.all_of([(case.whole.source, case.ask(case.source, "wipe"))])
+
+    return _step("replicate", "copy", undo=wipes)
+
+
+MUTATIONS = {
+    name: value for name, value in list(vars().items())
+    if getattr(value, "__module__", "") == __name__ and callable(value) and not name.startswith("_")
+}  # fmt: skip

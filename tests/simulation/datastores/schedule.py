@@ -1,0 +1,169 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a seed makes happen to a pool: a set is made and gets replicas; then hosts, servers, guests, managers, links fail and come back."""
+
+from __future__ import annotations
+
+from baton.datastores.engine.engine import request
+from baton.datastores.plans.mariadb import PLAN
+from baton.ground.problem import Problem
+from simulation.datastores.world import World, member
+
+FAULTS = 25.0  # seconds of them
+QUIET = 60.0  # until everything has to be well
+
+
+class Schedule:
+    """One seed. ``world`` is there to be looked at when it has failed."""
+
+    def __init__(self, seed, hosts=None, lease=None):
+        self.world = World(seed, hosts or 3 + seed % 2, lease or (2.0, 1.0)[seed % 3 == 0])
+        self.random = self.world.random
+        self.end = 0.0  # of the faults, once they have begun
+
+    def run(self):
+        world = self.world
+        world.people = self._people
+        self._until_at_rest()
+        self.end = end = world.now + FAULTS
+        at = world.now
+        while at < end:
+            at += self.random.expovariate(1 / 2.5)
+            world.after(at - world.now, self._fault)
+        world.run(end)
+        self._heal()
+        self._until_at_rest()
+        return world.checks
+
+    def _until_at_rest(self):
+        """Go on until all is well, and a little longer: it has to stay so."""
+        end = self.world.now + QUIET
+        while self.world.now < end and self.world.checks.troubles():
+            self.world.run(self.world.now + 0.5)
+        self.world.run(self.world.now + 1)
+        self.world.checks.at_rest()
+
+    # --- what people ask for ----------------------------------------------------------------------------------------------
+
+    def _people(self, case):
+        """Make what is not there; then, now and then, ask for another source. Who hears that the set is busy asks again."""
+        names = [f"m{n + 1}" for n in range(len(self.world.hosts))]
+        missing = [name for name in names if name not in case.whole.members]
+        try:
+            if len(missing) == len(names):
+                self._add(case, names[:1], "create", candidate="m1")
+            elif missing and case.opened is not None:
+                self._add(case, missing, "replicate")
+            elif self.end and self.random.random() < 0.01:
+                self._another_source(case)
+        except Problem:
+            self.world.checks.busy += 1
+
+    def _add(self, case, names, program, **data):
+        request(case, PLAN, program, "asked for", members=names, **data)
+        case.whole.members.update({name: member(int(name[1:])) for name in names})
+
+    def _another_source(self, case):
+        ready = [each.id for each in case.whole.replicas if each.follows == case.whole.term]
+        if ready and case.opened is not None:
+            request(case, PLAN, "promote", "asked for", candidate=self.random.choice(ready))
+
+    # --- faults -----------------------------------------------------------------------------------------------------------
+
+    def _fault(self):
+        if self.world.now > self.end:
+            return
+        host = self._somebody()
+        kind = self.random.choice(
+            ("kill server", "freeze server", "kill guest", "freeze guest", "freeze host", "power off", "cut off", "cut a line",
+             "kill manager", "freeze manager", "second manager", "store out", "revoke", "kill server", "freeze host", "power off")
+        )  # fmt: skip
+        lasts = self.random.choice((0.2, 0.7, 1.5, 3.0, 6.0)) * self.random.uniform(0.7, 1.3)
+        getattr(self, "_" + kind.replace(" ", "_"))(host, lasts)
+        if self.random.random() < 0.3:  # troubles come together
+            self.world.after(self.random.uniform(0, 0.5), self._fault)
+
+    def _somebody(self):
+        """Prefer the source."""
+        hosts = list(self.world.hosts.values())
+        source = [host for host in hosts if host.server.writable]
+        return source[0] if source and self.random.random() < 0.5 else self.random.choice(hosts)
+
+    def _kill_server(self, host, _lasts):
+        host.server.kill()
+
+    def _freeze_server(self, host, lasts):
+        self.world.after(lasts, host.server.freeze())
+
+    def _kill_guest(self, host, lasts):
+        host.guest.kill()
+        self.world.after(lasts, host.start)
+
+    def _freeze_guest(self, host, lasts):
+        self.world.after(lasts, host.guest.freeze())
+
+    def _freeze_host(self, host, lasts):
+        for thaw in host.freeze():
+            self.world.after(lasts, thaw)
+
+    def _power_off(self, host, lasts):
+        host.power_off()
+        self.world.after(lasts, host.start)
+
+    def _cut_off(self, host, lasts):
+        """From the store; servers reach each other still, or not."""
+        self.world.cut.add(host.name)
+        if self.random.random() < 0.5:
+            for other in self.world.hosts:
+                self._cut(host.name, other, lasts)
+        self.world.after(lasts, lambda: self.world.cut.discard(host.name))
+
+    def _cut_a_line(self, host, lasts):
+        self._cut(host.name, self.random.choice(list(self.world.hosts)), lasts)
+
+    def _cut(self, one, other, lasts):
+        self.world.links[(one, other)] = False
+        self.world.after(lasts, lambda: self.world.links.pop((one, other), None))
+
+    def _kill_manager(self, _host, lasts):
+        manager = self.random.choice(self.world.managers)
+        manager.kill()
+        self.world.after(lasts, manager.start)
+
+    def _freeze_manager(self, _host, lasts):
+        manager = self.random.choice(self.world.managers)
+        self.world.after(lasts, manager.freeze())
+
+    def _second_manager(self, _host, _lasts):
+        if len(self.world.managers) < 2:
+            self.world.add_manager()
+
+    def _store_out(self, _host, lasts):
+        if not self.world.store.out:
+            self.world.store.begin_outage()
+            self.world.after(lasts, self.world.store.end_outage)
+
+    def _revoke(self, host, _lasts):
+        """A person ends a guest's lease before its time."""
+        if not self.world.store.out:
+            self.world.store.end_lease(host.name)
+
+    def _heal(self):
+        world = self.world
+        world.people = None
+        world.cut.clear()
+        world.links.clear()
+        if world.store.out:
+            world.store.end_outage()
+        for host in world.hosts.values():
+            for process in (host.guard, host.server, host.guest):
+                while process.frozen:
+                    process.thaw()
+            host.start()
+        for manager in world.managers:
+            while manager.frozen:
+                manager.thaw()
+            if not manager.up:
+                manager.start()
+
+

@@ -1,0 +1,107 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The simulated cluster as managers and guests see it: documents that are compared and patched, leases, and what is tied to them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from baton.datastores.model.channel import Channel
+from baton.datastores.model.replica_set import ReplicaSet
+
+
+def _decides(channel):
+    """Return what nobody may have changed meanwhile."""
+    return channel.grants, channel.claims, channel.ends
+
+
+class Store:
+    """``clock``: of the cluster. Leases end by it, later by the rate error than their owners think."""
+
+    def __init__(self, whole, hosts, times, clock):
+        self.whole, self.revision = whole.to_json(), 0
+        self.channels = {host: Channel() for host in hosts}
+        self.times, self.clock = times, clock
+        self.out = False  # it answers nobody
+        self._ends = {}  # host → when its lease does
+        self.revoked = set()
+
+    def read(self):
+        return ReplicaSet.from_json(self.whole), dict(self.channels), self.revision
+
+    # --- the manager's ----------------------------------------------------------------------------------------------------
+
+    def commit(self, whole, written, read, revision):
+        """Write all or nothing: if the set is what was read, and what is granted and claimed. Return whether it was."""
+        if self.out or revision != self.revision:
+            return False
+        if any(_decides(now) != _decides(read[host]) for host, now in self.channels.items()):
+            return False
+        value = whole.to_json()
+        if value != self.whole or written:
+            self.whole, self.revision = value, self.revision + 1
+        for host, channel in written.items():
+            now = self.channels[host]
+            reports = {key: report for key, report in now.reports.items() if key in channel.orders}
+            self.channels[host] = replace(now, orders=channel.orders, grants=channel.grants, reports=reports)
+        return True
+
+    # --- a guest's --------------------------------------------------------------------------------------------------------
+
+    def renew(self, host):
+        """Keep a lease alive, or have it anew; return whether it was."""
+        if self.out:
+            return False
+        self.tick()
+        self._ends[host] = self.clock() + self.times.lease * (1 + self.times.rate_error)
+        self.channels[host] = replace(self.channels[host], alive=True)
+        return True
+
+    def tick(self):
+        if self.out:
+            return
+        for host, end in list(self._ends.items()):
+            if self.clock() >= end:
+                self.end_lease(host)
+
+    def end_lease(self, host):
+        self._ends.pop(host, None)
+        self.channels[host] = replace(self.channels[host], alive=False, claims={})
+
+    def begin_outage(self):
+        self.tick()
+        self.out = True
+
+    def end_outage(self):
+        """Whoever is active now gives every lease its full time."""
+        self.out = False
+        self._ends = {host: self.clock() + self.times.lease * (1 + self.times.rate_error) for host in self._ends}
+
+    def claim(self, host, key, term):
+        channel = self.channels[host]
+        grant = channel.grants.get(key)
+        if self.out or not channel.alive or grant is None or grant.term != term:
+            return
+        ends = {name: end for name, end in channel.ends.items() if name != key}
+        self.channels[host] = replace(channel, claims={**channel.claims, key: term}, ends=ends)
+
+    def opened(self, host, key, grant):
+        channel = self.channels[host]
+        if not self.out and channel.claims.get(key) == grant.term:
+            self.channels[host] = replace(channel, opened={**channel.opened, key: grant})
+
+    def end(self, host, key, end):
+        channel = self.channels[host]
+        if not self.out and channel.claims.get(key, end.term) == end.term:
+            claims = {name: term for name, term in channel.claims.items() if name != key}
+            self.channels[host] = replace(channel, claims=claims, ends={**channel.ends, key: end})
+
+    def report(self, host, order, report):
+        channel = self.channels[host]
+        if not self.out and order in channel.orders:
+            self.channels[host] = replace(channel, reports={**channel.reports, order: report})
+
+    def server(self, host, instance, server):
+        if not self.out:
+            channel = self.channels[host]
+            self.channels[host] = replace(channel, servers={**channel.servers, instance: server})

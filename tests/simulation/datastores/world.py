@@ -1,0 +1,414 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A simulated pool: managers and guests with the real engine, plan and tenures, over a store, servers and links that a seed plays with."""
+
+from __future__ import annotations
+
+import heapq
+import random
+
+from baton.datastores.engine.case import Case, Silences, Times
+from baton.datastores.engine.engine import advance
+from baton.datastores.guest import orders, tenure
+from baton.datastores.model.channel import End, Report
+from baton.datastores.model.channel import Server as Said
+from baton.datastores.model.replica_set import Member, ReplicaSet
+from baton.datastores.plans import mariadb
+from simulation.datastores.checks import Checks
+from simulation.datastores.servers import Process, Server
+from simulation.datastores.store import Store
+
+SET = "s"
+SPARE = 0.4  # seconds before its lease's end in which a guest closes a server
+
+
+class World:
+    """``hosts``: h1 … hN, on each of which there may be one server of the set, m1 … mN."""
+
+    def __init__(self, seed, hosts=4, lease=2.0):
+        self.random = random.Random(seed)
+        self.now = 0.0
+        self.times = Times(lease, most_failovers=1000)
+        self._events, self._number = [], 0
+        self.store = Store(ReplicaSet(SET), [f"h{n + 1}" for n in range(hosts)], self.times, lambda: self.now)
+        self.checks = Checks(self)
+        self.hosts = {name: Host(self, name, self.random.uniform(0.95, 1.05)) for name in self.store.channels}
+        self.managers = [Manager(self, self.random.uniform(0.95, 1.05))]
+        self.links = {}  # (host, host) → whether servers reach each other; the store is reached from all but ``cut``
+        self.cut = set()
+        self.transactions = 0
+        self.people = None  # who asks for something: called with each case
+        self.after(0.1, self._replicate)
+        self.after(0.1, self._write)
+        self.after(0.1, self._tick)
+
+    # --- time -------------------------------------------------------------------------------------------------------------
+
+    def after(self, seconds, act):
+        self._number += 1
+        heapq.heappush(self._events, (self.now + seconds, self._number, act))
+
+    def run(self, until):
+        while self._events and self._events[0][0] <= until:
+            self.now, _number, act = heapq.heappop(self._events)
+            act()
+            self.checks.look()
+        self.now = until
+
+    def _tick(self):
+        self.store.tick()
+        self.after(0.05, self._tick)
+
+    def add_manager(self):
+        self.managers.append(Manager(self, self.random.uniform(0.95, 1.05)))
+
+    def travel(self):
+        """How long a message takes."""
+        return self.random.choice((0.001, 0.003, 0.003, 0.01, 0.01, 0.05)) * self.random.uniform(0.5, 2)
+
+    # --- servers and clients ------------------------------------------------------------------------------------------------
+
+    @property
+    def servers(self):
+        return [host.server for host in self.hosts.values()]
+
+    def reach(self, one, other):
+        return self.links.get((one, other), True) and self.links.get((other, one), True)
+
+    def _write(self):
+        """A client writes to whoever takes it, and keeps what was acknowledged."""
+        for server in self.servers:
+            if server.writable:
+                self.transactions += 1
+                number = self.transactions
+                server.write(number, lambda number=number: self.checks.acknowledged.append(number))
+        self.after(self.random.uniform(0.01, 0.06), self._write)
+
+    def _replicate(self):
+        """A little of what each replica has not received travels to it, and its acknowledgement back."""
+        for host in self.hosts.values():
+            source = next((other for other in self.hosts.values() if other.server.id == host.server.follows), None)
+            if source is not None and host.server.runs and source.server.runs and self.reach(host.name, source.name):
+                self._stream(source.server, host.server)
+            if host.server.runs and host.server.relay and self.random.random() < 0.5:
+                host.server.apply(self.random.randint(1, 5))
+        self.after(self.random.uniform(0.005, 0.02), self._replicate)
+
+    def _stream(self, source, replica):
+        have, position = replica.has(), replica.received
+        if source.log[:position] != have:
+            return  # it has diverged: the source refuses it
+        new, life = source.log[position : position + self.random.randint(1, 30)], source.life
+        replica.relay = replica.relay + new
+        replica.whole = replica.whole or replica.received >= replica.must_reach
+        at = replica.received
+        self.after(self.travel(), lambda: source.deliver(life, lambda: source.acknowledged(replica.id, at)))
+
+
+class Host:
+    """A pool host: its server, its guest and the guest's guard. ``journal`` is on its disk."""
+
+    def __init__(self, world, name, rate):
+        self.world, self.name, self.rate = world, name, rate
+        self.server = Server(f"m{name[1:]}")
+        self.guest, self.guard = Process(), Process()
+        self.journal = {"follow": None, "had": None, "reports": {}, "terms": {}}
+        self.deadline = float("-inf")  # what the guard was told, on this host's clock
+        self.start()
+
+    @property
+    def clock(self):
+        return self.world.now * self.rate
+
+    def request(self, act, then=None):
+        """Send something to the store: it may get lost, on its way or back. Runs ``then`` with what it answered."""
+        life = self.guest.life
+
+        def arrive():
+            if self.name in self.world.cut or self.world.random.random() < 0.02:
+                return
+            found = act()
+            if then is not None and self.world.random.random() >= 0.02:
+                self.world.after(self.world.travel(), lambda: self.guest.deliver(life, lambda: then(found)))
+
+        lost_its_way = self.world.random.random() < 0.01  # it arrives long after everybody has stopped to expect it
+        self.world.after(self.world.random.uniform(0.5, 4) if lost_its_way else self.world.travel(), arrive)
+
+    def soon(self, seconds, act):
+        """Have the guest do something, unless it dies before."""
+        life = self.guest.life
+        self.world.after(seconds, lambda: self.guest.deliver(life, act))
+
+    # --- life ---------------------------------------------------------------------------------------------------------------
+
+    def start(self):
+        if not self.guest.up:
+            self.guest.start()
+            self.tenures = tenure.Tenures(SPARE, [SET] if self.server.ours else [])
+            self.orders = orders.Orders(self.journal["reports"], self.journal["terms"])
+            self.starting, self.read_at = False, 0.0
+            self.soon(0.02, self._poll)
+            self.soon(0.01, self._renew)
+        if not self.guard.up:
+            self.guard.start()
+            self._guard()
+
+    def freeze(self):
+        """Freeze all of it; return what thaws it, the guard first."""
+        return [process.freeze() for process in (self.guard, self.server, self.guest)]
+
+    def power_off(self):
+        for process in (self.server, self.guest, self.guard):
+            process.kill()
+
+    def _guard(self):
+        """The guard kills what takes writes beyond the time that the guest has told it."""
+        if self.server.up and not self.server.read_only and self.clock >= self.deadline:
+            self.server.kill()
+        life = self.guard.life
+        wait = max(0.005, (self.deadline - self.clock) / self.rate) if self.clock < self.deadline else 0.05
+        self.world.after(min(0.05, wait), lambda: self.guard.deliver(life, self._guard))
+
+    # --- the guest's loop -----------------------------------------------------------------------------------------------------
+
+    def _renew(self):
+        sent = self.clock
+
+        def answered(ok):
+            if ok:
+                self.tenures.renewed(sent, self.world.times.lease)
+                self._tell_guard()
+
+        self.request(lambda: self.world.store.renew(self.name), answered)
+        self.soon(self.world.times.lease / 8, self._renew)
+
+    def _tell_guard(self):
+        if self.tenures.holds(SET):
+            self.deadline = self.tenures.until
+
+    def _poll(self):
+        self._carry_out(self.tenures.tick(self.clock))
+        self._watch()
+        self.request(lambda: None if self.world.store.out else (self.world.now, self.world.store.channels[self.name]), self._seen)
+        self.soon(self.world.random.uniform(0.02, 0.06), self._poll)
+
+    def _watch(self):
+        """Start the server that should run."""
+        server = self.server
+        if server.ours and not server.up and not self.starting:
+            self.tenures.died(SET)
+            self.starting = True
+            self.soon(self.world.random.uniform(0.1, 0.6), self._start_server)
+
+    def _say(self, channel):
+        said = Said(self.server.runs, "" if self.server.runs else "it does not answer")
+        if self.server.ours and channel.servers.get(self.server.id) != said:
+            self.request(lambda: self.world.store.server(self.name, self.server.id, said))
+
+    def _start_server(self):
+        self.starting = False
+        if not self.server.up:
+            self.server.start()
+            self._follow_again()
+
+    def _follow_again(self):
+        if self.journal["follow"] is not None:
+            self._connect(self.journal["follow"])
+
+    def _connect(self, source):
+        server, other = self.server, next(each for each in self.world.servers if each.id == source)
+        server.must_reach = len(other.log)
+        server.follows = source
+
+    def _seen(self, found):
+        if found is None or found[0] < self.read_at:  # answers may come in another order: who reads looks at the revision
+            return
+        self.read_at, channel = found
+        self._say(channel)
+        work = self.orders.seen(channel)
+        self.journal["terms"] = dict(self.orders.terms)
+        self._carry_out(self.tenures.seen(channel, self.clock))
+        for key, report in work.tell:
+            self._tell(key, report)
+        for key, order in work.begin:
+            self.soon(self.world.random.uniform(0.005, 0.1), lambda key=key, order=order: self._do(key, order))
+
+    def _tell(self, key, report):
+        self.request(lambda: self.world.store.report(self.name, key, report))
+
+    def _do(self, key, order):
+        """Do an order; one that is not done yet is looked at again."""
+        report = self._verb(order.verb, order.args) if self.orders.stands(key) else Report("it is taken back")
+        if report is None:
+            self.soon(0.03, lambda: self._do(key, order))
+            return
+        self.orders.ended(key, order, report)
+        self.journal["reports"] = dict(self.orders.reports)
+        if key in self.orders.reports:
+            self._tell(key, report)
+
+    # --- tenures ----------------------------------------------------------------------------------------------------------------
+
+    def _carry_out(self, commands):
+        for command in commands:
+            if isinstance(command, tenure.Claim):
+                self.request(lambda c=command: self.world.store.claim(self.name, c.set, c.term))
+            elif isinstance(command, tenure.Open):
+                self.soon(self.world.random.uniform(0.001, 0.02), lambda c=command: self._open(c.set, c.grant))
+            elif isinstance(command, tenure.Close):
+                self._close(command.set)
+            else:
+                position = f"1-1-{len(self.server.log)}" if self.server.runs else ""
+                end = End(command.term, position)
+                self.request(lambda c=command, end=end: self.world.store.end(self.name, c.set, end))
+
+    def _open(self, key, grant):
+        server = self.server
+        if not self.tenures.may_open(key, grant, self.clock) or not server.runs:
+            return
+        self.tenures.opened(key, grant)
+        self._tell_guard()
+        self.journal["follow"], server.follows = None, ""
+        server.apply(len(server.relay))
+        server.read_only, server.acks = False, frozenset(grant.counted)
+        if not grant.counted:
+            server.release(len(server.log))
+        self.world.checks.opened(server)
+        life = self.guest.life
+        self.world.transactions += 1
+        marker = self.world.transactions
+        server.write(marker, lambda: self.guest.deliver(life, lambda: self._say_opened(key, grant)))
+
+    def _say_opened(self, key, grant):
+        channel_says = self.world.store.channels[self.name].opened.get(key)
+        if channel_says != grant and self.tenures.may_open(key, grant, self.clock):
+            self.request(lambda: self.world.store.opened(self.name, key, grant))
+            self.soon(0.2, lambda: self._say_opened(key, grant))
+
+    def _close(self, key):
+        if self.server.frozen:
+            life = self.server.life
+
+            def kill():
+                if self.server.life == life and not self.server.read_only:
+                    self.server.kill()
+                self.tenures.closed(key)
+
+            self.soon(SPARE * 0.9 / self.rate, kill)
+        else:
+            self.server.close()
+            self.tenures.closed(key)
+
+    # --- verbs --------------------------------------------------------------------------------------------------------------------
+
+    def _verb(self, verb, args):
+        """Return the report, or None while it is not done."""
+        server, world = self.server, self.world
+        if verb == "prepare":
+            server.ours = True
+            if not server.up:
+                server.start()
+            return Report()
+        if verb == "wipe":
+            world.checks.wiped(server)
+            server.kill()
+            server.log, server.relay, server.ours, server.read_only = [], [], False, True
+            return Report()
+        if not server.runs:
+            return Report("its server does not run") if verb in ("seal", "reach", "drain", "quiesce") else None
+        return getattr(self, f"_{verb}")(args)
+
+    def _send(self, _args):
+        return Report()
+
+    def _receive(self, args):
+        source = next((each for each in self.world.servers if each.writable), None)
+        if source is None:
+            return None
+        if self.server.log:
+            self.world.checks.rebuilt(self.server)
+        self.server.close()
+        self.server.log, self.server.relay, self.server.whole = list(source.log), [], True
+        return Report()
+
+    def _follow(self, args):
+        source = next(host for host in self.world.hosts.values() if host.server.id == args["source"])
+        if not source.server.runs or not self.world.reach(self.name, source.name):
+            return None
+        if source.server.log[: self.server.received] != self.server.has():
+            return Report(found={"apart": True})
+        self.server.close()
+        self.journal["follow"] = args["source"]
+        self._connect(args["source"])
+        return Report()
+
+    def _seal(self, _args):
+        server = self.server
+        if self.journal["follow"] is not None:
+            self.journal["follow"], self.journal["had"] = None, server.received if server.whole else None
+        server.follows, had = "", self.journal["had"]
+        return Report(found={"received": f"1-1-{server.received}", "had": None if had is None else f"1-1-{had}"})
+
+    def _drain(self, args):
+        self.server.apply(len(self.server.relay))
+        lost = len(self.server.log) < int(args["position"].rpartition("-")[2])
+        return Report("it was started anew, and lost what it had received" if lost else "")
+
+    def _quiesce(self, _args):
+        self.tenures.quiesce(SET, True)
+        self.server.read_only = True
+        return Report(found={"position": f"1-1-{len(self.server.log)}"})
+
+    def _resume(self, _args):
+        self.tenures.quiesce(SET, False)
+        return Report()
+
+    def _reach(self, args):
+        want = int(args["position"].rpartition("-")[2])
+        if self.server.received < want:
+            return None
+        self.server.apply(len(self.server.relay))
+        return Report()
+
+
+class Manager(Process):
+    """One of those who carry tasks on: it reads, thinks, and writes if nothing has changed."""
+
+    def __init__(self, world, rate):
+        super().__init__()
+        self.world, self.rate = world, rate
+        self.start()
+
+    def start(self):
+        super().start()
+        self.silences = Silences()
+        self._soon(0.05, self._read)
+
+    def _soon(self, seconds, act):
+        life = self.life
+        self.world.after(seconds, lambda: self.deliver(life, act))
+
+    def _read(self):
+        self._soon(self.world.random.uniform(0.03, 0.08), self._read)
+        if self.world.store.out:
+            return
+        whole, channels, revision = self.world.store.read()
+        self._soon(self.world.travel(), lambda: self._think(whole, channels, revision))
+
+    def _think(self, whole, channels, revision):
+        clock = self.world.now * self.rate
+        case = Case(whole, channels, self.world.now, clock, 1, self.world.times, self.silences)
+        if self.world.people is not None:
+            self.world.people(case)
+        advance(case, mariadb.PLAN)
+        written = case.written()
+
+        def arrive():
+            if self.world.store.commit(case.whole, written, channels, revision):
+                self.world.checks.committed(case.whole)
+
+        self.world.after(self.world.travel(), arrive)  # it is on its way: to kill who has sent it does not stop it
+
+
+def member(number):
+    return Member(f"m{number}", f"h{number}")

@@ -1,0 +1,304 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Programs of MariaDB, step by step: what guests say goes in, what they are told comes out."""
+
+from dataclasses import replace
+
+import pytest
+
+from baton.datastores.engine.case import Case, Silences, Times
+from baton.datastores.engine.engine import advance, request
+from baton.datastores.model.channel import Channel, End, Grant, Report, Server
+from baton.datastores.model.replica_set import Member, ReplicaSet
+from baton.datastores.plans.mariadb import PLAN
+from baton.ground.problem import Problem
+
+TIMES = Times(lease=2.0)
+
+
+class Pool:
+    """A set of m1 on h1, m2 on h2 …, of which m1 is the source in term 1 and the others follow and count."""
+
+    def __init__(self, many=3):
+        names = [f"m{n + 1}" for n in range(many)]
+        members = {name: Member(name, f"h{name[1:]}", "ACTIVE", follows=1, joined=True) for name in names}
+        self.whole = ReplicaSet("s", term=1, source="m1", members=members, confirmed=names[1:], counted=names[1:], grants=1)
+        self.channels = {f"h{n + 1}": Channel(True, servers={f"m{n + 1}": Server(True)}) for n in range(many)}
+        grant = Grant(1, tuple(names[1:]), 1)
+        self.say("h1", grants={"s": grant}, claims={"s": 1}, opened={"s": grant})
+        self.now, self.silences, self.begin = 100.0, Silences(), None
+
+    def say(self, host, **what):
+        self.channels[host] = replace(self.channels[host], **what)
+
+    def on(self, seconds=0.1):
+        """Let time pass, and the manager look until it changes nothing more."""
+        self.now += seconds
+        for _ in range(20):
+            case = Case(ReplicaSet.from_json(self.whole.to_json()), self.channels, self.now, self.now, 1, TIMES, self.silences)
+            if self.begin is not None and case.whole.task is None:
+                case.begin(*self.begin[0], **self.begin[1])
+                self.begin = None
+            advance(case, PLAN)
+            written = case.written()
+            same = case.whole == self.whole and not written
+            self.whole = case.whole
+            self.channels.update(written)
+            if same:
+                return self
+        raise AssertionError("it does not come to rest")
+
+    def ask(self, program, **data):
+        self.begin = ((program, "asked for"), data)
+        return self.on()
+
+    def told(self, host):
+        """Return the verbs that a guest is told and has not answered."""
+        channel = self.channels[host]
+        return sorted(order.verb for key, order in channel.orders.items() if key not in channel.reports)
+
+    def answer(self, host, verb, problem="", **found):
+        channel = self.channels[host]
+        (key,) = [key for key, order in channel.orders.items() if order.verb == verb]
+        self.say(host, reports={**channel.reports, key: Report(problem, found)})
+        return self.on()
+
+    def claim(self, host):
+        """The guest claims what it is granted, and its server is open."""
+        grant = self.channels[host].grants["s"]
+        self.say(host, claims={"s": grant.term}, opened={"s": grant})
+        return self.on()
+
+    def dies(self, host):
+        """The guest's lease has ended."""
+        self.say(host, alive=False, claims={})
+        return self.on()
+
+    @property
+    def step(self):
+        task = self.whole.task
+        return task and (PLAN.programs[task.program].name, PLAN.programs[task.program].steps[task.step].name, task.undoing)
+
+    @property
+    def latest(self):
+        return self.whole.history[-1]["what"], self.whole.history[-1]["why"]
+
+
+def test_at_rest_nothing_is_done():
+    pool = Pool().on()
+    assert pool.whole.task is None and not pool.whole.needs and pool.whole.history == []
+
+
+def sealed(pool, m2="1-1-10", m3="1-1-9", had2="same", had3="same"):
+    pool.answer("h2", "seal", received=m2, had=m2 if had2 == "same" else had2)
+    return pool.answer("h3", "seal", received=m3, had=m3 if had3 == "same" else had3)
+
+
+def test_a_source_that_is_gone_is_followed_by_who_has_all_once_its_time_is_over():
+    pool = Pool().dies("h1")
+    assert pool.step == ("failover", "fence and seal", False) and "s" not in pool.channels["h1"].grants
+    assert pool.told("h2") == pool.told("h3") == ["seal"]
+    sealed(pool)
+    assert pool.step == ("failover", "fence and seal", False)  # it may take writes still, on a clock that is slow
+    pool.on(TIMES.wait + 0.1)
+    assert pool.step == ("failover", "drain", False) and pool.told("h2") == ["drain"] and pool.told("h3") == []
+    pool.answer("h2", "drain")
+    assert pool.channels["h2"].grants["s"] == Grant(2, ("m3",), 2) and pool.told("h3") == ["follow"]
+    assert pool.whole.source == "m2" and pool.whole.confirmed == []
+    pool.answer("h3", "follow").claim("h2")
+    assert pool.whole.task is None and pool.whole.confirmed == ["m3"] and pool.latest == ("failover is done", "")
+
+
+def test_a_source_that_says_that_it_is_over_is_not_waited_for():
+    pool = Pool()
+    pool.say("h1", servers={"m1": Server(False, "killed by signal 9")})
+    pool.on()
+    assert pool.step == ("failover", "fence and seal", False) and pool.whole.history[-1]["why"] == "m1 does not run: killed by signal 9"
+    pool.say("h1", claims={}, ends={"s": End(1)})
+    sealed(pool.on())
+    assert pool.step == ("failover", "drain", False)
+
+
+def test_an_end_of_an_older_term_is_no_proof():
+    pool = Pool().dies("h1")
+    pool.say("h1", ends={"s": End(0)})
+    sealed(pool)
+    assert pool.step == ("failover", "fence and seal", False)
+
+
+def test_a_claim_that_comes_back_begins_the_time_anew():
+    pool = Pool().dies("h1")
+    sealed(pool)
+    pool.on(TIMES.wait - 0.5)
+    pool.say("h1", alive=True, claims={"s": 1})
+    pool.on()
+    pool.say("h1", alive=False, claims={})
+    pool.on(1.0)
+    assert pool.step == ("failover", "fence and seal", False)
+
+
+def test_while_a_replica_that_counts_is_silent_nobody_takes_over_and_it_says_whom_it_needs():
+    pool = Pool()
+    pool.say("h3", alive=False)
+    pool.dies("h1").on(60)
+    assert pool.whole.task is None and pool.channels["h1"].grants
+    assert "m3 may have acknowledged what the others lack" in pool.whole.needs
+
+
+@pytest.mark.parametrize(
+    ("had2", "had3", "why"),
+    [(None, "same", "m2 was started anew"), ("same", None, "m3 was started anew"), ("same", "1-1-11", "none of m2, m3 has all")],
+)
+def test_what_a_replica_had_and_has_lost_keeps_all_from_taking_over(had2, had3, why):
+    pool = Pool().dies("h1")
+    sealed(pool, had2=had2, had3=had3)
+    pool.on(TIMES.wait + 0.1)
+    assert pool.whole.task is None and why in pool.latest[1] and pool.whole.source == "m1"
+
+
+def test_a_paused_set_is_left_to_people_and_failovers_have_a_limit():
+    pool = Pool()
+    pool.whole.paused = True
+    assert pool.dies("h1").whole.task is None and pool.whole.needs.endswith("it is paused")
+    pool.whole.paused, pool.whole.failovers = False, [90.0, 95.0, 99.0]
+    assert "3 failovers in 3600 s" in pool.on().whole.needs
+
+
+def test_who_does_not_answer_is_not_waited_for_by_commits_and_counts_until_the_source_says_so():
+    pool = Pool()
+    pool.say("h3", alive=False)
+    pool.on()
+    grant = pool.channels["h1"].grants["s"]
+    assert grant.counted == ("m2",) and pool.whole.counted == ["m2", "m3"]
+    pool.say("h1", opened={"s": grant})
+    assert pool.on().whole.counted == ["m2"] == pool.whole.confirmed
+
+
+def test_a_source_that_asks_nobody_has_no_successor_from_the_moment_in_which_it_may_be_told():
+    pool = Pool()
+    pool.say("h2", alive=False)
+    pool.say("h3", alive=False)
+    pool.on()
+    assert pool.channels["h1"].grants["s"].counted == () and pool.whole.confirmed == []
+
+
+def test_a_promotion_that_is_asked_for_loses_no_time_and_takes_the_last_position():
+    pool = Pool().ask("promote", candidate="m3")
+    assert pool.told("h1") == ["quiesce"]
+    pool.answer("h1", "quiesce", position="1-1-20")
+    assert pool.told("h3") == ["reach"]
+    pool.answer("h3", "reach")
+    assert pool.step == ("promote", "retire", False) and "s" not in pool.channels["h1"].grants
+    pool.say("h1", claims={}, ends={"s": End(1, "1-1-21")})
+    pool.on()
+    (order,) = [order for order in pool.channels["h3"].orders.values() if order.verb == "reach"]
+    assert order.args["position"] == "1-1-21"
+    pool.answer("h3", "reach").answer("h1", "follow").answer("h2", "follow").claim("h3")
+    assert pool.whole.task is None and pool.whole.source == "m3" and pool.whole.confirmed == ["m2"] or pool.on().whole.source == "m3"
+
+
+def test_a_promotion_whose_candidate_does_not_come_along_is_undone():
+    pool = Pool().ask("promote", candidate="m3").answer("h1", "quiesce", position="1-1-20")
+    pool.answer("h3", "reach", "it is 5 minutes behind")
+    assert pool.step == ("promote", "quiesce", True) and pool.told("h1") == ["resume"]
+    pool.answer("h1", "resume")
+    assert pool.whole.task is None and pool.whole.source == "m1" and pool.whole.term == 1
+    assert pool.latest == ("promote has failed", "catch up: m3: it is 5 minutes behind")
+
+
+def test_a_source_that_ended_for_a_promotion_and_did_not_say_how_far_it_came_is_the_source_again():
+    pool = Pool().ask("promote", candidate="m3").answer("h1", "quiesce", position="1-1-20").answer("h3", "reach")
+    pool.say("h1", claims={}, ends={"s": End(1, "")})
+    pool.on()
+    assert pool.channels["h1"].grants["s"].term == 2 and pool.whole.source == "m1"
+
+
+def test_a_step_that_nobody_answers_ends():
+    pool = Pool().ask("promote", candidate="m3").on(10.1)
+    assert pool.step == ("promote", "quiesce", True)
+    pool.on(10.1)
+    assert pool.whole.task is None and "m1 did not answer within 10 s" in pool.latest[1]
+
+
+def test_a_rejoin_gives_way_to_a_failover():
+    pool = Pool()
+    pool.whole.members["m3"].follows = 0
+    pool.on()
+    assert pool.step == ("rejoin", "follow", False) and pool.told("h3") == ["follow"]
+    pool.channels["h1"] = replace(pool.channels["h1"], opened={"s": pool.channels["h1"].grants["s"]})
+    pool.on().dies("h1")
+    assert pool.step == ("failover", "fence and seal", False) and "follow" not in pool.told("h3")
+
+
+def test_orders_of_two_tasks_never_have_one_id():
+    pool = Pool().ask("promote", candidate="m3")
+    first = set(pool.channels["h1"].orders)
+    pool.answer("h1", "quiesce", "no").answer("h1", "resume").on(5).ask("promote", candidate="m3")
+    assert first and not first & set(pool.channels["h1"].orders)
+
+
+def test_a_term_is_not_granted_before_the_last_one_is_over():
+    pool = Pool()
+    case = Case(pool.whole, pool.channels, 1.0, 1.0, 1, TIMES, Silences())
+    with pytest.raises(ValueError, match="before term 1 is over"):
+        case.grant(pool.whole.members["m2"], [])
+
+
+def test_who_comes_back_with_what_nobody_has_is_copied_anew():
+    pool = Pool()
+    pool.whole.members["m3"].follows = 0
+    pool.on().answer("h3", "follow", apart=True)
+    assert pool.step == ("rejoin", "copy", False) and pool.told("h3") == ["receive"] and pool.told("h1") == ["send"]
+    pool.answer("h1", "send").answer("h3", "receive")
+    assert pool.told("h3") == ["follow"]
+    pool.answer("h3", "follow")
+    assert pool.whole.task is None and pool.whole.members["m3"].follows == 1
+
+
+def test_who_can_not_come_back_keeps_nobody_else_away():
+    pool = Pool()
+    pool.whole.members["m2"].follows = pool.whole.members["m3"].follows = 0
+    pool.on().answer("h2", "follow", "its disk is full")
+    assert pool.told("h3") == ["follow"] and pool.whole.members["m2"].fault == "follow: m2: its disk is full"
+    pool.answer("h3", "follow").on(5)
+    assert pool.told("h2") == ["follow"]
+
+
+def asked(pool, program, **data):
+    case = Case(ReplicaSet.from_json(pool.whole.to_json()), pool.channels, pool.now, pool.now, 1, TIMES, pool.silences)
+    request(case, PLAN, program, "asked for", **data)
+    pool.whole = case.whole
+    return pool
+
+
+def test_two_who_ask_at_once_are_not_served_both_and_the_second_hears_what_is_done():
+    pool = asked(Pool().on(), "promote", candidate="m3")
+    with pytest.raises(Problem, match="set s is busy with promote") as refused:
+        asked(pool, "promote", candidate="m2")
+    assert refused.value.status == 422
+    assert pool.on().step == ("promote", "quiesce", False)
+    with pytest.raises(Problem, match="set s is busy with promote"):
+        asked(pool, "promote", candidate="m2")
+
+
+def test_what_nobody_asked_for_gives_way_to_who_asks():
+    pool = Pool()
+    pool.whole.members["m3"].follows = 0
+    asked(pool.on(), "promote", candidate="m2").on()
+    assert pool.step == ("promote", "quiesce", False) and pool.told("h3") == []
+
+
+def test_a_failover_gives_way_to_nobody_and_comes_before_what_was_asked_for():
+    pool = Pool().dies("h1")
+    with pytest.raises(Problem, match="busy with failover"):
+        asked(pool, "promote", candidate="m2")
+    other = asked(Pool(), "promote", candidate="m2").dies("h1")
+    assert other.step == ("failover", "fence and seal", False) and other.whole.asked["program"] == "promote"
+
+
+@pytest.mark.parametrize("candidate", ["m1", "m9", "m3"])
+def test_who_does_not_follow_is_not_promoted(candidate):
+    pool = Pool()
+    pool.whole.members["m3"].follows, pool.whole.members["m3"].again_at = 0, 1e9
+    asked(pool, "promote", candidate=candidate).on()
+    assert pool.whole.task is None and f"{candidate} does not follow m1, so that" in pool.latest[1]
