@@ -302,3 +302,10 @@ def test_who_does_not_follow_is_not_promoted(candidate):
     pool.whole.members["m3"].follows, pool.whole.members["m3"].again_at = 0, 1e9
     asked(pool, "promote", candidate=candidate).on()
     assert pool.whole.task is None and f"{candidate} does not follow m1, so that" in pool.latest[1]
+
+
+def test_a_replica_that_has_what_the_new_source_has_not_is_not_taken_for_one_that_follows():
+    pool = sealed(Pool().dies("h1")).on(TIMES.wait + 0.1).answer("h2", "drain").answer("h3", "follow", apart=True)
+    assert pool.whole.members["m3"].follows == 1
+    pool.claim("h2")
+    assert pool.step == ("rejoin", "follow", False) and pool.told("h3") == ["follow"]

@@ -242,18 +242,20 @@ def _grant(case: Case) -> Outcome:
 def _lead(case: Case) -> Outcome:
     """The new source takes writes, once one of those that it asks has acknowledged something: so they follow it at the same time.
 
-    Who is not there follows when it comes back.
+    Who is not there, or has what the source has not, comes back by itself later.
     """
-    asked = [member for member in case.whole.replicas if member.follows < case.whole.term and _is_up(case, member)]
-    for member in asked:
-        report = case.ask(member, "follow", source=case.whole.source)
-        if report is not None and not report.problem:
-            member.follows = case.whole.term
+    left: List[str] = []
+    for member in case.whole.replicas:
+        if member.follows < case.whole.term and _is_up(case, member):
+            report = case.ask(member, "follow", source=case.whole.source)
+            if report is None:
+                left.append(member.id)
+            elif not report.problem and not report.found.get("apart"):
+                member.follows = case.whole.term
     source = case.source
     if source is None or case.opened is None:
         return wait(case.whole.source)
     source.joined, source.status, source.fault = True, "ACTIVE", ""
-    left = [member.id for member in asked if member.follows < case.whole.term]
     return wait(", ".join(left)) if left else DONE
 
 
