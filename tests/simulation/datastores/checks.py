@@ -65,12 +65,14 @@ class Checks:
             wrong.append(f"{whole.task.program} has not ended, at step {whole.task.step}{' (undoing)' if whole.task.undoing else ''}")
         if writable != [whole.source]:
             wrong.append(f"{writable or 'nobody'} takes writes, and the source is {whole.source}; {whole.needs}")
-        late = [member.id for member in whole.replicas if member.follows != whole.term]
+        members = [member for member in whole.members.values() if member.host != self.world.gone]
+        replicas = [member for member in members if member.joined and member.id != whole.source]
+        late = [member.id for member in replicas if member.follows != whole.term]
         if late:
             wrong.append(f"{', '.join(late)} do not follow")
-        if len(whole.confirmed) != len(whole.replicas):
-            wrong.append(f"{whole.confirmed} count of {[member.id for member in whole.replicas]}")
-        if sum(member.joined for member in whole.members.values()) < len(self.world.hosts):
+        if sorted(whole.confirmed) != sorted(member.id for member in replicas):
+            wrong.append(f"{whole.confirmed} count of {[member.id for member in replicas]}")
+        if sum(member.joined for member in members) < len(self.world.hosts) - bool(self.world.gone):
             wrong.append(f"only {sorted(whole.members)} are members")
         source = next((server for server in self.world.servers if server.id == whole.source), None)
         if source is not None and set(self.acknowledged) - set(source.log):

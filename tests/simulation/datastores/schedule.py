@@ -20,11 +20,13 @@ class Schedule:
         self.world = World(seed, hosts or 3 + seed % 2, lease or (2.0, 1.0)[seed % 3 == 0])
         self.random = self.world.random
         self.end = 0.0  # of the faults, once they have begun
+        self.healed = False
 
     def run(self):
         world = self.world
         world.people = self._people
-        self._until_at_rest()
+        if self.random.random() < 0.6:  # else troubles begin while the set is made
+            self._until_at_rest()
         self.end = end = world.now + FAULTS
         at = world.now
         while at < end:
@@ -36,25 +38,26 @@ class Schedule:
         return world.checks
 
     def _until_at_rest(self):
-        """Go on until all is well, and a little longer: it has to stay so."""
-        end = self.world.now + QUIET
-        while self.world.now < end and self.world.checks.troubles():
+        """Go on until all is well, and a little longer: it has to stay so. What was asked for last is under way still."""
+        end, well = self.world.now + QUIET, 0
+        while self.world.now < end and well < 3:
             self.world.run(self.world.now + 0.5)
-        self.world.run(self.world.now + 1)
+            well = 0 if self.world.checks.troubles() else well + 1
         self.world.checks.at_rest()
 
     # --- what people ask for ----------------------------------------------------------------------------------------------
 
     def _people(self, case):
         """Make what is not there; then, now and then, ask for another source. Who hears that the set is busy asks again."""
-        names = [f"m{n + 1}" for n in range(len(self.world.hosts))]
-        missing = [name for name in names if name not in case.whole.members]
+        names, there = [f"m{n + 1}" for n in range(len(self.world.hosts))], case.whole.members
+        missing = [name for name in names if name not in there or there[name].status == "ERROR" and not there[name].joined]
+        missing = [name for name in missing if name.replace("m", "h") != self.world.gone]
         try:
             if len(missing) == len(names):
                 self._add(case, names[:1], "create", candidate="m1")
             elif missing and case.opened is not None:
                 self._add(case, missing, "replicate")
-            elif self.end and self.random.random() < 0.01:
+            elif self.end and not self.healed and self.random.random() < 0.01:
                 self._another_source(case)
         except Problem:
             self.world.checks.busy += 1
@@ -67,6 +70,9 @@ class Schedule:
         ready = [each.id for each in case.whole.replicas if each.follows == case.whole.term]
         if ready and case.opened is not None:
             request(case, PLAN, "promote", "asked for", candidate=self.random.choice(ready))
+            if self.random.random() < 0.3:
+                source = self.world.hosts[case.whole.members[case.whole.source].host]
+                self.world.after(self.random.uniform(0.1, 0.6), lambda: self._kill_guest(source, 0.05))
 
     # --- faults -----------------------------------------------------------------------------------------------------------
 
@@ -76,7 +82,8 @@ class Schedule:
         host = self._somebody()
         kind = self.random.choice(
             ("kill server", "freeze server", "kill guest", "freeze guest", "freeze host", "power off", "cut off", "cut a line",
-             "kill manager", "freeze manager", "second manager", "store out", "revoke", "kill server", "freeze host", "power off")
+             "kill manager", "freeze manager", "second manager", "store out", "revoke", "kill server", "freeze host", "power off",
+             "revoke and cut off")
         )  # fmt: skip
         lasts = self.random.choice((0.2, 0.7, 1.5, 3.0, 6.0)) * self.random.uniform(0.7, 1.3)
         getattr(self, "_" + kind.replace(" ", "_"))(host, lasts)
@@ -148,9 +155,16 @@ class Schedule:
         if not self.world.store.out:
             self.world.store.end_lease(host.name)
 
+    def _revoke_and_cut_off(self, host, lasts):
+        """The guest does not hear of it, nor perhaps one of the replicas of what is written meanwhile."""
+        self.world.cut.add(host.name)
+        self._revoke(host, lasts)
+        self._cut_a_line(host, lasts)
+        self.world.after(lasts, lambda: self.world.cut.discard(host.name))
+
     def _heal(self):
-        world = self.world
-        world.people = None
+        """All come back, but now and then a replica, which is gone for good: nobody waits for that."""
+        world, self.healed = self.world, True
         world.cut.clear()
         world.links.clear()
         if world.store.out:
@@ -160,6 +174,11 @@ class Schedule:
                 while process.frozen:
                     process.thaw()
             host.start()
+        whole = world.store.read()[0]
+        others = [each.host for each in whole.replicas]
+        if len(others) == len(world.hosts) - 1 and self.random.random() < 0.25:
+            world.gone = self.random.choice(others)
+            world.hosts[world.gone].power_off()
         for manager in world.managers:
             while manager.frozen:
                 manager.thaw()

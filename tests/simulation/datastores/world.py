@@ -32,6 +32,7 @@ class World:
         self._events, self._number = [], 0
         self.store = Store(ReplicaSet(SET), [f"h{n + 1}" for n in range(hosts)], self.times, lambda: self.now)
         self.checks = Checks(self)
+        self.gone = ""  # a host that does not come back
         self.hosts = {name: Host(self, name, self.random.uniform(0.95, 1.05)) for name in self.store.channels}
         self.managers = [Manager(self, self.random.uniform(0.95, 1.05))]
         self.links = {}  # (host, host) → whether servers reach each other; the store is reached from all but ``cut``
@@ -142,6 +143,8 @@ class Host:
     # --- life ---------------------------------------------------------------------------------------------------------------
 
     def start(self):
+        if self.name == self.world.gone:
+            return
         if not self.guest.up:
             self.guest.start()
             self.tenures = tenure.Tenures(SPARE, [SET] if self.server.ours else [])

@@ -8,7 +8,7 @@ back. So what guests are told follows from the documents alone, whoever reads th
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Dict, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ..model.channel import Channel, End, Grant, Order, Report, Server
 from ..model.replica_set import Member, ReplicaSet, Task
@@ -57,6 +57,7 @@ class Case:
     token: int
     times: Times
     silences: Silences
+    silent: List[str] = field(default_factory=list)  # who was asked, and can't answer: nobody hears the guest
     _asked: Dict[str, Tuple[str, Order]] = field(default_factory=dict)  # id of order → host, order
     _grants: Dict[str, Optional[Grant]] = field(default_factory=dict)  # by host; None where it is taken back
 
@@ -141,7 +142,10 @@ class Case:
         way = "undo" if self.task.undoing else "do"
         key = f"{self.task.id}.{self.task.step}.{way}.{verb}.{member.id}{about and f'.{about}'}"
         self._asked[key] = member.host, Order(verb, member.id, self.whole.id, self.whole.term, self.token, args)
-        return self.channel(member).reports.get(key)
+        report = self.channel(member).reports.get(key)
+        if report is None and not self.channel(member).alive:
+            self.silent.append(member.id)
+        return report
 
     def take_back(self) -> None:
         """Take the grant of this term back."""

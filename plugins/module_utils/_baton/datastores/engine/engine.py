@@ -7,11 +7,11 @@ if nothing of what was read has changed meanwhile.
 """
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from ...ground.problem import Problem
 from .case import Case
-from .program import Due, Outcome, Plan, Program
+from .program import Due, Outcome, Plan, Program, Step
 
 MOST_STEPS = 32  # at once
 
@@ -61,7 +61,7 @@ def _on(case: Case, plan: Plan, program: Program) -> bool:
     """Look at the step; return whether to look at the next one at once."""
     task = case.task
     step = program.steps[task.step]
-    outcome = _in_time(case, step.do(case), step.seconds, step.name)
+    outcome = _answered(case, step, step.do)
     if outcome.problem:
         _fail(case, plan, program, f"{step.name}: {outcome.problem}")
     elif outcome.done and task.step + 1 == len(program.steps):
@@ -72,10 +72,16 @@ def _on(case: Case, plan: Plan, program: Program) -> bool:
     return outcome.done or bool(outcome.problem)
 
 
-def _in_time(case: Case, outcome: Outcome, seconds: float, name: str) -> Outcome:
-    if outcome.done or outcome.problem or case.now - case.task.since <= seconds:
+def _answered(case: Case, step: Step, look: Callable[[Case], Outcome]) -> Outcome:
+    """Look at a step; it has failed where it waits for somebody who can't answer, or for too long."""
+    case.silent.clear()
+    outcome = look(case)
+    if outcome.done or outcome.problem:
         return outcome
-    return Outcome(problem=f"{outcome.on or name} did not answer within {seconds:g} s")
+    if case.silent:
+        return Outcome(problem=f"{case.silent[0]}: its guest is not heard")
+    late = case.now - case.task.since > step.seconds
+    return Outcome(problem=f"{outcome.on or step.name} did not answer within {step.seconds:g} s") if late else outcome
 
 
 def _fail(case: Case, plan: Plan, program: Program, problem: str) -> None:
@@ -94,7 +100,7 @@ def _back(case: Case, plan: Plan, program: Program) -> bool:
     """Undo the step; what can't be undone in its time is left, and said."""
     task = case.task
     step = program.steps[task.step]
-    outcome = _in_time(case, step.undo(case), step.seconds, step.name)
+    outcome = _answered(case, step, step.undo)
     if outcome.problem:
         task.fault += f"; {step.name} was not undone: {outcome.problem}"
     elif not outcome.done:

@@ -169,20 +169,8 @@ def _choose(case: Case, reports: List[Tuple[str, Optional[Report]]]) -> Outcome:
     return DONE
 
 
-def _go_back(case: Case) -> Outcome:
-    """The source that was is the source again, if it is there; else what is due later finds another way."""
-    case.take_back()
-    source = case.source
-    if source is None or not case.channel(source).alive:
-        return DONE
-    if not case.is_over():
-        return wait(f"the end of {source.id}'s term")
-    case.grant(source, [member.id for member in _counted(case) if _is_up(case, member)])
-    return DONE
-
-
 def _drain(case: Case) -> Outcome:
-    return all_of([(_candidate(case).id, case.ask(_candidate(case), "drain", position=case.task.data["position"]))])
+    return _by_the_candidate(case, "drain")
 
 
 def _look(case: Case) -> Outcome:
@@ -210,7 +198,12 @@ def _resume(case: Case) -> Outcome:
 
 
 def _reach(case: Case) -> Outcome:
-    return all_of([(_candidate(case).id, case.ask(_candidate(case), "reach", position=case.task.data["position"]))])
+    return _by_the_candidate(case, "reach")
+
+
+def _by_the_candidate(case: Case, verb: str) -> Outcome:
+    """Have the candidate apply all up to the position."""
+    return all_of([(_candidate(case).id, case.ask(_candidate(case), verb, position=case.task.data["position"]))])
 
 
 def _retire(case: Case) -> Outcome:
@@ -278,7 +271,7 @@ PROGRAMS = {
         ),
         Program(
             "failover",
-            (Step("fence and seal", _fence_and_seal, _go_back), Step("drain", _drain, seconds=600), *_TAKE_OVER),
+            (Step("fence and seal", _fence_and_seal), Step("drain", _drain, seconds=600), *_TAKE_OVER),
             urgent=True,
         ),
         Program("restore", _TAKE_OVER, urgent=True),
@@ -286,7 +279,7 @@ PROGRAMS = {
             "promote",
             (
                 Step("look", _look), Step("quiesce", _quiesce, _resume, 10), Step("catch up", _reach, nothing, 10),
-                Step("retire", _retire, _go_back), Step("catch up with its end", _reach, nothing, 10), *_TAKE_OVER,
+                Step("retire", _retire), Step("catch up with its end", _reach, nothing, 10), *_TAKE_OVER,
             ),
         ),
     )
@@ -306,7 +299,7 @@ def due(case: Case) -> Optional[Due]:
     whole.needs = ""
     source = case.source
     if lost and not taking_over and source is not None and case.granted is None and _is_up(case, source):
-        return Due("restore", f"{source.id} is back", {"candidate": source.id})
+        return Due("restore", f"{source.id} is there, and nobody is granted to be the source", {"candidate": source.id})
     if lost and not taking_over:
         keeps = what_keeps_a_failover(case)
         if not keeps:
