@@ -117,7 +117,12 @@ def nobody_is_sealed():
 
 
 def any_replica_will_do():
-    return patch.object(mariadb, "_choose", lambda case, reports: case.task.data.update(candidate=reports[-1][0], position="") or DONE)
+    def choose(case, reports):
+        name, report = reports[-1]
+        case.task.data.update(candidate=name, position=report.found["received"])
+        return DONE
+
+    return patch.object(mariadb, "_choose", choose)
 
 
 def positions_are_compared_as_strings():

@@ -7,7 +7,7 @@ from __future__ import annotations
 from baton.datastores.engine.engine import request
 from baton.datastores.plans.mariadb import PLAN
 from baton.ground.problem import Problem
-from simulation.datastores.world import World, member
+from simulation.datastores.world import SET, World, member
 
 FAULTS = 25.0  # seconds of them
 QUIET = 60.0  # until everything has to be well
@@ -163,7 +163,7 @@ class Schedule:
         self.world.after(lasts, lambda: self.world.cut.discard(host.name))
 
     def _heal(self):
-        """All come back, but now and then a replica, which is gone for good: nobody waits for that."""
+        """All come back, but now and then one that is gone for good: nobody waits for a replica, and another follows a source."""
         world, self.healed = self.world, True
         world.cut.clear()
         world.links.clear()
@@ -176,7 +176,11 @@ class Schedule:
             host.start()
         whole = world.store.read()[0]
         others = [each.host for each in whole.replicas]
-        if len(others) == len(world.hosts) - 1 and self.random.random() < 0.25:
+        at_rest = whole.task is None and whole.asked is None and len(others) == len(world.hosts) - 1
+        reigns = at_rest and world.store.channels[whole.members[whole.source].host].claims.get(SET) == whole.term
+        if reigns and whole.confirmed == whole.counted == sorted(each.id for each in whole.replicas):
+            others.append(whole.members[whole.source].host)  # any of them can take its place
+        if at_rest and self.random.random() < 0.25:
             world.gone = self.random.choice(others)
             world.hosts[world.gone].power_off()
         for manager in world.managers:
