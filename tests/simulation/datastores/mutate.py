@@ -17,7 +17,7 @@ importlib.import_module("conftest")  # makes the package ``baton`` importable
 from simulation.datastores.mutations import MUTATIONS  # noqa: E402
 from simulation.datastores.schedule import Schedule  # noqa: E402
 
-MOST = 1500
+MOST = 800
 
 
 def caught(name):

@@ -176,11 +176,12 @@ class Schedule:
             host.start()
         whole = world.store.read()[0]
         others = [each.host for each in whole.replicas]
-        at_rest = whole.task is None and whole.asked is None and len(others) == len(world.hosts) - 1
+        made = len(others) == len(world.hosts) - 1
+        at_rest = made and whole.task is None and whole.asked is None
         reigns = at_rest and world.store.channels[whole.members[whole.source].host].claims.get(SET) == whole.term
         if reigns and whole.confirmed == whole.counted == sorted(each.id for each in whole.replicas):
             others.append(whole.members[whole.source].host)  # any of them can take its place
-        if at_rest and self.random.random() < 0.25:
+        if made and self.random.random() < 0.25:
             world.gone = self.random.choice(others)
             world.hosts[world.gone].power_off()
         for manager in world.managers:

@@ -12,7 +12,7 @@ from baton.datastores.model.replica_set import ReplicaSet
 
 def _decides(channel):
     """Return what nobody may have changed meanwhile."""
-    return channel.grants, channel.claims, channel.ends
+    return channel.grants, channel.claims, channel.claimed, channel.ends
 
 
 class Store:
@@ -83,7 +83,8 @@ class Store:
         if self.out or not channel.alive or grant is None or grant.term != term:
             return
         ends = {name: end for name, end in channel.ends.items() if name != key}
-        self.channels[host] = replace(channel, claims={**channel.claims, key: term}, ends=ends)
+        claims, claimed = {**channel.claims, key: term}, {**channel.claimed, key: term}
+        self.channels[host] = replace(channel, claims=claims, claimed=claimed, ends=ends)
 
     def opened(self, host, key, grant):
         channel = self.channels[host]

@@ -25,7 +25,7 @@ class Pool:
         self.whole = ReplicaSet("s", term=1, source="m1", members=members, confirmed=names[1:], counted=names[1:], grants=1)
         self.channels = {f"h{n + 1}": Channel(True, servers={f"m{n + 1}": Server(True)}) for n in range(many)}
         grant = Grant(1, tuple(names[1:]), 1)
-        self.say("h1", grants={"s": grant}, claims={"s": 1}, opened={"s": grant})
+        self.say("h1", grants={"s": grant}, claims={"s": 1}, claimed={"s": 1}, opened={"s": grant})
         self.now, self.silences, self.begin = 100.0, Silences(), None
 
     def say(self, host, **what):
@@ -66,7 +66,7 @@ class Pool:
     def claim(self, host):
         """The guest claims what it is granted, and its server is open."""
         grant = self.channels[host].grants["s"]
-        self.say(host, claims={"s": grant.term}, opened={"s": grant})
+        self.say(host, claims={"s": grant.term}, claimed={"s": grant.term}, opened={"s": grant})
         return self.on()
 
     def dies(self, host):
@@ -309,3 +309,19 @@ def test_a_replica_that_has_what_the_new_source_has_not_is_not_taken_for_one_tha
     assert pool.whole.members["m3"].follows == 1
     pool.claim("h2")
     assert pool.step == ("rejoin", "follow", False) and pool.told("h3") == ["follow"]
+
+
+def test_a_term_whose_member_died_before_it_claimed_is_called_back_and_another_takes_over():
+    pool = sealed(Pool().dies("h1"), m3="1-1-10").on(TIMES.wait + 0.1).answer("h2", "drain")
+    assert pool.channels["h2"].grants["s"].term == 2
+    pool.say("h2", alive=False)
+    pool.on().on(5)
+    assert "s" not in pool.channels["h2"].grants and pool.whole.source == "m1" and pool.whole.confirmed == ["m2", "m3"]
+    assert "m2 may have acknowledged" in pool.whole.needs  # it is one of those who know
+
+
+def test_a_term_that_was_claimed_is_not_called_back():
+    pool = sealed(Pool().dies("h1")).on(TIMES.wait + 0.1).answer("h2", "drain")
+    pool.say("h2", claimed={"s": 2}, alive=False)
+    pool.on().on(5)
+    assert pool.whole.source == "m2" and "no replica counts" in pool.whole.needs

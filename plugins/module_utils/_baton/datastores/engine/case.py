@@ -156,10 +156,29 @@ class Case:
         """Let a member be the source, in a term of its own. Only where the last one is over."""
         if not self.is_over():
             raise ValueError(f"{member.id} is granted term {self.whole.term + 1} before term {self.whole.term} is over")
+        whole = self.whole
+        whole.before = {"source": whole.source, "confirmed": list(whole.confirmed), "counted": list(whole.counted)}
         self.whole.term, self.whole.since = self.whole.term + 1, self.now
         self.whole.source = member.id
         self.whole.confirmed, self.whole.counted = [], sorted(counted)
         self._give(member, self.whole.counted)
+
+    @property
+    def was_claimed(self) -> bool:
+        """Whether this term's source has ever claimed it; once its grant is gone, one who has not never will."""
+        return self.source is None or self.channel(self.source).claimed.get(self.whole.id, 0) >= self.whole.term
+
+    def call_back(self) -> bool:
+        """Have all be as in the term before, since nobody has claimed this one; False where its grant stands still."""
+        whole = self.whole
+        if self.was_claimed or whole.before is None or self.source is None:
+            raise ValueError(f"term {whole.term} was claimed, and can't be called back")
+        self.take_back()
+        if self.is_giving or whole.id in self.channel(self.source).grants:
+            return False
+        whole.source, whole.confirmed, whole.counted = whole.before["source"], whole.before["confirmed"], whole.before["counted"]
+        whole.before = None
+        return True
 
     def count(self, counted: Sequence[str]) -> None:
         """Have the source ask others for acknowledgements; until it says that it does, old and new count.

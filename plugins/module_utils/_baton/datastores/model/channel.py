@@ -65,13 +65,15 @@ class End:
 @dataclass(frozen=True)
 class Channel:
     """``alive``: the guest's lease stands. By id of order: ``orders``, ``reports``. By instance: ``servers``. By set: ``grants``;
-    ``claims``, the term; ``opened``, the grant by which the server takes writes, once one that counts has acknowledged something since,
-    so that the furthest of them has all; ``ends``, the last that the guest has seen to.
+    ``claims``, the term; ``claimed``, the last one that ever was, written with the claim and tied to nothing; ``opened``, the grant by
+    which the server takes writes, once one that counts has acknowledged something since, so that the furthest of them has all;
+    ``ends``, the last that the guest has seen to.
     """
 
     alive: bool = False
     grants: Mapping[str, Grant] = field(default_factory=dict)
     claims: Mapping[str, int] = field(default_factory=dict)
+    claimed: Mapping[str, int] = field(default_factory=dict)
     opened: Mapping[str, Grant] = field(default_factory=dict)
     ends: Mapping[str, End] = field(default_factory=dict)
     orders: Mapping[str, Order] = field(default_factory=dict)

@@ -65,6 +65,7 @@ class ReplicaSet:
     members: Dict[str, Member] = field(default_factory=dict)
     confirmed: List[str] = field(default_factory=list)
     counted: List[str] = field(default_factory=list)
+    before: Optional[Dict[str, Any]] = None  # source, confirmed and counted of the term before, should this one never be claimed
     task: Optional[Task] = None
     asked: Optional[Dict[str, Any]] = None  # what comes next: program, why, data
     tasks: int = 0  # so many have begun: ids of tasks, and so of orders, never come again

@@ -247,9 +247,17 @@ def _lead(case: Case) -> Outcome:
                 member.follows = case.whole.term
     source = case.source
     if source is None or case.opened is None:
-        return wait(case.whole.source)
+        silent = source is not None and not case.channel(source).alive
+        return fail(f"{case.whole.source}: its guest is not heard") if silent else wait(case.whole.source)
     source.joined, source.status, source.fault = True, "ACTIVE", ""
     return wait(", ".join(left)) if left else DONE
+
+
+def _call_back(case: Case) -> Outcome:
+    """Whoever was granted this term has not claimed it: it is as if it had never been."""
+    if case.was_claimed:
+        return fail(f"{case.whole.source} has claimed its term after all")
+    return DONE if case.call_back() else wait(f"the grant of {case.whole.source}")
 
 
 # --- programs ---------------------------------------------------------------------------------------------------------------
@@ -275,6 +283,7 @@ PROGRAMS = {
             urgent=True,
         ),
         Program("restore", _TAKE_OVER, urgent=True),
+        Program("call back", (Step("call back", _call_back),), urgent=True),
         Program(
             "promote",
             (
@@ -286,7 +295,7 @@ PROGRAMS = {
 }
 
 
-TAKES_OVER = [name for name, program in PROGRAMS.items() if program.steps[-len(_TAKE_OVER) :] == _TAKE_OVER]
+TAKES_OVER = ["call back", *(name for name, program in PROGRAMS.items() if program.steps[-len(_TAKE_OVER) :] == _TAKE_OVER)]
 
 # --- what is due unasked ------------------------------------------------------------------------------------------------------
 
@@ -300,6 +309,8 @@ def due(case: Case) -> Optional[Due]:
     source = case.source
     if lost and not taking_over and source is not None and case.granted is None and _is_up(case, source):
         return Due("restore", f"{source.id} is there, and nobody is granted to be the source", {"candidate": source.id})
+    if lost and not taking_over and source is not None and whole.before and not case.was_claimed and not case.channel(source).alive:
+        return Due("call back", f"{source.id} is gone, and never claimed its term")
     if lost and not taking_over:
         keeps = what_keeps_a_failover(case)
         if not keeps:
