@@ -85,7 +85,7 @@ simulate: venv ## the core, and pools of databases, under seeded schedules: SEED
 
 mutate: venv ## leave out one rule of the protocol at a time: does the simulator notice?
 	@$(BIN)/python tests/simulation/mutate.py $(if $(SEEN),--seen)
-	@$(BIN)/python tests/simulation/datastores/mutate.py $(if $(SEEN),--seen)
+	@$(BIN)/python tests/simulation/datastores/mutate.py --seen
 
 build/aiohttp-oldest/.stamp: requirements/oldest-aiohttp.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-conflicts --upgrade --target build/aiohttp-oldest -r $<

@@ -18,12 +18,32 @@ from simulation.datastores.mutations import MUTATIONS  # noqa: E402
 from simulation.datastores.schedule import Schedule  # noqa: E402
 
 MOST = 800
+# The seed at which each was caught first: where ``--seen`` begins, which plays these alone. They move with every change of the
+# simulation or the rules. Those that are not here need more trouble at once than chance has made; unit tests guard them.
+SEEN = {
+    "a_grant_that_is_gone_is_an_end": 9,
+    "a_grant_that_is_taken_back_ends_nothing": 1,
+    "a_manager_writes_whatever_has_changed": 11,
+    "a_server_is_opened_before_its_claim_stands": 1,
+    "a_step_waits_for_ever": 18,
+    "a_term_is_granted_before_the_last_one_is_over": 9,
+    "an_undo_wipes_the_source": 84,
+    "any_replica_will_do": 2,
+    "nobody_gives_the_role_back": 10,
+    "nobody_looks_at_the_end_of_a_lease": 1,
+    "nobody_takes_over": 24,
+    "nobody_waits_on_a_clock_of_his_own": 9,
+    "orders_have_the_ids_of_those_before": 32,
+    "positions_are_compared_as_strings": 19,
+    "the_lease_counts_from_the_answer": 154,
+}
 
 
-def caught(name):
+def caught(work):
     """Return (name, seed, what was seen) of the first schedule that fails; seed None where none does."""
+    name, first = work
     with MUTATIONS[name]():
-        for seed in range(1, MOST + 1):
+        for seed in range(first, first + MOST):
             try:
                 Schedule(seed).run()
             except Exception as error:
@@ -35,11 +55,12 @@ def caught(name):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=sorted(MUTATIONS))
+    parser.add_argument("--seen", action="store_true", help="begin where each was seen before")
     parser.add_argument("--jobs", type=int, default=multiprocessing.cpu_count())
     options = parser.parse_args()
-    names, missed = [options.only] if options.only else sorted(MUTATIONS), 0
+    names, missed = [options.only] if options.only else sorted(SEEN if options.seen else MUTATIONS), 0
     with multiprocessing.Pool(options.jobs) as pool:
-        for name, seed, what in pool.imap_unordered(caught, names):
+        for name, seed, what in pool.imap_unordered(caught, [(name, SEEN.get(name, 1) if options.seen else 1) for name in names]):
             missed += seed is None
             print(f"{name:55} {f'seed {seed:3}: {what[:110]}' if seed else f'NOT CAUGHT in {MOST} seeds'}", flush=True)
     print(f"{len(names) - missed} passed, {missed} failed")

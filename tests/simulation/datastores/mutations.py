@@ -23,6 +23,16 @@ def _plan(**changes):
     return patch.object(mariadb, "PLAN", mariadb.PLAN._replace(**changes))
 
 
+def _never(program):
+    """Leave what is due alone, if it is this program."""
+
+    def due(case):
+        found = mariadb.due(case)
+        return None if found is not None and found.program == program else found
+
+    return _plan(due=due)
+
+
 def _step(program, name, **changes):
     """Change a step of a program."""
     old = mariadb.PROGRAMS[program]
@@ -194,15 +204,15 @@ def what_was_begun_is_not_undone():
 
 
 def nobody_gives_the_role_back():
-    return _plan(due=lambda case: (lambda due: due if due is None or due.program != "restore" else None)(mariadb.due(case)))
+    return _never("restore")
 
 
 def who_comes_back_is_left_alone():
-    return _plan(due=lambda case: (lambda due: due if due is None or due.program != "rejoin" else None)(mariadb.due(case)))
+    return _never("rejoin")
 
 
 def nobody_takes_over():
-    return _plan(due=lambda case: (lambda due: due if due is None or due.program != "failover" else None)(mariadb.due(case)))
+    return _never("failover")
 
 
 def orders_have_the_ids_of_those_before():

@@ -189,5 +189,3 @@ class Schedule:
                 manager.thaw()
             if not manager.up:
                 manager.start()
-
-

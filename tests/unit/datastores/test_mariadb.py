@@ -34,7 +34,7 @@ class Pool:
     def on(self, seconds=0.1):
         """Let time pass, and the manager look until it changes nothing more."""
         self.now += seconds
-        for _ in range(20):
+        for _look in range(20):
             case = Case(ReplicaSet.from_json(self.whole.to_json()), self.channels, self.now, self.now, 1, TIMES, self.silences)
             if self.begin is not None and case.whole.task is None:
                 case.begin(*self.begin[0], **self.begin[1])

@@ -19,7 +19,7 @@ MOST_STEPS = 32  # at once
 def advance(case: Case, plan: Plan) -> None:
     """Go as far as it goes without waiting for anybody."""
     plan.keep(case)
-    for _ in range(MOST_STEPS):
+    for _step in range(MOST_STEPS):
         due = plan.due(case) if not case.is_giving else None
         if case.whole.task is None and not _begin(case, plan, due):
             return
