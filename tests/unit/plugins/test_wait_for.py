@@ -43,3 +43,14 @@ def test_a_machine_of_a_name_that_nobody_has_yet_is_waited_for(cluster):
 def test_what_is_absent_with_its_machine_is_absent(cluster):
     result = wait(cluster, name="Name:nobody", param="rack", condition="absent", wait_timeout=0.1)
     assert not result.get("failed") and result["value"] is None
+
+
+def test_a_count_may_be_the_text_that_a_template_gives(cluster):
+    machine(cluster, "counted", "counted")
+    assert len(wait(cluster, condition="count", value="1", filter={"Name": "counted"})["value"]) == 1
+
+
+@pytest.mark.parametrize("value", ["one", "-1", "٣", "", "9" * 5000])
+def test_what_is_no_count_is_refused_in_one_line(cluster, value):
+    result = wait(cluster, condition="count", value=value)
+    assert result["failed"] and "number of members" in result["msg"] and "\n" not in result["msg"]

@@ -26,6 +26,7 @@ SPEC = spec(
 )
 REQUIRED_IF = [("condition", name, ("value",)) for name in WITH_VALUE]
 MOST_STABLE = 240.0  # a server waits five minutes at most in one go
+MOST_DIGITS = 15  # of a count; what is longer is refused as the text that it is
 CONTINUE = (0, False, "continue", "0")
 
 
@@ -80,7 +81,8 @@ def _wait(context: Context, query: Mapping[str, str], limit: float) -> Tuple[Any
 def _value(params: Mapping[str, Any]) -> Any:
     """Return what the condition compares with. Before ansible-core 2.19 a template gives text: of a count it can only be the number."""
     value = params["value"]
-    return int(value) if params["condition"] == "count" and isinstance(value, str) and value.isascii() and value.isdigit() else value
+    is_number = isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= MOST_DIGITS
+    return int(value) if params["condition"] == "count" and is_number else value
 
 
 def _when_named(context: Context, query: Mapping[str, str], limit: float, nobody: str) -> str:
