@@ -55,22 +55,9 @@ def nobody_waits_on_a_clock_of_his_own():
     return patch.object(Times, "wait", -1.0)
 
 
-def the_lease_counts_from_the_answer():
+def a_guest_counts_on_a_longer_lease():
     renewed = Tenures.renewed
-    return patch.object(Host, "_renew", _renew_late(Host._renew, renewed))
-
-
-def _renew_late(_old, _renewed):
-    def renew(self):
-        def answered(ok):
-            if ok:
-                self.tenures.renewed(self.clock, self.world.times.lease * 1.4)
-                self._tell_guard()
-
-        self.request(lambda: self.world.store.renew(self.name), answered)
-        self.soon(self.world.times.lease / 8, lambda: renew(self))
-
-    return renew
+    return patch.object(Tenures, "renewed", lambda self, sent, ttl: renewed(self, sent, ttl * 1.4))
 
 
 def a_server_is_opened_before_its_claim_stands():

@@ -301,7 +301,7 @@ TAKES_OVER = ["call back", *(name for name, program in PROGRAMS.items() if progr
 
 
 def due(case: Case) -> Optional[Due]:
-    """Another source when this one is lost; a replica that is back follows it."""
+    """Another source when this one is lost, or in ``needs`` why there is none; a replica that is back follows it."""
     whole = case.whole
     lost = is_lost(case)
     taking_over = whole.task is not None and whole.task.program in TAKES_OVER
