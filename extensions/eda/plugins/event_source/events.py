@@ -26,7 +26,8 @@ DOCUMENTATION = r"""
 short_description: Changes in a Baton cluster, once and in order
 description:
   - Every committed change of a profile, machine, param schema, lease, lock, barrier or file of the cluster, as it happens. And of a reign,
-    of which one begins with each change of the active (kind C(history)).
+    of which one begins with each change of the active (kind C(history)). To an admin also of what datastores are made of, a set
+    of servers or a host for them.
   - The source reconnects by itself, goes to whatever node is active, and goes on after the last event that the rulebook got.
     No event is lost or repeated while the cluster has it in its log (at least the last 8,192 changes).
   - An event has the members that the API's C(GET /events) gives it, with names in lower case - C(kind), C(key), C(action) (C(put), C(patch)

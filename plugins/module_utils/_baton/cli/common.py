@@ -15,7 +15,7 @@ from typing import Any, Callable, Container, Dict, Iterable, List, Mapping, Opti
 
 from ..client.api import DEFAULT_TIMEOUT, Client, connection_from
 from ..client.error import ClientError
-from ..core.model.kinds import DOCUMENTS
+from ..core.model.kinds import OFFERED
 from .output import Output
 
 DEFAULT_URL = "https://127.0.0.1:8092"
@@ -186,7 +186,7 @@ def object_of(text: str, what: str) -> Dict[str, Any]:
 
 def key_word(kind: str) -> str:
     """Return what help calls the key of a document."""
-    return DOCUMENTS[kind].identity.upper()
+    return OFFERED[kind].identity.upper()
 
 
 def key_of(context: Context) -> str:

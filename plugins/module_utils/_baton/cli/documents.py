@@ -7,7 +7,7 @@ import json
 from typing import Any, Dict, List, Tuple
 
 from ..client.error import ClientError
-from ..core.model.kinds import DOCUMENTS, singular
+from ..core.model.kinds import OFFERED, singular
 from . import params
 from .common import Context, add_group, add_verb, json_of, key_of, key_word, object_of, value_of
 from .output import cell
@@ -15,7 +15,7 @@ from .output import cell
 
 def add(groups: Any) -> None:
     """Add a group for each kind to the root's subparsers."""
-    for kind, known in DOCUMENTS.items():
+    for kind, known in OFFERED.items():
         verbs = add_group(groups, kind, f"show and change {kind}" + (" (schemas and defaults)" if kind == "params" else ""))
         _add_documents(verbs, kind)
         if known.has_params:
@@ -52,7 +52,7 @@ def list_all(context: Context) -> None:
 
 def _plain(kind: str, found: List[Dict[str, Any]]) -> Tuple[List[str], List[List[Any]]]:
     """Return a table of the members that are texts."""
-    known = DOCUMENTS[kind]
+    known = OFFERED[kind]
     names = [known.identity, *(name for name, value in known.members.items() if isinstance(value, str))]
     return [name.upper() for name in names], [[document.get(name) or None for name in names] for document in found]
 
@@ -104,7 +104,7 @@ def create_one(context: Context) -> None:
     if not isinstance(value, dict):
         value = {"Name": text if plain else value}
     answer = context.client.create(kind, value)
-    name = answer.body[DOCUMENTS[kind].identity] if isinstance(answer.body, dict) else value.get(DOCUMENTS[kind].identity, "")
+    name = answer.body[OFFERED[kind].identity] if isinstance(answer.body, dict) else value.get(OFFERED[kind].identity, "")
     context.out.done(answer.body, f"Created {singular(kind)} {name}.")
 
 
@@ -130,4 +130,4 @@ def patch_one(context: Context) -> None:
 def destroy_one(context: Context) -> None:
     kind, key = context.args.kind, key_of(context)
     context.client.delete(kind, key)
-    context.out.done({DOCUMENTS[kind].identity: key}, f"Deleted {singular(kind)} {key}.")
+    context.out.done({OFFERED[kind].identity: key}, f"Deleted {singular(kind)} {key}.")

@@ -9,14 +9,14 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from ..client.api import leased
 from ..client.error import ClientError
-from ..core.model.kinds import DOCUMENTS, singular
+from ..core.model.kinds import OFFERED, singular
 from ..ground.patch import MISSING, Patch, find, parse_patch
 from ..ground.problem import Problem
 from ..ground.values import equal
 from .common import Context, Result, spec
 
 WHAT: Dict[str, Any] = {
-    "kind": {"type": "str", "choices": [*DOCUMENTS], "default": "profiles"},
+    "kind": {"type": "str", "choices": [*OFFERED], "default": "profiles"},
     "name": {"type": "str"},
     "param": {"type": "str"},
     "expect": {"type": "raw"},
@@ -102,8 +102,8 @@ def _run(context: Context, seen: Optional[Seen] = None) -> Result:
 
 
 def _item(context: Context, params: Mapping[str, Any]) -> Item:
-    if params["kind"] not in DOCUMENTS:  # of a batch, whose items say it by themselves
-        raise ClientError("usage", f"kind is one of {', '.join(DOCUMENTS)}, not {params['kind']!r}")
+    if params["kind"] not in OFFERED:  # of a batch, whose items say it by themselves
+        raise ClientError("usage", f"kind is one of {', '.join(OFFERED)}, not {params['kind']!r}")
     if not params["name"]:  # an expression may have come to nothing
         raise ClientError("usage", f"name is empty: say which of the {params['kind']} to change")
     if params["patch"] is None and not params["param"]:

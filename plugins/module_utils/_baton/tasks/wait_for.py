@@ -8,11 +8,11 @@ from typing import Any, Dict, Mapping, Optional, Tuple
 
 from ..client.error import ClientError, short
 from ..core.model.conditions import CONDITIONS, WITH_VALUE
-from ..core.model.kinds import DOCUMENTS, singular
+from ..core.model.kinds import OFFERED, singular
 from .common import Context, Result, spec
 
 SPEC = spec(
-    kind={"type": "str", "choices": [*DOCUMENTS], "default": "profiles"},
+    kind={"type": "str", "choices": [*OFFERED], "default": "profiles"},
     name={"type": "str"},
     param={"type": "str"},
     path={"type": "str"},

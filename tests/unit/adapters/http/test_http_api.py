@@ -310,6 +310,7 @@ BAD = [
     ("GET", "/events?since=1.x.2." + "9" * 5000, "", 400, "bad_cursor"),
     ("POST", "/batch", '{"Changes": [{"Kind": ["profiles"], "Key": "bad"}]}', 422, "bad_member"),
     ("POST", "/batch", '{"Changes": [{"Kind": "profiles", "Key": "bad", "Action": {}}]}', 422, "bad_member"),
+    ("POST", "/batch", '{"Changes": [{"Kind": "profiles", "Key": "bad", "Action": "delete", "Tied": 1}]}', 422, "bad_member"),
     ("PUT", "/profiles/bad/params/x", '"\\ud800"', 400, "malformed_json"),
     ("GET", "/nothing", "", 404, "no_such_path"),
     ("PUT", "/files/a/../b", "x", 400, "bad_path"),
@@ -383,6 +384,25 @@ def test_bad_input_is_one_helpful_line_and_changes_nothing(cluster, api, method,
 def test_oversize_body(api, profile):
     answer = api("PUT", f"/profiles/{profile}/params/big", data=b'"' + b"x" * (5 << 20) + b'"')
     assert answer.status_code == 413 and answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_a_batch_under_a_lease_ties_what_it_does_not_keep_from_it(api, profile):
+    assert api("POST", "/leases", {"Id": f"tie-{profile}", "Ttl": "60s"}).status_code == 201
+    change = {"Kind": "profiles", "Key": profile, "Action": "put", "Body": 1}
+    changes = [{**change, "Param": "goes"}, {**change, "Param": "stays", "Tied": False}]
+    assert api("POST", "/batch", {"Changes": changes}, headers={"Baton-Lease": f"tie-{profile}"}).status_code == 200
+    assert api("DELETE", f"/leases/tie-{profile}").status_code == 204
+    assert api("GET", f"/profiles/{profile}/params").json() == {"stays": 1}
+
+
+def test_the_token_of_a_guest_ends_with_its_host(cluster, api):
+    scope = {"kind": "guest", "name": "db-1"}
+    assert api("POST", "/tokens", {"Scope": scope}).status_code == 404
+    assert api("POST", "/pool", {"Name": "db-1"}).status_code == 201
+    token = api("POST", "/tokens", {"Scope": scope}).json()["Token"]
+    assert [cluster.n1.call("GET", path, token).status_code for path in ("/pool/db-1", "/pool")] == [200, 403]
+    assert api("DELETE", "/pool/db-1").status_code == 204
+    assert cluster.n1.call("GET", "/tokens/self", token).status_code == 401
 
 
 def test_bad_headers(api, profile):

@@ -13,6 +13,7 @@ ADMIN, VIEWER = {"kind": "admin"}, {"kind": "viewer"}
 PROFILE = {"kind": "profile", "name": "web"}
 PROJECT, LOOKS = {"kind": "project", "name": "web"}, {"kind": "viewer", "project": "web"}
 ALL = (ADMIN, VIEWER, PROFILE, PROJECT, LOOKS)
+GUEST = {"kind": "guest", "name": "web"}
 
 
 @pytest.mark.parametrize(
@@ -76,11 +77,40 @@ def test_who_sees_what():
         assert [scope for scope in ALL if sees(scope, *document)] == list(who)
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "pool/web"), ("PATCH", "pool/web"), ("DELETE", "pool/web/params"), ("POST", "leases"), ("POST", "batch"),
+        ("GET", "tokens/self"),
+    ],
+)  # fmt: skip
+def test_a_guest_has_what_is_of_its_host(method, path):
+    kind, _slash, rest = path.partition("/")
+    assert allows(GUEST, method, kind, *(rest.partition("/")[::2] if rest else ("", "")))
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "pool"), ("GET", "pool/other"), ("DELETE", "pool/web"), ("GET", "sets/web"), ("GET", "profiles/web"), ("GET", "tokens"),
+        ("POST", "locks/web"), ("GET", "events"), ("GET", "configurations/web"), ("POST", "tokens"),
+    ],
+)  # fmt: skip
+def test_a_guest_has_nothing_else(method, path):
+    assert not allows(GUEST, method, *path.partition("/")[::2])
+
+
+def test_what_datastores_are_made_of_is_for_admins_as_it_holds_secrets():
+    for kind in ("sets", "configurations", "pool"):
+        assert [scope for scope in ALL if allows(scope, "GET", kind, "web") or sees(scope, kind, "web")] == [ADMIN]
+    assert sees(GUEST, "pool", "web") and not sees(GUEST, "pool", "other") and holder(GUEST) not in (None, "web", "web/")
+
+
 def test_leases_of_a_project_are_not_those_of_a_profile_of_its_name():
     assert [holder(scope) for scope in ALL] == [None, None, "web", "web/", "web/"]
 
 
-@pytest.mark.parametrize("scope", [*ALL])
+@pytest.mark.parametrize("scope", [*ALL, GUEST])
 def test_scopes_are_what_they_say(scope):
     assert check_scope(scope) == scope
 

@@ -53,7 +53,7 @@ def test_the_documentation_of_modules_offers_all_of_them():
     fragment = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(fragment)
     option = yaml.safe_load(fragment.ModuleDocFragment.DOCUMENTATION)["options"]["kind"]
-    assert option["choices"] == list(kinds.DOCUMENTS)
+    assert option["choices"] == list(kinds.OFFERED)
 
 
 def test_the_page_of_the_api_lists_all_of_them():

@@ -21,6 +21,7 @@ FEW = 50  # that are read without a turn of their own
 ACTIONS = ("patch", "put", "create", "delete")
 _MATCH = {"type": "string", "nullable": True, "description": "A revision, or * (it must exist)", "example": "3.42"}
 _UNSET = {"type": "boolean", "default": False, "description": "Only if the param is unset, whatever its default (412)"}
+_TIED = {"type": "boolean", "default": True, "description": "Whether what it sets goes with the lease of Baton-Lease, if there is one"}
 _WHOLE = {
     "type": "object", "properties": {"Params": ref("Params"), "Schema": {"type": "object", "properties": {}, "additionalProperties": True}},
     "additionalProperties": True, "description": "A document, as its kind has it",
@@ -29,14 +30,15 @@ _WHOLE = {
 
 def _to_document(actions: Sequence[str], body: Schema, required: Sequence[str], text: str) -> Schema:
     kind = {"type": "string", "enum": [*DOCUMENTS]}
-    named = {"Kind": kind, "Key": ref("ParamName"), "Action": {"type": "string", "enum": [*actions]}, "Body": body, "IfMatch": _MATCH}
-    return object_of(named, ["Kind", "Key", *required], description=text)
+    named = {"Kind": kind, "Key": ref("ParamName"), "Action": {"type": "string", "enum": [*actions]}, "Body": body}
+    return object_of({**named, "IfMatch": _MATCH, "Tied": _TIED}, ["Kind", "Key", *required], description=text)
 
 
 def _to_param(action: str, body: Schema, required: Sequence[str], text: str) -> Schema:
     kind = {"type": "string", "enum": [name for name, known in DOCUMENTS.items() if known.has_params]}
     named = {"Kind": kind, "Key": ref("Name"), "Param": ref("ParamName"), "Action": {"type": "string", "enum": [action]}}
-    return object_of({**named, "Body": body, "IfMatch": _MATCH, "IfUnset": _UNSET}, ["Kind", "Key", "Param", *required], description=text)
+    needed = ["Kind", "Key", "Param", *required]
+    return object_of({**named, "Body": body, "IfMatch": _MATCH, "IfUnset": _UNSET, "Tied": _TIED}, needed, description=text)
 
 
 CHANGE = {
@@ -57,7 +59,7 @@ _DOCUMENT = {
     "Revision": {"type": "string", "pattern": r"^[0-9]+\.[0-9]+$", "nullable": True},
 }
 LEFT = object_of({"Documents": {"type": "array", "items": object_of(_DOCUMENT, [*_DOCUMENT])}}, ["Documents"])
-MEMBERS = ("Kind", "Key", "Param", "Action", "Body", "IfMatch", "IfUnset")
+MEMBERS = ("Kind", "Key", "Param", "Action", "Body", "IfMatch", "IfUnset", "Tied")
 
 
 class Batch:
@@ -94,7 +96,8 @@ def _changes(request: Any, raw: List[Any], scope: access.Scope) -> List[Change]:
     changes: List[Change] = []
     for index, item in enumerate(raw):
         try:
-            changes.append(messages.tied(request, _change(item, scope)))
+            change = _change(item, scope)
+            changes.append(messages.tied(request, change) if item.get("Tied", True) else change)
         except Problem as problem:
             problem.extra.setdefault("change", index)
             raise
@@ -110,8 +113,8 @@ def _change(item: Any, scope: access.Scope) -> Change:
     param, unset, match = item.get("Param"), item.get("IfUnset", False), item.get("IfMatch")
     if param is not None and (not isinstance(param, str) or not DOCUMENTS[kind].has_params or action not in ("patch", "delete", "put")):
         raise Problem(422, "bad_member", "Param is a string, the name of a param of a profile or machine to put, patch or delete")
-    if not isinstance(unset, bool) or match is not None and not isinstance(match, str):
-        raise Problem(422, "bad_member", "IfUnset is true or false, IfMatch is a revision")
+    if not isinstance(unset, bool) or not isinstance(item.get("Tied", True), bool) or match is not None and not isinstance(match, str):
+        raise Problem(422, "bad_member", "IfUnset and Tied are true or false, IfMatch is a revision")
     if unset and param is None:
         raise Problem(422, "bad_member", "IfUnset goes with Param; a document that must not exist has the Action create")
     if action == "put" and "Body" not in item:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import secrets
 from typing import Any, Callable, Dict, Optional
 
-from ...core.coordination.tokens import MOST, no_profile
+from ...core.coordination.tokens import MOST, check
 from ...core.model import access
 from ...core.model.document import Document
 from ...core.model.documents import Change, check_name
@@ -110,8 +110,7 @@ class Tokens:
     async def make(self, request: Any) -> Any:
         body = members.check(await messages.read_object(request), MAKE)
         scope = access.check_scope(body.get("Scope"))
-        if scope["kind"] == "profile":
-            self._check_profile(scope["name"])
+        self._check_there(scope)
         return await self._make(scope, _ttl(body), members.text(body, "Description")[:200])
 
     @operation(
@@ -119,16 +118,17 @@ class Tokens:
         takes=(parameters.key_of(KINDS["profiles"]), parameters.TOKEN_TTL), answers=MADE, refusals=asked(307, 404, 409, 507), tag="tokens",
     )  # fmt: skip
     async def make_for_profile(self, request: Any, name: str) -> Any:
-        self._check_profile(name)
-        ttl = access.parse_ttl(request.query.get("ttl", "7200"))
-        return await self._make({"kind": "profile", "name": name}, ttl, "")
+        scope = {"kind": "profile", "name": name}
+        self._check_there(scope)
+        return await self._make(scope, access.parse_ttl(request.query.get("ttl", "7200")), "")
 
-    def _check_profile(self, name: str) -> None:
-        """Raise Problem 404 where there is no such profile: a token for it would be for whoever makes it later."""
-        check_name("profiles", name)
+    def _check_there(self, scope: access.Scope) -> None:
+        """Raise Problem 404 where what a token is for is not there: it would be for whoever makes that later."""
+        if scope["kind"] not in access.OF_ONE:
+            return
+        check_name(access.OF_ONE[scope["kind"]], scope["name"])
         self._backend.check_serving()
-        if self._backend.heads().committed("profiles", name) is None:
-            raise no_profile(name)
+        check(scope, self._backend.heads().committed)
 
     async def _make(self, scope: access.Scope, ttl: Optional[int], description: str) -> Any:
         if self._backend.heads().count("tokens") >= MOST:

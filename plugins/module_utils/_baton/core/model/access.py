@@ -12,7 +12,7 @@ import re
 from typing import Any, Dict, Optional
 
 from ...ground.problem import Problem
-from .kinds import BY_ORDERS, open_to
+from .kinds import BY_ORDERS, KINDS, open_to
 
 _TTL = re.compile(r"([0-9]{1,12})([smhdwy]?)\Z", re.ASCII)
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
@@ -20,6 +20,8 @@ MOST_TTL = 100 * 31536000
 _PROJECT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}\Z", re.ASCII)
 READS = ("GET", "HEAD", "OPTIONS")
 SEEN = (*open_to("viewer"), "events", "system")
+OF_GUESTS = open_to("guest")
+OF_ONE = {"profile": "profiles", "guest": "pool"}  # scopes of tokens that are for one document, and end with it: of which kind
 OF_PROJECTS, OF_PROFILES = open_to("project"), open_to("profile")
 Scope = Dict[str, Any]
 
@@ -67,15 +69,15 @@ def check_scope(scope: Any) -> Scope:
     if scope == {"kind": "viewer"}:
         return {"kind": "viewer"}
     kind = scope.get("kind") if isinstance(scope, dict) else None
-    if kind == "profile" and isinstance(scope.get("name"), str) and len(scope) == 2:
-        return {"kind": "profile", "name": scope["name"]}
+    if kind in ("profile", "guest") and isinstance(scope.get("name"), str) and len(scope) == 2:
+        return {"kind": kind, "name": scope["name"]}
     member = {"project": "name", "viewer": "project"}.get(kind) if isinstance(kind, str) else None
     if member is not None and set(scope) == {"kind", member}:
         name = scope[member]
         if not isinstance(name, str) or not _PROJECT.match(name):
             raise Problem(422, "bad_scope", "a project is named by letters, digits and _ . - (not first: . -), at most 63")
         return {"kind": kind, member: name}
-    shapes = '"kind" admin, viewer, viewer with "project", project with "name", or profile with "name"'
+    shapes = '"kind" admin, viewer, viewer with "project", or project, profile or guest with "name"'
     raise Problem(422, "bad_scope", f"a scope is an object with {shapes}")
 
 
@@ -85,7 +87,8 @@ def allows(scope: Scope, method: str, kind: str, key: str = "", sub: str = "") -
     A profile token reads and writes its own profile, with its params; it can't delete it, list others or make tokens. It may use locks
     and barriers named like the profile (NAME or NAME/…), leases that such tokens made, and see its profile's events. A project's token
     may do so with all that is named NAME or NAME:…, makes and deletes such profiles, and has the files below such a name. A viewer
-    reads what is not secret, all of it or a project's. Who handles leases, batches, events and lists looks closer.
+    reads what is not secret, all of it or a project's. A guest's token is for the document of its pool host, and leases that such tokens
+    made. Who handles leases, batches, events and lists looks closer.
     """
     what, reads = scope.get("kind"), method in READS
     if what == "admin":
@@ -96,6 +99,8 @@ def allows(scope: Scope, method: str, kind: str, key: str = "", sub: str = "") -
         return reads and kind in SEEN
     if what == "profile":
         return _allows_profile(scope, method, kind, key, sub)
+    if what == "guest":
+        return _allows_guest(scope, method, kind, key, sub)
     return bool(project_of(scope)) and _allows_project(scope, method, kind, key, sub)
 
 
@@ -107,6 +112,12 @@ def _allows_profile(scope: Scope, method: str, kind: str, key: str, sub: str) ->
     if kind in BY_ORDERS:
         return method != "DELETE"
     return sub != "token" and (method != "DELETE" or bool(sub))
+
+
+def _allows_guest(scope: Scope, method: str, kind: str, key: str, sub: str) -> bool:
+    if kind in ("leases", "batch"):
+        return True
+    return kind in OF_GUESTS and bool(key) and key == scope.get("name") and (method != "DELETE" or bool(sub))
 
 
 def _allows_project(scope: Scope, method: str, kind: str, key: str, sub: str) -> bool:
@@ -133,16 +144,18 @@ def sees(scope: Scope, kind: str, key: str) -> bool:
     project = project_of(scope)
     if scope.get("kind") == "profile":
         return (kind, key) == ("profiles", scope.get("name"))
+    if scope.get("kind") == "guest":
+        return (kind, key) == ("pool", scope.get("name"))
     if project:
         return kind in OF_PROJECTS and _is_of(project, key.partition("/")[0])
-    return scope.get("kind") in ("admin", "viewer")
+    return scope.get("kind") == "admin" or scope.get("kind") == "viewer" and not KINDS[kind].of_service
 
 
 def shown(scope: Scope) -> str:
     """Return for people what a token is for."""
     project = project_of(scope)
-    if scope.get("kind") == "profile":
-        return f"profile {scope.get('name')!r}"
+    if scope.get("kind") in ("profile", "guest"):
+        return f"{scope['kind']} {scope.get('name')!r}"
     return f"{'a viewer of ' if scope.get('kind') == 'viewer' else ''}project {project!r}" if project else str(scope.get("kind"))
 
 
@@ -151,4 +164,6 @@ def holder(scope: Scope) -> Optional[str]:
     project = project_of(scope)
     if project:
         return f"{project}/"  # which names no profile
+    if scope.get("kind") == "guest":
+        return f"{scope['name']}/guest"
     return scope["name"] if scope.get("kind") == "profile" else None

@@ -20,7 +20,8 @@ class Kind:
 
     ``slashes``: keys may have them. ``makes_key``: who gives no key gets one. ``open_to``: whose tokens may use it besides an
     admin's; a viewer's reads all of it, a project's or profile's has what is named like it. ``by_orders``: it comes and changes
-    by orders such as acquire, so that to delete it is an admin's. ``in_events``: streams of events show it.
+    by orders such as acquire, so that to delete it is an admin's. ``in_events``: streams of events show it. ``of_service``: a service of
+    ours alone writes it, and says to people what there is; neither batonctl nor modules offer it.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Kind:
     open_to: Tuple[str, ...] = ()
     by_orders: bool = False
     in_events: bool = False
+    of_service: bool = False
 
     @property
     def has_params(self) -> bool:
@@ -65,9 +67,14 @@ _ALL = (
     Kind("system", "part of the system's state"),
     Kind("seats", "note of seats"),  # who won a param's seats, beside the param
     Kind("bound", "tie of a param"),  # to which lease a param is tied, beside the param
+    # What datastores are made of: see docs/internals/datastores.md. They hold secrets.
+    Kind("sets", "set", "Id", {"Set": {}}, in_events=True, of_service=True),
+    Kind("configurations", "configuration", "Id", {"Configuration": {}}, of_service=True),
+    Kind("pool", "host", "Name", {"Meta": {}, "Params": {}}, open_to=("guest",), in_events=True, of_service=True),
 )  # fmt: skip
 KINDS: Dict[str, Kind] = {kind.name: kind for kind in _ALL}
 DOCUMENTS: Dict[str, Kind] = {kind.name: kind for kind in _ALL if kind.identity}  # what clients write as it is
+OFFERED: Dict[str, Kind] = {name: kind for name, kind in DOCUMENTS.items() if not kind.of_service}  # to people
 BY_ORDERS = tuple(kind.name for kind in _ALL if kind.by_orders)
 IN_EVENTS = tuple(kind.name for kind in _ALL if kind.in_events)
 

@@ -18,12 +18,14 @@ from ..coordination import seats
 from ..coordination.actions import expand
 from ..coordination.leases import NO_MOMENT, Moment
 from ..coordination.ties import NOTES, Noted, settle
+from ..model.access import OF_ONE
 from ..model.document import Document, Parsed
 from ..model.documents import Change, Effect, Lookup, apply_effect, evaluate
 from .sizes import Sizes, growth
 
 Key = Tuple[str, str]
 Changes = List[Tuple[str, str, Optional[Document]]]
+TokensOf = Mapping[Key, Sequence[str]]
 
 
 class Evaluation:
@@ -32,14 +34,14 @@ class Evaluation:
     ``work``: what it took, over all of the request's changes.
     """
 
-    def __init__(self, base: Lookup, moment: Moment, work: Work, tokens_of: Callable[[], Mapping[str, Sequence[str]]],
+    def __init__(self, base: Lookup, moment: Moment, work: Work, tokens_of: Callable[[], TokensOf],
                  noted: Noted) -> None:  # fmt: skip
-        """``noted``: see ties.py. ``tokens_of``: returns the tokens of each profile; asked once, as soon as that matters."""
+        """``noted``: see ties.py. ``tokens_of``: returns the tokens of each document, by OF_ONE; asked once, as soon as that matters."""
         self.effects: List[Effect] = []
         self.documents: List[Optional[Document]] = []
         self.work = work
         self._base, self._moment, self._tokens_of = base, moment, tokens_of
-        self._tokens: Optional[Mapping[str, Sequence[str]]] = None
+        self._tokens: Optional[TokensOf] = None
         self._noted = noted
         self._alone = False  # one change is all that is asked, which can't be divided: what is large can be deleted
         self._staged: Dict[Key, Optional[Document]] = {}
@@ -84,10 +86,10 @@ class Evaluation:
         self.effects.append(effect)
         self.documents.append(document)
         following = settle(change, old, document, effect, self.lookup, self.work, self.noted if self._alone else None)
-        if change.kind == "profiles" and document is None:
+        if change.kind in OF_ONE.values() and document is None:
             if self._tokens is None:
                 self._tokens = self._tokens_of()
-            following += [Change("tokens", token, "expire") for token in self._tokens.get(change.key, ())]
+            following += [Change("tokens", token, "expire") for token in self._tokens.get((change.kind, change.key), ())]
         return following
 
     def _untie(self, change: Change) -> None:
@@ -161,7 +163,7 @@ class Heads:
 
         ``most``: the steps that it may take (see work.py).
         """
-        evaluation = Evaluation(self.speculative, moment, Work(most), self._tokens_of_profiles, self._noted)
+        evaluation = Evaluation(self.speculative, moment, Work(most), self._tokens_of_one, self._noted)
         evaluation.run(changes)
         return evaluation
 
@@ -176,13 +178,13 @@ class Heads:
                 at += 1
         return {name[len(above) :] for name in found}
 
-    def _tokens_of_profiles(self) -> Dict[str, List[str]]:
-        """Return the tokens of each profile, as the next change will find them."""
-        found: Dict[str, List[str]] = {}
+    def _tokens_of_one(self) -> TokensOf:
+        """Return the tokens that are for one document, by which, as the next change will find them."""
+        found: Dict[Key, List[str]] = {}
         for document in self.list_speculative("tokens"):
             scope = document.value.get("Scope") or {}
-            if scope.get("kind") == "profile":
-                found.setdefault(scope.get("name", ""), []).append(document.key)
+            if scope.get("kind") in OF_ONE:
+                found.setdefault((OF_ONE[scope["kind"]], scope.get("name", "")), []).append(document.key)
         return found
 
     def growth(self, effects: Sequence[Effect], after: Lookup) -> Sizes:
