@@ -325,3 +325,61 @@ def test_a_term_that_was_claimed_is_not_called_back():
     pool.say("h2", claimed={"s": 2}, alive=False)
     pool.on().on(5)
     assert pool.whole.source == "m2" and "no replica counts" in pool.whole.needs
+
+
+# --- what people ask for: the way out, a restart, another source ------------------------------------------------------------
+
+
+def test_a_replica_that_is_deleted_counts_no_more_before_it_is_wiped():
+    pool = Pool().ask("delete", members=["m3"])
+    assert pool.step == ("delete", "release", False) and pool.channels["h1"].grants["s"].counted == ("m2",)
+    assert pool.told("h3") == []
+    pool.claim("h1")
+    assert pool.told("h3") == ["wipe"]
+    pool.answer("h3", "wipe")
+    assert sorted(pool.whole.members) == ["m1", "m2"] and pool.whole.task is None
+
+
+def test_a_replica_that_can_not_be_wiped_counts_again():
+    pool = Pool().ask("delete", members=["m3"]).claim("h1")
+    pool.answer("h3", "wipe", "the disk can't be written")
+    assert pool.whole.task is None and pool.whole.members["m3"].joined
+    assert "the disk can't be written" in pool.whole.history[-1]["why"]
+    assert pool.channels["h1"].grants["s"].counted == ("m2", "m3")
+
+
+def test_a_source_with_replicas_is_not_deleted():
+    pool = Pool().ask("delete", members=["m1"])
+    assert pool.whole.task is None and "promote another" in pool.whole.history[-1]["why"]
+    assert "s" in pool.channels["h1"].grants and pool.whole.needs == ""
+
+
+def test_the_last_server_takes_no_writes_before_it_is_wiped():
+    pool = Pool(1).ask("delete", members=["m1"])
+    assert pool.told("h1") == [] and "s" not in pool.channels["h1"].grants
+    pool.say("h1", claims={}, ends={"s": End(1, "1-1-9")})
+    pool.on()
+    assert pool.told("h1") == ["wipe"]
+    pool.answer("h1", "wipe")
+    assert pool.whole.members == {} and pool.whole.task is None
+
+
+def test_who_is_not_heard_is_deleted_by_force_alone():
+    pool = Pool()
+    pool.dies("h3")
+    pool.claim("h1").ask("delete", members=["m3"])
+    assert "not heard" in pool.whole.history[-1]["why"] and "m3" in pool.whole.members
+    pool.ask("delete", members=["m3"], force=True)
+    assert sorted(pool.whole.members) == ["m1", "m2"]
+
+
+def test_a_restart_is_done_when_its_guest_says_so():
+    pool = Pool().ask("restart", members=["m2"])
+    assert pool.told("h2") == ["restart"]
+    pool.answer("h2", "restart")
+    assert pool.whole.task is None and pool.whole.history[-1]["what"] == "restart is done"
+
+
+def test_a_source_is_ejected_as_in_a_failover():
+    pool = Pool().ask("eject")
+    assert pool.told("h2") == ["seal"] and "s" not in pool.channels["h1"].grants

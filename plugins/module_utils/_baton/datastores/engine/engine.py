@@ -57,6 +57,13 @@ def request(case: Case, plan: Plan, program: str, why: str, **data: Any) -> None
         _turn_back(case, f"it gave way to {program}")
 
 
+def cancel(case: Case, why: str) -> None:
+    """Have what is being done with the set undone, as far as it can be; what comes next is forgotten."""
+    case.whole.asked = None
+    if case.whole.task is not None and not case.whole.task.undoing:
+        _turn_back(case, why)
+
+
 def _on(case: Case, plan: Plan, program: Program) -> bool:
     """Look at the step; return whether to look at the next one at once."""
     task = case.task

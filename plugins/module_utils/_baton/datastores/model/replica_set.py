@@ -18,7 +18,8 @@ class Member:
     """One server on one pool host.
 
     ``follows``: the term whose source it follows. ``joined``: it has the set's data, so that it stays when what is being done fails.
-    ``again_at``: when what failed with it is tried again, unasked.
+    ``again_at``: when what failed with it is tried again, unasked. ``own``: what people and its guest know it by, such as name, address,
+    port, server_id, flavor, volume, region, created.
     """
 
     id: str
@@ -28,6 +29,7 @@ class Member:
     joined: bool = False
     fault: str = ""
     again_at: float = 0.0
+    own: Dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -54,11 +56,16 @@ class ReplicaSet:
     """``term`` grows each time that a member is granted to be the source, which is ``source`` then; nobody is before the first.
 
     ``confirmed``: replicas of which the furthest has all that was acknowledged; none: only the source is sure to have it. ``counted``:
-    those, and all of which an acknowledgement may have been enough since.
+    those, and all of which an acknowledgement may have been enough since. ``version``: of the datastore; ``secrets``: that its servers share:
+    the password of replication, certificate and key; ``made``: when.
     """
 
     id: str
     datastore: str = "mariadb"
+    version: str = ""
+    project: str = ""
+    secrets: Dict[str, str] = field(default_factory=dict)
+    made: float = 0.0
     term: int = 0
     since: float = 0.0  # of this term
     source: str = ""
@@ -80,14 +87,14 @@ class ReplicaSet:
     def from_json(cls, value: Dict[str, Any]) -> "ReplicaSet":
         """Read a document that to_json made. Nothing of it is shared with the set."""
         lists = {name: list(each) for name, each in value.items() if isinstance(each, list)}
-        members = {key: Member(**member) for key, member in value["members"].items()}
+        members = {key: Member(**{**member, "own": dict(member["own"])}) for key, member in value["members"].items()}
         task = Task(**{**value["task"], "data": dict(value["task"]["data"])}) if value["task"] else None
         return cls(**{**value, **lists, "members": members, "task": task})
 
     def to_json(self) -> Dict[str, Any]:
         """Return the document. Nothing of it is shared with the set but what nobody changes."""
         lists = {name: list(each) for name, each in vars(self).items() if isinstance(each, list)}
-        members = {key: dict(vars(member)) for key, member in self.members.items()}
+        members = {key: {**vars(member), "own": dict(member.own)} for key, member in self.members.items()}
         task = {**vars(self.task), "data": dict(self.task.data)} if self.task else None
         return {**vars(self), **lists, "members": members, "task": task}
 

@@ -8,7 +8,7 @@ would acknowledge to it, and what it has returned is with one of those that we l
 """
 from __future__ import annotations
 
-from typing import Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from ..engine.case import Case
 from ..engine.program import DONE, Due, Outcome, Plan, Program, Step, all_of, fail, nothing, wait
@@ -17,6 +17,7 @@ from ..model.channel import Report
 from ..model.replica_set import Member
 
 AGAIN_AFTER = 3.0  # seconds until what failed is begun anew, unasked
+MADE_OF = ("server_id", "flavor", "volume", "databases", "users", "parameters")  # of a member's own, for its guest
 FOLLOWS_WITHIN = 10.0  # seconds after which a source waits no longer for a replica that was there when its term began
 
 # --- questions ----------------------------------------------------------------------------------------------------------
@@ -89,8 +90,24 @@ def keep(case: Case) -> None:
 # --- steps ----------------------------------------------------------------------------------------------------------------
 
 
+def _where(case: Case, member: Member) -> Dict[str, Any]:
+    """Return how a guest reaches the server of another."""
+    return {"address": member.own.get("address"), "port": member.own.get("port"), "secrets": case.whole.secrets}
+
+
+def _server(case: Case, member: Member) -> Dict[str, Any]:
+    """Return all that a guest must know to make a server."""
+    asked = {name: member.own[name] for name in MADE_OF if name in member.own}
+    return {**_where(case, member), "version": case.whole.version, **asked}
+
+
+def _ask_to_follow(case: Case, member: Member) -> Optional[Report]:
+    whole = case.whole
+    return case.ask(member, "follow", source=whole.source, **_where(case, case.member(whole.source)))
+
+
 def _prepare(case: Case) -> Outcome:
-    return all_of((member.id, case.ask(member, "prepare")) for member in _new(case))
+    return all_of((member.id, case.ask(member, "prepare", **_server(case, member))) for member in _new(case))
 
 
 def _copy(case: Case) -> Outcome:
@@ -103,14 +120,14 @@ def _copied(case: Case, members: List[Member]) -> Outcome:
         return wait("a source to copy from")
     reports: List[Tuple[str, Optional[Report]]] = []
     for member in members:
-        reports.append((member.id, case.ask(member, "receive")))
-        reports.append((source.id, case.ask(source, "send", member.id, to=member.id)))
+        reports.append((member.id, case.ask(member, "receive", **_server(case, member))))
+        reports.append((source.id, case.ask(source, "send", member.id, to=member.id, **_where(case, member))))
     return all_of(reports)
 
 
 def _try_to_follow(case: Case) -> Outcome:
     """Whoever has been here before may just follow; one that has what the source has not says so, and is copied anew."""
-    reports = [(member.id, case.ask(member, "follow", source=case.whole.source)) for member in _new(case)]
+    reports = [(member.id, _ask_to_follow(case, member)) for member in _new(case)]
     outcome = all_of(reports)
     case.task.data["apart"] = [name for name, report in reports if report is not None and report.found.get("apart")]
     return _followed(case) if outcome.done and not case.task.data["apart"] else outcome
@@ -123,7 +140,7 @@ def _rebuild(case: Case) -> Outcome:
 def _follow(case: Case) -> Outcome:
     """Those who were copied follow, and have the data."""
     asked = [member for member in _new(case) if member.follows < case.whole.term]
-    reports = [(member.id, case.ask(member, "follow", source=case.whole.source)) for member in asked]
+    reports = [(member.id, _ask_to_follow(case, member)) for member in asked]
     apart = [name for name, report in reports if report is not None and report.found.get("apart")]
     outcome = fail(f"{apart[0]} has what {case.whole.source} has not") if apart else all_of(reports)
     return _followed(case) if outcome.done else outcome
@@ -240,7 +257,7 @@ def _lead(case: Case) -> Outcome:
     left: List[str] = []
     for member in case.whole.replicas:
         if member.follows < case.whole.term and _is_up(case, member):
-            report = case.ask(member, "follow", source=case.whole.source)
+            report = _ask_to_follow(case, member)
             if report is None:
                 left.append(member.id)
             elif not report.problem and not report.found.get("apart"):
@@ -251,6 +268,41 @@ def _lead(case: Case) -> Outcome:
         return fail(f"{case.whole.source}: its guest is not heard") if silent else wait(case.whole.source)
     source.joined, source.status, source.fault = True, "ACTIVE", ""
     return wait(", ".join(left)) if left else DONE
+
+
+def _restart(case: Case) -> Outcome:
+    return all_of((member.id, case.ask(member, "restart")) for member in _new(case))
+
+
+def _release(case: Case) -> Outcome:
+    """Whoever leaves does not count any more, nor takes writes: then nothing is lost with it."""
+    leaving = _new(case)
+    if case.source in leaving and len(leaving) < len(case.whole.members):
+        return fail(f"{case.whole.source} is the source of {len(case.whole.members) - len(leaving)} more; promote another, or delete them first")
+    if case.source in leaving:
+        case.take_back()
+        return DONE if case.is_over() else wait(f"{case.whole.source}, which may take writes still")
+    for member in leaving:
+        member.joined = False
+    counts = [member.id for member in leaving if member.id in case.whole.counted]
+    return wait(f"{case.whole.source} to do without {counts[0]}") if counts else DONE
+
+
+def _keep_it(case: Case) -> Outcome:
+    for member in _new(case):
+        member.joined = member.follows > 0 or member is case.source
+    return DONE
+
+
+def _clear(case: Case) -> Outcome:
+    """``force``: somebody says that what is on a host that is not heard will never run again, or is not worth to wait for."""
+    forced = case.task.data.get("force")
+    return all_of((member.id, case.ask(member, "wipe")) for member in _new(case) if case.channel(member).alive or not forced)
+
+
+def _forget(case: Case) -> Outcome:
+    case.whole.members = {key: member for key, member in case.whole.members.items() if key not in case.task.data["members"]}
+    return DONE
 
 
 def _call_back(case: Case) -> Outcome:
@@ -282,6 +334,9 @@ PROGRAMS = {
             (Step("fence and seal", _fence_and_seal), Step("drain", _drain, seconds=600), *_TAKE_OVER),
             urgent=True,
         ),
+        Program("eject", (Step("fence and seal", _fence_and_seal), Step("drain", _drain, seconds=600), *_TAKE_OVER)),
+        Program("restart", (Step("restart", _restart, seconds=300),)),
+        Program("delete", (Step("release", _release, _keep_it), Step("wipe", _clear, seconds=600, final=True), Step("forget", _forget))),
         Program("restore", _TAKE_OVER, urgent=True),
         Program("call back", (Step("call back", _call_back),), urgent=True),
         Program(
