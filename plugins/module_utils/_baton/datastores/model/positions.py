@@ -8,7 +8,7 @@ who wrote last: right after a promotion it is still the old source, so that it s
 from __future__ import annotations
 
 import re
-from typing import Dict
+from typing import Dict, Tuple
 
 MOST_GTIDS = 64  # domains in one position
 _GTID = re.compile(r"([0-9]{1,10})-([0-9]{1,10})-([0-9]{1,19})\Z", re.ASCII)
@@ -45,3 +45,14 @@ def furthest(positions: Dict[str, Position]) -> str:
         if all(contains(positions[name], other) for other in positions.values()):
             return name
     raise ValueError(f"none of {', '.join(sorted(positions))} has all that the others have")
+
+
+def joined(*texts: str) -> str:
+    """Return as a text how far somebody has come who has all that each of these positions names."""
+    furthest_of: Dict[int, Tuple[int, str]] = {}
+    for text in texts:
+        for domain, sequence in parse(text).items():
+            gtid = next(part.strip() for part in text.split(",") if int(part.split("-")[0]) == domain)
+            if sequence > furthest_of.get(domain, (0, ""))[0]:
+                furthest_of[domain] = (sequence, gtid)
+    return ",".join(gtid for _domain, (_sequence, gtid) in sorted(furthest_of.items()))

@@ -1,0 +1,180 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Copying one server's data to another, while it runs: mariadb-backup, unpacked where it arrives.
+
+What a server had before is kept aside until the new data answers, and is back if anything fails.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import threading
+from pathlib import Path
+from typing import IO, Any, Iterator, List, Mapping, cast
+
+from .. import copying
+from ..copying import Stands
+from ..runner import environment, identity
+from ..trouble import Trouble, one_line
+from .config import remove
+from .instance import ACKNOWLEDGES, CATCHES_UP, Instance, executable, ourselves
+from .prepare import COPY_PORT, check_packages, run
+from .source import make_user
+
+IS_USED_WITHIN = 3600.0  # seconds in which a copy that was sent has been made a server
+INFO = ("mariadb_backup_binlog_info", "xtrabackup_binlog_info")
+
+
+class Copies:
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+        self._sends: List["subprocess.Popen[bytes]"] = []
+
+    # --- from here ----------------------------------------------------------------------------------------------------------
+
+    def send(self, args: Mapping[str, Any], stands: Stands) -> None:
+        """Copy this server to another, which may follow it from then on."""
+        instance, to = self._instance, str(args["to"])
+        with instance.session(30.0) as session:
+            session.ask("SET SESSION lock_wait_timeout=25")
+            for role, locked in ((CATCHES_UP, False), (ACKNOWLEDGES, True)):
+                if not session.ask("SELECT 1 FROM mysql.global_priv WHERE User=%s", role + to):
+                    make_user(session, role + to, instance.password, locked)
+        tls = copying.context(False, instance.files.certificate, instance.files.key)
+        port = int(args["port"]) + COPY_PORT
+        with copying.connect(str(args["address"]), port, tls, to, stands) as wire, self._backup() as backup:
+            copying.give(wire, cast(IO[bytes], backup.stdout), stands)
+            if backup.wait():
+                raise Trouble(f"mariadb-backup failed: {self._why()}")
+            copying.finish(wire, IS_USED_WITHIN)
+
+    def cut_off(self) -> None:
+        """End all copies from here: they hold locks."""
+        for backup in list(self._sends):
+            backup.kill()
+
+    @contextlib.contextmanager
+    def _backup(self) -> Iterator["subprocess.Popen[bytes]"]:
+        """Run mariadb-backup; what it says goes into a file, what it copies into its pipe."""
+        files = self._instance.files
+        work = files.run / f"backup-{threading.get_ident()}"
+        remove(work)
+        work.mkdir(mode=0o700)
+        command = [
+            executable("mariadb-backup"), f"--defaults-file={files.settings}", "--backup", "--stream=mbstream",
+            f"--user={ourselves()}", f"--socket={files.socket}", f"--target-dir={work}",
+        ]  # fmt: skip
+        backup = None
+        try:
+            with open(self._log, "wb") as log:
+                backup = subprocess.Popen(
+                    command, cwd=work, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log
+                )
+            self._sends.append(backup)
+            yield backup
+        finally:
+            if backup is not None:
+                backup.kill()
+                backup.wait()
+                if backup.stdout:
+                    backup.stdout.close()
+                self._sends.remove(backup)
+            remove(work)
+
+    @property
+    def _log(self) -> Path:
+        return self._instance.files.folder / "copy.log"
+
+    def _why(self) -> str:
+        lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return one_line(next((line for line in reversed(lines) if "rror" in line), lines[-1] if lines else "it says nothing"))
+
+    # --- to here ------------------------------------------------------------------------------------------------------------
+
+    def receive(self, args: Mapping[str, Any], stands: Stands) -> None:
+        """Take a copy, and be it: what was here before goes once that answers. Trouble: all is as it was."""
+        instance, files = self._instance, self._instance.files
+        if instance.memory.get("copied"):
+            instance.start()
+            return
+        if not files.is_ours():
+            raise Trouble(f"{instance.id} was not prepared on this host")
+        check_packages(str(args["version"]))
+        spec = {**instance.spec, **{key: value for key, value in args.items() if key not in ("databases", "users")}}
+        tls = copying.context(True, files.certificate, files.key)
+        with copying.listen(str(args["address"]), int(args["port"]) + COPY_PORT) as listener:
+            wire = copying.accept(listener, tls, instance.id, stands)
+        with wire:
+            try:
+                position = self._unpack(wire)
+                if not stands():
+                    raise Trouble("it is taken back")
+                self._become(spec, position)
+            except Exception as error:
+                remove(files.incoming)
+                with contextlib.suppress(Trouble):
+                    wire.put_line({"problem": one_line(error)})
+                raise
+            with contextlib.suppress(Trouble):
+                wire.put_line({"problem": ""})
+        remove(files.aside)
+
+    def _unpack(self, wire: copying.Wire) -> str:
+        """Unpack what comes, and make it what a server can start with; return how far it has come."""
+        files = self._instance.files
+        remove(files.incoming)
+        files.incoming.mkdir()
+        files.own(files.incoming, 0o700)
+        command = [executable("mbstream"), "-x", "-C", str(files.incoming)]
+        with open(self._log, "wb") as log:
+            unpack = subprocess.Popen(
+                command, cwd=files.folder, env=environment(), stdin=subprocess.PIPE, stdout=log, stderr=log, **identity(files.user)
+            )
+            try:
+                with cast(IO[bytes], unpack.stdin) as pipe:
+                    copying.take(wire, pipe)
+                status = unpack.wait()
+            except BaseException:
+                unpack.kill()
+                unpack.wait()
+                raise
+        if status:
+            raise Trouble(f"the copy can't be unpacked: {self._why()}")
+        run([executable("mariadb-backup"), "--prepare", f"--target-dir={files.incoming}"], files.user, files.folder, IS_USED_WITHIN)
+        return copied_position(files.incoming)
+
+    def _become(self, spec: Mapping[str, Any], position: str) -> None:
+        """Start with the new data."""
+        instance, files = self._instance, self._instance.files
+        before = dict(instance.memory)
+        instance.stop()
+        if files.aside.exists():  # of an attempt that was cut off: what is in its place has never answered
+            remove(files.data)
+        elif files.data.exists():
+            files.data.replace(files.aside)
+        try:
+            files.incoming.replace(files.data)
+            instance.remember(spec=dict(spec), follow=None)
+            files.write(spec)
+            instance.start()
+            with instance.session(10.0) as session:
+                session.ask("SET GLOBAL gtid_slave_pos=%s", position)
+            instance.remember(whole=True, copied=True, forget=("had",))
+        except Exception:
+            instance.kill()
+            remove(files.data)
+            if files.aside.exists():
+                files.aside.replace(files.data)
+            instance.remember(spec=before.get("spec"), follow=before.get("follow"))
+            raise
+
+
+def copied_position(folder: Path) -> str:
+    """Return how far a server had come of which a copy is: "" if it had written nothing."""
+    for name in INFO:
+        path = folder / name
+        if path.exists():
+            words = path.read_text(encoding="utf-8").strip().split("\t")
+            return words[2].replace("\n", "") if len(words) > 2 else ""
+    raise Trouble("the copy does not say how far it has come: it comes from a server that writes no binary log")

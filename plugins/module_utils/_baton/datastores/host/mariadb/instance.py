@@ -1,0 +1,140 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One MariaDB server of this host as a process: its files, its memory, and sessions with it. What it does in a set is not known here."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import shutil
+import threading
+import time
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, Optional, Sequence, Set
+
+from ..runner import PATH, Program, Runner
+from ..trouble import Trouble
+from . import sql
+from .config import Files
+
+STARTS_WITHIN = 600.0  # seconds; it may have much to recover
+ENDS_WITHIN = 60.0  # seconds; then it is killed, which it survives
+LOOK = 0.05  # seconds between looks at a server that starts
+CATCHES_UP, ACKNOWLEDGES = "baton_a_", "baton_s_"  # as whom a member follows; its id comes behind
+
+
+class Instance:
+    """``memory`` is the guest's journal of this instance: ``save`` is called after each change, before what follows from it is done.
+
+    ``spec``: as it was prepared; ``follow``: whom it follows, or null; ``had``: how far it once was when it was sealed; ``whole``: it has
+    all that it has ever acknowledged; ``copied``: a copy came in full, and it has not followed anybody since.
+    """
+
+    def __init__(self, folder: Path, instance: str, runner: Runner, memory: Dict[str, Any], save: Callable[[], None]) -> None:
+        self.id, self.files, self.runner = instance, Files(folder, instance), runner
+        self.memory, self._save = memory, save
+        self.sessions: Set[int] = set()  # that are ours, so that they are not taken for clients
+        self._lock = threading.Lock()
+
+    def remember(self, forget: Sequence[str] = (), **values: Any) -> None:
+        """Change the memory."""
+        for name in forget:
+            self.memory.pop(name, None)
+        self.memory.update(values)
+        self._save()
+
+    @property
+    def spec(self) -> Dict[str, Any]:
+        spec = self.memory.get("spec")
+        if not spec:
+            raise Trouble(f"{self.id} was not prepared on this host")
+        return dict(spec)
+
+    @property
+    def password(self) -> str:
+        return str(self.spec["secrets"]["replication"])
+
+    @property
+    def follow(self) -> Optional[Dict[str, Any]]:
+        return self.memory.get("follow")
+
+    # --- the process ------------------------------------------------------------------------------------------------------
+
+    @property
+    def program(self) -> Program:
+        argv = (executable("mariadbd"), f"--defaults-file={self.files.settings}")
+        return Program(self.id, argv, self.files.folder, self.files.log, self.files.user)
+
+    def pid(self) -> Optional[int]:
+        return self.runner.pid(self.program) if self.files.is_ours() else None
+
+    def start(self) -> None:
+        """Start it and wait until it answers; what it had received and not applied is lost when it does."""
+        self.files.make_run()
+        if self.pid() is None:
+            if not self.files.data.exists() and self.files.aside.exists():
+                self.files.aside.replace(self.files.data)  # we died between two renames
+            self.files.rotate_log()
+            self.remember(whole=False)
+            self.runner.start(self.program)
+        end = time.monotonic() + STARTS_WITHIN
+        while True:
+            try:
+                with self.session():
+                    return
+            except sql.SqlTrouble as error:
+                if self.pid() is None:
+                    raise Trouble(f"{self.id} does not start: {self.files.last_error() or error}") from None
+                if time.monotonic() > end:
+                    raise Trouble(f"{self.id} has not answered for {STARTS_WITHIN:g} s: {error}") from None
+            time.sleep(LOOK)
+
+    def stop(self) -> None:
+        if not self.runner.end(self.program, ENDS_WITHIN):
+            self.runner.kill(self.program)
+
+    def kill(self) -> None:
+        self.runner.kill(self.program)
+
+    def why_not(self) -> str:
+        """Return why it does not answer, "" if it does."""
+        if not self.files.is_ours():
+            return "it was not prepared on this host"
+        try:
+            with self.session(sql.ANSWER / 2):
+                return ""
+        except sql.SqlTrouble as error:
+            if error.number == sql.TOO_MANY_CONNECTIONS:
+                return ""
+            if self.pid() is not None:
+                return f"it runs, and does not answer: {error}"
+        return f"it does not run: {self.files.last_error() or 'start it, or look at its log'}"
+
+    # --- sessions ---------------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def session(self, timeout: float = sql.ANSWER) -> Iterator[sql.Session]:
+        """Speak with it, as who may do all."""
+        with sql.local(self.files.socket, ourselves(), timeout) as session:
+            with self._lock:
+                self.sessions.add(session.id)
+            try:
+                yield session
+            finally:
+                with self._lock:
+                    self.sessions.discard(session.id)
+
+
+def ourselves() -> str:
+    """Return the name of the user of the system that we are: who may do all in a server, through its socket alone."""
+    return pwd.getpwuid(os.geteuid()).pw_name
+
+
+def executable(name: str) -> str:
+    """Return the path of a program of MariaDB's packages; Trouble says what to install."""
+    found = shutil.which(name, path=PATH)
+    if found is None:
+        package = "mariadb-backup" if name in ("mariadb-backup", "mbstream") else "mariadb-server"
+        raise Trouble(f"there is no {name} on this host: install the package {package}")
+    return found

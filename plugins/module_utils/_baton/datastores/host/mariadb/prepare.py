@@ -1,0 +1,195 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Making a MariaDB server: what is looked at before anything is touched, its data, and who may do what in it.
+
+Nothing of it stands in the binary log, so that a new server has written nothing. No password stands on a command line, in the
+environment, or in a statement.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+from typing import Any, Dict, List, Mapping
+
+from ..runner import environment, identity
+from ..trouble import Trouble, one_line
+from . import sql
+from .config import remove, write
+from .instance import ACKNOWLEDGES, CATCHES_UP, Instance, executable, ourselves
+from .source import CREATE_TERM, make_user
+
+LEAST_ROOM = 512 << 20  # bytes that a server takes before there is anything in it
+INSTALLS_WITHIN = 300.0
+OF_THE_SERVER = ("mysql", "sys", "information_schema", "performance_schema", "baton")
+COPY_PORT = 10000  # above the server's: where it receives a copy
+
+
+def prepare(instance: Instance, args: Mapping[str, Any]) -> None:
+    """Make the server and start it; one that was made already is started. Trouble: nothing is left of it."""
+    files = instance.files
+    spec = {key: value for key, value in args.items() if key not in ("databases", "users")}
+    if files.is_ours() and files.ready.exists():
+        if not instance.memory.get("spec"):
+            instance.remember(spec=spec)
+        files.write(instance.spec)
+        instance.start()
+        return
+    _check(instance, args)
+    files.make()
+    try:
+        _make(instance, spec, args)
+    except BaseException:
+        if instance.pid() is not None:
+            instance.kill()
+        instance.remember(spec=None)
+        files.remove()
+        raise
+
+
+def _make(instance: Instance, spec: Dict[str, Any], args: Mapping[str, Any]) -> None:
+    files = instance.files
+    if instance.pid() is not None:  # of an attempt that was cut off
+        instance.kill()
+    for path in (files.data, files.incoming, files.aside):
+        remove(path)
+    files.write(spec)
+    files.data.mkdir()
+    files.own(files.data, 0o700)
+    run(
+        [
+            executable("mariadb-install-db"), f"--defaults-file={files.settings}", "--skip-test-db", "--skip-name-resolve",
+            "--auth-root-authentication-method=socket", f"--auth-root-socket-user={ourselves()}",
+        ],
+        files.user, files.folder,
+    )  # fmt: skip
+    remove_logs(files.data)
+    instance.remember(spec=spec, follow=None, whole=True, forget=("had", "copied"))
+    instance.start()
+    with instance.session(30.0) as session:
+        _fill(session, instance, args)
+    write(files.ready, "")
+    instance.remember(whole=True)
+
+
+def remove_logs(data: Path) -> None:
+    """Remove the binary logs that a program has written into the data while it was made: nothing of it is for replicas."""
+    for path in data.glob("bin.*"):
+        path.unlink()
+
+
+def run(command: List[str], user: str, folder: Path, seconds: float = INSTALLS_WITHIN) -> str:
+    """Run a program to its end, and return what it printed; Trouble says what it said last."""
+    try:
+        done = subprocess.run(
+            command, cwd=folder, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            timeout=seconds, check=False, **identity(user),
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise Trouble(f"{Path(command[0]).name} has not ended in {seconds:g} s, and was killed: look at the host's load") from None
+    except OSError as error:
+        raise Trouble(f"{command[0]} can't be run: {error}") from None
+    output: str = done.stdout.decode("utf-8", "replace")
+    if done.returncode:
+        errors = [line for line in output.splitlines() if "ERROR" in line or "rror:" in line] or output.splitlines()
+        raise Trouble(f"{Path(command[0]).name} failed: {one_line(errors[-1] if errors else f'exit status {done.returncode}')}")
+    return output
+
+
+# --- what is looked at first ------------------------------------------------------------------------------------------------
+
+
+def _check(instance: Instance, args: Mapping[str, Any]) -> None:
+    check_packages(str(args["version"]))
+    if not instance.files.is_ours():
+        check_port(str(args["address"]), int(args["port"]))
+    _check_room(instance.files.folder, args.get("volume"))
+    for database in args.get("databases") or ():
+        _check_database(str(database["name"]))
+    for user in args.get("users") or ():
+        _check_user(user)
+
+
+def check_packages(version: str) -> None:
+    """Trouble unless the server and its backup are here, in the version that was asked for."""
+    for name in ("mariadbd", "mariadb-install-db", "mariadb-backup", "mbstream"):
+        executable(name)
+    printed = run([executable("mariadbd"), "--version"], "", Path("/"))
+    found = re.search(r"\b([0-9]+\.[0-9]+)\.[0-9]+-MariaDB", printed)
+    if found is None or found[1] != version:
+        has = found[1] if found else "another server"
+        raise Trouble(f"this host has MariaDB {has}, not {version}: install mariadb-server {version}, or choose another host")
+
+
+def check_port(address: str, port: int) -> None:
+    """Trouble if somebody listens there, or the address is not this host's."""
+    if not 0 < port <= 65535 - COPY_PORT:
+        raise Trouble(f"port {port} can't be used: one from 1 to {65535 - COPY_PORT} can")
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    for number in (port, port + COPY_PORT):
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((address, number))
+                probe.listen(1)
+            except OSError as error:
+                raise Trouble(f"{address} port {number} can't be used ({error.strerror}): free it, or choose another host") from None
+
+
+def _check_room(folder: Path, volume: Any) -> None:
+    size = volume.get("size") if isinstance(volume, Mapping) else volume
+    wanted = max(LEAST_ROOM, int(size or 0) << 30)
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(there).free
+    if free < wanted:
+        raise Trouble(f"{there} has {free >> 20} MiB free, and {wanted >> 20} are needed: make room, or choose another host")
+
+
+def _check_database(name: str) -> None:
+    if not 0 < len(name) <= 64 or name.lower() in OF_THE_SERVER or name.endswith(" ") or not name.isprintable():
+        raise Trouble(f"{name[:64]!r} can't be the name of a database: choose another")
+
+
+def _check_user(user: Mapping[str, Any]) -> None:
+    name = str(user["name"])
+    if not 0 < len(name) <= 80 or name.startswith("baton_") or name in ("root", "mysql", ourselves()) or not name.isprintable():
+        raise Trouble(f"{name[:80]!r} can't be the name of a user: choose another")
+    if not user.get("password"):
+        raise Trouble(f"user {name} has no password: give one")
+    for database in user.get("databases") or ():
+        _check_database(str(database["name"]))
+
+
+# --- what is in it ------------------------------------------------------------------------------------------------------------
+
+
+def _fill(session: sql.Session, instance: Instance, args: Mapping[str, Any]) -> None:
+    session.ask("SET SESSION sql_log_bin=0")
+    session.ask("DROP USER IF EXISTS 'mysql'@'localhost'")  # other servers of this host run as this user
+    session.ask("CREATE DATABASE IF NOT EXISTS baton")
+    session.ask(CREATE_TERM)
+    make_user(session, CATCHES_UP + instance.id, instance.password, locked=False)
+    make_user(session, ACKNOWLEDGES + instance.id, instance.password, locked=True)
+    for database in args.get("databases") or ():
+        make_database(session, database)
+    for user in args.get("users") or ():
+        make_account(session, user)
+
+
+def make_database(session: sql.Session, database: Mapping[str, Any]) -> None:
+    statement = f"CREATE DATABASE IF NOT EXISTS {sql.name(str(database['name']))}"
+    for word, key in (("CHARACTER SET", "character_set"), ("COLLATE", "collate")):
+        if database.get(key):
+            statement += f" {word} {sql.name(str(database[key]))}"
+    session.ask(statement)
+
+
+def make_account(session: sql.Session, user: Mapping[str, Any]) -> None:
+    """Make a user of people: all of some databases, and no right that ``read_only`` does not stop."""
+    who = (str(user["name"]), str(user.get("host") or "%"))
+    session.ask("CREATE USER IF NOT EXISTS %s@%s IDENTIFIED BY PASSWORD %s", *who, sql.hashed(str(user["password"])))
+    for database in user.get("databases") or ():
+        session.ask(f"GRANT ALL ON {sql.pattern(str(database['name'])).replace('%', '%%')}.* TO %s@%s", *who)

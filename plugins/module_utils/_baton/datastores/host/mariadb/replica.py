@@ -1,0 +1,291 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A server as a replica: it follows the source of its set, catches up, and then acknowledges what it receives if the source lets it.
+
+With GTIDs a server throws away what it has received and not applied as soon as both its threads stop. So whoever stops the second one
+has seen before that all was applied; where a restart does it, ``whole`` says that something may be missing.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any, Dict, Mapping, NamedTuple, Optional
+
+from ...model import positions
+from ...model.channel import Report
+from ..trouble import Trouble
+from . import sql
+from .instance import ACKNOWLEDGES, CATCHES_UP, Instance
+from .source import position, text
+
+LOOK = 0.02
+NEAR = 500  # transactions behind, with which a replica begins to acknowledge
+PROBE_EVERY = 0.25  # seconds between looks whether the source lets us acknowledge, while it does not
+SEALING = 5.0  # seconds for which nothing is connected again after a seal was begun
+APART = (1236, 1950)  # the source has not, or not any more, what comes after what we have; we have what it has not
+
+
+class Look(NamedTuple):
+    """``received``: what it holds, applied or not; ``applied``: what of that is in its own log and tables."""
+
+    io: str
+    sql: str
+    user: str
+    accepted: bool
+    received: str
+    applied: str
+    once: str
+    io_error: int
+    sql_error: int
+    error: str
+
+    @property
+    def stopped(self) -> bool:
+        return self.io == "No" and self.sql == "No"
+
+    @property
+    def follows(self) -> bool:
+        """Whether both threads run, and the source has taken us."""
+        return self.io == "Yes" and self.sql == "Yes" and self.accepted
+
+    @property
+    def drained(self) -> bool:
+        return positions.contains(positions.parse(self.applied), positions.parse(self.received))
+
+    @property
+    def is_apart(self) -> bool:
+        return self.io_error in APART and self.io == "No" or self.sql_error in APART and self.sql == "No"
+
+    @property
+    def broken(self) -> str:
+        """Why it does not follow and will not by itself, "" if it may."""
+        stops = self.sql == "No" and self.sql_error or self.io == "No" and self.io_error
+        return self.error if stops else ""
+
+
+class Replica:
+    """Its methods do not block for longer than a server takes to answer; None means: not yet, ask again."""
+
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+        self._lock = threading.RLock()  # one at a time changes whom it follows
+        self._sealed_at = self._probed_at = float("-inf")
+        self._must_reach: Optional[positions.Position] = None  # to be whole again: what the source had when we were not
+
+    # --- looks --------------------------------------------------------------------------------------------------------------
+
+    def look(self, session: sql.Session) -> Optional[Look]:
+        """Return how it stands, None if it is set to follow nobody."""
+        rows = session.ask("SHOW SLAVE STATUS")
+        if not rows:
+            return None
+        row = {key: text(value) for key, value in rows[0].items()}
+        applied = position(session)
+        io_position = row["Gtid_IO_Pos"]
+        held = row["Slave_SQL_Running"] == "Yes"  # else the next start throws it away
+        return Look(
+            "Connecting" if row["Slave_IO_Running"] == "Preparing" else row["Slave_IO_Running"], row["Slave_SQL_Running"],
+            row["Master_User"], bool(row["Master_Log_File"]),
+            positions.joined(applied, io_position if held else ""), applied, positions.joined(applied, io_position),
+            int(row["Last_IO_Errno"] or 0), int(row["Last_SQL_Errno"] or 0), row["Last_SQL_Error"] or row["Last_IO_Error"],
+        )  # fmt: skip
+
+    def broken(self) -> str:
+        """Return why it has stopped to follow, "" while it follows, or should not."""
+        if self._instance.follow is None:
+            return ""
+        with self._instance.session() as session:
+            look = self.look(session)
+        return look.broken if look is not None else ""
+
+    def _ask(self, source: Mapping[str, Any], role: str) -> positions.Position:
+        """Ask a source how far it has come, as ourselves in one of our roles."""
+        instance = self._instance
+        where = (source["address"], int(source["port"]), role + instance.id, instance.password)
+        with sql.remote(*where, instance.files.certificate) as session:
+            return positions.parse(position(session))
+
+    # --- following ------------------------------------------------------------------------------------------------------------
+
+    def follow(self, args: Mapping[str, Any]) -> Optional[Report]:
+        """Follow a source. What we have and it has not is seen before anything is changed, or said by the source."""
+        with self._lock, self._instance.session() as session:
+            self._sealed_at = float("-inf")
+            wanted = {"source": args["source"], "address": args["address"], "port": int(args["port"])}
+            if self._instance.follow != wanted:
+                return self._begin(session, wanted)
+            self._step(session)
+            look = self.look(session)
+            if look is None:
+                return None
+            if look.is_apart:
+                session.ask("STOP SLAVE")
+                self._instance.remember(follow=None, forget=("copied",))
+                return Report(found={"apart": True})
+            if look.broken:
+                return Report(f"it does not follow {args['source']}: {look.broken}")
+            return Report() if look.follows else None
+
+    def _begin(self, session: sql.Session, wanted: Dict[str, Any]) -> Optional[Report]:
+        look = self.look(session)
+        ours = positions.parse(look.received if look is not None else position(session))
+        try:
+            theirs = self._ask(wanted, CATCHES_UP)
+        except sql.SqlTrouble as error:
+            if error.refused:
+                return Report(f"{wanted['source']} does not let {self._instance.id} follow it: {error}")
+            return None
+        if not positions.contains(theirs, ours):
+            self._instance.remember(forget=("copied",))
+            return Report(found={"apart": True})
+        if not self._let_go(session):
+            return None
+        self._instance.remember(follow=wanted, forget=("had", "copied"))
+        self._must_reach, self._probed_at = None, float("-inf")
+        self._connect(session, CATCHES_UP)
+        return None
+
+    def _let_go(self, session: sql.Session) -> bool:
+        """Stop to receive; return whether all that was received is applied, and nothing runs."""
+        session.ask("STOP SLAVE IO_THREAD")
+        look = self.look(session)
+        if look is None or look.stopped:
+            if look is not None and not positions.contains(positions.parse(look.applied), positions.parse(look.once)):
+                self._instance.remember(whole=False)  # it could not be applied, and the next start throws it away
+            return True
+        if not look.drained:
+            return False
+        session.ask("STOP SLAVE")
+        return True
+
+    def _connect(self, session: sql.Session, role: str) -> None:
+        """Follow as one who catches up, or acknowledges. Both threads have stopped; only who has the right name acknowledges."""
+        instance = self._instance
+        follow = instance.follow
+        if follow is None:
+            return
+        session.ask("SET GLOBAL read_only=ON")
+        session.ask("SET GLOBAL rpl_semi_sync_master_enabled=OFF")
+        session.ask("SET GLOBAL rpl_semi_sync_slave_enabled=OFF")
+        session.ask("SET GLOBAL gtid_slave_pos=%s", position(session))  # what an old source has written counts, too
+        session.ask("RESET SLAVE ALL")
+        session.ask(
+            "CHANGE MASTER TO MASTER_HOST=%s, MASTER_PORT=%s, MASTER_USER=%s, MASTER_PASSWORD=%s, MASTER_USE_GTID=slave_pos,"
+            " MASTER_CONNECT_RETRY=1, MASTER_SSL=1, MASTER_SSL_CA=%s, MASTER_SSL_CERT='', MASTER_SSL_KEY='',"
+            " MASTER_SSL_VERIFY_SERVER_CERT=0",
+            follow["address"], int(follow["port"]), role + instance.id, instance.password, str(instance.files.certificate),
+        )  # fmt: skip
+        if role == ACKNOWLEDGES:
+            session.ask("SET GLOBAL rpl_semi_sync_slave_enabled=ON")
+        session.ask("START SLAVE")
+
+    def again(self) -> None:
+        """The server was started: follow whom it followed."""
+        with self._lock, self._instance.session(5.0) as session:
+            look, self._must_reach = self.look(session), None
+            if self._instance.follow is not None and (look is None or look.stopped):
+                self._connect(session, CATCHES_UP)
+
+    def let_go(self, seconds: float) -> None:
+        """Follow nobody any more, with all that was received applied; Trouble where that takes longer."""
+        end = time.monotonic() + seconds
+        with self._lock, self._instance.session(seconds) as session:
+            if self._instance.follow is not None:
+                self._instance.remember(follow=None, forget=("copied",))
+            look = self.look(session)
+            if look is not None and look.broken and not look.drained:
+                raise Trouble(f"what {self._instance.id} has received can't be applied: {look.broken}")
+            while not self._let_go(session):
+                if time.monotonic() > end:
+                    raise Trouble(f"{self._instance.id} has not applied what it has received: wait")
+                time.sleep(LOOK)
+            session.ask("RESET SLAVE ALL")
+            session.ask("SET GLOBAL rpl_semi_sync_slave_enabled=OFF")
+
+    # --- from time to time ----------------------------------------------------------------------------------------------------
+
+    def tend(self) -> None:
+        """See that it follows, as who may acknowledge if it may; and notice when it is whole."""
+        if self._instance.follow is None or time.monotonic() - self._sealed_at < SEALING:
+            return
+        with self._lock, self._instance.session() as session:
+            if self._instance.follow is not None and time.monotonic() - self._sealed_at >= SEALING:
+                self._step(session)
+
+    def _step(self, session: sql.Session) -> None:
+        look = self.look(session)
+        if look is None:
+            self._connect(session, CATCHES_UP)
+            return
+        if look.broken:
+            return
+        role = self._role(look)
+        if look.user == role + self._instance.id and look.io != "No" and look.sql != "No":
+            return
+        if self._let_go(session):
+            self._connect(session, role)
+
+    def _role(self, look: Look) -> str:
+        """Return as whom it should follow. Only the source can say whether we may acknowledge; while it is silent all stays as it is."""
+        now = ACKNOWLEDGES if look.user == ACKNOWLEDGES + self._instance.id else CATCHES_UP
+        settled = now == ACKNOWLEDGES and look.follows and self._instance.memory.get("whole")
+        if settled or time.monotonic() - self._probed_at < PROBE_EVERY:
+            return now
+        self._probed_at = time.monotonic()
+        follow = self._instance.follow or {}
+        try:
+            is_near = self._is_near(look, self._ask(follow, CATCHES_UP))
+            if now == CATCHES_UP and not is_near:
+                return now
+            self._ask(follow, ACKNOWLEDGES)
+            return ACKNOWLEDGES
+        except sql.SqlTrouble as error:
+            return CATCHES_UP if error.refused else now
+
+    def _is_near(self, look: Look, theirs: positions.Position) -> bool:
+        """Return whether it follows and has caught up but for a little; remember it if it has all it may ever have had."""
+        if not look.follows:
+            return False
+        if not self._instance.memory.get("whole"):
+            self._must_reach = self._must_reach or theirs
+            if positions.contains(positions.parse(look.received), self._must_reach):
+                self._instance.remember(whole=True)
+        applied = positions.parse(look.applied)
+        return sum(max(0, sequence - applied.get(domain, 0)) for domain, sequence in theirs.items()) <= NEAR
+
+    # --- orders ---------------------------------------------------------------------------------------------------------------
+
+    def seal(self) -> Optional[Report]:
+        """Receive nothing any more; say what it has, and what it once had."""
+        self._sealed_at = time.monotonic()
+        with self._lock, self._instance.session() as session:
+            session.ask("STOP SLAVE IO_THREAD")
+            look = self.look(session)
+            if look is not None and look.io != "No":
+                return None
+            if self._instance.follow is not None:
+                whole = self._instance.memory.get("whole") and look is not None
+                self._instance.remember(follow=None, had=look.once if whole and look is not None else None)
+            received = look.received if look is not None else position(session)
+            return Report(found={"received": received, "had": self._instance.memory.get("had")})
+
+    def drain(self, wanted: str) -> Optional[Report]:
+        """Have all applied that was received, and see that this is enough."""
+        with self._lock, self._instance.session() as session:
+            look = self.look(session)
+            applied = look.applied if look is not None else position(session)
+            if look is not None and not look.drained and not look.broken:
+                return None
+            if positions.contains(positions.parse(applied), positions.parse(wanted)):
+                return Report()
+            why = look.broken if look is not None else ""
+            return Report(f"it stands at {applied or 'nothing'} and lacks some of {wanted}: {why or 'it lost what it had received'}")
+
+    def reach(self, wanted: str) -> Optional[Report]:
+        """Wait until it has applied all up to a position."""
+        with self._instance.session() as session:
+            look = self.look(session)
+            if positions.contains(positions.parse(look.applied if look is not None else position(session)), positions.parse(wanted)):
+                return Report()
+            return Report(f"it can't apply more: {look.broken}") if look is not None and look.broken else None

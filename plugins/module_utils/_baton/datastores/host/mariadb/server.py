@@ -1,0 +1,181 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the guest does with one MariaDB server: its life, its tenure, and the orders that concern it.
+
+All of it is synchronous, for threads of the guest. What is asked again and again blocks for no more than a second.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence
+
+from ...model.channel import Report, Server
+from ..runner import Runner
+from ..trouble import Trouble, one_line
+from . import sql
+from .copies import Copies
+from .instance import Instance
+from .prepare import prepare
+from .replica import Replica
+from .source import Source, position
+
+CLOSES_WITHIN = 5.0  # seconds in which a server that is shut down has ended its clients' sessions
+LETS_GO_WITHIN = 10.0  # seconds in which a replica that is opened has applied what it has received
+MOST_QUIESCE_TRIES = 5  # of a second each
+NEEDS_NO_SERVER = ("prepare", "receive", "wipe", "restart")
+
+
+class MariaDB:
+    """``folder``: of this instance alone; ``memory``: see Instance. Its methods raise Trouble."""
+
+    def __init__(self, folder: Path, instance: str, runner: Runner, memory: Dict[str, Any], save: Callable[[], None]) -> None:
+        self._instance = Instance(folder, instance, runner, memory, save)
+        self._source, self._replica, self._copies = Source(self._instance), Replica(self._instance), Copies(self._instance)
+        self._tries = 0
+
+    # --- life ---------------------------------------------------------------------------------------------------------------
+
+    def is_ours(self) -> bool:
+        """Whether its folder was made for this instance."""
+        return self._instance.files.is_ours()
+
+    def pid(self) -> Optional[int]:
+        return self._instance.pid()
+
+    def start(self) -> None:
+        """Start it, read-only, and return once it answers; a replica follows again."""
+        self._instance.start()
+        self._replica.again()
+
+    def stop(self) -> None:
+        """Shut it down; it is gone on return."""
+        self._copies.cut_off()
+        if self._instance.pid() is not None:
+            with contextlib.suppress(Trouble):
+                self._source.close(CLOSES_WITHIN)
+        self._instance.stop()
+
+    def kill(self) -> None:
+        """Kill it; it is gone on return."""
+        self._instance.kill()
+
+    def look(self) -> Server:
+        """Return how it is, within a second."""
+        try:
+            trouble = self._instance.why_not() or self._broken()
+        except (Trouble, OSError) as error:
+            trouble = one_line(error)
+        return Server(not trouble, trouble)
+
+    def _broken(self) -> str:
+        """Return why it has stopped to follow; one that is asked too much to say so is well."""
+        try:
+            broken = self._replica.broken()
+        except sql.SqlTrouble:
+            return ""
+        return one_line(f"it does not follow any more: {broken}") if broken else ""
+
+    def tend(self) -> None:
+        """See to what goes on by itself, every few tenths of a second while it runs."""
+        self._replica.tend()
+        if self._instance.follow is None:
+            self._source.nudge()
+
+    # --- tenure -------------------------------------------------------------------------------------------------------------
+
+    def open(self, counted: Sequence[str]) -> None:
+        """Take writes; from when this returns, a commit returns once one of those that count has it, or at once if there are none."""
+        self._source.open(counted, lambda: self._replica.let_go(LETS_GO_WITHIN))
+
+    def mark(self, term: int, number: int) -> None:
+        """Write something, and return once it is acknowledged; Trouble if that is given up by unmark or close."""
+        self._source.mark(term, number)
+
+    def unmark(self) -> None:
+        self._source.unmark()
+
+    def close(self, timeout: float) -> None:
+        """Take no writes and end the clients' sessions; Trouble if that takes longer: then it must be killed."""
+        self._copies.cut_off()
+        self._source.close(timeout)
+
+    def position(self) -> str:
+        """Return how far it has come."""
+        with self._instance.session() as session:
+            return position(session)
+
+    # --- orders -------------------------------------------------------------------------------------------------------------
+
+    def do(self, verb: str, args: Mapping[str, Any], stands: Callable[[], bool]) -> Optional[Report]:
+        """Carry an order out: return what came of it, None if it is not done and must be asked again."""
+        act = getattr(self, f"_{verb}", None) if verb in VERBS else None
+        if act is None:
+            return Report(f"this guest knows no order {verb[:40]!r}: bring it up to the manager's version")
+        try:
+            if verb not in NEEDS_NO_SERVER and self.pid() is None:
+                return None if verb in ("follow", "send") else Report("its server does not run")
+            return act(args, stands)  # type: ignore[no-any-return]
+        except sql.SqlTrouble as error:
+            return None if error.silent and verb not in ("prepare", "receive", "send") else Report(str(error))
+        except (Trouble, OSError, ValueError) as error:
+            return Report(one_line(error))
+        except KeyError as error:
+            return Report(f"the order {verb} does not say {error}")
+
+    def _prepare(self, args: Mapping[str, Any], _stands: Callable[[], bool]) -> Report:
+        prepare(self._instance, args)
+        self._replica.again()
+        return Report()
+
+    def _wipe(self, _args: Mapping[str, Any], _stands: Callable[[], bool]) -> Report:
+        files = self._instance.files
+        if files.is_ours() and self._instance.pid() is not None:
+            self._copies.cut_off()
+            self._instance.kill()
+        files.remove()
+        self._instance.remember(spec=None, follow=None, whole=True, forget=("had", "copied"))
+        return Report()
+
+    def _restart(self, _args: Mapping[str, Any], _stands: Callable[[], bool]) -> Report:
+        self.stop()
+        self.start()
+        return Report()
+
+    def _send(self, args: Mapping[str, Any], stands: Callable[[], bool]) -> Report:
+        self._copies.send(args, stands)
+        return Report()
+
+    def _receive(self, args: Mapping[str, Any], stands: Callable[[], bool]) -> Report:
+        self._copies.receive(args, stands)
+        return Report()
+
+    def _follow(self, args: Mapping[str, Any], _stands: Callable[[], bool]) -> Optional[Report]:
+        return self._replica.follow(args)
+
+    def _seal(self, _args: Mapping[str, Any], _stands: Callable[[], bool]) -> Optional[Report]:
+        return self._replica.seal()
+
+    def _drain(self, args: Mapping[str, Any], _stands: Callable[[], bool]) -> Optional[Report]:
+        return self._replica.drain(str(args["position"]))
+
+    def _reach(self, args: Mapping[str, Any], _stands: Callable[[], bool]) -> Optional[Report]:
+        return self._replica.reach(str(args["position"]))
+
+    def _quiesce(self, _args: Mapping[str, Any], _stands: Callable[[], bool]) -> Optional[Report]:
+        came_to = self._source.quiesce()
+        if came_to is not None:
+            self._tries = 0
+            return Report(found={"position": came_to})
+        self._tries += 1
+        if self._tries < MOST_QUIESCE_TRIES:
+            return None
+        self._tries = 0
+        return Report("a statement or a table lock of a client keeps it from taking no writes: end it, and ask again")
+
+    def _resume(self, _args: Mapping[str, Any], _stands: Callable[[], bool]) -> Report:
+        return Report()
+
+
+VERBS = ("prepare", "wipe", "restart", "send", "receive", "follow", "seal", "drain", "reach", "quiesce", "resume")

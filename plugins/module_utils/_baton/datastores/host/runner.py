@@ -1,0 +1,162 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Running the servers of a pool host: by the runner "process" as processes of our own, which outlive the guest.
+
+A server is found again by its command line, so that a guest that was started anew knows what a life before it has started. Another
+runner, such as one that has systemd run them, has the same four methods.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import select
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Optional, Protocol, Tuple
+
+from .trouble import Trouble
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+LOOK = 0.02  # seconds between looks at a process that can't be waited for
+
+
+class Program(NamedTuple):
+    """``name``: of the instance; ``argv``: whoever runs with it is this program; ``user``: as whom, "" as ourselves."""
+
+    name: str
+    argv: Tuple[str, ...]
+    folder: Path
+    log: Path
+    user: str = ""
+
+
+class Runner(Protocol):
+    """Who runs servers. Trouble where it can't."""
+
+    def start(self, program: Program) -> None:
+        """Begin to run it, and do not wait until it is ready."""
+
+    def pid(self, program: Program) -> Optional[int]:
+        """Return the process that runs it, whoever has started it."""
+
+    def end(self, program: Program, seconds: float) -> bool:
+        """Ask it to end, and return whether it has within so many seconds."""
+
+    def kill(self, program: Program) -> None:
+        """Kill it; it is gone on return."""
+
+
+class Processes:
+    """The runner "process"."""
+
+    def __init__(self) -> None:
+        self._started: Dict[str, "subprocess.Popen[bytes]"] = {}
+        self._known: Dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def start(self, program: Program) -> None:
+        with self._lock:
+            if self._find(program) is None:
+                self._start(program)
+
+    def _start(self, program: Program) -> None:
+        try:
+            with open(program.log, "ab") as log:
+                if program.user:
+                    user = pwd.getpwnam(program.user)
+                    os.chown(program.log, user.pw_uid, user.pw_gid)
+                self._started[program.name] = subprocess.Popen(
+                    program.argv, cwd=program.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                    start_new_session=True, env=environment(), **identity(program.user),
+                )  # fmt: skip
+        except (OSError, subprocess.SubprocessError) as error:
+            raise Trouble(f"{program.argv[0]} can't be started: {error}") from None
+        self._known[program.name] = self._started[program.name].pid
+
+    def pid(self, program: Program) -> Optional[int]:
+        with self._lock:
+            return self._find(program)
+
+    def _find(self, program: Program) -> Optional[int]:
+        child = self._started.get(program.name)
+        if child is not None and child.poll() is not None:
+            del self._started[program.name]
+        known = self._known.get(program.name)
+        if known is not None and _runs(known, program):
+            return known
+        found = next((pid for pid in _all() if _runs(pid, program)), None)
+        if found is None:
+            self._known.pop(program.name, None)
+        else:
+            self._known[program.name] = found
+        return found
+
+    def end(self, program: Program, seconds: float) -> bool:
+        return self._signal(program, signal.SIGTERM, seconds)
+
+    def kill(self, program: Program) -> None:
+        if not self._signal(program, signal.SIGKILL, 60.0):
+            raise Trouble(f"{program.argv[0]} of {program.name} outlives SIGKILL: its disk does not answer; look at the host")
+
+    def _signal(self, program: Program, number: int, seconds: float) -> bool:
+        pid = self.pid(program)
+        if pid is None:
+            return True
+        try:
+            descriptor = os.pidfd_open(pid)
+        except OSError:
+            return self.pid(program) is None
+        try:
+            if not _runs(pid, program):  # the number may have become another's before we held on to it
+                return self.pid(program) is None
+            signal.pidfd_send_signal(descriptor, number)
+            poll = select.poll()
+            poll.register(descriptor, select.POLLIN)
+            if not poll.poll(seconds * 1000):
+                return False
+        except ProcessLookupError:
+            pass
+        finally:
+            os.close(descriptor)
+        end = time.monotonic() + seconds
+        while self.pid(program) is not None and time.monotonic() < end:
+            time.sleep(LOOK)
+        return self.pid(program) is None
+
+
+def identity(user: str) -> Dict[str, Any]:
+    """Return what has subprocess run something as a user; as ourselves if there is none to name."""
+    if not user:
+        return {}
+    try:
+        entry = pwd.getpwnam(user)
+    except KeyError:
+        raise Trouble(f"there is no user {user} on this host: install the package that brings it") from None
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+
+
+def environment() -> Dict[str, str]:
+    """Return what a server's programs are told: nothing of what the guest was."""
+    return {"PATH": PATH, "LANG": "C.UTF-8", "HOME": "/nonexistent"}
+
+
+def _all() -> List[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def _runs(pid: int, program: Program) -> bool:
+    """Return whether a process is this program, by its command line and user, and no zombie."""
+    path = f"/proc/{pid}"
+    try:
+        with open(f"{path}/cmdline", "rb") as file:
+            argv = file.read().rstrip(b"\0").split(b"\0")
+        if argv != [os.fsencode(word) for word in program.argv]:
+            return False
+        owner = pwd.getpwnam(program.user).pw_uid if program.user else os.geteuid()
+        return os.stat(path).st_uid == owner
+    except (OSError, KeyError):
+        return False
