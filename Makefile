@@ -16,7 +16,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 ROOT = @test "$$(id -u)" = 0 || { echo "make $@: run this as root (or with sudo): $(1)" >&2; exit 1; }
 
-.PHONY: help system venv build collection lint check format unit coverage hosts cores lab faults simulate mutate fuzz schema histories molecule failover drivers demo demo-clean docs tutorial bench bench-plays bench-failover bench-drivers bench-stalls bench-memory soak lock audit release test test-long clean
+.PHONY: help system venv build collection lint check format unit coverage hosts cores lab faults simulate mutate fuzz schema histories molecule failover drivers demo demo-clean datastores datastores-down docs tutorial bench bench-plays bench-failover bench-drivers bench-stalls bench-memory soak lock audit release test test-long clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 20
@@ -126,6 +126,15 @@ demo-clean: ## remove the demo's hosts and secrets (IMAGES=1: their images, too)
 	@python3 demo/hosts.py down --name demo $(if $(IMAGES),--images)
 	@rm -rf demo/.baton build/demo*
 	@echo "the demo's hosts are gone"
+
+datastores: ## databases on this machine, with Trove's API: HOSTS=n STATE=DIR; nothing else is installed, and it returns when all is ready
+	@test -n "$(STATE)" || { echo "make datastores: say where, with STATE=DIR" >&2; exit 1; }
+	@$(MAKE) --no-print-directory system build >&2
+	@$(BIN)/python demo/datastores.py up --hosts $(or $(HOSTS),3) --state "$(STATE)" --profile $(or $(PROFILE),balanced)
+
+datastores-down: ## end what `make datastores` has begun: STATE=DIR
+	@test -n "$(STATE)" || { echo "make datastores-down: say which, with STATE=DIR" >&2; exit 1; }
+	@python3 demo/datastores.py down --state "$(STATE)"
 
 docs: venv collection ## the documentation as a site, build/docs: all pages, and one for each module, plugin and role
 	@tools/docs

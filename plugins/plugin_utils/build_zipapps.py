@@ -1,6 +1,8 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Make batond.pyz and batonctl.pyz: the package _baton, re-rooted as ``baton``, in executable zip archives.
+"""Make batond.pyz, batonctl.pyz, baton-datastores.pyz and baton-guest.pyz.
+
+Each is of the package _baton, re-rooted as ``baton``, what it needs, in an executable zip archive.
 
 Used by `make build` and by the role on the controller, so: standard library only, and it works from the installed
 collection. The same source gives the same bytes (with the same zlib), so that a copy task changes nothing needlessly.
@@ -38,10 +40,19 @@ else:
 
 raise SystemExit(main())
 """
-PROGRAMS = {"batond": "baton.daemon.main", "batonctl": "baton.cli.main"}
-NEITHER = ("tasks/", "run/", "datastores/")  # what the modules do, and programs that are not there yet
-ALSO = ("core/__init__.py", "core/model/__init__.py", "core/model/conditions.py", "core/model/kinds.py")  # of the core, for batonctl
+PROGRAMS = {
+    "batond": "baton.daemon.main", "batonctl": "baton.cli.main", "baton-datastores": "baton.datastores.service.main",
+    "baton-guest": "baton.datastores.host.main",
+}  # fmt: skip
+NONE = ("tasks/", "run/")  # what the modules do
+ALSO = ("core/__init__.py", "core/model/__init__.py", "core/model/conditions.py", "core/model/kinds.py")  # of the core, for clients
 ONLY_DAEMON = ("adapters/", "core/", "daemon/", "driver.py", "drivers/")
+WITHOUT = {
+    "batond": ("datastores/",),
+    "batonctl": ("datastores/", *ONLY_DAEMON),
+    "baton-datastores": ("cli/", "daemon/", "datastores/host/", "datastores/guest/"),
+    "baton-guest": ("cli/", "datastores/service/", "datastores/engine/", "datastores/plans/", *ONLY_DAEMON),
+}
 
 
 def files_of(source: Path, program: str) -> Iterator[Path]:
@@ -50,9 +61,8 @@ def files_of(source: Path, program: str) -> Iterator[Path]:
         name = path.relative_to(source).as_posix()
         if not path.is_file() or "__pycache__" in path.parts or path.suffix not in (".py", ".json"):
             continue
-        if name.startswith(NEITHER) or (program == "batonctl" and name.startswith(ONLY_DAEMON) and name not in ALSO):
-            continue
-        yield path
+        if not name.startswith((*NONE, *WITHOUT[program])) or (name in ALSO and ONLY_DAEMON[0] in WITHOUT[program]):
+            yield path
 
 
 def contents(source: Path, program: str) -> Dict[str, bytes]:
@@ -87,7 +97,7 @@ def build(source: Path, target: Path, program: str) -> bool:
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
-    parser = argparse.ArgumentParser(description="Make batond.pyz and batonctl.pyz.")
+    parser = argparse.ArgumentParser(description="Make batond.pyz, batonctl.pyz, baton-datastores.pyz and baton-guest.pyz.")
     package = HERE / "plugins" / "module_utils" / "_baton"
     parser.add_argument("source", nargs="?", type=Path, default=package, help="the directory _baton")
     parser.add_argument("output", nargs="?", type=Path, default=Path(), help="where the archives go: here, if not said")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any, Dict, Iterator, Mapping, Optional
+from typing import Any, Callable, Dict, Iterator, Mapping, Optional
 
 from .api import Client
 from .error import ClientError, from_problem
@@ -16,8 +16,11 @@ SILENCE = 40.0  # the server gives a sign of life every 15 seconds
 PAUSES = (0.1, 5.0)
 
 
-def follow(client: Client, since: Optional[str] = None, query: Optional[Mapping[str, str]] = None) -> Iterator[Dict[str, Any]]:
-    """Yield events for ever, from now or after the cursor ``since``; ``query``: kinds, key, documents.
+def follow(
+    client: Client, since: Optional[str] = None, query: Optional[Mapping[str, str]] = None, begun: Optional[Callable[[], None]] = None
+) -> Iterator[Dict[str, Any]]:  # fmt: skip
+    """Yield events for ever, from now or after the cursor ``since``; ``query``: kinds, key, documents. ``begun``: called once it goes on,
+    so that whoever reads then, and all events after, misses nothing.
 
     Raises ClientError for what no new attempt mends: a cursor that is gone (status 410), a token that is not valid, a bad query.
     """
@@ -37,6 +40,8 @@ def follow(client: Client, since: Optional[str] = None, query: Optional[Mapping[
                 since, pause = data["Cursor"], PAUSES[0]
                 if name != "begin":
                     yield data
+                elif begun is not None:
+                    begun()
         except (OSError, ValueError) as error:  # what requests raises for a broken stream is an OSError
             client.transport.trouble(f"lost the stream of events: {explain(error)}")
         finally:

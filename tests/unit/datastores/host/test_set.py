@@ -9,7 +9,7 @@ import pytest
 
 from baton.datastores.host.trouble import Trouble
 from baton.datastores.model import positions
-from support.mariadb import Pool, Writer, until
+from support.mariadb import Pool, Writer, always, until
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def fail_over(replicas, members):
     new = next(replica for replica in replicas if replica.id == name)
     others = [replica for replica in replicas if replica is not new]
     new.ok("drain", position=received[name]["received"])
-    new.server.open([replica.id for replica in others])
+    new.server.open([replica.id for replica in others], always)
     for replica in others:
         replica.follow(new)
     return new, others
@@ -66,7 +66,7 @@ def fail_over(replicas, members):
 
 def test_a_set_fails_over_without_a_row_lost_and_the_old_source_returns(trio):
     source, *replicas = trio
-    source.server.open([replica.id for replica in replicas])
+    source.server.open([replica.id for replica in replicas], always)
     marked(source, 1, 2, trio)
     for replica in replicas:
         acknowledges(replica, trio)
@@ -86,7 +86,7 @@ def test_a_set_fails_over_without_a_row_lost_and_the_old_source_returns(trio):
     if source.follow(new).found:
         source.pool.copy(new, source)
         assert source.follow(new).found == {}
-    new.server.open([source.id])
+    new.server.open([source.id], always)
     acknowledges(source, trio)
     marked(new, 2, 4, trio)
     assert all(replica.follows_as() == f"baton_a_{replica.id}" for replica in others)

@@ -56,8 +56,8 @@ class ReplicaSet:
     """``term`` grows each time that a member is granted to be the source, which is ``source`` then; nobody is before the first.
 
     ``confirmed``: replicas of which the furthest has all that was acknowledged; none: only the source is sure to have it. ``counted``:
-    those, and all of which an acknowledgement may have been enough since. ``version``: of the datastore; ``secrets``: that its servers share:
-    the password of replication, certificate and key; ``made``: when.
+    those, and all of which an acknowledgement may have been enough since. ``secrets``: what its servers share, the password of replication,
+    certificate and key; ``made``: when.
     """
 
     id: str

@@ -278,7 +278,8 @@ def _release(case: Case) -> Outcome:
     """Whoever leaves does not count any more, nor takes writes: then nothing is lost with it."""
     leaving = _new(case)
     if case.source in leaving and len(leaving) < len(case.whole.members):
-        return fail(f"{case.whole.source} is the source of {len(case.whole.members) - len(leaving)} more; promote another, or delete them first")
+        others = len(case.whole.members) - len(leaving)
+        return fail(f"{case.whole.source} is the source of {others} more; promote another, or delete them first")
     if case.source in leaving:
         case.take_back()
         return DONE if case.is_over() else wait(f"{case.whole.source}, which may take writes still")

@@ -115,13 +115,18 @@ def _check(instance: Instance, args: Mapping[str, Any]) -> None:
 
 def check_packages(version: str) -> None:
     """Trouble unless the server and its backup are here, in the version that was asked for."""
+    found = found_version()
+    if found != version:
+        has = found or "another server"
+        raise Trouble(f"this host has MariaDB {has}, not {version}: install mariadb-server {version}, or choose another host")
+
+
+def found_version() -> str:
+    """Return the version that is installed, such as 10.11, "" for one that nobody knows; Trouble says what to install."""
     for name in ("mariadbd", "mariadb-install-db", "mariadb-backup", "mbstream"):
         executable(name)
-    printed = run([executable("mariadbd"), "--version"], "", Path("/"))
-    found = re.search(r"\b([0-9]+\.[0-9]+)\.[0-9]+-MariaDB", printed)
-    if found is None or found[1] != version:
-        has = found[1] if found else "another server"
-        raise Trouble(f"this host has MariaDB {has}, not {version}: install mariadb-server {version}, or choose another host")
+    found = re.search(r"\b([0-9]+\.[0-9]+)\.[0-9]+-MariaDB", run([executable("mariadbd"), "--version"], "", Path("/")))
+    return found[1] if found else ""
 
 
 def check_port(address: str, port: int) -> None:

@@ -85,9 +85,12 @@ class MariaDB:
 
     # --- tenure -------------------------------------------------------------------------------------------------------------
 
-    def open(self, counted: Sequence[str]) -> None:
-        """Take writes; from when this returns, a commit returns once one of those that count has it, or at once if there are none."""
-        self._source.open(counted, lambda: self._replica.let_go(LETS_GO_WITHIN))
+    def open(self, counted: Sequence[str], may: Callable[[], bool]) -> None:
+        """Take writes; from when this returns, a commit returns once one of those that count has it, or at once if there are none.
+
+        ``may``: whether it is right still, looked at in the moment in which it is done: whoever closes it comes before or after that.
+        """
+        self._source.open(counted, lambda: self._replica.let_go(LETS_GO_WITHIN), may)
 
     def mark(self, term: int, number: int) -> None:
         """Write something, and return once it is acknowledged; Trouble if that is given up by unmark or close."""

@@ -38,7 +38,7 @@ class Source:
 
     # --- taking writes ----------------------------------------------------------------------------------------------------
 
-    def open(self, counted: Sequence[str], let_go: Callable[[], None]) -> None:
+    def open(self, counted: Sequence[str], let_go: Callable[[], None], may: Callable[[], bool]) -> None:
         """Take writes. ``let_go``: have it follow nobody. Who may acknowledge changes before anything else can be written."""
         closes = self._closes
         with self._tenure:
@@ -46,7 +46,7 @@ class Source:
             with self._instance.session(10.0) as session:
                 self._have_acknowledge(session, counted)
                 session.ask(f"SET GLOBAL rpl_semi_sync_master_enabled={'ON' if counted else 'OFF'}")
-                if closes != self._closes:
+                if closes != self._closes or not may():
                     raise Trouble(f"{self._instance.id} was told to close meanwhile")
                 session.ask("SET GLOBAL read_only=OFF")
 

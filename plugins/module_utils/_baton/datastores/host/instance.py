@@ -1,0 +1,56 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One server as the guest's loop has it: what is going on with it, and threads in which that is done.
+
+What is done with a server is done one after the other, but what takes long, and to close it: that never waits.
+"""
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, Callable, Optional, Protocol, Sequence
+
+from ..model.channel import Report, Server
+
+THREADS = ("hands", "long", "close", "looks", "mark", "life")
+
+
+class Hands(Protocol):
+    """A server of some datastore: see mariadb/server.py. Everything may raise Trouble. ``may``: whether it is right still, looked at in the
+    moment in which it is opened; whoever closes it comes before or after that.
+    """
+
+    def is_ours(self) -> bool: ...
+    def pid(self) -> Optional[int]: ...
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+    def kill(self) -> None: ...
+    def look(self) -> Server: ...
+    def open(self, counted: Sequence[str], may: Callable[[], bool]) -> None: ...
+    def mark(self, term: int, number: int) -> None: ...
+    def close(self, timeout: float) -> None: ...
+    def position(self) -> str: ...
+    def do(self, verb: str, args: Any, stands: Callable[[], bool]) -> Optional[Report]: ...
+    def tend(self) -> None: ...
+
+
+class Instance:
+    """``set``: of which it is. ``busy``: the verb that is being done; ``seen``: how it was found last."""
+
+    def __init__(self, name: str, whole: str, hands: Hands) -> None:
+        self.name, self.set, self.hands = name, whole, hands
+        self.busy = ""
+        self.pid = hands.pid()
+        self.seen = Server(False, "it was not looked at yet")
+        self.is_opening = self.is_closing = self.is_looked_at = False
+        self.starts = 0  # in a row that did not hold
+        self.may_start = 0.0
+        self._threads = {thread: ThreadPoolExecutor(1, f"{thread}-{self.name[:8]}") for thread in THREADS}
+
+    async def run(self, thread: str, work: Callable[..., Any], *args: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._threads[thread], partial(work, *args))
+
+    def end(self) -> None:
+        for thread in self._threads.values():
+            thread.shutdown(wait=False)

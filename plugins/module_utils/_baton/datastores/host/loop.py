@@ -1,0 +1,428 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The guest's loop: what stands in the cluster goes to tenures and orders, and what they say is done. It decides nothing itself."""
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, Callable, Dict, List, Optional, Set
+
+from ...client.error import ClientError
+from ..guest.orders import Orders
+from ..guest.tenure import NEVER, Claim, Close, Command, End, Open, Tenures
+from ..model import channel
+from ..model.channel import Grant, Order, Report, Server
+from .channel import Link, Seen
+from .guarded import Guarded
+from .instance import Hands, Instance
+from .journal import Journal
+from .trouble import Trouble
+
+LOG = logging.getLogger("baton.guest")
+SPARE = 0.2  # of the lease, before whose end a server is closed
+KILLING = 0.05  # of the lease: what is left of it for a kill
+RENEWALS = 8  # in the time of a lease
+TICK, LOOK = 0.05, 0.25  # seconds
+SURE = 1.0  # seconds after which the document is read, whether it is said to have changed or not
+PAUSE = 0.3  # seconds after the cluster has not answered
+AGAIN = 0.02  # seconds until an order that is not done is looked at again
+STARTS = (0.0, 1.0, 3.0, 10.0, 30.0)  # seconds before a server that does not hold is started again
+LONG = ("prepare", "receive", "send", "wipe", "restart")  # while one of these goes on, a server that is down stays so
+
+
+def boottime() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class Guest:
+    """``make``: returns the hands of an instance, given its id and memory. ``links``: one for each thread that asks the cluster."""
+
+    def __init__(self, link: Callable[[], Link], journal: Journal, guard: Guarded, make: Callable[[str, Dict[str, Any]], Hands],
+                 lease: float, heartbeat: Dict[str, Any]) -> None:  # fmt: skip
+        self._links = {name: link() for name in ("renew", "wait", "ask")}
+        self._asking = {name: ThreadPoolExecutor(1, name) for name in (*self._links, "guard", "journal")}
+        self._journal, self._guard, self._make = journal, guard, make
+        self._lease, self._heartbeat = lease, heartbeat
+        self.instances: Dict[str, Instance] = {}
+        for name, kept in sorted(journal.instances.items()):
+            self.instances[name] = Instance(name, kept["set"], make(name, kept["memory"]))
+        self._tenures = Tenures(SPARE * lease, {instance.set for instance in self.instances.values()})
+        self._orders = Orders(journal.reports, journal.terms)
+        self._seen: Optional[Seen] = None
+        self._is_heard = True  # as far as we know: a life before this one may have left a lease that stands
+        self._wake, self._changed = asyncio.Event(), asyncio.Event()
+        self._work = asyncio.Lock()
+        self._telling: Set[str] = set()
+        self._tasks: Set["asyncio.Task[None]"] = set()
+        self._ended = asyncio.Event()
+
+    # --- life -------------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Serve until ``stop``."""
+        for work in (self._renew, self._wait, self._read, self._settle, self._tick, self._look):
+            self._begin(self._for_ever(work))
+        await self._ended.wait()
+        for task in self._tasks:
+            task.cancel()
+
+    def stop(self) -> None:
+        self._ended.set()
+
+    def _begin(self, work: Any) -> "asyncio.Task[None]":
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _for_ever(self, work: Callable[[], Any]) -> None:
+        said = ""
+        while not self._ended.is_set():
+            try:
+                await work()
+                said = ""
+            except (ClientError, Trouble) as error:
+                if str(error) != said:
+                    said = str(error)
+                    LOG.warning("%s", said)
+                await asyncio.sleep(PAUSE)
+            except (asyncio.CancelledError, GeneratorExit):
+                raise
+            except Exception:
+                LOG.exception("unexpected error")
+                await asyncio.sleep(PAUSE)
+
+    async def _ask(self, who: str, work: Callable[..., Any], *args: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._asking[who], partial(work, *args))
+
+    # --- the lease ----------------------------------------------------------------------------------------------------------
+
+    async def _renew(self) -> None:
+        sent = boottime()
+        if not self._is_heard:
+            sent = await self._begin_lease()
+        try:
+            await self._ask("renew", self._links["renew"].renew, self._lease)
+        except ClientError as error:
+            if error.status != 404:
+                raise
+            LOG.warning("we have no lease, and make one: nobody hears us without")
+            self._is_heard = False
+            return
+        self._tenures.renewed(sent, self._lease)
+        for instance in self.instances.values():
+            if self._tenures.holds(instance.set) and instance.pid is not None:
+                await self._tell_guard(instance.pid, self._tenures.until)
+        await asyncio.sleep(max(0.0, sent + self._lease / RENEWALS - boottime()))
+
+    async def _begin_lease(self) -> float:
+        """Have a lease again, once all is closed that went with the last one; return when it was asked for."""
+        self._tenures.until = NEVER
+        for command in self._tenures.tick(boottime()):
+            self._carry_out(command)
+        while any(instance.is_closing for instance in self.instances.values()):
+            await asyncio.sleep(TICK)
+        sent = boottime()
+        await self._ask("renew", self._links["renew"].begin, self._lease, self._heartbeat, self._lease)
+        self._is_heard = True
+        self._wake.set()
+        return sent
+
+    async def _tell_guard(self, pid: int, until: Optional[float]) -> None:
+        try:
+            await self._ask("guard", self._guard.tell, pid, until)
+        except Trouble as trouble:
+            LOG.error("%s", trouble)
+
+    # --- what stands in the cluster -----------------------------------------------------------------------------------------
+
+    async def _wait(self) -> None:
+        """Hear of each change at once."""
+        if self._seen is None:
+            await asyncio.sleep(TICK)
+            return
+        found = await self._ask("wait", self._links["wait"].wait, self._seen.revision)
+        if found is not None:
+            await self._take(found)
+
+    async def _settle(self) -> None:
+        """Something has happened here: see to what follows from it, with what we saw last. What is written depends on that it stands."""
+        await self._changed.wait()
+        self._changed.clear()
+        if self._seen is not None:
+            await self._see(self._seen)
+
+    async def _read(self) -> None:
+        """Look when what we saw last was old, and now and then."""
+        try:
+            await asyncio.wait_for(self._wake.wait(), SURE)
+        except asyncio.TimeoutError:
+            pass
+        self._wake.clear()
+        await self._take(await self._ask("ask", self._links["ask"].read))
+
+    async def _take(self, seen: Seen) -> None:
+        if self._seen is not None and seen.order < self._seen.order:
+            return
+        self._seen = seen
+        self._is_heard = self._is_heard and seen.host.channel.alive
+        await self._see(seen)
+
+    async def _see(self, seen: Seen) -> None:
+        async with self._work:
+            work = self._orders.seen(seen.host.channel)
+            for key, order in work.begin:
+                self._begin(self._do(key, order))
+            await self._keep()
+            for command in self._tenures.seen(seen.host.channel, boottime()):
+                self._carry_out(command)
+            for key, report in work.tell:
+                self._tell(f"report {key}", self._links["ask"].report, key, report)
+            said = {instance.name: instance.seen for instance in self.instances.values() if not instance.busy or instance.seen.up}
+            if said != seen.host.channel.servers:
+                self._tell("servers", self._links["ask"].servers, said)
+
+    async def _keep(self) -> None:
+        await self._ask("journal", self._journal.keep, dict(self._orders.reports), dict(self._orders.terms))
+
+    def _tell(self, name: str, tell: Callable[..., None], *what: Any) -> None:
+        """Have something written, unless that is being done."""
+        if name not in self._telling:
+            self._telling.add(name)
+            self._begin(self._told(name, tell, *what))
+
+    async def _told(self, name: str, tell: Callable[..., None], *what: Any) -> None:
+        """Write something if all is as we saw it last; if it is not, or nobody answers, we look again and see what is to be said."""
+        try:
+            if self._seen is not None:
+                await self._ask("ask", tell, *what, self._seen)
+        except ClientError as error:
+            if error.kind not in ("conflict", "not_found"):
+                LOG.warning("%s", error)
+                await asyncio.sleep(PAUSE)
+            self._wake.set()
+        finally:
+            self._telling.discard(name)
+
+    # --- tenures --------------------------------------------------------------------------------------------------------------
+
+    def _of(self, key: str) -> List[Instance]:
+        return [instance for instance in self.instances.values() if instance.set == key]
+
+    def _carry_out(self, command: Command) -> None:
+        if isinstance(command, Claim):
+            self._tell(f"claim {command.set}", self._links["ask"].claim, command.set, command.term)
+        elif isinstance(command, Open):
+            for instance in self._of(command.set):
+                if not instance.is_opening and not instance.is_closing:
+                    instance.is_opening = True
+                    self._begin(self._open(instance, command.grant))
+        elif isinstance(command, Close):
+            for instance in self._of(command.set):
+                if not instance.is_closing:
+                    instance.is_closing = True
+                    self._begin(self._close(instance))
+            if not self._of(command.set):
+                self._tenures.closed(command.set)
+        elif isinstance(command, End) and f"end {command.set}" not in self._telling:
+            self._telling.add(f"end {command.set}")
+            self._begin(self._end(command))
+
+    async def _open(self, instance: Instance, grant: Grant) -> None:
+        key = instance.set
+
+        def may() -> bool:
+            return self._tenures.may_open(key, grant, boottime())
+
+        try:
+            if instance.pid is None or not may():
+                return
+            await self._ask("guard", self._guard.tell, instance.pid, self._tenures.until)
+            await instance.run("hands", instance.hands.open, grant.counted, may)
+            self._tenures.opened(key, grant)
+            LOG.info("%s takes writes in term %s of set %s; %s count", instance.name, grant.term, key, len(grant.counted))
+            self._begin(self._mark(instance, grant))
+        except Trouble as trouble:
+            if may():
+                LOG.error("%s can't be opened: %s", instance.name, trouble)
+                await asyncio.sleep(PAUSE)
+        finally:
+            instance.is_opening = False
+            self._changed.set()
+
+    async def _mark(self, instance: Instance, grant: Grant) -> None:
+        """Say that it is open once one that counts has acknowledged something since; that may take as long as nobody does."""
+        while self._tenures.may_open(instance.set, grant, boottime()):
+            try:
+                await instance.run("mark", instance.hands.mark, grant.term, grant.number)
+                break
+            except Trouble as trouble:
+                LOG.warning("%s: %s", instance.name, trouble)
+                await asyncio.sleep(PAUSE)
+        while self._tenures.may_open(instance.set, grant, boottime()):
+            if self._seen is not None and self._seen.host.channel.opened.get(instance.set) == grant:
+                return
+            self._tell(f"opened {instance.set}", self._links["ask"].opened, instance.set, grant)
+            await asyncio.sleep(TICK)
+
+    async def _close(self, instance: Instance) -> None:
+        """Close a server before the lease's end, or kill it."""
+        left = max(0.0, self._tenures.until - boottime() - KILLING * self._lease)
+        try:
+            if await instance.run("life", instance.hands.pid) is not None:
+                await asyncio.wait_for(instance.run("close", instance.hands.close, left), left)
+        except (Trouble, asyncio.TimeoutError) as error:
+            LOG.error("%s could not be closed in time, and is killed: %s", instance.name, error)
+            await instance.run("life", instance.hands.kill)
+        finally:
+            instance.is_closing = False
+        if instance.pid is not None:
+            await self._tell_guard(instance.pid, None)
+        LOG.info("%s takes no writes", instance.name)
+        self._tenures.closed(instance.set)
+        self._changed.set()
+
+    async def _end(self, command: End) -> None:
+        position = ""
+        for instance in self._of(command.set):
+            try:
+                position = await instance.run("close", instance.hands.position)
+            except Trouble as trouble:
+                LOG.warning("%s does not say how far it came: %s", instance.name, trouble)
+        await self._told(f"end {command.set}", self._links["ask"].end, command.set, channel.End(command.term, position))
+
+    # --- orders ---------------------------------------------------------------------------------------------------------------
+
+    async def _do(self, key: str, order: Order) -> None:
+        stands = partial(self._orders.stands, key)
+        LOG.info("%s: %s", order.instance, order.verb)
+        try:
+            report = await self._carried_out(order, stands)
+        except Trouble as trouble:
+            report = Report(str(trouble))
+        except Exception:
+            LOG.exception("unexpected error")
+            report = Report("an unexpected error: see the guest's journal")
+        self._orders.ended(key, order, report)
+        if report.problem:
+            LOG.warning("%s: %s: %s", order.instance, order.verb, report.problem)
+        while True:
+            try:
+                await self._keep()
+                break
+            except Trouble as trouble:  # nothing is told that a guest that is started again would not know
+                LOG.error("%s", trouble)
+                await asyncio.sleep(PAUSE)
+        self._changed.set()
+
+    async def _carried_out(self, order: Order, stands: Callable[[], bool]) -> Report:
+        instance = self.instances.get(order.instance)
+        if instance is None:
+            if order.verb == "wipe":
+                return Report()
+            instance = self._new(order)
+        instance.busy = order.verb
+        try:
+            while stands():
+                report = await self._verb(instance, order, stands)
+                if report is not None:
+                    return report
+                await asyncio.sleep(AGAIN)
+            return Report("it is taken back")
+        finally:
+            instance.busy, instance.starts, instance.may_start = "", 0, 0.0
+            if order.verb == "wipe" and not instance.hands.is_ours():
+                self._forget(instance)
+
+    def _new(self, order: Order) -> Instance:
+        kept: Dict[str, Any] = {"set": order.set, "memory": {}}
+        self._journal.instances[order.instance] = kept
+        instance = self.instances[order.instance] = Instance(order.instance, order.set, self._make(order.instance, kept["memory"]))
+        return instance
+
+    def _forget(self, instance: Instance) -> None:
+        self.instances.pop(instance.name, None)
+        self._journal.instances.pop(instance.name, None)
+        instance.end()
+
+    async def _verb(self, instance: Instance, order: Order, stands: Callable[[], bool]) -> Optional[Report]:
+        if order.verb == "restart":
+            return await self._restart(instance)
+        if order.verb == "quiesce":
+            self._tenures.quiesce(instance.set, True)
+        elif order.verb == "resume":
+            self._tenures.quiesce(instance.set, False)
+        thread = "long" if order.verb in LONG else "hands"
+        found = await instance.run(thread, instance.hands.do, order.verb, dict(order.args), stands)
+        await self._find(instance)
+        return found if found is None or isinstance(found, Report) else Report("its hands gave no report")
+
+    async def _restart(self, instance: Instance) -> Report:
+        if instance.pid is not None:
+            self._tenures.died(instance.set)
+        await instance.run("long", instance.hands.stop)
+        await instance.run("hands", instance.hands.start)
+        await self._find(instance)
+        return Report()
+
+    # --- what is seen to unasked ------------------------------------------------------------------------------------------------
+
+    async def _tick(self) -> None:
+        for command in self._tenures.tick(boottime()):
+            self._carry_out(command)
+        for instance in list(self.instances.values()):
+            await self._find(instance)
+        await asyncio.sleep(TICK)
+
+    async def _find(self, instance: Instance) -> None:
+        """Notice that a process is there, or has ended."""
+        pid = await instance.run("life", instance.hands.pid)
+        if pid == instance.pid:
+            return
+        if instance.pid is not None:
+            LOG.warning("%s: its process %s has ended", instance.name, instance.pid)
+            instance.seen = Server(False, "its process has ended")
+            self._tenures.died(instance.set)
+        instance.pid = pid
+        self._changed.set()
+
+    async def _look(self) -> None:
+        for instance in list(self.instances.values()):
+            if not instance.is_looked_at:
+                instance.is_looked_at = True
+                self._begin(self._see_to(instance))
+        await asyncio.sleep(LOOK)
+
+    async def _see_to(self, instance: Instance) -> None:
+        try:
+            await self._looked_at(instance)
+        finally:
+            instance.is_looked_at = False
+
+    async def _looked_at(self, instance: Instance) -> None:
+        if instance.pid is None and instance.busy not in LONG and boottime() >= instance.may_start and instance.hands.is_ours():
+            await self._start(instance)
+        seen = await instance.run("looks", instance.hands.look)
+        if seen != instance.seen:
+            instance.seen = seen
+            self._changed.set()
+        if seen.up:
+            instance.starts = 0
+            if not instance.busy and not instance.is_opening:
+                try:
+                    await instance.run("hands", instance.hands.tend)
+                except Trouble as trouble:
+                    LOG.warning("%s: %s", instance.name, trouble)
+
+    async def _start(self, instance: Instance) -> None:
+        instance.may_start = boottime() + STARTS[min(instance.starts, len(STARTS) - 1)]
+        instance.starts += 1
+        LOG.info("%s is started", instance.name)
+        try:
+            await instance.run("hands", instance.hands.start)
+        except Trouble as trouble:
+            LOG.error("%s does not start: %s", instance.name, trouble)
+        await self._find(instance)

@@ -1,0 +1,60 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Channels as documents: what is read is what was written, and only what changes is."""
+
+from dataclasses import replace
+
+from baton.datastores.model.channel import Channel, End, Grant, Order, Report, Server
+from baton.datastores.model.documents import CLAIMS, HEARTBEAT, changes, channel_of, host_of, set_document, set_of, to_json
+from baton.datastores.model.replica_set import Member, ReplicaSet, Task
+from baton.ground.patch import Patch, parse_patch
+
+NAMES = ("grants", "orders", "reports", "claimed", "opened", "ends", "servers")
+FULL = Channel(
+    grants={"s": Grant(2, ("m2",), 5)}, claimed={"s": 2}, opened={"s": Grant(2, (), 4)}, ends={"t": End(1, "1-1-9")},
+    orders={"s.1.0.do.prepare.m1": Order("prepare", "m1", "s", 2, 7, {"port": 3306})},
+    reports={"s.1.0.do.prepare.m1": Report("", {"a": 1})},
+    servers={"m1": Server(True), "a/b~c": Server(False, "it is gone")},
+)  # fmt: skip
+
+
+def patched(params, operations):
+    document = {"Params": params}
+    patch = Patch(document, 1000)
+    for operation in parse_patch(operations):
+        patch.apply(operation)
+    return patch.value["Params"]
+
+
+def test_a_channel_is_read_as_it_was_written():
+    params = patched({}, changes({}, FULL, NAMES))
+    assert channel_of(params) == FULL
+    assert changes(params, FULL, NAMES) == []
+
+
+def test_what_is_not_there_any_more_is_taken_away_for_itself():
+    params = patched({}, changes({}, FULL, NAMES))
+    less = replace(FULL, orders={}, servers={"a/b~c": Server(True)})
+    operations = changes(params, less, NAMES)
+    told = ["/Params/orders/s.1.0.do.prepare.m1", "/Params/servers/a~1b~0c", "/Params/servers/m1"]
+    assert sorted(item["path"] for item in operations) == told
+    assert channel_of(patched(params, operations)) == less
+
+
+def test_what_a_lease_holds_are_params_of_their_own():
+    params = {HEARTBEAT: {"service_status": "running", "datastores": {"mariadb": ["10.11"]}}, f"{CLAIMS}s": 3}
+    host = host_of({"Name": "h", "Meta": {"address": "10.0.0.1", "region": "eu"}, "Params": params})
+    assert (host.channel.alive, host.channel.claims) == (True, {"s": 3})
+    assert (host.address, host.region, host.flavors) == ("10.0.0.1", "eu", {})
+    assert host.offers("mariadb", "10.11") and not host.offers("mariadb", "11.8") and not host.offers("galera", "10.11")
+    assert not host_of({"Name": "h", "Meta": {}, "Params": {}}).channel.alive
+
+
+def test_a_set_is_read_as_it_was_written():
+    members = {"m1": Member("m1", "h1", own={"port": 3306})}
+    whole = ReplicaSet("s", members=members, task=Task("s.1", "create"), secrets={"replication": "x"})
+    assert set_of(set_document(whole)) == whole and set_document(whole)["Id"] == "s"
+
+
+def test_parts_of_a_channel_are_json():
+    assert to_json(Grant(1, ("a", "b"), 2)) == {"term": 1, "counted": ["a", "b"], "number": 2} and to_json(3) == 3
