@@ -101,16 +101,20 @@ class Memory:
         with self._lock:
             for _round in range(rounds):
                 before = dict(self.documents), dict(self.channels)
-                self.now += 0.1
-                for set_id in list(self.documents):
-                    case = self._case(self.set(set_id))
-                    advance(case, PLANS[case.whole.datastore])
-                    self._keep(case)
-                for host in self.channels:
-                    self._obey(host)
+                self.settle_once()
                 if (self.documents, self.channels) == before:
                     return self
         raise AssertionError("it does not come to rest")
+
+    def settle_once(self):
+        """Let the manager look once, and guests do what they are told."""
+        self.now += 0.1
+        for set_id in list(self.documents):
+            case = self._case(self.set(set_id))
+            advance(case, PLANS[case.whole.datastore])
+            self._keep(case)
+        for host in self.channels:
+            self._obey(host)
 
     # --- inside -----------------------------------------------------------------------------------------------------------
 

@@ -134,6 +134,17 @@ def test_a_source_that_nobody_may_replace_says_what_it_needs(api):
     assert "no other takes over" in api.show("db")["fault"]["message"] and api.show("db")["status"] == "ERROR"
 
 
+def test_a_task_says_its_step_and_that_it_is_undone(slow):
+    slow.make()
+    pool = slow.pool
+    pool.refuse["prepare"] = "no room"
+    pool.settle_once()
+    assert slow.show("db")["task"]["step"] == "prepare" and slow.show("db")["task"]["undoing"] is False
+    pool.settle_once()
+    task = slow.show("db")["task"]
+    assert task["undoing"] is True and task["steps"] == ["prepare", "grant", "lead"] and "it is undone: prepare:" in task["description"]
+
+
 # --- actions that are refused -----------------------------------------------------------------------------------------------
 
 

@@ -5,6 +5,8 @@
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from baton.datastores.service.api import wanted
 from baton.ground.problem import Problem
@@ -112,6 +114,28 @@ def test_what_makes_no_sense_is_refused(why, members):
     with pytest.raises(Problem) as refused:
         wanted.new_instance(body(**given))
     assert refused.value.status == 400 and why in refused.value.detail and "\n" not in refused.value.detail
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8)
+    | st.sampled_from(["1", "x", "of", "name"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+        st.sampled_from([*wanted.MEMBERS, "size", "type", "of", "read_only", "password", "host", "version", "is_public"])
+        | st.text(max_size=4),
+        inner, max_size=4,
+    ),
+    max_leaves=12,
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(members=st.dictionaries(st.sampled_from(wanted.MEMBERS), VALUES, max_size=6))
+def test_whatever_is_sent_is_taken_or_refused_in_one_line(members):
+    for read, raw in ((wanted.new_instance, {"name": "x", "flavorRef": "1", **members}), (wanted.change, members)):
+        try:
+            read(body(**raw))
+        except Problem as problem:
+            assert problem.status in (400, 501) and "\n" not in problem.detail and len(problem.detail) < 600
 
 
 # --- changes and actions ----------------------------------------------------------------------------------------------------

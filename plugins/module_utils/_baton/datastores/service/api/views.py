@@ -12,6 +12,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional
 
 from ...model.channel import Channel, Server
 from ...model.replica_set import Member, ReplicaSet
+from .asking import PLANS
 from .backend import PoolHost
 from .catalogue import links
 
@@ -135,14 +136,18 @@ def programs_of(whole: ReplicaSet) -> List[Dict[str, Any]]:
 
 def task_of(whole: ReplicaSet) -> Optional[Dict[str, Any]]:
     """Return what is being done with the set of an instance, None while nothing is."""
-    if whole.task is not None:
-        undone = f"; it is undone: {whole.task.fault}" if whole.task.undoing else ""
+    task = whole.task
+    if task is not None:
+        undone = f"; it is undone: {task.fault}" if task.undoing else ""
+        program = PLANS[whole.datastore].programs[task.program]
         return {
-            "name": whole.task.program.upper().replace(" ", "_"),
-            "description": DESCRIPTIONS.get(whole.task.program, whole.task.program) + undone,
-            "id": whole.task.id,
-            "step": whole.task.step,
-            "since": stamp(whole.task.since),
+            "name": task.program.upper().replace(" ", "_"),
+            "description": DESCRIPTIONS.get(task.program, task.program) + undone,
+            "id": task.id,
+            "step": program.steps[task.step].name,
+            "steps": [step.name for step in program.steps],
+            "undoing": task.undoing,
+            "since": stamp(task.since),
         }
     if whole.asked is not None:
         program = whole.asked["program"]
