@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Configurations, and how instances have them."""
 
+import re
+import subprocess
+
 import pytest
 
 from baton.datastores.service.api.parameters import PARAMETERS, is_restart_needed
@@ -136,3 +139,13 @@ def test_no_parameter_that_can_be_set_weakens_what_baton_promises():
     settable = {name for name, known in PARAMETERS["mariadb"].items() if not known.read_only}
     for word in ("gtid", "semi_sync", "read_only", "sync_", "log_bin", "ssl", "datadir", "slave", "plugin", "init_", "super"):
         assert {name for name in settable if word in name} <= {"log_bin_trust_function_creators"}, word
+
+
+def test_the_server_knows_each_parameter_and_does_not_refuse_to_start():
+    try:
+        done = subprocess.run(["mariadbd", "--no-defaults", "--verbose", "--help"], capture_output=True, text=True, timeout=60, check=True)
+    except FileNotFoundError:
+        pytest.fail("there is no mariadbd: run `make system`")
+    known = set(re.findall(r"^([a-z0-9-]+) ", done.stdout[done.stdout.index("Variables (--variable-name=value)") :], re.MULTILINE))
+    settable = {name.replace("_", "-") for name, parameter in PARAMETERS["mariadb"].items() if not parameter.read_only}
+    assert settable - known == set()

@@ -139,13 +139,13 @@ def task_of(whole: ReplicaSet) -> Optional[Dict[str, Any]]:
     task = whole.task
     if task is not None:
         undone = f"; it is undone: {task.fault}" if task.undoing else ""
-        program = PLANS[whole.datastore].programs[task.program]
+        steps = [step.name for step in PLANS[whole.datastore].programs[task.program].steps]
         return {
             "name": task.program.upper().replace(" ", "_"),
             "description": DESCRIPTIONS.get(task.program, task.program) + undone,
             "id": task.id,
-            "step": program.steps[task.step].name,
-            "steps": [step.name for step in program.steps],
+            "step": steps[task.step],
+            "steps": steps,
             "undoing": task.undoing,
             "since": stamp(task.since),
         }
