@@ -430,3 +430,11 @@ def test_what_is_past_its_point_of_no_return_is_not_cancelled():
     assert pool.step == ("promote", "lead", False)
     with pytest.raises(Problem, match="can't be undone any more"):
         cancelled(pool)
+
+
+def test_a_server_that_may_be_wiped_already_is_not_kept():
+    pool = asked(Pool().on(), "delete", members=["m3"]).on().claim("h1")
+    assert pool.told("h3") == ["wipe"]
+    with pytest.raises(Problem, match="can't be undone any more"):
+        cancelled(pool)
+    assert pool.on().step == ("delete", "wipe", False)

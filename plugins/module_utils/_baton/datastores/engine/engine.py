@@ -61,11 +61,11 @@ def request(case: Case, plan: Plan, program: str, why: str, **data: Any) -> None
 def cancel(case: Case, plan: Plan, why: str) -> None:
     """Have what somebody has asked for undone, and what comes next forgotten. What nobody asked for goes on.
 
-    Raises Problem 422 where the task is past its point of no return: then it ends by itself, and nothing has changed.
+    Raises Problem 422 where the task is past its point of no return, or may be: then it ends by itself, and nothing has changed.
     """
     task = case.whole.task
     if task is not None and task.asked and not task.undoing:
-        if any(step.final for step in plan.programs[task.program].steps[: task.step]):
+        if any(step.final for step in plan.programs[task.program].steps[: task.step + 1]):
             raise Problem(422, "busy", f"{task.program} of set {case.whole.id} can't be undone any more; it ends by itself")
         _turn_back(case, why)
     case.whole.asked = None
