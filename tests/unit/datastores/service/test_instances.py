@@ -145,6 +145,31 @@ def test_a_task_says_its_step_and_that_it_is_undone(slow):
     assert task["undoing"] is True and task["steps"] == ["prepare", "grant", "lead"] and "it is undone: prepare:" in task["description"]
 
 
+def test_a_source_that_is_gone_is_ejected_when_nobody_takes_over_unasked(api):
+    source = api.make()
+    replica = api.replicate("db")
+    (whole,) = api.pool.sets()
+    whole.failovers = [api.pool.now] * 3
+    api.pool.documents[whole.id] = whole.to_json()
+    api.pool.dies(source["hostname"])
+    api.pool.settle()
+    shown = api.show("db")
+    assert shown["status"] == "ERROR" and "are the most that are begun unasked" in shown["fault"]["message"]
+    assert api.act("db", "eject_replica_source").status_code == 202
+    api.pool.now += 10
+    api.pool.settle()
+    assert api.show("db")["replica_of"]["id"] == replica["id"] and api.show("replica")["status"] == "ACTIVE"
+
+
+def test_the_history_says_what_was_done_and_why(api):
+    api.make()
+    api.pool.refuse["receive"] = "the disk is full"
+    api.replicate("db")
+    history = api.get("/instances/db/history")["history"]
+    assert [each["what"] for each in history] == ["create begins", "create is done", "replicate begins", "replicate has failed"]
+    assert "the disk is full" in history[-1]["why"] and "replica (" in history[-1]["why"] and history[0]["at"].startswith("2027-")
+
+
 # --- actions that are refused -----------------------------------------------------------------------------------------------
 
 

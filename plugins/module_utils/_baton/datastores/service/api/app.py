@@ -59,8 +59,8 @@ class Api:
             project, names, await _read(request), dict(request.query), f"{_address(request)}{PREFIX}/{project}",
             request.headers.get("Idempotency-Key"),
         )  # fmt: skip
-        value = await asyncio.to_thread(operation.answer, self._resources, call)
-        return _respond(request, operation.status, value)
+        text = await asyncio.to_thread(lambda: _text(operation.answer(self._resources, call)))  # lists may be long
+        return _send(request, operation.status, text)
 
     async def _authorize(self, request: Any, project: str) -> None:
         """Raise Problem 401 for a token that is none, 403 for one of another project: its name is nothing that the token tells."""
@@ -138,8 +138,16 @@ async def _read(request: Any) -> bytes:
     return data
 
 
+def _text(value: Any) -> bytes:
+    return b"" if value is None else dumps(value).encode()
+
+
 def _respond(request: Any, status: int, value: Any, headers: Optional[Dict[str, str]] = None) -> Any:
-    body = b"" if value is None or request.method == "HEAD" else dumps(value).encode()
+    return _send(request, status, _text(value), headers)
+
+
+def _send(request: Any, status: int, text: bytes, headers: Optional[Dict[str, str]] = None) -> Any:
+    body = b"" if request.method == "HEAD" else text
     return web.Response(body=body, status=status, content_type="application/json", headers=headers)
 
 

@@ -13,6 +13,7 @@ from .errors import not_found, not_offered
 from .instances import Instances, repeat_of
 from .pages import page
 from .routes import operation
+from .views import stamp, with_names
 
 
 class Call(NamedTuple):
@@ -55,6 +56,11 @@ class Resources:
 
     def delete_instance(self, call: Call) -> None:
         self.instances.delete(call.project, call.names["id"])
+
+    def history_of(self, call: Call) -> Any:
+        """What was done with the set of an instance, and why, the latest last."""
+        whole, _member = self.instances.find(call.project, call.names["id"])
+        return {"history": [{**each, "at": stamp(each["at"]), "why": with_names(whole, each["why"])} for each in whole.history]}
 
     def parameters_of(self, call: Call) -> Any:
         """What an instance has of parameters: those that were set, and those that Baton made for it."""
@@ -171,6 +177,7 @@ OPERATIONS = (
     operation("DELETE", "/instances/:id", _R.delete_instance, 202),
     operation("POST", "/instances/:id/action", _R.act, 202),
     operation("GET", "/instances/:id/configuration", _R.parameters_of),
+    operation("GET", "/instances/:id/history", _R.history_of),
     *(
         operation(method, f"/instances/:id/{inside}", _R.not_inside)
         for inside in ("databases", "users", "root", "backups", "log", "modules") for method in ("GET", "POST")

@@ -78,7 +78,7 @@ class View(NamedTuple):
         fault = fault_of(whole, member, server, status)
         if fault:
             created = whole.history[-1]["at"] if whole.history else own.get("updated", whole.made)
-            found["fault"] = {"message": self._named(whole, fault), "created": stamp(created), "details": ""}
+            found["fault"] = {"message": with_names(whole, fault), "created": stamp(created), "details": ""}
         task = task_of(whole)
         if task is not None:
             found["task"] = task
@@ -104,17 +104,6 @@ class View(NamedTuple):
     def _reference(self, member: Member) -> Dict[str, Any]:
         return {"id": member.id, "links": links(f"{self.base}/instances/{member.id}")}
 
-    @staticmethod
-    def _named(whole: ReplicaSet, text: str) -> str:
-        """Return a text for people: who is meant stands there by name, besides the id."""
-
-        def name(match: "re.Match[str]") -> str:
-            member = whole.members.get(match.group())
-            called = member.own.get("name") if member is not None else None
-            return f"{called} ({match.group()})" if called else match.group()
-
-        return _ID.sub(name, text)
-
 
 # --- how it is --------------------------------------------------------------------------------------------------------------
 
@@ -122,6 +111,17 @@ class View(NamedTuple):
 def stamp(at: float) -> str:
     """Return a time as Trove writes it: of UTC, without a zone."""
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at))
+
+
+def with_names(whole: ReplicaSet, text: str) -> str:
+    """Return a text for people: who is meant stands there by name, besides the id."""
+
+    def name(match: "re.Match[str]") -> str:
+        member = whole.members.get(match.group())
+        called = member.own.get("name") if member is not None else None
+        return f"{called} ({match.group()})" if called else match.group()
+
+    return _ID.sub(name, text)
 
 
 def programs_of(whole: ReplicaSet) -> List[Dict[str, Any]]:
@@ -138,7 +138,7 @@ def task_of(whole: ReplicaSet) -> Optional[Dict[str, Any]]:
     """Return what is being done with the set of an instance, None while nothing is."""
     task = whole.task
     if task is not None:
-        undone = f"; it is undone: {task.fault}" if task.undoing else ""
+        undone = f"; it is undone: {with_names(whole, task.fault)}" if task.undoing else ""
         steps = [step.name for step in PLANS[whole.datastore].programs[task.program].steps]
         return {
             "name": task.program.upper().replace(" ", "_"),
