@@ -24,6 +24,16 @@ def test_an_instance_is_made_shown_and_found_by_name_and_id(api):
     assert api.get("/instances") == api.get("/instances/detail") == {"instances": [made]}
 
 
+def test_a_guest_is_told_all_that_a_server_is_made_of(slow):
+    slow.make(volume={"size": 2}, databases=[{"name": "shop"}], datastore={"version": "10.11"})
+    slow.pool.settle_once()
+    (order,) = slow.pool.channels["h1"].orders.values()
+    assert order.verb == "prepare" and order.args["flavor"] == {"id": "1", "name": "small", "ram": 512, "vcpus": 1, "disk": 10}
+    assert (order.args["address"], order.args["port"], order.args["version"], order.args["volume"]) == ("192.0.2.1", 3306, "10.11", 2)
+    assert order.args["databases"] == [{"name": "shop"}] and order.args["parameters"] == {} and order.args["server_id"] > 0
+    assert sorted(order.args["secrets"]) == ["certificate", "key", "replication"]
+
+
 def test_no_answer_has_a_secret(api):
     made = api.make(databases=[{"name": "shop"}], users=[{"name": "joe", "password": "sesame", "databases": [{"name": "shop"}]}])
     text = api.ask("GET", f"/instances/{made['id']}").text + api.ask("GET", f"/instances/{made['id']}/configuration").text

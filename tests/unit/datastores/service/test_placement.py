@@ -21,7 +21,7 @@ def pool(**hosts):
 def carrying(**members):
     """Return a set a host: host → (flavor, port) of what it carries."""
     return [
-        ReplicaSet(f"{host}{port}", members={"m": Member("m", host, own={"flavor": flavor, "port": port})})
+        ReplicaSet(f"{host}{port}", members={"m": Member("m", host, own={"flavor": META["flavors"][flavor], "port": port})})
         for host, each in members.items() for flavor, port in each
     ]  # fmt: skip
 

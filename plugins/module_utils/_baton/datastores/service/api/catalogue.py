@@ -91,6 +91,10 @@ class Catalogue:
         there = ", ".join(self.flavors) or "none: no host of the pool has one"
         raise not_found(f"there is no flavor {wanted[:60]!r}; there are {there}")
 
+    def made_of(self, flavor: str) -> Dict[str, Any]:
+        """Return what an instance keeps of its flavor: whoever makes the server fits its sizes to it."""
+        return {"id": flavor, **self.flavors[flavor]}
+
     # --- showing ----------------------------------------------------------------------------------------------------------
 
     def show_datastore(self, name: str, base: str) -> Dict[str, Any]:

@@ -116,7 +116,7 @@ class Instances:
         needs = placement.Needs(datastore, version, flavor, wanted.region)
         (place,) = placement.choose(1, needs, hosts, sets)
         own = {
-            **self._own(wanted.name, place, flavor, wanted.volume or catalogue.flavors[flavor].get("disk"), repeat),
+            **self._own(wanted.name, place, catalogue.made_of(flavor), wanted.volume or catalogue.flavors[flavor].get("disk"), repeat),
             **parameters,
             "server_id": made.server_id(()),
             "databases": wanted.databases,
@@ -134,7 +134,7 @@ class Instances:
         hosts, sets = self._backend.hosts(), self._backend.sets()
         catalogue = Catalogue(hosts)
         _same_datastore(found, wanted, catalogue)
-        flavor = str(source.own.get("flavor")) if wanted.flavor is None else catalogue.flavor(wanted.flavor)
+        flavor = source.own["flavor"] if wanted.flavor is None else catalogue.made_of(catalogue.flavor(wanted.flavor))
         volume = source.own.get("volume") if wanted.volume is None else wanted.volume
         if wanted.volume is not None and source.own.get("volume") and wanted.volume < source.own["volume"]:
             raise bad(f"volume.size of a replica is {source.own['volume']} at least, as its source has it")
@@ -146,7 +146,7 @@ class Instances:
             _can_have_replicas(case, source.id, wanted.many)
             region = wanted.region or source.own.get("region") or None
             needs = placement.Needs(
-                whole.datastore, whole.version, flavor, region, [member.host for member in whole.members.values()]
+                whole.datastore, whole.version, flavor["id"], region, [member.host for member in whole.members.values()]
             )
             new: List[str] = []
             for number, place in enumerate(placement.choose(wanted.many, needs, hosts, sets), 1):
@@ -162,7 +162,9 @@ class Instances:
 
         return self._backend.change(found.id, change)
 
-    def _own(self, name: str, place: placement.Place, flavor: str, volume: Any, repeat: Optional[Repeat]) -> Dict[str, Any]:
+    def _own(
+        self, name: str, place: placement.Place, flavor: Dict[str, Any], volume: Any, repeat: Optional[Repeat]
+    ) -> Dict[str, Any]:
         now = self._clock()
         own = {
             "name": name, "address": place.host.address, "port": place.port, "region": place.host.region, "flavor": flavor,

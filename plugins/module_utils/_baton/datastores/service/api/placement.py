@@ -46,7 +46,7 @@ def choose(many: int, needs: Needs, hosts: Mapping[str, PoolHost], sets: Iterabl
             able.extend([] if why else [host])
     if len(able) < many:
         raise unprocessable(_none_left(many, len(able), needs, against))
-    able.sort(key=lambda host: (_load(host, carried.get(host.name, [])), host.name))
+    able.sort(key=lambda host: (_load(carried.get(host.name, [])), host.name))
     return [Place(host, free_port(carried.get(host.name, [])) or 0) for host in able[:many]]
 
 
@@ -79,10 +79,9 @@ def free_port(carried: Collection[Member]) -> Optional[int]:
     return next((port for port in range(FIRST_PORT, FIRST_PORT + PORTS) if port not in taken), None)
 
 
-def _load(host: PoolHost, carried: Collection[Member]) -> "tuple[int, int]":
+def _load(carried: Collection[Member]) -> "tuple[int, int]":
     """How full a host is: by the memory of what it carries, then by how many these are."""
-    flavors = [host.flavors.get(str(member.own.get("flavor")), {}) for member in carried]
-    return sum(int(flavor.get("ram") or 0) for flavor in flavors), len(carried)
+    return sum(int((member.own.get("flavor") or {}).get("ram") or 0) for member in carried), len(carried)
 
 
 def _none_left(many: int, found: int, needs: Needs, against: Mapping[str, str]) -> str:

@@ -48,6 +48,7 @@ class View(NamedTuple):
     def instance(self, whole: ReplicaSet, member: Member) -> Dict[str, Any]:
         """Return all there is to say of an instance."""
         own, host = member.own, self.hosts.get(member.host)
+        flavor = (own.get("flavor") or {}).get("id", "")
         server = self._server(member)
         status = status_of(whole, member, server)
         address = str(own.get("address") or (host.address if host is not None else ""))
@@ -60,7 +61,7 @@ class View(NamedTuple):
             "created": stamp(own.get("created", whole.made)),
             "updated": stamp(own.get("updated", own.get("created", whole.made))),
             "datastore": {"type": whole.datastore, "version": whole.version, "version_number": whole.version},
-            "flavor": {"id": own.get("flavor", ""), "links": links(f"{self.base}/flavors/{own.get('flavor', '')}")},
+            "flavor": {"id": flavor, "links": links(f"{self.base}/flavors/{flavor}")},
             "region": own.get("region", ""),
             "hostname": member.host,
             "ip": [address] if address else [],
