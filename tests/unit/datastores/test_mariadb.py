@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from baton.datastores.engine.case import Case, Silences, Times
-from baton.datastores.engine.engine import advance, request
+from baton.datastores.engine.engine import advance, cancel, request
 from baton.datastores.model.channel import Channel, End, Grant, Report, Server
 from baton.datastores.model.replica_set import Member, ReplicaSet
 from baton.datastores.plans.mariadb import PLAN
@@ -383,3 +383,58 @@ def test_a_restart_is_done_when_its_guest_says_so():
 def test_a_source_is_ejected_as_in_a_failover():
     pool = Pool().ask("eject")
     assert pool.told("h2") == ["seal"] and "s" not in pool.channels["h1"].grants
+
+
+def test_a_server_that_is_restarted_has_the_parameters_of_its_member():
+    pool = Pool()
+    pool.whole.members["m2"].own = {"parameters": {"wait_timeout": 60}, "restart_required": True}
+    pool.ask("restart", members=["m2"])
+    (order,) = [order for order in pool.channels["h2"].orders.values() if order.verb == "restart"]
+    assert order.args == {"parameters": {"wait_timeout": 60}}
+    pool.answer("h2", "restart")
+    assert pool.whole.members["m2"].own == {"parameters": {"wait_timeout": 60}}
+
+
+def cancelled(pool):
+    case = Case(ReplicaSet.from_json(pool.whole.to_json()), pool.channels, pool.now, pool.now, 1, TIMES, pool.silences)
+    cancel(case, PLAN, "it was cancelled")
+    pool.whole = case.whole
+    return pool
+
+
+def test_what_was_asked_for_is_cancelled_and_what_comes_next_waits_until_it_is_undone():
+    pool = cancelled(asked(Pool().on(), "promote", candidate="m3").on())
+    assert pool.step == ("promote", "quiesce", True)
+    asked(pool, "delete", members=["m3"]).on()
+    assert pool.step == ("promote", "quiesce", True) and pool.told("h1") == ["resume"]
+    pool.answer("h1", "resume")
+    assert pool.step == ("delete", "release", False)
+    with pytest.raises(Problem, match="busy with delete"):
+        asked(pool, "promote", candidate="m2")
+
+
+def test_what_has_not_begun_is_cancelled_and_never_does():
+    pool = cancelled(asked(Pool().on(), "promote", candidate="m3")).on()
+    assert pool.whole.task is None and pool.whole.asked is None and pool.whole.history == []
+
+
+def test_what_nobody_asked_for_is_not_cancelled():
+    pool = cancelled(Pool().dies("h1"))
+    assert pool.step == ("failover", "fence and seal", False)
+
+
+def test_what_is_past_its_point_of_no_return_is_not_cancelled():
+    pool = asked(Pool().on(), "promote", candidate="m3").on().answer("h1", "quiesce", position="1-1-20").answer("h3", "reach")
+    pool.say("h1", claims={}, ends={"s": End(1, "1-1-20")})
+    pool.on().answer("h3", "reach")
+    assert pool.step == ("promote", "lead", False)
+    with pytest.raises(Problem, match="can't be undone any more"):
+        cancelled(pool)
+
+
+def test_a_server_that_may_be_wiped_already_is_not_kept():
+    pool = asked(Pool().on(), "delete", members=["m3"]).on().claim("h1")
+    assert pool.told("h3") == ["wipe"]
+    with pytest.raises(Problem, match="can't be undone any more"):
+        cancelled(pool)
+    assert pool.on().step == ("delete", "wipe", False)

@@ -43,12 +43,13 @@ def _begin(case: Case, plan: Plan, due: Optional[Due]) -> bool:
 
 
 def request(case: Case, plan: Plan, program: str, why: str, **data: Any) -> None:
-    """Have something done that somebody asks for: at once, or as soon as what nobody asked for has given way.
+    """Have something done that somebody asks for: at once, or as soon as what nobody asked for has given way, or is undone.
 
     Raises Problem 422 while something else is done with the set, and names it.
     """
     task, asked = case.whole.task, case.whole.asked
-    if asked is not None or task is not None and (task.asked or not plan.programs[task.program].gives_way):
+    makes_room = task is None or task.undoing or not task.asked and plan.programs[task.program].gives_way
+    if asked is not None or not makes_room:
         busy = asked["program"] if asked is not None else task.program if task is not None else ""
         raise Problem(422, "busy", f"set {case.whole.id} is busy with {busy}; try again when that has ended")
     case.whole.asked = {"program": program, "why": why, "data": data}
@@ -57,11 +58,17 @@ def request(case: Case, plan: Plan, program: str, why: str, **data: Any) -> None
         _turn_back(case, f"it gave way to {program}")
 
 
-def cancel(case: Case, why: str) -> None:
-    """Have what is being done with the set undone, as far as it can be; what comes next is forgotten."""
-    case.whole.asked = None
-    if case.whole.task is not None and not case.whole.task.undoing:
+def cancel(case: Case, plan: Plan, why: str) -> None:
+    """Have what somebody has asked for undone, and what comes next forgotten. What nobody asked for goes on.
+
+    Raises Problem 422 where the task is past its point of no return, or may be: then it ends by itself, and nothing has changed.
+    """
+    task = case.whole.task
+    if task is not None and task.asked and not task.undoing:
+        if any(step.final for step in plan.programs[task.program].steps[: task.step + 1]):
+            raise Problem(422, "busy", f"{task.program} of set {case.whole.id} can't be undone any more; it ends by itself")
         _turn_back(case, why)
+    case.whole.asked = None
 
 
 def _on(case: Case, plan: Plan, program: Program) -> bool:

@@ -271,7 +271,12 @@ def _lead(case: Case) -> Outcome:
 
 
 def _restart(case: Case) -> Outcome:
-    return all_of((member.id, case.ask(member, "restart")) for member in _new(case))
+    """A server has the parameters of its member's own from here on."""
+    members = _new(case)
+    outcome = all_of((member.id, case.ask(member, "restart", parameters=member.own.get("parameters", {}))) for member in members)
+    for member in members if outcome.done else ():
+        member.own = {name: value for name, value in member.own.items() if name != "restart_required"}
+    return outcome
 
 
 def _release(case: Case) -> Outcome:

@@ -1,0 +1,198 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Instances as clients see them, in both dialects at once: Trove's members, and the draft's ``slave``. Pure.
+
+Statuses are Trove's words. Each is said of what stands in the documents now, not of what was last heard to be well.
+"""
+from __future__ import annotations
+
+import re
+import time
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional
+
+from ...model.channel import Channel, Server
+from ...model.replica_set import Member, ReplicaSet
+from .asking import PLANS
+from .backend import PoolHost
+from .catalogue import links
+
+UNDER_WAY = {  # program → how its members show
+    "create": "BUILD", "replicate": "BUILD", "delete": "SHUTDOWN", "restart": "REBOOT", "detach": "DETACH",
+}  # fmt: skip
+OF_ALL = {  # program → how all of the set show: who is the source is about to change
+    "promote": "PROMOTE", "failover": "PROMOTE", "restore": "PROMOTE", "call back": "PROMOTE", "eject": "EJECT",
+}  # fmt: skip
+DESCRIPTIONS = {
+    "create": "the first server is made",
+    "replicate": "replicas are made",
+    "promote": "a replica takes the source's place",
+    "failover": "the source is lost, and a replica takes its place",
+    "restore": "the source is made the source again",
+    "call back": "the source was gone before it began, and all is put back",
+    "rejoin": "a replica comes back",
+    "eject": "the source is put out of the set",
+    "restart": "servers are restarted",
+    "delete": "servers are taken away",
+    "detach": "a replica becomes an instance of its own",
+}
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class View(NamedTuple):
+    """What is looked at: ``base`` is the address of the project, ``configurations`` are names by id."""
+
+    hosts: Mapping[str, PoolHost]
+    configurations: Mapping[str, str]
+    base: str
+
+    def instance(self, whole: ReplicaSet, member: Member) -> Dict[str, Any]:
+        """Return all there is to say of an instance."""
+        own, host = member.own, self.hosts.get(member.host)
+        flavor = (own.get("flavor") or {}).get("id", "")
+        server = self._server(member)
+        status = status_of(whole, member, server)
+        address = str(own.get("address") or (host.address if host is not None else ""))
+        found: Dict[str, Any] = {
+            "id": member.id,
+            "name": own.get("name", member.id),
+            "tenant_id": whole.project,
+            "status": status,
+            "operating_status": operating_status(whole, member, server),
+            "created": stamp(own.get("created", whole.made)),
+            "updated": stamp(own.get("updated", own.get("created", whole.made))),
+            "datastore": {"type": whole.datastore, "version": whole.version, "version_number": whole.version},
+            "flavor": {"id": flavor, "links": links(f"{self.base}/flavors/{flavor}")},
+            "region": own.get("region", ""),
+            "hostname": member.host,
+            "ip": [address] if address else [],
+            "port": own.get("port"),
+            "addresses": [{"address": address, "type": "private"}] if address else [],
+            "access": {"is_public": False, "allowed_cidrs": []},
+            "set": whole.id,
+            "links": links(f"{self.base}/instances/{member.id}"),
+        }
+        if own.get("volume"):
+            found["volume"] = {"size": own["volume"]}
+        if own.get("configuration"):
+            found["configuration"] = self._configuration(str(own["configuration"]))
+        found.update(self._relations(whole, member))
+        fault = fault_of(whole, member, server, status)
+        if fault:
+            created = whole.history[-1]["at"] if whole.history else own.get("updated", whole.made)
+            found["fault"] = {"message": with_names(whole, fault), "created": stamp(created), "details": ""}
+        task = task_of(whole)
+        if task is not None:
+            found["task"] = task
+        return found
+
+    def _server(self, member: Member) -> Server:
+        host = self.hosts.get(member.host)
+        return (host.channel if host is not None else Channel()).server(member.id)
+
+    def _configuration(self, key: str) -> Dict[str, Any]:
+        return {"id": key, "name": self.configurations.get(key, ""), "links": links(f"{self.base}/configurations/{key}")}
+
+    def _relations(self, whole: ReplicaSet, member: Member) -> Dict[str, Any]:
+        """Return who follows whom. Before there is a source nobody does."""
+        if whole.source == member.id:
+            others = [self._reference(other) for key, other in sorted(whole.members.items()) if key != member.id]
+            return {"replicas": others, "slave": {"list": [other["id"] for other in others]}} if others else {}
+        if whole.source in whole.members:
+            slave = {"of": whole.source, "read_only": True, "follows": member.joined and member.follows == whole.term}
+            return {"replica_of": self._reference(whole.members[whole.source]), "slave": slave}
+        return {}
+
+    def _reference(self, member: Member) -> Dict[str, Any]:
+        return {"id": member.id, "links": links(f"{self.base}/instances/{member.id}")}
+
+
+# --- how it is --------------------------------------------------------------------------------------------------------------
+
+
+def stamp(at: float) -> str:
+    """Return a time as Trove writes it: of UTC, without a zone."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at))
+
+
+def with_names(whole: ReplicaSet, text: str) -> str:
+    """Return a text for people: who is meant stands there by name, besides the id."""
+
+    def name(match: "re.Match[str]") -> str:
+        member = whole.members.get(match.group())
+        called = member.own.get("name") if member is not None else None
+        return f"{called} ({match.group()})" if called else match.group()
+
+    return _ID.sub(name, text)
+
+
+def programs_of(whole: ReplicaSet) -> List[Dict[str, Any]]:
+    """Return what is done with a set, and what has been asked for and is done next: program and data."""
+    found: List[Dict[str, Any]] = []
+    if whole.task is not None:
+        found.append({"program": whole.task.program, "data": whole.task.data})
+    if whole.asked is not None:
+        found.append(whole.asked)
+    return found
+
+
+def task_of(whole: ReplicaSet) -> Optional[Dict[str, Any]]:
+    """Return what is being done with the set of an instance, None while nothing is."""
+    task = whole.task
+    if task is not None:
+        undone = f"; it is undone: {with_names(whole, task.fault)}" if task.undoing else ""
+        steps = [step.name for step in PLANS[whole.datastore].programs[task.program].steps]
+        return {
+            "name": task.program.upper().replace(" ", "_"),
+            "description": DESCRIPTIONS.get(task.program, task.program) + undone,
+            "id": task.id,
+            "step": steps[task.step],
+            "steps": steps,
+            "undoing": task.undoing,
+            "since": stamp(task.since),
+        }
+    if whole.asked is not None:
+        program = whole.asked["program"]
+        return {"name": program.upper().replace(" ", "_"), "description": f"{DESCRIPTIONS.get(program, program)}, in a moment"}
+    return None
+
+
+def status_of(whole: ReplicaSet, member: Member, server: Server) -> str:
+    """Return an instance's status: what is done with it, if anything is, then what is wrong with it."""
+    for doing in programs_of(whole):
+        program, data = doing["program"], doing["data"]
+        if program in OF_ALL and member.joined:
+            return OF_ALL[program]
+        if program in UNDER_WAY and member.id in data.get("members", ()):
+            return UNDER_WAY[program]
+    if member.status in ("ERROR", "BUILD"):
+        return member.status
+    if not server.up:
+        return "ERROR" if server.trouble == "its guest is not heard" else "SHUTDOWN"
+    if whole.needs and member.id == whole.source:
+        return "BLOCKED"
+    return "RESTART_REQUIRED" if member.own.get("restart_required") else member.status
+
+
+def operating_status(whole: ReplicaSet, member: Member, server: Server) -> str:
+    """Return how the server itself is."""
+    if not member.joined:
+        return "NEW" if member.status != "ERROR" else "ERROR"
+    if server.up:
+        return "BLOCKED" if whole.needs and member.id == whole.source else "HEALTHY"
+    return "ERROR" if server.trouble == "its guest is not heard" else "SHUTDOWN"
+
+
+def fault_of(whole: ReplicaSet, member: Member, server: Server, status: str) -> str:
+    """Return what is wrong with an instance in one line, "" if nothing is."""
+    if whole.needs and member.id == whole.source:
+        return whole.needs
+    if member.fault and status in ("ERROR", "ACTIVE", "SHUTDOWN"):
+        return member.fault
+    return server.trouble if status in ("ERROR", "SHUTDOWN") and member.joined and not programs_of(whole) else ""
+
+
+def named(configurations: List[Dict[str, Any]]) -> Dict[str, str]:
+    """Return the names of configurations by id."""
+    return {each["id"]: each.get("name", "") for each in configurations}
+
+

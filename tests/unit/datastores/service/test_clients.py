@@ -1,0 +1,164 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""OpenStack's own clients against the API: the whole life of a set, with the library and with the command line."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from keystoneauth1 import loading
+from keystoneauth1.session import Session
+from troveclient.apiclient import exceptions
+from troveclient.v1 import client
+
+from support.datastores_api import served
+from support.pool import Memory
+
+OPENSTACK = str(Path(sys.executable).parent / "openstack")
+
+
+@pytest.fixture
+def trove(api):
+    auth = loading.get_plugin_loader("admin_token").load_from_options(endpoint=api.endpoint, token="demo-token")
+    return client.Client(session=Session(auth=auth), auth=auth, endpoint_type="public")
+
+
+# --- the library ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_library_sees_what_there_is(trove):
+    (datastore,) = trove.datastores.list()
+    assert trove.datastores.get("mariadb").id == datastore.id == trove.datastores.get(datastore.id).id
+    versions = trove.datastore_versions.list("mariadb")
+    assert trove.datastore_versions.get("mariadb", "11.8").id == versions[1].id == datastore.default_version
+    assert [flavor.name for flavor in trove.flavors.list()] == ["small", "large"] and trove.flavors.get("1").ram == 512
+    parameters = {each.name: each for each in trove.configuration_parameters.parameters("mariadb", "11.8")}
+    assert trove.configuration_parameters.get_parameter_by_version(versions[1].id, "wait_timeout").max == parameters["wait_timeout"].max
+    assert trove.clusters.list() == []
+
+
+def test_the_library_leads_a_set_through_its_life(trove, api):
+    source = trove.instances.create(
+        "db", flavor_id="1", volume={"size": 1}, databases=[{"name": "shop"}],
+        users=[{"name": "joe", "password": "x", "databases": [{"name": "shop"}]}], datastore="mariadb", datastore_version="10.11",
+        access={"is_public": False},
+    )  # fmt: skip
+    last = trove.instances.create("r", replica_of=source.id, replica_count=2, access={"is_public": False})
+    assert (last.name, last.status, last.replica_of["id"]) == ("r-2", "ACTIVE", source.id)
+    trove.instances.promote_to_replica_source(last)
+    assert sorted(each["id"] for each in trove.instances.get(last).replicas) != [source.id]
+    trove.instances.update(source, name="old")
+    assert trove.instances.get("old").id == source.id and len(trove.instances.list()) == 3
+    first_page = trove.instances.list(limit=2)
+    assert len(first_page) == 2 and len(trove.instances.list(limit=2, marker=first_page.next)) == 1
+    trove.instances.restart(source)
+    with pytest.raises(exceptions.Forbidden, match="promote one of them, or delete them, first"):
+        trove.instances.delete(last)
+    api.pool.dies(api.show(source.id)["hostname"])
+    api.pool.settle()
+    trove.instances.force_delete(source)
+    trove.instances.delete("r-1")
+    trove.instances.delete(last)
+    assert trove.instances.list() == []
+
+
+def test_the_library_can_not_eject_a_source_that_serves(trove, api):
+    source = trove.instances.create("db", flavor_id="1", volume={"size": 1})
+    trove.instances.create("r", replica_of=source.id)
+    with pytest.raises(exceptions.BadRequest, match="is heard and serves"):
+        trove.instances.eject_replica_source(source)
+
+
+def test_the_library_keeps_configurations(trove):
+    made = trove.configurations.create("c", '{"wait_timeout": 60}', "mine", "mariadb", "11.8")
+    instance = trove.instances.create("db", flavor_id="1", volume={"size": 1}, configuration=made.id)
+    assert trove.instances.configuration(instance).configuration["wait_timeout"] == 60
+    assert [each.name for each in trove.configurations.instances(made)] == ["db"]
+    trove.configurations.edit(made, '{"max_connections": 50}')
+    trove.configurations.update(made, '{"max_connections": 60}', name="d", description="ours")
+    shown = trove.configurations.get(made)
+    assert (shown.name, shown.values, shown.instance_count) == ("d", {"max_connections": 60}, 1)
+    trove.instances.update(instance, remove_configuration=True)
+    trove.configurations.delete(made)
+    assert trove.configurations.list() == []
+
+
+def test_the_library_raises_what_it_is_told(trove):
+    for ask, kind in (
+        (lambda: trove.instances.get("nobody"), exceptions.NotFound),
+        (lambda: trove.instances.create("db", flavor_id="9"), exceptions.NotFound),
+        (lambda: trove.instances.create("", flavor_id="1"), exceptions.BadRequest),
+        (lambda: trove.instances.create("db", flavor_id="1", region_name="mars"), exceptions.BadRequest),
+        (lambda: trove.configurations.create("c", '{"wait_timeout": true}'), exceptions.UnprocessableEntity),
+        (lambda: trove.instances.resize_instance("x", "2"), exceptions.BadRequest),
+    ):
+        with pytest.raises(kind):
+            ask()
+
+
+def test_a_password_that_is_a_token_finds_the_service_by_keystone(api):
+    auth = loading.get_plugin_loader("v3password").load_from_options(
+        auth_url=f"{api.address}/v3", username="joe", password="demo-token", user_domain_id="default", project_name="demo",
+        project_domain_id="default",
+    )  # fmt: skip
+    trove = client.Client(session=Session(auth=auth), auth=auth, endpoint_type="public")
+    assert trove.instances.list() == []
+    token = loading.get_plugin_loader("v3token").load_from_options(
+        auth_url=f"{api.address}/v3", token="demo-token", project_name="demo", project_domain_id="default"
+    )
+    assert client.Client(session=Session(auth=token), auth=token, endpoint_type="public").flavors.list()
+
+
+def test_discovery_finds_keystone_with_and_without_its_version(api):
+    for address in (api.address, f"{api.address}/v3"):
+        auth = loading.get_plugin_loader("password").load_from_options(
+            auth_url=address, username="joe", password="demo-token", user_domain_id="default", project_name="demo",
+            project_domain_id="default",
+        )  # fmt: skip
+        assert Session(auth=auth).get_endpoint(service_type="database") == api.endpoint
+
+
+# --- the command line: each call takes seconds, so that one way through all is all ------------------------------------------
+
+
+def openstack(api, *words, fails=False, **environment):
+    """Return what a command prints, as JSON where it can."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
+    auth = {"OS_AUTH_TYPE": "admin_token", "OS_ENDPOINT": api.endpoint, "OS_TOKEN": "demo-token"}
+    done = subprocess.run([OPENSTACK, *words], env={**kept, **(environment or auth)}, capture_output=True, text=True, timeout=120)
+    assert (done.returncode != 0) == fails, done.stderr
+    return done.stderr if fails else json.loads(done.stdout) if "json" in words else done.stdout
+
+
+def test_the_command_line_leads_a_set_through_its_life():
+    with served(Memory(hosts=3)) as api:
+        made = openstack(
+            api, "database", "instance", "create", "db", "--flavor", "small", "--size", "1", "--datastore", "mariadb",
+            "--datastore-version", "10.11", "--databases", "shop", "--users", "joe:x", "-f", "json",
+        )  # fmt: skip
+        assert made["name"] == "db" and made["datastore_version"] == "10.11"
+        openstack(api, "database", "instance", "create", "r", "--replica-of", "db", "--replica-count", "2", "-f", "json")
+        roles = {each["Name"]: each["Role"] for each in openstack(api, "database", "instance", "list", "-f", "json")}
+        assert roles == {"db": "primary", "r-1": "replica", "r-2": "replica"}
+        openstack(api, "database", "instance", "promote", "r-1")
+        shown = openstack(api, "database", "instance", "show", "r-1", "-f", "json")
+        assert len(shown["replicas"].split(", ")) == 2 and shown["status"] == "ACTIVE"
+        assert "Unable to delete" in openstack(api, "database", "instance", "delete", "r-1", fails=True)
+        openstack(api, "database", "instance", "force", "delete", "db")
+        assert {each["name"] for each in api.get("/instances")["instances"]} == {"r-1", "r-2"}
+
+
+def test_the_command_line_shows_what_there_is(api):
+    assert openstack(api, "datastore", "list", "-f", "json")[0]["Name"] == "mariadb"
+    version = ("--datastore", "mariadb", "--datastore-version", "11.8")
+    openstack(api, "database", "configuration", "create", "c", '{"wait_timeout": 60}', *version)
+    shown = openstack(api, "database", "configuration", "show", "c", "-f", "json")
+    assert json.loads(shown["values"]) == {"wait_timeout": 60}
+    password = {
+        "OS_AUTH_TYPE": "v3password", "OS_AUTH_URL": f"{api.address}/v3", "OS_USERNAME": "joe", "OS_PASSWORD": "demo-token",
+        "OS_USER_DOMAIN_ID": "default", "OS_PROJECT_NAME": "demo", "OS_PROJECT_DOMAIN_ID": "default",
+    }  # fmt: skip
+    assert [each["Name"] for each in openstack(api, "database", "flavor", "list", "-f", "json", **password)] == ["small", "large"]

@@ -1,0 +1,80 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where new instances come to."""
+
+import pytest
+
+from baton.datastores.model.channel import Channel
+from baton.datastores.model.replica_set import Member, ReplicaSet
+from baton.datastores.service.api import placement
+from baton.datastores.service.api.backend import PoolHost
+from baton.ground.problem import Problem
+
+NEEDS = placement.Needs("mariadb", "11.8", "1")
+META = {"address": "192.0.2.1", "region": "eu", "flavors": {"1": {"ram": 512}, "2": {"ram": 4096}}, "datastores": {"mariadb": ["11.8"]}}
+
+
+def pool(**hosts):
+    return {name: PoolHost(name, {**META, **meta}, Channel(meta.pop("alive", True))) for name, meta in hosts.items()}
+
+
+def carrying(**members):
+    """Return a set a host: host → (flavor, port) of what it carries."""
+    return [
+        ReplicaSet(f"{host}{port}", members={"m": Member("m", host, own={"flavor": META["flavors"][flavor], "port": port})})
+        for host, each in members.items() for flavor, port in each
+    ]  # fmt: skip
+
+
+def chosen(many, needs, hosts, sets=()):
+    return [(place.host.name, place.port) for place in placement.choose(many, needs, hosts, sets)]
+
+
+def test_the_host_whose_servers_have_the_least_memory_comes_first():
+    sets = carrying(h1=[("2", 3306)], h2=[("1", 3306), ("1", 3307)])
+    assert chosen(3, NEEDS, pool(h1={}, h2={}, h3={}), sets) == [("h3", 3306), ("h2", 3308), ("h1", 3307)]
+
+
+def test_the_lowest_port_that_is_free_is_taken():
+    assert chosen(1, NEEDS, pool(h1={}), carrying(h1=[("1", 3306), ("1", 3308)])) == [("h1", 3307)]
+
+
+def test_a_region_is_kept_to():
+    hosts = pool(h1={"region": "us"}, h2={})
+    assert chosen(1, NEEDS._replace(region="us"), hosts) == [("h1", 3306)] and chosen(2, NEEDS, hosts)
+    with pytest.raises(Problem, match="there is no region 'asia'; there are eu, us") as refused:
+        chosen(1, NEEDS._replace(region="asia"), hosts)
+    assert refused.value.status == 400
+
+
+@pytest.mark.parametrize(
+    ("meta", "needs", "why"),
+    [
+        ({"alive": False}, NEEDS, "its guest is not heard"),
+        ({"maintenance": True}, NEEDS, "is in maintenance"),
+        ({"datastores": {"mariadb": ["10.11"]}}, NEEDS, "does not offer mariadb 11.8"),
+        ({"datastores": None, "flavors": None}, NEEDS, "does not offer mariadb 11.8"),
+        ({"flavors": {"2": {}}}, NEEDS, "can't carry flavor 1"),
+        ({}, NEEDS._replace(apart=["h1"]), "has one of the set"),
+    ],
+)
+def test_a_host_that_will_not_do_is_not_chosen_and_it_says_why(meta, needs, why):
+    hosts = pool(h1=dict(meta), h2={})
+    assert chosen(1, needs, hosts) == [("h2", 3306)]
+    with pytest.raises(Problem) as refused:
+        chosen(2, needs, hosts)
+    assert refused.value.status == 422 and refused.value.detail == f"2 hosts are needed, and 1 can be had: h1 {why}"
+
+
+def test_a_host_without_ports_is_full():
+    full = carrying(h1=[("1", placement.FIRST_PORT + number) for number in range(placement.PORTS)])
+    with pytest.raises(Problem, match="h1 has no port left"):
+        chosen(1, NEEDS, pool(h1={}), full)
+
+
+def test_of_many_hosts_some_are_named():
+    hosts = pool(**{f"h{number:03}": {"maintenance": True} for number in range(40)})
+    with pytest.raises(Problem, match="and 28 more$"):
+        chosen(1, NEEDS, hosts)
+    with pytest.raises(Problem, match="the pool has no host yet"):
+        chosen(1, NEEDS, {})
