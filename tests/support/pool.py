@@ -9,9 +9,9 @@ from dataclasses import replace
 from baton.datastores.engine.case import Case, Silences, Times
 from baton.datastores.engine.engine import advance, request
 from baton.datastores.model.channel import Channel, End, Report, Server
+from baton.datastores.model.documents import PoolHost
 from baton.datastores.model.replica_set import ReplicaSet
 from baton.datastores.service.api.asking import PLANS
-from baton.datastores.service.api.backend import PoolHost
 from baton.ground.problem import Problem
 
 TIMES = Times(lease=2.0)

@@ -5,9 +5,9 @@
 import pytest
 
 from baton.datastores.model.channel import Channel
+from baton.datastores.model.documents import PoolHost
 from baton.datastores.model.replica_set import Member, ReplicaSet
 from baton.datastores.service.api import placement
-from baton.datastores.service.api.backend import PoolHost
 from baton.ground.problem import Problem
 
 NEEDS = placement.Needs("mariadb", "11.8", "1")

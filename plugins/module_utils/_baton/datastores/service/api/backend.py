@@ -6,40 +6,13 @@ All of it is synchronous and may take its time; handlers call it in a thread.
 """
 from __future__ import annotations
 
-from typing import Any, Callable, ContextManager, Dict, List, Mapping, NamedTuple, Optional, Protocol, TypeVar
+from typing import Any, Callable, ContextManager, Dict, List, Optional, Protocol, TypeVar
 
 from ...engine.case import Case
-from ...model.channel import Channel
+from ...model.documents import PoolHost
 from ...model.replica_set import ReplicaSet
 
 T = TypeVar("T")
-
-
-class PoolHost(NamedTuple):
-    """A machine given to Baton for databases.
-
-    ``meta``: {"address", "region", "flavors": {id: {name, ram, vcpus, disk}}, "datastores": {name: [versions]},
-    "maintenance": bool}.
-    """
-
-    name: str
-    meta: Mapping[str, Any]
-    channel: Channel
-
-    @property
-    def region(self) -> str:
-        return str(self.meta.get("region") or "")
-
-    @property
-    def address(self) -> str:
-        return str(self.meta.get("address") or "")
-
-    @property
-    def flavors(self) -> Mapping[str, Any]:
-        return self.meta.get("flavors") or {}
-
-    def offers(self, datastore: str, version: str) -> bool:
-        return version in ((self.meta.get("datastores") or {}).get(datastore) or ())
 
 
 class Backend(Protocol):

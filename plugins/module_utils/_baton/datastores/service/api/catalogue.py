@@ -10,7 +10,7 @@ import re
 import uuid
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
-from .backend import PoolHost
+from ...model.documents import PoolHost
 from .errors import not_found
 
 _SPACE = uuid.UUID("7c7b6c2e-54a4-4a8e-9f0e-6ddc4c0f1b5a")  # of ids that are derived
@@ -42,7 +42,7 @@ class Catalogue:
         found: Dict[str, Dict[str, None]] = {}
         self.flavors: Dict[str, Dict[str, Any]] = {}
         for _name, host in sorted(hosts.items()):
-            for datastore, versions in (host.meta.get("datastores") or {}).items():
+            for datastore, versions in host.datastores.items():
                 found.setdefault(datastore, {}).update(dict.fromkeys(versions))
             for key, flavor in host.flavors.items():
                 self.flavors.setdefault(str(key), dict(flavor))

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Collection, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set
 
+from ...model.documents import PoolHost
 from ...model.replica_set import Member, ReplicaSet
-from .backend import PoolHost
 from .errors import bad, unprocessable
 
 FIRST_PORT, PORTS = 3306, 500  # copies are taken at a port 10000 above

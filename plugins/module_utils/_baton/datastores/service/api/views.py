@@ -11,9 +11,9 @@ import time
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional
 
 from ...model.channel import Channel, Server
+from ...model.documents import PoolHost
 from ...model.replica_set import Member, ReplicaSet
 from .asking import PLANS
-from .backend import PoolHost
 from .catalogue import links
 
 UNDER_WAY = {  # program → how its members show

@@ -1,0 +1,315 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Datastores on one machine, as `make datastores HOSTS=6 STATE=DIR`: one batond, baton-datastores, and guests with addresses of 127.0.1.x.
+
+Everything lies in DIR: openrc and token for OpenStack's client, sql-primary and sql-replica, logs. `down` ends it all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+BUILD = ROOT / "build"
+NEEDED = ("mariadbd", "mariadb-backup", "mbstream", "mariadb-install-db", "mariadb")
+MOST_HOSTS = 50
+FLAVORS = {
+    "1": {"name": "tiny", "ram": 256, "vcpus": 1, "disk": 2},
+    "2": {"name": "small", "ram": 1024, "vcpus": 1, "disk": 10},
+    "3": {"name": "medium", "ram": 4096, "vcpus": 2, "disk": 40},
+}
+PATIENCE = 60.0  # seconds
+LEASES = {"balanced": 2.0, "fast": 1.0}
+
+SQL = """#!/bin/sh
+# {text}
+exec "{python}" "{script}" --state "{state}" {command} "$@"
+"""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("command", choices=["up", "down", "primary", "replica"])
+    parser.add_argument("--state", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--hosts", type=int, default=3)
+    parser.add_argument("--profile", choices=[*LEASES], default="balanced")
+    parser.add_argument("instance", nargs="?")
+    args = parser.parse_args()
+    args.state = args.state.resolve()
+    try:
+        return {"up": up, "down": down, "primary": primary, "replica": replica}[args.command](args)
+    except Failed as failed:
+        sys.stderr.write(f"datastores: {failed}\n")
+        return 1
+
+
+class Failed(Exception):
+    """Why it can't be, in one line."""
+
+
+# --- up -------------------------------------------------------------------------------------------------------------------
+
+
+def up(args: argparse.Namespace) -> int:
+    if not 1 <= args.hosts <= MOST_HOSTS:
+        raise Failed(f"HOSTS is 1 to {MOST_HOSTS}")
+    missing = [name for name in NEEDED if not shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")]
+    if missing:
+        raise Failed(f"{', '.join(missing)} is not there: run `make system` first")
+    state = args.state
+    if (state / "pids").exists():
+        raise Failed(f"{state} is in use already: `make datastores-down STATE={state}` first, or take another directory")
+    state.mkdir(parents=True, exist_ok=True)
+    state.chmod(0o755)
+    try:
+        _begin(args, state)
+    except (Failed, OSError) as error:
+        down(args)
+        raise Failed(str(error)) from None
+    return 0
+
+
+def _begin(args: argparse.Namespace, state: Path) -> None:
+    ports = {name: free_port() for name in ("baton", "api")}
+    (state / "ports.json").write_text(json.dumps(ports))
+    url = f"http://127.0.0.1:{ports['baton']}"
+    _secret(state / "ha.token", secrets.token_urlsafe(24))
+    (state / "drivers").mkdir(exist_ok=True)
+    (state / "drivers" / "datastores.json").write_text(json.dumps({"type": "program", "stop_seconds": 5}))
+    start(state, "batond", [
+        "--node-id", "n1", "--data-dir", str(state / "batond"), "--listen", f"127.0.0.1:{ports['baton']}", "--dcs", f"local:{state}/dcs.db",
+        "--peer", url, "--insecure", "--ha-token-file", str(state / "ha.token"), "--drivers-dir", str(state / "drivers"),
+        "--run-dir", str(state / "run"),
+    ])  # fmt: skip
+    say("batond is started")
+    token_file = state / "batond" / "admin.token"
+    until(token_file.exists, state, "batond makes its first token")
+    cluster = Cluster(url, token_file.read_text().strip())
+    until(lambda: cluster.answers("/profiles"), state, "batond serves")
+    start(state, "baton-datastores", [
+        "--driver", "datastores", "--url", url, "--token-file", str(token_file), "--listen", "127.0.0.1", "--port", str(ports["api"]),
+    ], {"BATON_RUN_DIR": str(state / "run")})  # fmt: skip
+    for number in range(1, args.hosts + 1):
+        _guest(state, cluster, url, f"host-{number}", f"127.0.1.{number}", LEASES[args.profile])
+    hosts = [f"host-{number}" for number in range(1, args.hosts + 1)]
+    until(lambda: all("heartbeat" in cluster.call("GET", f"/pool/{name}")["Params"] for name in hosts), state, "all guests are heard")
+    say(f"{args.hosts} guests are heard")
+    user = cluster.call("POST", "/tokens", {"Scope": {"kind": "project", "name": "demo"}, "Description": "for OpenStack's client"})["Token"]
+    endpoint = f"http://127.0.0.1:{ports['api']}/v1.0/demo"
+    until(lambda: answers(f"{endpoint}/instances", {"X-Auth-Token": user}), state, "the API serves")
+    _files(state, endpoint, user)
+    print((state / "openrc").read_text(), end="")
+
+
+def _guest(state: Path, cluster: Cluster, url: str, name: str, address: str, lease: float) -> None:
+    meta = {"address": address, "region": "local", "flavors": FLAVORS}
+    cluster.call("POST", "/pool", {"Name": name, "Meta": meta})
+    made = cluster.call("POST", "/tokens", {"Scope": {"kind": "guest", "name": name}, "Description": f"of the guest of {name}"})
+    folder = state / "hosts" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    _secret(folder / "token", made["Token"])
+    start(state, "baton-guest", [
+        "--name", name, "--state", str(folder), "--url", url, "--token-file", str(folder / "token"), "--lease", str(lease),
+    ], log=name)  # fmt: skip
+
+
+def _files(state: Path, endpoint: str, token: str) -> None:
+    lines = {"OS_AUTH_TYPE": "admin_token", "OS_ENDPOINT": endpoint, "OS_TOKEN": token}
+    _secret(state / "openrc", "\n".join(f"export {name}={value}" for name, value in lines.items()))
+    texts = {"primary": "Exit 0 if this instance takes a write.", "replica": "Exit 0 if this instance refuses a write."}
+    for command, text in texts.items():
+        path = state / f"sql-{command}"
+        path.write_text(SQL.format(text=text, python=sys.executable, script=Path(__file__).resolve(), command=command, state=state))
+        path.chmod(0o755)
+
+
+def _secret(path: Path, text: str) -> None:
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text + "\n")
+
+
+def start(state: Path, program: str, arguments: list[str], more: dict[str, str] | None = None, log: str = "") -> None:
+    """Start a program of ours, in a session of its own, and write down which it is."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("BATON_", "RS_", "OS_"))}
+    (state / "logs").mkdir(exist_ok=True)
+    with open(state / "logs" / f"{log or program}.log", "ab") as file:
+        process = subprocess.Popen(
+            [sys.executable, str(BUILD / f"{program}.pyz"), *arguments], stdin=subprocess.DEVNULL, stdout=file, stderr=file,
+            env={**environ, **(more or {})}, start_new_session=True, cwd=state,
+        )  # fmt: skip
+    with open(state / "pids", "a") as file:
+        file.write(f"{process.pid} {log or program}\n")
+
+
+class Cluster:
+    """batond's API, for an admin."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self._url, self._headers = f"{url}/api/v3", {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+
+    def call(self, method: str, path: str, body: object = None) -> dict:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self._url + path, data, self._headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return json.loads(answer.read() or b"{}")
+        except urllib.error.HTTPError as error:
+            raise Failed(f"{method} {path}: {error.read().decode(errors='replace')[:300]}") from None
+
+    def answers(self, path: str) -> bool:
+        return answers(self._url + path, self._headers)
+
+
+def answers(url: str, headers: dict[str, str]) -> bool:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=5) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
+
+
+def until(condition, state: Path, what: str) -> None:
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        dead = [name for pid, name in pids(state) if not runs(pid)]
+        if dead:
+            log = (state / "logs" / f"{dead[0]}.log").read_text(errors="replace").strip().splitlines()
+            raise Failed(f"{dead[0]} has ended: {log[-1] if log else 'it said nothing'}")
+        if time.monotonic() > end:
+            raise Failed(f"in vain for {PATIENCE:g} s: {what}; see {state}/logs")
+        time.sleep(0.05)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def say(text: str) -> None:
+    sys.stderr.write(f"-- {text}\n")
+
+
+# --- down -----------------------------------------------------------------------------------------------------------------
+
+
+def pids(state: Path) -> list[tuple[int, str]]:
+    try:
+        lines = (state / "pids").read_text().splitlines()
+    except FileNotFoundError:
+        return []
+    return [(int(line.split()[0]), line.split()[1]) for line in lines]
+
+
+def runs(pid: int) -> bool:
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return text.rpartition(")")[2].split()[0] != "Z"
+
+
+def of_state(state: Path) -> list[int]:
+    """Return all processes of this directory: also servers, and guards, whose guests are gone."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and int(folder.name) != os.getpid():
+            with contextlib.suppress(OSError):
+                words = (folder / "cmdline").read_bytes().split(b"\0")
+                if any(str(state / part).encode() in word for word in words for part in ("hosts", "batond", "run")):
+                    found.append(int(folder.name))
+    return found
+
+
+def down(args: argparse.Namespace) -> int:
+    """End everything that `up` has started, and remove the directory's content but the logs."""
+    state = args.state
+    ours = [pid for pid, _name in reversed(pids(state)) if runs(pid)]
+    for number, seconds in ((signal.SIGCONT, 0.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)):
+        for pid in {*ours, *of_state(state)}:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        end = time.monotonic() + seconds
+        while any(runs(pid) for pid in {*ours, *of_state(state)}) and time.monotonic() < end:
+            time.sleep(0.05)
+    left = [pid for pid in {*ours, *of_state(state)} if runs(pid)]
+    if left:
+        raise Failed(f"processes {left} of {state} do not end")
+    for name in ("pids", "ports.json", "openrc", "ha.token", "dcs.db", "dcs.db-wal", "dcs.db-shm", "sql-primary", "sql-replica"):
+        (state / name).unlink(missing_ok=True)
+    for name in ("hosts", "batond", "drivers", "run"):
+        shutil.rmtree(state / name, ignore_errors=True)
+    return 0
+
+
+# --- sql-primary, sql-replica -----------------------------------------------------------------------------------------------
+
+MAKE = """CREATE DATABASE IF NOT EXISTS baton_probe;
+CREATE TABLE IF NOT EXISTS baton_probe.writes (n INT PRIMARY KEY, at DOUBLE) ENGINE=InnoDB;
+CREATE USER IF NOT EXISTS baton_probe@localhost IDENTIFIED BY 'probe';
+GRANT INSERT, DELETE ON baton_probe.* TO baton_probe@localhost"""
+WRITE = "REPLACE INTO baton_probe.writes VALUES (1, 1)"
+SECONDS = 3
+
+
+def _socket(args: argparse.Namespace) -> Path:
+    found = [path for path in (args.state / "hosts").glob(f"*/instances/{args.instance}") if path.is_dir()] if args.instance else []
+    if not found:
+        raise Failed(f"there is no instance {args.instance!r} on this machine")
+    for line in (found[0] / "my.cnf").read_text().splitlines():
+        name, _equals, value = line.partition("=")
+        if name.strip() == "socket":
+            return Path(value.strip())
+    raise Failed(f"{found[0]}/my.cnf names no socket")
+
+
+def _sql(path: Path, statement: str, *options: str) -> subprocess.CompletedProcess:
+    command = ["mariadb", "--no-defaults", f"--socket={path}", "-N", "-B", f"--connect-timeout={SECONDS}", *options, "-e", statement]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, 1, "", f"no answer within {SECONDS} s")
+
+
+def _writes(args: argparse.Namespace) -> tuple[bool, str]:
+    """Write as a user of no rights; return whether that was taken, and why not."""
+    path = _socket(args)
+    looked = _sql(path, "SELECT @@global.read_only")
+    if looked.returncode:
+        raise Failed(looked.stderr.strip())
+    if looked.stdout.strip() == "1":
+        return False, "it is read-only"
+    made = _sql(path, MAKE)
+    done = _sql(path, WRITE, "--user=baton_probe", "--password=probe") if made.returncode == 0 else made
+    return done.returncode == 0, done.stderr.strip()
+
+
+def primary(args: argparse.Namespace) -> int:
+    taken, why = _writes(args)
+    if not taken:
+        raise Failed(why)
+    return 0
+
+
+def replica(args: argparse.Namespace) -> int:
+    taken, why = _writes(args)
+    if taken or "read-only" not in why:
+        raise Failed("it takes writes" if taken else why)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

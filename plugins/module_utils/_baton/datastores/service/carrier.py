@@ -1,0 +1,183 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Carries on what is being done with all sets: whenever something changes, and when time has passed. It decides nothing itself.
+
+It has what the stream of events has told, and writes only if that is what stands; what it has not heard of yet makes it wait.
+"""
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from typing import Any, Callable, Dict, List, Mapping, Optional, Set, Tuple
+
+from ...client.api import Client
+from ...client.error import ClientError
+from ...client.event_stream import follow
+from ...ground.problem import Problem
+from ..engine.case import Silences
+from ..engine.engine import advance
+from ..engine.program import Plan
+from ..model.documents import POOL, SETS, set_of
+from .store import Found, Store
+
+LOG = logging.getLogger("baton.datastores")
+TICK = 0.1  # seconds between two looks at every set
+PAUSE = 0.3  # seconds after the cluster has not answered
+KINDS = f"{SETS},{POOL}"
+Key = Tuple[str, str]
+Order = List[int]
+
+
+def order_of(revision: Optional[str]) -> Order:
+    """Revisions in the order in which they came to be."""
+    return [int(part) for part in (revision or "0.0").split(".")]
+
+
+class Documents:
+    """What is known of sets and pool hosts. Pure."""
+
+    def __init__(self) -> None:
+        self._found: Dict[Key, Found] = {}
+        self._expected: Dict[Key, Order] = {}  # what we wrote ourselves, and have not heard of
+        self._sets_of: Dict[str, Set[str]] = {}  # by host
+
+    def learn(self, kind: str, key: str, revision: str, value: Optional[Mapping[str, Any]]) -> Set[str]:
+        """Take note of a document, None where it is gone; return the sets that it is about."""
+        known = self._found.get((kind, key))
+        if known is not None and order_of(revision) < order_of(known.revision):
+            return set()
+        if order_of(revision) >= self._expected.get((kind, key), []):
+            self._expected.pop((kind, key), None)
+        if value is None:
+            self._found.pop((kind, key), None)
+        else:
+            self._found[(kind, key)] = Found(key, revision, value)
+        if kind == POOL:
+            return set(self._sets_of.get(key, ()))
+        for members in self._sets_of.values():
+            members.discard(key)
+        for host in hosts_of(value):
+            self._sets_of.setdefault(host, set()).add(key)
+        return {key}
+
+    def expect(self, revisions: Mapping[Key, Optional[str]]) -> None:
+        """We have written these: until we hear of it, what we know of them is old."""
+        for key, revision in revisions.items():
+            if revision is not None and key in self._found and order_of(revision) > order_of(self._found[key].revision):
+                self._expected[key] = order_of(revision)
+
+    def sets(self) -> Set[str]:
+        return {key for kind, key in self._found if kind == SETS}
+
+    def read(self, key: str) -> Optional[Tuple[Found, Dict[str, Found]]]:
+        """Return a set, and its hosts; None where what we know of them is old, or it is gone."""
+        found = self._found.get((SETS, key))
+        if found is None or (SETS, key) in self._expected:
+            return None
+        hosts = hosts_of(found.value)
+        if any((POOL, host) in self._expected for host in hosts):
+            return None
+        return found, {host: self._found[(POOL, host)] for host in hosts if (POOL, host) in self._found}
+
+
+def hosts_of(value: Optional[Mapping[str, Any]]) -> List[str]:
+    return sorted({member["host"] for member in value["Set"]["members"].values()}) if value is not None else []
+
+
+class Carrier:
+    """``run`` in a thread until ``stop``."""
+
+    def __init__(self, store: Store, client: Callable[[], Client], plans: Mapping[str, Plan]) -> None:
+        self._store, self._client, self._plans = store, client, plans
+        self._events: "queue.Queue[Any]" = queue.Queue()
+        self._stop = threading.Event()
+        self._silences: Dict[str, Silences] = {}
+        self._said: Dict[str, str] = {}
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._events.put(None)
+
+    def run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._carry()
+            except (ClientError, Problem) as error:
+                LOG.warning("%s", error)
+                self._stop.wait(PAUSE)
+            except Exception:
+                LOG.exception("unexpected error")
+                self._stop.wait(PAUSE)
+
+    def _carry(self) -> None:
+        documents = self._read_all()
+        looked = 0.0
+        dirty = documents.sets()
+        while not self._stop.is_set():
+            for kind, key, revision, value in self._heard(TICK if not dirty else 0.0):
+                dirty |= documents.learn(kind, key, revision, value)
+            now = time.monotonic()
+            if now - looked >= TICK:
+                dirty, looked = documents.sets(), now
+            for key in sorted(dirty):
+                self._look(key, documents)
+            dirty = set()
+
+    def _read_all(self) -> Documents:
+        """Begin to listen, then read: so nothing is missed."""
+        self._events = queue.Queue()
+        begun = threading.Event()
+        threading.Thread(target=self._listen, args=(self._events, begun), daemon=True, name="events").start()
+        if not begun.wait(10.0):
+            raise Problem(503, "unavailable", "the stream of events does not begin")
+        documents, client = Documents(), self._store.client
+        for kind, identity in ((SETS, "Id"), (POOL, "Name")):
+            for value in client.list(kind):
+                answer = client.get(kind, value[identity])
+                documents.learn(kind, value[identity], str(answer.revision), answer.body)
+        return documents
+
+    def _listen(self, events: "queue.Queue[Any]", begun: threading.Event) -> None:
+        try:
+            with self._client() as client:
+                for event in follow(client, query={"kinds": KINDS, "documents": "yes"}, begun=begun.set):
+                    if events is not self._events or self._stop.is_set():
+                        return
+                    events.put((event["Kind"], event["Key"], event["Revision"], event.get("Document")))
+        except ClientError as error:
+            events.put(error)
+
+    def _heard(self, patience: float) -> List[Tuple[str, str, str, Any]]:
+        heard: List[Tuple[str, str, str, Any]] = []
+        try:
+            item = self._events.get(timeout=patience) if patience else self._events.get_nowait()
+            while True:
+                if isinstance(item, ClientError):
+                    raise item
+                heard += [item] if item is not None else []
+                item = self._events.get_nowait()
+        except queue.Empty:
+            return heard
+
+    def _look(self, key: str, documents: Documents) -> None:
+        read = documents.read(key)
+        if read is None:
+            return
+        found, hosts = read
+        whole = set_of(found.value)
+        case = self._store.case(whole, hosts, time.monotonic(), self._silences.setdefault(key, Silences()))
+        advance(case, self._plans[whole.datastore])
+        left = self._store.commit(found, hosts, case)
+        if left:
+            documents.expect(left)
+            self._tell(key, case.whole.history)
+
+    def _tell(self, key: str, history: List[Dict[str, Any]]) -> None:
+        """Have the journal say what was begun and ended."""
+        last = history[-1] if history else {}
+        text = f"set {key}: {last.get('what', '')}{last.get('why') and ': ' + last['why'] or ''}"
+        if history and self._said.get(key) != text:
+            self._said[key] = text
+            LOG.info("%s", text)

@@ -1,0 +1,150 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``baton-datastores``: the API of datastores, and the manager that carries on what was asked. A driver of batond, or alone."""
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import ssl
+import sys
+import threading
+import time
+from typing import Any, List, Optional, Sequence
+
+from ...adapters.aio import AIOHTTP_ERROR, web
+from ...client.api import Client, connection_from
+from ...client.connection import Connection
+from ...client.error import ClientError
+from ...drivers.session import Driver, Failed, run
+from ..engine.case import Times
+from ..plans import mariadb
+from .api.app import application
+from .carrier import Carrier
+from .reign import Keeper
+from .store import Store
+
+PLANS = {"mariadb": mariadb.PLAN}
+PORT = 8779
+BEGIN = 10.0  # seconds until it reigns
+LEASE = 2.0  # seconds: of guests that are not heard and did not say
+
+
+class Service:
+    """All of it, while this node is active."""
+
+    def __init__(self, connection: Connection, node: str, listen: str, port: int, tls: Optional[ssl.SSLContext]) -> None:
+        self._connection, self._node = connection, node
+        self._listen, self._port, self._tls = listen, port, tls
+        self._threads: List[threading.Thread] = []
+        self._runner: Any = None
+        self._keeper: Optional[Keeper] = None
+        self._carrier: Optional[Carrier] = None
+
+    def _client(self) -> Client:
+        return Client(self._connection, "baton-datastores")
+
+    async def start(self) -> None:
+        """Serve; Failed when that can't be."""
+        keeper = self._keeper = Keeper(self._client, self._node)
+        store = Store(self._client, keeper.reign, PLANS, Times(LEASE))
+        carrier = self._carrier = Carrier(store, self._client, PLANS)
+        self._begin(keeper.run, "keeper")
+        if not await asyncio.to_thread(keeper.wait, BEGIN):
+            raise Failed("the manager's lock can't be taken: does Baton serve at the address that it was given?")
+        self._begin(carrier.run, "carrier")
+        self._runner = web.AppRunner(application(store, time.time), access_log=None)
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, self._listen, self._port, ssl_context=self._tls, reuse_address=True).start()
+        except OSError as error:
+            raise Failed(f"can't listen at {self._listen}:{self._port}: {error.strerror}") from None
+
+    async def stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+        for part in (self._carrier, self._keeper):
+            if part is not None:
+                part.stop()
+        for thread in self._threads:
+            await asyncio.to_thread(thread.join, 2.0)
+        self._threads = []
+
+    def _begin(self, work: Any, name: str) -> None:
+        thread = threading.Thread(target=work, daemon=True, name=name)
+        thread.start()
+        self._threads.append(thread)
+
+
+class Datastores(Driver):
+    """The service as a driver."""
+
+    def __init__(self, name: str, service: Service) -> None:
+        super().__init__(name)
+        self._service = service
+
+    async def trigger(self, is_active: bool) -> Optional[str]:
+        await (self._service.start() if is_active else self._service.stop())
+        return None
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """Serve until SIGTERM; return the exit status (1: it can't serve, 2: usage)."""
+    args = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
+    if AIOHTTP_ERROR is not None:
+        sys.stderr.write(f"baton-datastores: {AIOHTTP_ERROR}\n")
+        return 1
+    try:
+        service = Service(connection_from(_options(args), os.environ), os.uname().nodename, args.listen, args.port, _tls(args))
+        if args.driver:
+            run(Datastores(args.driver, service))
+        else:
+            asyncio.run(_alone(service))
+    except (ClientError, Failed) as error:
+        sys.stderr.write(f"baton-datastores: {error}\n")
+        return 1
+    return 0
+
+
+def _options(args: argparse.Namespace) -> Any:
+    return {"url": args.url, "token_file": args.token_file, "ca": args.ca, "timeout": 10.0}
+
+
+def _tls(args: argparse.Namespace) -> Optional[ssl.SSLContext]:
+    if not args.cert:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(args.cert, args.key)
+    except OSError as error:
+        raise Failed(f"can't read certificate and key {args.cert}, {args.key}: {error.strerror or error}") from None
+    return context
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="baton-datastores", description="The API of datastores, and the manager behind it.")
+    parser.add_argument("--driver", metavar="ID", help="be this driver of batond; else serve at once")
+    parser.add_argument("--listen", default="127.0.0.1", metavar="ADDRESS", help="where the API is")
+    parser.add_argument("--port", type=int, default=PORT, help=f"its port ({PORT})")
+    parser.add_argument("--cert", help="certificate of the API; without it the API speaks plain HTTP")
+    parser.add_argument("--key", help="the certificate's key")
+    parser.add_argument("--url", help="of Baton's nodes, with commas")
+    parser.add_argument("--token-file", help="an admin's token")
+    parser.add_argument("--ca", help="of the nodes' certificates")
+    return parser
+
+
+async def _alone(service: Service) -> None:
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    await service.start()
+    try:
+        await ended.wait()
+    finally:
+        await service.stop()

@@ -1,0 +1,180 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sets, pool hosts and configurations in the cluster: read, and written if nothing of what was read has changed. Synchronous.
+
+All is written under the fencing token of the manager's lock, so that one which was frozen while another took its place writes nothing.
+"""
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, TypeVar
+
+from ...client.api import Client
+from ...client.error import ClientError
+from ...ground.problem import Problem
+from ..engine.case import Case, Silences, Times
+from ..engine.engine import request
+from ..engine.program import Plan
+from ..model.documents import CONFIGURATIONS, POOL, SETS, PoolHost, changes, host_of, set_document, set_of
+from ..model.replica_set import ReplicaSet
+
+T = TypeVar("T")
+MANAGERS = ("grants", "orders", "reports")  # what the manager writes of a channel
+MOST_TRIES = 20
+PAUSE = 0.02  # seconds
+
+
+class Found(NamedTuple):
+    """A document: its key, its revision ("" before it is there), and its value."""
+
+    key: str
+    revision: str
+    value: Mapping[str, Any]
+
+
+class Reign(NamedTuple):
+    """Who we are: what makes a change depend on our lock, and its token."""
+
+    under: Mapping[str, str]
+    token: int
+
+
+class Store:
+    """``client``: returns one for this thread; ``reign``: returns ours, or raises Problem 503."""
+
+    def __init__(self, client: Callable[[], Client], reign: Callable[[], Reign], plans: Mapping[str, Plan], times: Times) -> None:
+        self._new_client, self._reign, self._plans, self.times = client, reign, plans, times
+        self._local, self._lock = threading.local(), threading.RLock()
+
+    @property
+    def client(self) -> Client:
+        """Return the client of this thread."""
+        if not hasattr(self._local, "client"):
+            self._local.client = self._new_client()
+        found: Client = self._local.client
+        return found
+
+    # --- reading ------------------------------------------------------------------------------------------------------------
+
+    def sets(self) -> List[ReplicaSet]:
+        return [set_of(value) for value in self._list(SETS)]
+
+    def hosts(self) -> Dict[str, PoolHost]:
+        return {value["Name"]: host_of(value) for value in self._list(POOL)}
+
+    def configurations(self) -> List[Dict[str, Any]]:
+        return [dict(value["Configuration"]) for value in self._list(CONFIGURATIONS)]
+
+    def _list(self, kind: str) -> List[Dict[str, Any]]:
+        with _problems():
+            return self.client.list(kind)
+
+    def find(self, kind: str, key: str) -> Optional[Found]:
+        with _problems():
+            try:
+                answer = self.client.get(kind, key)
+            except ClientError as error:
+                if error.kind != "not_found":
+                    raise
+                return None
+        return Found(key, str(answer.revision), answer.body)
+
+    # --- writing ------------------------------------------------------------------------------------------------------------
+
+    def create(self, whole: ReplicaSet, program: str, why: str, **data: Any) -> ReplicaSet:
+        """Have a new set, and what is to be done with it first. Problem 409 if there is one of its id."""
+        case = Case(whole, {}, time.time(), 0.0, self._reign().token, self.times, Silences())
+        request(case, self._plans[whole.datastore], program, why, **data)
+        change = {"Kind": SETS, "Key": whole.id, "Action": "create", "Body": set_document(whole)}
+        with _problems():
+            self.client.batch([change], self._reign().under)
+        return whole
+
+    def change(self, key: str, change: Callable[[Case], T]) -> T:
+        """Change a set as it stands; what ``change`` raises changes nothing. Problem 404, and 503 if it changes too fast."""
+        for _try in range(MOST_TRIES):
+            found = self.find(SETS, key)
+            if found is None:
+                raise Problem(404, "not_found", f"there is no set {key}")
+            whole = set_of(found.value)
+            hosts = [self.find(POOL, host) for host in sorted({member.host for member in whole.members.values()})]
+            read = {host.key: host for host in hosts if host is not None}
+            case = self.case(whole, read, 0.0, Silences())
+            made = change(case)
+            if self.commit(found, read, case) is not None:
+                return made
+            time.sleep(PAUSE)
+        raise Problem(503, "busy", f"set {key} changes all the time; try again")
+
+    def case(self, whole: ReplicaSet, read: Mapping[str, Found], clock: float, silences: Silences) -> Case:
+        hosts = {name: host_of(found.value) for name, found in read.items()}
+        lease = max([self.times.lease, *(float(host.heartbeat.get("lease") or 0) for host in hosts.values())])
+        channels = {name: host.channel for name, host in hosts.items()}
+        times = self.times._replace(lease=lease)
+        return Case(whole, channels, time.time(), clock, self._reign().token, times, silences)
+
+    def commit(self, found: Found, read: Mapping[str, Found], case: Case) -> Optional[Dict[Any, str]]:
+        """Write what a case came to, all or nothing, if all that it was read from stands still.
+
+        Returns the revisions that documents have now, by kind and key, empty if there was nothing to write; None if something has changed.
+        """
+        whole, written = case.whole, case.written()
+        body = set_document(whole)
+        if body == found.value and not written:
+            return {}
+        ends = not whole.members and whole.task is None
+        asked: List[Dict[str, Any]] = [{"Kind": SETS, "Key": whole.id, "Action": "put", "Body": body, "IfMatch": found.revision}]
+        if ends:
+            asked = [{"Kind": SETS, "Key": whole.id, "Action": "delete", "IfMatch": found.revision}]
+        for host, was in read.items():
+            patch = changes(was.value["Params"], written[host], MANAGERS) if host in written else []
+            asked.append({"Kind": POOL, "Key": host, "Body": patch, "IfMatch": was.revision})
+        with _problems():
+            try:
+                left = self.client.batch(asked, self._reign().under)
+            except ClientError as error:
+                if error.status == 412 and error.code == "revision_differs" or error.status == 404:
+                    return None
+                raise
+        return {(item["Kind"], item["Key"]): item["Revision"] for item in left}
+
+    # --- configurations -----------------------------------------------------------------------------------------------------
+
+    def put_configuration(self, value: Mapping[str, Any], create: bool) -> None:
+        body = {"Id": value["id"], "Configuration": dict(value)}
+        change = {"Kind": CONFIGURATIONS, "Key": value["id"], "Action": "create" if create else "put", "Body": body}
+        with _problems():
+            self.client.batch([change], self._reign().under)
+
+    def delete_configuration(self, key: str) -> None:
+        with _problems():
+            self.client.batch([{"Kind": CONFIGURATIONS, "Key": key, "Action": "delete"}], self._reign().under)
+
+    # --- who asks -------------------------------------------------------------------------------------------------------------
+
+    def scope(self, token: str) -> Optional[Dict[str, Any]]:
+        """Return what a token is for, None if it is not valid."""
+        with _problems():
+            try:
+                return dict(self.client.request("GET", "/tokens/self", headers={"Authorization": f"Bearer {token}"}).body["Scope"])
+            except ClientError as error:
+                if error.status == 401 or error.kind == "usage":
+                    return None
+                raise
+
+    def lock(self) -> Any:
+        """One at a time chooses hosts and ports."""
+        return self._lock
+
+
+@contextlib.contextmanager
+def _problems() -> Iterator[None]:
+    """What the cluster answers, as what is to be told."""
+    try:
+        yield
+    except ClientError as error:
+        if error.status in (404, 409, 413):
+            raise Problem(error.status, error.code or "refused", error.message) from None
+        raise Problem(503, "unavailable", f"the cluster does not serve now: {error.message}") from None
