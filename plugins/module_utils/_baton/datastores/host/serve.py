@@ -67,6 +67,8 @@ async def _serve(args: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, guest.stop)
     await guest.run()
+    logging.shutdown()
+    os._exit(0)  # threads that wait for the cluster, or for a server, would keep us; what was done stands in the journal
 
 
 def _datastores() -> Dict[str, List[str]]:

@@ -11,6 +11,7 @@ import logging
 from typing import Any, Callable, Dict, Optional
 
 from ....adapters.aio import web
+from ....core.admission import ADMIN, CLIENT
 from ....core.model import access
 from ....ground.problem import Problem
 from ....ground.values import dumps
@@ -71,6 +72,9 @@ class Api:
             raise Problem(401, "unauthorized", f"{what}: send a token of Baton as X-Auth-Token")
         if not keystone.reaches(scope, project) or not _is_project(project):
             raise errors.forbidden(f"this token is not for project {project[:60]}")
+        known = getattr(request.protocol, "known", None)  # of a server that counts connections
+        if known is not None:
+            known(ADMIN if scope.get("kind") == "admin" else CLIENT)
         if scope.get("kind") == "viewer" and request.method not in READS:
             raise errors.forbidden(f"a viewer's token does not allow {request.method}")
 
