@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
 NEEDED = ("mariadbd", "mariadb-backup", "mbstream", "mariadb-install-db", "mariadb")
 MOST_HOSTS = 50
+LAST_ADDRESS = 254  # 127.0.1.x
 FLAVORS = {
     "1": {"name": "tiny", "ram": 256, "vcpus": 1, "disk": 2},
     "2": {"name": "small", "ram": 1024, "vcpus": 1, "disk": 10},
@@ -45,6 +46,7 @@ def main() -> int:
     parser.add_argument("command", choices=["up", "down", "primary", "replica"])
     parser.add_argument("--state", type=Path, required=True, metavar="DIR")
     parser.add_argument("--hosts", type=int, default=3)
+    parser.add_argument("--first", type=int, default=1, metavar="N", help="host-1 has the address 127.0.1.N: two pools share none")
     parser.add_argument("--profile", choices=[*LEASES], default="balanced")
     parser.add_argument("instance", nargs="?")
     args = parser.parse_args()
@@ -66,6 +68,8 @@ class Failed(Exception):
 def up(args: argparse.Namespace) -> int:
     if not 1 <= args.hosts <= MOST_HOSTS:
         raise Failed(f"HOSTS is 1 to {MOST_HOSTS}")
+    if not 1 <= args.first <= LAST_ADDRESS - args.hosts + 1:
+        raise Failed(f"--first is 1 to {LAST_ADDRESS - args.hosts + 1} for {args.hosts} hosts")
     missing = [name for name in NEEDED if not shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")]
     if missing:
         raise Failed(f"{', '.join(missing)} is not there: run `make system` first")
@@ -103,7 +107,7 @@ def _begin(args: argparse.Namespace, state: Path) -> None:
         "--driver", "datastores", "--url", url, "--token-file", str(token_file), "--listen", "127.0.0.1", "--port", str(ports["api"]),
     ], {"BATON_RUN_DIR": str(state / "run")})  # fmt: skip
     for number in range(1, args.hosts + 1):
-        _guest(state, cluster, url, f"host-{number}", f"127.0.1.{number}", LEASES[args.profile])
+        _guest(state, cluster, url, f"host-{number}", f"127.0.1.{args.first + number - 1}", LEASES[args.profile])
     hosts = [f"host-{number}" for number in range(1, args.hosts + 1)]
     until(lambda: all("heartbeat" in cluster.call("GET", f"/pool/{name}")["Params"] for name in hosts), state, "all guests are heard")
     say(f"{args.hosts} guests are heard")
