@@ -8,7 +8,9 @@ What a server had before is kept aside until the new data answers, and is back i
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
+import tempfile
 import threading
 from pathlib import Path
 from typing import IO, Any, Iterator, List, Mapping, cast
@@ -42,10 +44,11 @@ class Copies:
                 make_user(session, role + to, instance.password, locked)
         tls = copying.context(False, instance.files.certificate, instance.files.key)
         port = int(args["port"]) + COPY_PORT
-        with copying.connect(str(args["address"]), port, tls, to, stands) as wire, self._backup() as backup:
+        wire = copying.connect(str(args["address"]), port, tls, to, stands)
+        with wire, tempfile.TemporaryFile() as said, self._backup(said) as backup:
             copying.give(wire, cast(IO[bytes], backup.stdout), stands)
             if backup.wait():
-                raise Trouble(f"mariadb-backup failed: {self._why()}")
+                raise Trouble(f"mariadb-backup failed: {_last_of(said)}")
             copying.finish(wire, IS_USED_WITHIN)
 
     def cut_off(self) -> None:
@@ -54,7 +57,7 @@ class Copies:
             backup.kill()
 
     @contextlib.contextmanager
-    def _backup(self) -> Iterator["subprocess.Popen[bytes]"]:
+    def _backup(self, said: IO[bytes]) -> Iterator["subprocess.Popen[bytes]"]:
         """Run mariadb-backup; what it says goes into a file, what it copies into its pipe."""
         files = self._instance.files
         work = files.run / f"backup-{threading.get_ident()}"
@@ -64,30 +67,16 @@ class Copies:
             executable("mariadb-backup"), f"--defaults-file={files.settings}", "--backup", "--stream=mbstream",
             f"--user={ourselves()}", f"--socket={files.socket}", f"--target-dir={work}",
         ]  # fmt: skip
-        backup = None
+        backup = subprocess.Popen(command, cwd=work, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said)
+        self._sends.append(backup)
         try:
-            with open(self._log, "wb") as log:
-                backup = subprocess.Popen(
-                    command, cwd=work, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log
-                )
-            self._sends.append(backup)
             yield backup
         finally:
-            if backup is not None:
-                backup.kill()
-                backup.wait()
-                if backup.stdout:
-                    backup.stdout.close()
-                self._sends.remove(backup)
+            backup.kill()
+            backup.wait()
+            cast(IO[bytes], backup.stdout).close()
+            self._sends.remove(backup)
             remove(work)
-
-    @property
-    def _log(self) -> Path:
-        return self._instance.files.folder / "copy.log"
-
-    def _why(self) -> str:
-        lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
-        return one_line(next((line for line in reversed(lines) if "rror" in line), lines[-1] if lines else "it says nothing"))
 
     # --- to here ------------------------------------------------------------------------------------------------------------
 
@@ -125,23 +114,21 @@ class Copies:
         remove(files.incoming)
         files.incoming.mkdir()
         files.own(files.incoming, 0o700)
-        with open(self._log, "wb") as log:
+        with tempfile.TemporaryFile() as said:
             unpack = subprocess.Popen(
                 [executable("mbstream"), "-x", "-C", str(files.incoming)], bufsize=0,
-                cwd=files.folder, env=environment(), stdin=subprocess.PIPE, stdout=log, stderr=log, **identity(files.user),
+                cwd=files.folder, env=environment(), stdin=subprocess.PIPE, stdout=said, stderr=said, **identity(files.user),
             )  # fmt: skip
             try:
                 with cast(IO[bytes], unpack.stdin) as pipe:
                     copying.take(wire, pipe)
-                status = unpack.wait()
+                if unpack.wait():
+                    raise Trouble("the copy can't be unpacked")
             except Trouble as trouble:
-                why = self._why() if unpack.poll() else str(trouble)
-                raise Trouble(why) from None
+                raise Trouble(f"{trouble}: {_last_of(said)}" if unpack.poll() else str(trouble)) from None
             finally:
                 unpack.kill()
                 unpack.wait()
-        if status:
-            raise Trouble(f"the copy can't be unpacked: {self._why()}")
         run([executable("mariadb-backup"), "--prepare", f"--target-dir={files.incoming}"], files.user, files.folder, IS_USED_WITHIN)
         return copied_position(files.incoming)
 
@@ -177,6 +164,13 @@ class Copies:
             remove(files.data)
             files.aside.replace(files.data)
         instance.remember(forget=("swapping",))
+
+
+def _last_of(said: IO[bytes]) -> str:
+    """Return the last error that a program has said, or else its last line."""
+    said.seek(max(0, said.seek(0, os.SEEK_END) - 65536))
+    lines = said.read().decode("utf-8", "replace").splitlines()
+    return next((line for line in reversed(lines) if "rror" in line), lines[-1] if lines else "it says nothing")
 
 
 def copied_position(folder: Path) -> str:

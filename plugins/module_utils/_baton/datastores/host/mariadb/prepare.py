@@ -57,26 +57,22 @@ def _make(instance: Instance, args: Mapping[str, Any]) -> None:
     files.write(args)
     files.data.mkdir()
     files.own(files.data, 0o700)
-    run(
-        [
-            executable("mariadb-install-db"), f"--defaults-file={files.settings}", "--skip-test-db", "--skip-name-resolve",
-            "--auth-root-authentication-method=socket", f"--auth-root-socket-user={ourselves()}",
-        ],
-        files.user, files.folder,
-    )  # fmt: skip
-    remove_logs(files.data)
+    try:
+        run(
+            [
+                executable("mariadb-install-db"), f"--defaults-file={files.settings}", "--skip-test-db", "--skip-name-resolve",
+                "--auth-root-authentication-method=socket", f"--auth-root-socket-user={ourselves()}",
+            ],
+            files.user, files.folder,
+        )  # fmt: skip
+    except Trouble as trouble:
+        raise Trouble(f"a server can't be made: {files.last_error() or trouble}") from None
     instance.remember_spec(args, follow=None)
     instance.start()
     with instance.session(30.0) as session:
         _fill(session, instance, args)
     write(files.ready, "")
     instance.remember(whole=True)
-
-
-def remove_logs(data: Path) -> None:
-    """Remove the binary logs that a program has written into the data while it was made: nothing of it is for replicas."""
-    for path in data.glob("bin.*"):
-        path.unlink()
 
 
 def run(command: List[str], user: str, folder: Path, seconds: float = INSTALLS_WITHIN) -> str:
