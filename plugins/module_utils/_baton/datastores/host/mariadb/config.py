@@ -63,7 +63,7 @@ class Files:
         self.settings = folder / "my.cnf"
         self.data, self.incoming, self.aside = folder / "data", folder / "data.new", folder / "data.old"
         self.certificate, self.key = folder / "certificate.pem", folder / "key.pem"
-        self.log = folder / "log"
+        self.log = folder / "log.err"  # the server gives it this end by itself
         self.run = folder / "run"
         if len(os.fsencode(str(self.run / "sock"))) > LONGEST_SOCKET:
             name = hashlib.sha256(os.fsencode(str(folder))).hexdigest()[:16]
@@ -157,7 +157,7 @@ class Files:
     def rotate_log(self) -> None:
         """Begin a new log when the old one has become large."""
         if self.log.exists() and self.log.stat().st_size > MOST_LOG:
-            self.log.replace(self.folder / "log.1")
+            self.log.replace(self.folder / "log.1.err")
 
     def last_error(self) -> str:
         """Return the last error in the server's log, "" if there is none."""
