@@ -32,8 +32,11 @@ class Instance:
     the place of what was here.
     """
 
-    def __init__(self, folder: Path, instance: str, runner: Runner, memory: Dict[str, Any], save: Callable[[], None]) -> None:
-        self.id, self.files, self.runner = instance, Files(folder, instance), runner
+    def __init__(
+        self, folder: Path, instance: str, runner: Runner, memory: Dict[str, Any], save: Callable[[], None], user: str = ""
+    ) -> None:
+        """``user``: who runs the server if we are root; mysql, if none is named."""
+        self.id, self.files, self.runner = instance, Files(folder, instance, user), runner
         self.memory, self._save = memory, save
         self.sessions: Set[int] = set()  # that are ours, so that they are not taken for clients
         self._lock = threading.Lock()

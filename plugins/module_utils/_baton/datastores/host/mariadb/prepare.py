@@ -18,7 +18,7 @@ from typing import Any, List, Mapping
 from ..runner import environment, identity
 from ..trouble import Trouble, one_line
 from . import sql
-from .config import remove, write
+from .config import ROOT, remove, write
 from .instance import ACKNOWLEDGES, CATCHES_UP, Instance, executable, ourselves
 from .source import CREATE_TERM, make_user
 
@@ -62,6 +62,7 @@ def _make(instance: Instance, args: Mapping[str, Any]) -> None:
             [
                 executable("mariadb-install-db"), f"--defaults-file={files.settings}", "--skip-test-db", "--skip-name-resolve",
                 "--auth-root-authentication-method=socket", f"--auth-root-socket-user={ourselves()}",
+                *(["--user=root"] if files.user == ROOT else []),
             ],
             files.user, files.folder,
         )  # fmt: skip
@@ -88,8 +89,10 @@ def run(command: List[str], user: str, folder: Path, seconds: float = INSTALLS_W
         raise Trouble(f"{command[0]} can't be run: {error}") from None
     output: str = done.stdout.decode("utf-8", "replace")
     if done.returncode:
-        errors = [line for line in output.splitlines() if "ERROR" in line or "rror:" in line] or output.splitlines()
-        raise Trouble(f"{Path(command[0]).name} failed: {one_line(errors[-1] if errors else f'exit status {done.returncode}')}")
+        lines = [line for line in output.splitlines() if line.strip()]
+        errors = [line for line in lines if "ERROR" in line or "rror:" in line] or lines
+        said = one_line(errors[-1]) if errors else "it said nothing"
+        raise Trouble(f"{Path(command[0]).name} failed with exit status {done.returncode}: {said}")
     return output
 
 

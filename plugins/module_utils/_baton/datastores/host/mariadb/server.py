@@ -30,8 +30,10 @@ NEEDS_NO_SERVER = ("prepare", "receive", "wipe", "restart")
 class MariaDB:
     """``folder``: of this instance alone; ``memory``: see Instance. Its methods raise Trouble."""
 
-    def __init__(self, folder: Path, instance: str, runner: Runner, memory: Dict[str, Any], save: Callable[[], None]) -> None:
-        self._instance = Instance(folder, instance, runner, memory, save)
+    def __init__(
+        self, folder: Path, instance: str, runner: Runner, memory: Dict[str, Any], save: Callable[[], None], user: str = ""
+    ) -> None:
+        self._instance = Instance(folder, instance, runner, memory, save, user)
         self._source, self._replica, self._copies = Source(self._instance), Replica(self._instance), Copies(self._instance)
         self._tries = 0
         self._copies.roll_back()

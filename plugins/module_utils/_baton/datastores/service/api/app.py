@@ -7,6 +7,7 @@ What is answered is worked out in a thread, since the backend asks a cluster.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import Any, Callable, Dict, Optional
 
@@ -33,6 +34,11 @@ class Api:
 
     async def handle(self, request: Any) -> Any:
         """Answer any request."""
+        serving = getattr(request.protocol, "serving", None)  # of a server that has clocks for its connections
+        with serving(request) if serving is not None else contextlib.nullcontext():
+            return await self._handle(request)
+
+    async def _handle(self, request: Any) -> Any:
         is_keystone = request.path == "/v3" or request.path.startswith("/v3/")
         try:
             return await (self._keystone(request) if is_keystone else self._route(request))
