@@ -438,3 +438,24 @@ def test_a_server_that_may_be_wiped_already_is_not_kept():
     with pytest.raises(Problem, match="can't be undone any more"):
         cancelled(pool)
     assert pool.on().step == ("delete", "wipe", False)
+
+
+def test_who_deletes_one_after_the_other_has_them_deleted_one_after_the_other():
+    pool = Pool(4).on()
+
+    def ask(program, **data):
+        case = Case(pool.whole, pool.channels, pool.now, pool.now, 1, TIMES, pool.silences)
+        request(case, PLAN, program, "asked for", **data)
+
+    ask("delete", members=["m2"])
+    pool.on()
+    ask("delete", members=["m2"])
+    assert pool.whole.asked is None
+    for name in ("m3", "m4", "m3"):
+        ask("delete", members=[name])
+    assert pool.whole.asked["data"] == {"members": ["m3", "m4"]}
+    for program, data in (("delete", {"members": ["m1"], "force": True}), ("restart", {"members": ["m1"]})):
+        with pytest.raises(Problem, match="busy with delete"):
+            ask(program, **data)
+    pool.claim("h1").answer("h2", "wipe")
+    assert (pool.whole.task.program, pool.whole.task.data["members"]) == ("delete", ["m3", "m4"])

@@ -342,7 +342,11 @@ PROGRAMS = {
         ),
         Program("eject", (Step("fence and seal", _fence_and_seal), Step("drain", _drain, seconds=600), *_TAKE_OVER)),
         Program("restart", (Step("restart", _restart, seconds=300),)),
-        Program("delete", (Step("release", _release, _keep_it), Step("wipe", _clear, seconds=600, final=True), Step("forget", _forget))),
+        Program(
+            "delete",
+            (Step("release", _release, _keep_it), Step("wipe", _clear, seconds=600, final=True), Step("forget", _forget)),
+            joins=True,
+        ),
         Program("restore", _TAKE_OVER, urgent=True),
         Program("call back", (Step("call back", _call_back),), urgent=True),
         Program(
