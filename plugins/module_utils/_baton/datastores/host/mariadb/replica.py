@@ -28,7 +28,9 @@ APART = (1236, 1950)  # the source has not, or not any more, what comes after wh
 
 
 class Look(NamedTuple):
-    """``received``: what it holds, applied or not; ``applied``: what of that is in its own log and tables."""
+    """``received``: what it holds, applied or not; ``applied``: what of that is in its own log and tables; ``once``: what it has received
+    since it last began to, though it may not hold it any more.
+    """
 
     io: str
     sql: str
@@ -48,7 +50,7 @@ class Look(NamedTuple):
 
     @property
     def drained(self) -> bool:
-        return positions.contains(positions.parse(self.applied), positions.parse(self.received))
+        return positions.contains(positions.parse(self.applied), positions.parse(self.once))
 
     @property
     def is_apart(self) -> bool:
@@ -151,7 +153,7 @@ class Replica:
                 return False
             time.sleep(LOOK)
             look = self.look(session)
-        if look is not None and not positions.contains(positions.parse(look.applied), positions.parse(look.once)):
+        if look is not None and not look.drained:
             self._instance.remember(whole=False)  # it could not be applied, and the next start throws it away
         session.ask("STOP SLAVE")
         return True
@@ -192,8 +194,8 @@ class Replica:
             if self._instance.follow is not None:
                 self._instance.remember(follow=None, forget=("copied",))
             look = self.look(session)
-            if look is not None and look.broken and not look.drained:
-                raise Trouble(f"what {self._instance.id} has received can't be applied: {look.broken}")
+            if look is not None and look.sql == "No" and not look.drained:
+                raise Trouble(f"what {self._instance.id} has received can't be applied: {look.broken or 'nobody applies it'}")
             while not self._let_go(session):
                 if time.monotonic() > end:
                     raise Trouble(f"{self._instance.id} has not applied what it has received: wait")
@@ -274,7 +276,7 @@ class Replica:
         with self._lock, self._instance.session() as session:
             look = self.look(session)
             applied = look.applied if look is not None else position(session)
-            if look is not None and not look.drained and not look.broken:
+            if look is not None and look.sql != "No" and not look.drained:
                 return None
             if positions.contains(positions.parse(applied), positions.parse(wanted)):
                 return Report()
