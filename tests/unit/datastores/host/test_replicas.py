@@ -108,6 +108,17 @@ def test_a_replica_that_was_started_anew_does_not_know_what_it_had_until_it_has_
     assert found["had"] == found["received"] == source.server.position()
 
 
+def test_who_acknowledges_to_a_frozen_source_is_sealed(pair, source, second):
+    insert(source)
+    came = source.server.position()
+    source.signal(signal.SIGSTOP)
+    try:
+        report = until(lambda: second.server.do("seal", {}, lambda: True), "it is sealed")
+        assert report.found == {"received": came, "had": came} and second.follows_as() == ""
+    finally:
+        source.signal(signal.SIGCONT)
+
+
 def test_a_replica_follows_again_after_a_restart_of_its_own_and_of_the_source(pair, source, second):
     second.ok("restart")
     number, thread = insert_in_thread(source)

@@ -48,6 +48,7 @@ FIXED: Dict[str, object] = {
     "rpl-semi-sync-master-wait-no-slave": "ON",
     "rpl-semi-sync-master-timeout": YEAR_MS,
     "slave-net-timeout": 10,
+    "rpl-semi-sync-slave-kill-conn-timeout": 1,  # for so long a replica that is sealed tries to tell a frozen source; 0 is for ever
 }
 OURS = {
     *FIXED, "server-id", "datadir", "socket", "pid-file", "bind-address", "port", "report-host", "report-port", "log-error",

@@ -20,6 +20,7 @@ from .instance import ACKNOWLEDGES, CATCHES_UP, Instance
 from .source import position, text
 
 LOOK = 0.02  # seconds between looks at what is being applied
+CHANGES = 5.0  # seconds: statements that stop threads are not given up at once, as the server would go on with them beside the next ones
 DRAINS_WITHIN = 0.3  # seconds for which one call waits until what was received is applied; then it is asked again
 NEAR = 500  # transactions behind, with which a replica begins to acknowledge
 PROBE_EVERY = 0.25  # seconds between looks whether the source lets us acknowledge, while it does not
@@ -64,7 +65,9 @@ class Look(NamedTuple):
 
 
 class Replica:
-    """Its methods do not block for longer than a server takes to answer; None means: not yet, ask again."""
+    """Its methods block for no longer than a server takes to answer; None means: not yet, ask again. What stops a thread that talks to a
+    frozen source takes a second more.
+    """
 
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
@@ -107,7 +110,7 @@ class Replica:
 
     def follow(self, args: Mapping[str, Any]) -> Optional[Report]:
         """Follow a source. What we have and it has not is seen before anything is changed, or said by the source."""
-        with self._lock, self._instance.session() as session:
+        with self._lock, self._instance.session(CHANGES) as session:
             self._sealed_at = float("-inf")
             wanted = {"source": args["source"], "address": args["address"], "port": int(args["port"])}
             if self._instance.follow != wanted:
@@ -182,7 +185,7 @@ class Replica:
 
     def again(self) -> None:
         """The server was started: follow whom it followed."""
-        with self._lock, self._instance.session(5.0) as session:
+        with self._lock, self._instance.session(CHANGES) as session:
             look, self._must_reach = self.look(session), None
             if self._instance.follow is not None and (look is None or look.io == look.sql == "No"):
                 self._connect(session, CATCHES_UP)
@@ -209,7 +212,7 @@ class Replica:
         """See that it follows, as who may acknowledge if it may; and notice when it is whole."""
         if self._instance.follow is None or time.monotonic() - self._sealed_at < SEALING:
             return
-        with self._lock, self._instance.session() as session:
+        with self._lock, self._instance.session(CHANGES) as session:
             if self._instance.follow is not None and time.monotonic() - self._sealed_at >= SEALING:
                 self._step(session)
 
@@ -260,7 +263,7 @@ class Replica:
     def seal(self) -> Optional[Report]:
         """Receive nothing any more; say what it has, and what it once had."""
         self._sealed_at = time.monotonic()
-        with self._lock, self._instance.session() as session:
+        with self._lock, self._instance.session(CHANGES) as session:
             session.ask("STOP SLAVE IO_THREAD")
             look = self.look(session)
             if look is not None and look.io != "No":

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the guest does with one MariaDB server: its life, its tenure, and the orders that concern it.
 
-All of it is synchronous, for threads of the guest. What is asked again and again blocks for no more than a second.
+All of it is synchronous, for threads of the guest. What is asked again and again blocks for no more than a second or two.
 """
 
 from __future__ import annotations
