@@ -111,7 +111,7 @@ options:
     description:
       - V(required) restarts those instances that wait for it, since they have parameters that take effect with a restart.
       - V(always) restarts all.
-      - One is restarted after the other, the source last.
+      - One is restarted after the other, the source last. Meanwhile one of its replicas may become the source; say O(source) to have it back.
     type: str
     choices: [never, required, always]
     default: never
