@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 from test_modules import ansible
 
 from baton.tasks import datastore_info
@@ -17,6 +16,7 @@ from support.cluster import ROOT
 from support.datastores_api import served
 from support.plays import COMMANDS
 
+OF_ALL_TASKS = ("changed", "failed", "diff", "warnings", "deprecations")
 SECRET = "of-the-app-alone"
 MAKE = {
     "name": "db", "flavor": "small", "replicas": 1, "databases": [{"name": "shop"}],
@@ -57,8 +57,8 @@ def test_check_mode_tells_what_a_run_does_and_makes_nothing(api, tmp_path):
 
 @pytest.mark.parametrize("options", [{}, {"run_on": "host"}, {"name": "x" * 300}], ids=["controller", "host", "failed"])
 def test_a_password_is_shown_nowhere(api, tmp_path, options):
-    said = play(api, tmp_path, [{"baton.ha.datastore_instance": {**MAKE, **options}}], "-vvv", "--diff", status=2 if "name" in options else 0)
-    assert SECRET not in said
+    task = {"baton.ha.datastore_instance": {**MAKE, **options}}
+    assert SECRET not in play(api, tmp_path, [task], "-vvv", "--diff", status=2 if "name" in options else 0)
 
 
 def test_hosts_of_a_play_make_one_set_and_one_configuration_together(api, tmp_path):
@@ -123,10 +123,9 @@ def test_all_that_is_returned_is_documented(api, tmp_path):
         {"baton.ha.datastore_instance": {**MAKE, "configuration": "c"}, "register": "datastore_instance"},
         {"baton.ha.datastore_info": {"gather": [*datastore_info.GATHER]}, "register": "datastore_info"},
     ]
-    names = [name for task in tasks for name in [task["register"]]]
-    shown = "{{ {%s} | to_json }}" % ", ".join(f"'{name}': {name}" for name in names)
+    names = [task["register"] for task in tasks]
+    shown = f"{{{{ [{', '.join(names)}] | to_json }}}}"
     play(api, tmp_path, [*tasks, {"ansible.builtin.copy": {"content": shown, "dest": f"{tmp_path}/said"}}])
-    results = yaml.safe_load((tmp_path / "said").read_text())
-    for name in names:
-        result = {key: value for key, value in results[name].items() if key not in ("changed", "failed", "diff", "warnings", "deprecations")}
-        told(result, documented(name)["return"], name)
+    for name, result in zip(names, json.loads((tmp_path / "said").read_text())):
+        own = {key: value for key, value in result.items() if key not in OF_ALL_TASKS}
+        told(own, documented(name)["return"], name)

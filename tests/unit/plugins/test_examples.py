@@ -122,10 +122,15 @@ def test_the_plays_that_coordinate_in_check_mode(cluster, tmp_path):
 
 
 def play_page(cluster, folder, page, *options):
+    with databases(cluster) if "baton.ha.datastore_" in (ROOT / page).read_text() else contextlib.nullcontext() as environ:
+        _play_page(cluster, folder, page, environ, *options)
+
+
+def _play_page(cluster, folder, page, environ, *options):
     for plays in plays_of(page):
         for item in plays:
             item.setdefault("gather_facts", False)
             item.pop("module_defaults", None)  # the cluster is that of the test
         # What the role for drivers installs belongs on hosts of their own, where molecule installs it.
         installs = any(role.get("role") == "baton.ha.driver" for item in plays for role in item.get("roles", ()))
-        play(cluster, folder, plays, *(["--check"] if installs else options))
+        play(cluster, folder, plays, *(["--check"] if installs else options), environ=environ)
