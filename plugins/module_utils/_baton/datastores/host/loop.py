@@ -250,6 +250,7 @@ class Guest:
             if instance.pid is None or not may():
                 return
             await self._ask("guard", self._guard.tell, instance.pid, self._tenures.until)
+            instance.may_be_open = True
             await instance.run("hands", instance.hands.open, grant.counted, may)
             self._tenures.opened(key, grant)
             LOG.info("%s takes writes in term %s of set %s; %s count", instance.name, grant.term, key, len(grant.counted))
@@ -281,7 +282,7 @@ class Guest:
         """Close a server before the lease's end, or kill it."""
         left = max(0.0, self._tenures.until - boottime() - KILLING * self._lease)
         try:
-            if await instance.run("life", instance.hands.pid) is not None:
+            if instance.may_be_open and await instance.run("life", instance.hands.pid) is not None:
                 await asyncio.wait_for(instance.run("close", instance.hands.close, left), left)
         except (Trouble, asyncio.TimeoutError) as error:
             LOG.error("%s could not be closed in time, and is killed: %s", instance.name, error)
@@ -395,7 +396,7 @@ class Guest:
             LOG.warning("%s: its process %s has ended", instance.name, instance.pid)
             instance.seen = Server(False, "its process has ended")
             self._tenures.died(instance.set)
-        instance.pid = pid
+        instance.pid, instance.may_be_open = pid, instance.is_opening
         self._changed.set()
 
     async def _look(self) -> None:
