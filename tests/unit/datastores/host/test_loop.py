@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The guest's loop with hands, links and a guard that the test brings: what is closed."""
+"""The guest's loop with hands, links and a guard that the test brings: what is closed, and how long its lease lasts."""
 
 import asyncio
 
@@ -110,3 +110,19 @@ def test_a_server_that_was_there_before_us_may_be_open_and_is_closed(tmp_path):
         assert hands.done == ["close"]
 
     with_guest(tmp_path, hands, check)
+
+
+def test_a_lease_lasts_no_longer_than_the_cluster_says(tmp_path):
+    """A life before this one may have made it, for a shorter time."""
+
+    async def check(guest, _instance):
+        guest._links["renew"].ttl = 0.5
+        sent = boottime()
+        task = asyncio.create_task(guest._renew())
+        while guest._tenures.until == float("-inf"):
+            await asyncio.sleep(0.01)
+        now = boottime()
+        task.cancel()
+        assert sent + 0.5 <= guest._tenures.until <= now + 0.5
+
+    with_guest(tmp_path, Hands(), check)

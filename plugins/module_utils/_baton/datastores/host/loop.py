@@ -105,14 +105,14 @@ class Guest:
         if not self._is_heard:
             sent = await self._begin_lease()
         try:
-            await self._ask("renew", self._links["renew"].renew, self._lease)
+            ttl = await self._ask("renew", self._links["renew"].renew, self._lease)
         except ClientError as error:
             if error.status != 404:
                 raise
             LOG.warning("we have no lease, and make one: nobody hears us without")
             self._is_heard = False
             return
-        self._tenures.renewed(sent, self._lease)
+        self._tenures.renewed(sent, min(ttl, self._lease))  # a life before this one may have asked for less
         for instance in self.instances.values():
             if self._tenures.holds(instance.set) and instance.pid is not None:
                 await self._tell_guard(instance.pid, self._tenures.until)

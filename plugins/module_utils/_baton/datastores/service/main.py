@@ -33,7 +33,7 @@ PLANS = {"mariadb": mariadb.PLAN}
 PORT = 8779
 PATIENCE = 2.0  # seconds for what keeps the lock
 BEGIN = 10.0  # seconds until it reigns
-LEASE = 2.0  # seconds: of guests that are not heard and did not say
+LEASE = 2.0  # seconds: of guests that never said
 
 
 class Service:
