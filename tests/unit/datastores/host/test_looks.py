@@ -1,11 +1,15 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a server is looked at: without TLS where nobody listens."""
+"""How a server is looked at: without TLS where nobody listens, and not while it is being changed."""
+
+import threading
+from types import SimpleNamespace
 
 import pymysql
 import pytest
 
 from baton.datastores.host.mariadb import sql
+from baton.datastores.host.mariadb.replica import Replica
 
 
 def test_the_socket_is_spoken_to_in_the_clear(monkeypatch, tmp_path):
@@ -20,3 +24,37 @@ def test_the_socket_is_spoken_to_in_the_clear(monkeypatch, tmp_path):
     with pytest.raises(sql.SqlTrouble, match="nobody is there"):
         sql.local(tmp_path / "sock", "root")
     assert asked["ssl_disabled"] is True
+
+
+class Session:
+    """A replica's server, which says what the test wants of its threads."""
+
+    io_error = ""
+
+    def ask(self, _statement):
+        names = ("Gtid_IO_Pos", "Slave_SQL_Running", "Slave_IO_Running", "Master_User", "Master_Log_File", "Last_SQL_Errno", "Last_SQL_Error")
+        error = {"Last_IO_Errno": "2003" if self.io_error else "0", "Last_IO_Error": self.io_error}
+        return [{**dict.fromkeys(names, ""), "Slave_IO_Running": "No", "Slave_SQL_Running": "Yes", **error}]
+
+    def text(self, _expression):
+        return ""
+
+
+def test_what_is_stopped_for_an_order_is_not_taken_for_broken():
+    replica, session = Replica(SimpleNamespace(follow={"source": "m2"}, memory={})), Session()
+    assert replica.broken(session) == ""
+    session.io_error = "can't reach it"
+    held, done = threading.Event(), threading.Event()
+
+    def seal():
+        with replica._lock:
+            held.set()
+            done.wait(10)
+
+    thread = threading.Thread(target=seal)
+    thread.start()
+    assert held.wait(10)
+    assert replica.broken(session) == ""
+    done.set()
+    thread.join()
+    assert replica.broken(session) == "can't reach it"

@@ -23,6 +23,7 @@ LOOK = 0.02  # seconds between looks at what is being applied
 DRAINS_WITHIN = 0.3  # seconds for which one call waits until what was received is applied; then it is asked again
 NEAR = 500  # transactions behind, with which a replica begins to acknowledge
 PROBE_EVERY = 0.25  # seconds between looks whether the source lets us acknowledge, while it does not
+BUSY = 0.3  # seconds for which a look waits for one who changes whom it follows
 SEALING = 5.0  # seconds for which nothing is connected again after a seal was begun
 APART = (1236, 1950)  # the source has not, or not any more, what comes after what we have; we have what it has not
 
@@ -69,6 +70,7 @@ class Replica:
         self._lock = threading.RLock()  # one at a time changes whom it follows
         self._sealed_at = self._probed_at = float("-inf")
         self._becoming = ""  # as whom it is about to follow, while it applies what it has received before that
+        self._was_broken = ""
         self._must_reach: Optional[positions.Position] = None  # to be whole again: what the source had when we were not
 
     # --- looks --------------------------------------------------------------------------------------------------------------
@@ -90,9 +92,18 @@ class Replica:
         )  # fmt: skip
 
     def broken(self, session: sql.Session) -> str:
-        """Return why it has stopped to follow, "" while it follows, or should not."""
-        look = self.look(session) if self._instance.follow is not None else None
-        return look.broken if look is not None else ""
+        """Return why it has stopped to follow, "" while it follows, or should not.
+
+        What we have stopped ourselves, for whatever is being done, is as it was before.
+        """
+        if not self._lock.acquire(timeout=BUSY):
+            return self._was_broken
+        try:
+            look = self.look(session) if self._instance.follow is not None else None
+            self._was_broken = look.broken if look is not None else ""
+        finally:
+            self._lock.release()
+        return self._was_broken
 
     def _ask(self, source: Mapping[str, Any], role: str) -> positions.Position:
         """Ask a source how far it has come, as ourselves in one of our roles."""
