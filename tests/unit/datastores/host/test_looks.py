@@ -1,7 +1,8 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a server is looked at: without TLS where nobody listens, and not while it is being changed."""
+"""How a server is looked at: without TLS where nobody listens, with an eye on its disk, and not while it is being changed."""
 
+import os
 import threading
 from types import SimpleNamespace
 
@@ -9,6 +10,7 @@ import pymysql
 import pytest
 
 from baton.datastores.host.mariadb import sql
+from baton.datastores.host.mariadb.config import LEAST_ROOM, Files
 from baton.datastores.host.mariadb.replica import Replica
 
 
@@ -24,6 +26,16 @@ def test_the_socket_is_spoken_to_in_the_clear(monkeypatch, tmp_path):
     with pytest.raises(sql.SqlTrouble, match="nobody is there"):
         sql.local(tmp_path / "sock", "root")
     assert asked["ssl_disabled"] is True
+
+
+def test_a_server_whose_disk_is_full_is_not_well(monkeypatch, tmp_path):
+    files = Files(tmp_path, "m1")
+    files.data.mkdir()
+    room = {"blocks": LEAST_ROOM // 4096}
+    monkeypatch.setattr(os, "statvfs", lambda _path: SimpleNamespace(f_bavail=room["blocks"], f_frsize=4096))
+    assert files.too_full() == ""
+    room["blocks"] -= 1
+    assert "make room" in files.too_full()
 
 
 class Session:

@@ -71,7 +71,7 @@ class MariaDB:
                 raise Trouble("it was not prepared on this host")
             with self._instance.session() as session:
                 broken = self._replica.broken(session)
-            trouble = f"it does not follow any more: {broken}" if broken else ""
+            trouble = f"it does not follow any more: {broken}" if broken else self._instance.files.too_full()
         except sql.SqlTrouble as error:
             trouble = self._instance.why_silent(error)
         except (Trouble, OSError) as error:
