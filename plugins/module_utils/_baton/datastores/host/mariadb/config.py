@@ -49,6 +49,7 @@ FIXED: Dict[str, object] = {
     "rpl-semi-sync-master-wait-no-slave": "ON",
     "rpl-semi-sync-master-timeout": YEAR_MS,
     "slave-net-timeout": 10,
+    "rpl-semi-sync-slave-kill-conn-timeout": 1,  # a replica that is told to stop says so to its source, which may be silent
 }
 OURS = {
     *FIXED, "server-id", "datadir", "socket", "pid-file", "bind-address", "port", "report-host", "report-port", "log-error",
