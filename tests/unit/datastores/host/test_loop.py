@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The guest's loop with hands, links and a guard that the test brings: what is closed, and how long its lease lasts."""
+"""The guest's loop with hands, links and a guard that the test brings: what is closed, when it is looked at, how long its lease lasts."""
 
 import asyncio
 
@@ -126,3 +126,15 @@ def test_a_lease_lasts_no_longer_than_the_cluster_says(tmp_path):
         assert sent + 0.5 <= guest._tenures.until <= now + 0.5
 
     with_guest(tmp_path, Hands(), check)
+
+
+def test_who_is_in_a_hurry_is_looked_at_at_once(tmp_path):
+    hands = Hands(7)
+
+    async def check(guest, instance):
+        for hands.is_hasty in (True, False):
+            instance.look_at = 1e12
+            await guest._see_to(instance)
+            assert (instance.look_at == 0.0) == hands.is_hasty
+
+    with_guest(tmp_path, hands, check)

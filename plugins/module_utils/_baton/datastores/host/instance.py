@@ -32,7 +32,7 @@ class Hands(Protocol):
     def close(self, timeout: float) -> None: ...
     def position(self) -> str: ...
     def do(self, verb: str, args: Any, stands: Callable[[], bool]) -> Optional[Report]: ...
-    def tend(self) -> None: ...
+    def tend(self) -> bool: ...
 
 
 class Instance:
@@ -48,6 +48,7 @@ class Instance:
         self.may_be_open = self.pid is not None
         self.seen = Server(False, "it was not looked at yet")
         self.is_opening = self.is_closing = self.is_looked_at = False
+        self.look_at = 0.0  # when it is looked at again
         self.starts = 0  # in a row that did not hold
         self.may_start = 0.0
         self._threads = {thread: ThreadPoolExecutor(1, f"{thread}-{self.name[:8]}") for thread in THREADS}

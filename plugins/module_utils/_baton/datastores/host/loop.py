@@ -401,10 +401,10 @@ class Guest:
 
     async def _look(self) -> None:
         for instance in list(self.instances.values()):
-            if not instance.is_looked_at:
-                instance.is_looked_at = True
+            if not instance.is_looked_at and boottime() >= instance.look_at:
+                instance.is_looked_at, instance.look_at = True, boottime() + LOOK
                 self._begin(self._see_to(instance))
-        await asyncio.sleep(LOOK)
+        await asyncio.sleep(TICK)
 
     async def _see_to(self, instance: Instance) -> None:
         try:
@@ -423,7 +423,8 @@ class Guest:
             instance.starts = 0
             if instance.busy in ("", "send") and not instance.is_opening:
                 try:
-                    await instance.run("hands", instance.hands.tend)
+                    if await instance.run("hands", instance.hands.tend):
+                        instance.look_at = 0.0
                 except Trouble as trouble:
                     LOG.warning("%s: %s", instance.name, trouble)
 

@@ -78,11 +78,12 @@ class MariaDB:
             trouble = str(error)
         return Server(not trouble, one_line(trouble))
 
-    def tend(self) -> None:
-        """See to what goes on by itself, every few tenths of a second while it runs."""
-        self._replica.tend()
+    def tend(self) -> bool:
+        """See to what goes on by itself, every few tenths of a second while it runs; return whether that is due again at once."""
+        is_hasty = self._replica.tend()
         if self._instance.follow is None:
             self._source.nudge()
+        return is_hasty
 
     # --- tenure -------------------------------------------------------------------------------------------------------------
 
