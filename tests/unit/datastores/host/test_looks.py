@@ -44,7 +44,7 @@ class Session:
     io_error = ""
 
     def ask(self, _statement):
-        names = ("Gtid_IO_Pos", "Slave_SQL_Running", "Slave_IO_Running", "Master_User", "Master_Log_File", "Last_SQL_Errno", "Last_SQL_Error")
+        names = ("Gtid_IO_Pos", "Master_User", "Master_Log_File", "Last_SQL_Errno", "Last_SQL_Error")
         error = {"Last_IO_Errno": "2003" if self.io_error else "0", "Last_IO_Error": self.io_error}
         return [{**dict.fromkeys(names, ""), "Slave_IO_Running": "No", "Slave_SQL_Running": "Yes", **error}]
 
