@@ -33,7 +33,8 @@ PLANS = {"mariadb": mariadb.PLAN}
 PORT = 8779
 PATIENCE = 2.0  # seconds for what keeps the lock
 BEGIN = 10.0  # seconds until it reigns
-LEASE = 2.0  # seconds: of guests that are not heard and did not say
+END = 0.5  # seconds for what is being written when it stops
+LEASE = 2.0  # seconds: of guests that never said
 
 
 class Service:
@@ -74,8 +75,14 @@ class Service:
         for part in (self._carrier, self._keeper):
             if part is not None:
                 part.stop()
+        await asyncio.to_thread(self._wait_for_threads)
+
+    def _wait_for_threads(self) -> None:
+        """Whoever waits for an answer of the cluster, which has none while the role moves, is left: what it asks is refused from then on,
+        since the next manager takes the lock."""
+        end = time.monotonic() + END
         for thread in self._threads:
-            await asyncio.to_thread(thread.join, 2.0)
+            thread.join(max(0.0, end - time.monotonic()))
         self._threads = []
 
     async def _metrics(self, _request: Any) -> Any:

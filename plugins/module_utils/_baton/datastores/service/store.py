@@ -116,7 +116,7 @@ class Store:
 
     def case(self, whole: ReplicaSet, read: Mapping[str, Found], clock: float, silences: Silences) -> Case:
         hosts = {name: host_of(found.value) for name, found in read.items()}
-        lease = max([self.times.lease, *(float(host.heartbeat.get("lease") or 0) for host in hosts.values())])
+        lease = max((host.lease or self.times.lease for host in hosts.values()), default=self.times.lease)
         channels = {name: host.channel for name, host in hosts.items()}
         times = self.times._replace(lease=lease)
         return Case(whole, channels, time.time(), clock, self._reign().token, times, silences)

@@ -22,6 +22,7 @@ ROOT = "root"
 SERVER_USER = "mysql"  # who runs servers if the guest is root
 MOST_LOG = 4 << 20  # bytes of the server's log, after which a new one is begun when it starts
 LONGEST_SOCKET = 100
+LEAST_ROOM = 4 << 20  # bytes on its disk without which a server is not well: it waits for room, a minute at a time
 DEFAULT_RAM = 512  # MB
 YEAR_MS = 365 * 24 * 3600 * 1000
 
@@ -165,6 +166,12 @@ class Files:
         """Begin a new log when the old one has become large."""
         if self.log.exists() and self.log.stat().st_size > MOST_LOG:
             self.log.replace(self.folder / "log.1.err")
+
+    def too_full(self) -> str:
+        """Return that its disk has no room left, "" while it has some."""
+        disk = os.statvfs(self.data)
+        room = disk.f_bavail * disk.f_frsize
+        return f"the disk of {self.folder} has {room >> 10} KiB left: make room there" if room < LEAST_ROOM else ""
 
     def last_error(self) -> str:
         """Return the last error in the server's log, "" if there is none."""

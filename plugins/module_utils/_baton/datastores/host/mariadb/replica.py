@@ -24,6 +24,8 @@ CHANGES = 5.0  # seconds: statements that stop threads are not given up at once,
 DRAINS_WITHIN = 0.3  # seconds for which one call waits until what was received is applied; then it is asked again
 NEAR = 500  # transactions behind, with which a replica begins to acknowledge
 PROBE_EVERY = 0.25  # seconds between looks whether the source lets us acknowledge, while it does not
+HASTE, PROBE_IN_HASTE = 2.0, 0.05  # seconds after it was told to follow, in which clients may wait for its acknowledgement
+BUSY = 0.3  # seconds for which a look waits for one who changes whom it follows
 SEALING = 5.0  # seconds for which nothing is connected again after a seal was begun
 APART = (1236, 1950)  # the source has not, or not any more, what comes after what we have; we have what it has not
 
@@ -72,8 +74,10 @@ class Replica:
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
         self._lock = threading.RLock()  # one at a time changes whom it follows
-        self._sealed_at = self._probed_at = float("-inf")
+        self._sealed_at = self._probed_at = self._began_at = float("-inf")
+        self._is_settled = False
         self._becoming = ""  # as whom it is about to follow, while it applies what it has received before that
+        self._was_broken = ""
         self._must_reach: Optional[positions.Position] = None  # to be whole again: what the source had when we were not
 
     # --- looks --------------------------------------------------------------------------------------------------------------
@@ -95,9 +99,18 @@ class Replica:
         )  # fmt: skip
 
     def broken(self, session: sql.Session) -> str:
-        """Return why it has stopped to follow, "" while it follows, or should not."""
-        look = self.look(session) if self._instance.follow is not None else None
-        return look.broken if look is not None else ""
+        """Return why it has stopped to follow, "" while it follows, or should not.
+
+        What we have stopped ourselves, for whatever is being done, is as it was before.
+        """
+        if not self._lock.acquire(timeout=BUSY):
+            return self._was_broken
+        try:
+            look = self.look(session) if self._instance.follow is not None else None
+            self._was_broken = look.broken if look is not None else ""
+        finally:
+            self._lock.release()
+        return self._was_broken
 
     def _ask(self, source: Mapping[str, Any], role: str) -> positions.Position:
         """Ask a source how far it has come, as ourselves in one of our roles."""
@@ -142,7 +155,7 @@ class Replica:
         if not self._let_go(session):
             return None
         self._instance.remember(follow=wanted, forget=("had", "copied"))
-        self._must_reach, self._probed_at = None, float("-inf")
+        self._must_reach, self._probed_at, self._began_at = None, float("-inf"), time.monotonic()
         self._connect(session, CATCHES_UP)
         return None
 
@@ -208,13 +221,17 @@ class Replica:
 
     # --- from time to time ----------------------------------------------------------------------------------------------------
 
-    def tend(self) -> None:
-        """See that it follows, as who may acknowledge if it may; and notice when it is whole."""
+    def tend(self) -> bool:
+        """See that it follows, as who may acknowledge if it may, and notice when it is whole; return whether that is due again at once."""
         if self._instance.follow is None or time.monotonic() - self._sealed_at < SEALING:
-            return
+            return False
         with self._lock, self._instance.session(CHANGES) as session:
             if self._instance.follow is not None and time.monotonic() - self._sealed_at >= SEALING:
                 self._step(session)
+        return self._is_hasty() and not self._is_settled
+
+    def _is_hasty(self) -> bool:
+        return time.monotonic() - self._began_at < HASTE
 
     def _step(self, session: sql.Session) -> None:
         look = self.look(session)
@@ -233,8 +250,8 @@ class Replica:
     def _role(self, look: Look) -> str:
         """Return as whom it should follow. Only the source can say whether we may acknowledge; while it is silent all stays as it is."""
         now = ACKNOWLEDGES if look.user == ACKNOWLEDGES + self._instance.id else CATCHES_UP
-        settled = now == ACKNOWLEDGES and look.follows and self._instance.memory.get("whole")
-        if settled or time.monotonic() - self._probed_at < PROBE_EVERY:
+        self._is_settled = now == ACKNOWLEDGES and look.follows and bool(self._instance.memory.get("whole"))
+        if self._is_settled or time.monotonic() - self._probed_at < (PROBE_IN_HASTE if self._is_hasty() else PROBE_EVERY):
             return now
         self._probed_at = time.monotonic()
         follow = self._instance.follow or {}
