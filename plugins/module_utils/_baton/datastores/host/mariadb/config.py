@@ -88,7 +88,7 @@ class Files:
                 raise Trouble(f"{self.folder} is not empty, and not made for {self.instance}: nothing in it was touched; move it away")
             self.folder.mkdir(parents=True, exist_ok=True)
             write(self.marker, self.instance + "\n")
-        self.own(self.folder, 0o700)
+        os.chmod(self.folder, 0o711)  # ours: who runs the server could put links to what is not his where we write
         self.make_run()
 
     def make_run(self) -> None:
@@ -99,6 +99,9 @@ class Files:
         self.own(self.run, 0o700)
         self.tmp.mkdir(mode=0o700, exist_ok=True)
         self.own(self.tmp, 0o700)
+        if not self.log.exists():
+            write(self.log, "")
+            self.own(self.log, 0o600)
 
     def _uid(self) -> int:
         try:

@@ -13,6 +13,7 @@ import time
 from typing import Any, Callable, List, Optional, Sequence, Set
 
 from ...model import positions
+from ...model.passwords import hashed
 from ..trouble import Trouble
 from . import sql
 from .instance import ACKNOWLEDGES, CATCHES_UP, Instance, ourselves
@@ -201,7 +202,7 @@ class Source:
 def make_user(session: sql.Session, user: str, password: str, locked: bool) -> None:
     """Make the user as whom a replica follows; one that is there stays as it is."""
     lock = " ACCOUNT LOCK" if locked else ""
-    session.ask(f"CREATE USER IF NOT EXISTS %s@'%%' IDENTIFIED BY PASSWORD %s REQUIRE SSL{lock}", user, sql.hashed(password))
+    session.ask(f"CREATE USER IF NOT EXISTS %s@'%%' IDENTIFIED BY PASSWORD %s REQUIRE SSL{lock}", user, hashed(password))
     session.ask("GRANT REPLICATION SLAVE ON *.* TO %s@'%%'", user)
 
 
