@@ -172,7 +172,7 @@ class Files:
 
     def too_full(self) -> str:
         """Return that its disk has no room left, "" while it has some."""
-        disk = os.statvfs(self.data)
+        disk = os.statvfs(self.folder)
         room = disk.f_bavail * disk.f_frsize
         return f"the disk of {self.folder} has {room >> 10} KiB left: make room there" if room < LEAST_ROOM else ""
 
