@@ -461,3 +461,22 @@ def test_who_deletes_one_after_the_other_has_them_deleted_one_after_the_other():
             ask(program, **data)
     pool.claim("h1").answer("h2", "wipe")
     assert (pool.whole.task.program, pool.whole.task.data["members"]) == ("delete", ["m3", "m4"])
+
+
+@pytest.mark.parametrize("how", ["its document is gone", "its document has no list of claims"])
+def test_a_source_of_which_nobody_knows_whether_it_claimed_is_not_taken_for_one_that_never_did(how):
+    pool = Pool()
+    pool.whole.before = {"source": "m3", "confirmed": [], "counted": []}
+    if how == "its document is gone":
+        del pool.channels["h1"]
+    else:
+        pool.channels["h1"] = Channel(False, is_whole=False)
+    pool.on()
+    assert pool.whole.task.program == "failover" and pool.whole.source == "m1"
+
+
+def test_a_time_that_another_manager_s_clock_set_far_ahead_keeps_nobody_waiting():
+    pool = Pool()
+    pool.whole.not_before = pool.now + 3600
+    pool.dies("h1")
+    assert pool.whole.task.program == "failover"

@@ -65,6 +65,10 @@ class Documents:
             self._sets_of.setdefault(host, set()).add(key)
         return {key}
 
+    def drop(self, kind: str, key: str) -> None:
+        """Know nothing of a document."""
+        self._found.pop((kind, key), None)
+
     def expect(self, revisions: Mapping[Key, Optional[str]]) -> None:
         """We have written these: until we hear of it, what we know of them is old."""
         for key, revision in revisions.items():
@@ -165,6 +169,7 @@ class Carrier:
             return dirty
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             LOG.error("%s/%s can't be read, and is left as it is: %r", kind, key, error)
+            documents.drop(kind, key)
             return set()
 
     def _hear(self, kind: str, key: str, value: Optional[Mapping[str, Any]]) -> None:
