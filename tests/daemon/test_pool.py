@@ -99,7 +99,8 @@ class Pool:
         def look():
             members = self.members(instance)
             well = all(each["status"] == "ACTIVE" and each["operating_status"] == "HEALTHY" and "task" not in each for each in members)
-            return well and sum("replicas" in each for each in members) == (len(members) > 1)
+            counts = all(each["slave"]["counts"] for each in members if "replica_of" in each)
+            return well and counts and sum("replicas" in each for each in members) == (len(members) > 1)
 
         until(look, f"the set of {instance} is whole: {self.logs()}", 60)
 

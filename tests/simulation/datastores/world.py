@@ -204,7 +204,7 @@ class Host:
             self.soon(self.world.random.uniform(0.1, 0.6), self._start_server)
 
     def _say(self, channel):
-        said = Said(self.server.runs, "" if self.server.runs else "it does not answer")
+        said = Said(self.server.runs, "" if self.server.runs else "it does not answer", self.server.whole)
         if self.server.ours and channel.servers.get(self.server.id) != said:
             self.request(lambda: self.world.store.server(self.name, self.server.id, said))
 

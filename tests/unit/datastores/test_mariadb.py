@@ -480,3 +480,13 @@ def test_a_time_that_another_manager_s_clock_set_far_ahead_keeps_nobody_waiting(
     pool.whole.not_before = pool.now + 3600
     pool.dies("h1")
     assert pool.whole.task.program == "failover"
+
+
+def test_a_replica_that_was_started_anew_counts_once_it_has_caught_up():
+    pool = Pool()
+    pool.say("h3", servers={"m3": Server(True, whole=False)})
+    pool.on()
+    assert pool.channels["h1"].grants["s"].counted == ("m2",)
+    pool.claim("h1").say("h3", servers={"m3": Server(True)})
+    pool.on()
+    assert pool.channels["h1"].grants["s"].counted == ("m2", "m3")

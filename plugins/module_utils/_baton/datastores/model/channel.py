@@ -36,10 +36,13 @@ class Report:
 
 @dataclass(frozen=True)
 class Server:
-    """What a guest says of a server unasked. ``up``: it runs and answers; ``trouble``: why it does not, in one line."""
+    """What a guest says of a server unasked. ``up``: it runs and answers; ``trouble``: why it does not, in one line. ``whole``: it is
+    known to have all that it ever acknowledged; one that was started anew is not until it has caught up with its source.
+    """
 
     up: bool
     trouble: str = ""
+    whole: bool = True
 
 
 @dataclass(frozen=True)

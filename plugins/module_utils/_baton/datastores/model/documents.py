@@ -18,8 +18,8 @@ SETS, POOL, CONFIGURATIONS = "sets", "pool", "configurations"
 HEARTBEAT, LEASE = "heartbeat", "lease"
 CLAIMS = "claims/"  # and the set
 KINDS = {
-    "verb": str, "instance": str, "set": str, "problem": str, "trouble": str, "position": str, "up": bool, "term": int, "token": int,
-    "args": dict, "found": dict,
+    "verb": str, "instance": str, "set": str, "problem": str, "trouble": str, "position": str, "up": bool, "whole": bool,
+    "term": int, "token": int, "args": dict, "found": dict,
 }  # fmt: skip
 T = TypeVar("T")
 Params = Mapping[str, Any]

@@ -27,6 +27,11 @@ def _is_up(case: Case, member: Member) -> bool:
     return case.server(member).up
 
 
+def _is_whole(case: Case, member: Member) -> bool:
+    server = case.server(member)
+    return server.up and server.whole
+
+
 def _new(case: Case) -> List[Member]:
     return [case.member(key) for key in case.task.data["members"] if key in case.whole.members]
 
@@ -75,7 +80,8 @@ def what_keeps_a_failover(case: Case) -> str:
 
 
 def keep(case: Case) -> None:
-    """Have the source ask those for acknowledgements that follow it and are there, so that it waits for nobody who is gone.
+    """Have the source ask those for acknowledgements that follow it and are there, so that it waits for nobody who is gone, nor for one
+    that could not be promoted since nobody knows what it once had.
 
     At the beginning of a term who counts is about to follow.
     """
@@ -86,7 +92,7 @@ def keep(case: Case) -> None:
         whole.confirmed, whole.counted = list(granted.counted), list(granted.counted)
     coming = granted.counted if case.now - whole.since < FOLLOWS_WITHIN else ()
     should = tuple(
-        member.id for member in whole.replicas if _is_up(case, member) and (member.follows == whole.term or member.id in coming)
+        member.id for member in whole.replicas if _is_whole(case, member) and (member.follows == whole.term or member.id in coming)
     )
     if should != granted.counted:
         case.count(should)
@@ -246,7 +252,7 @@ def _grant(case: Case) -> Outcome:
     case.take_back()
     if not case.is_over():  # a manager who has just begun waits its own time
         return wait(f"{case.whole.source}, which may take writes still")
-    case.grant(new, [member.id for member in _counted(case) if member not in (old, new) and _is_up(case, member)])
+    case.grant(new, [member.id for member in _counted(case) if member not in (old, new) and _is_whole(case, member)])
     new.follows = case.whole.term
     if case.task.program == "failover":
         recent = [at for at in case.whole.failovers if case.now - at < case.times.failover_window]

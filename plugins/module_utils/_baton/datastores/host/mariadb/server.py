@@ -76,7 +76,7 @@ class MariaDB:
             trouble = self._instance.why_silent(error)
         except (Trouble, OSError) as error:
             trouble = str(error)
-        return Server(not trouble, one_line(trouble))
+        return Server(not trouble, one_line(trouble), self._instance.follow is None or bool(self._instance.memory.get("whole")))
 
     def tend(self) -> bool:
         """See to what goes on by itself, every few tenths of a second while it runs; return whether that is due again at once."""

@@ -4,6 +4,7 @@
 
 Statuses are Trove's words. Each is said of what stands in the documents now, not of what was last heard to be well.
 """
+
 from __future__ import annotations
 
 import re
@@ -98,7 +99,12 @@ class View(NamedTuple):
             others = [self._reference(other) for key, other in sorted(whole.members.items()) if key != member.id]
             return {"replicas": others, "slave": {"list": [other["id"] for other in others]}} if others else {}
         if whole.source in whole.members:
-            slave = {"of": whole.source, "read_only": True, "follows": member.joined and member.follows == whole.term}
+            slave = {
+                "of": whole.source,
+                "read_only": True,
+                "follows": member.joined and member.follows == whole.term,
+                "counts": member.id in whole.confirmed,
+            }
             return {"replica_of": self._reference(whole.members[whole.source]), "slave": slave}
         return {}
 
@@ -194,5 +200,3 @@ def fault_of(whole: ReplicaSet, member: Member, server: Server, status: str) -> 
 def named(configurations: List[Dict[str, Any]]) -> Dict[str, str]:
     """Return the names of configurations by id."""
     return {each["id"]: each.get("name", "") for each in configurations}
-
-
