@@ -16,7 +16,7 @@ from baton.ground.problem import Problem
 
 TIMES = Times(lease=2.0)
 FLAVORS = {"1": {"name": "small", "ram": 512, "vcpus": 1, "disk": 10}, "2": {"name": "large", "ram": 4096, "vcpus": 4, "disk": 40}}
-FOUND = {"seal": {"received": "1-1-9", "had": "1-1-9"}, "quiesce": {"position": "1-1-9"}}
+FOUND = {"seal": {"received": "1-1-9", "had": "1-1-9"}, "quiesce": {"position": "1-1-9"}}  # what guests say of orders
 TOKENS = {
     "admin-token": {"kind": "admin"}, "demo-token": {"kind": "project", "name": "demo"},
     "other-token": {"kind": "project", "name": "other"},
@@ -40,6 +40,7 @@ class Memory:
             for number, name in enumerate(names, 1)
         }  # fmt: skip
         self.refuse = {}  # verb → why guests fail with it
+        self.found = dict(FOUND)
         self._silences, self._lock, self._busy = Silences(), threading.RLock(), threading.Lock()
 
     def clock(self):
@@ -130,6 +131,7 @@ class Memory:
 
     def _keep(self, case):
         self.channels.update(case.written())
+        self.documents.update({new.id: new.to_json() for new in case.parted})
         if not case.whole.members:
             self.documents.pop(case.whole.id, None)
         else:
@@ -145,7 +147,7 @@ class Memory:
             if key in reports:
                 continue
             why = self.refuse.get(order.verb, "")
-            reports[key] = Report(why, {} if why else FOUND.get(order.verb, {}))
+            reports[key] = Report(why, {} if why else self.found.get(order.verb, {}))
             if order.verb == "wipe":
                 servers.pop(order.instance, None)
             elif not why and order.verb in ("prepare", "receive"):
