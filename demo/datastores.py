@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
 NEEDED = ("mariadbd", "mariadb-backup", "mbstream", "mariadb-install-db", "mariadb")
 MOST_HOSTS = 50
+LAST_ADDRESS = 254  # 127.0.1.x
 FLAVORS = {
     "1": {"name": "tiny", "ram": 256, "vcpus": 1, "disk": 2},
     "2": {"name": "small", "ram": 1024, "vcpus": 1, "disk": 10},
@@ -42,15 +43,16 @@ exec "{python}" "{script}" --state "{state}" {command} "$@"
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("command", choices=["up", "down", "primary", "replica"])
+    parser.add_argument("command", choices=["up", "down", "restart", "primary", "replica"])
     parser.add_argument("--state", type=Path, required=True, metavar="DIR")
     parser.add_argument("--hosts", type=int, default=3)
+    parser.add_argument("--first", type=int, default=1, metavar="N", help="host-1 has the address 127.0.1.N: two pools share none")
     parser.add_argument("--profile", choices=[*LEASES], default="balanced")
-    parser.add_argument("instance", nargs="?")
-    args = parser.parse_args()
+    parser.add_argument("instance", nargs="?", metavar="ID", help="of an instance; of restart: which program")
+    args = parser.parse_intermixed_args()
     args.state = args.state.resolve()
     try:
-        return {"up": up, "down": down, "primary": primary, "replica": replica}[args.command](args)
+        return {"up": up, "down": down, "restart": restart, "primary": primary, "replica": replica}[args.command](args)
     except Failed as failed:
         sys.stderr.write(f"datastores: {failed}\n")
         return 1
@@ -66,6 +68,8 @@ class Failed(Exception):
 def up(args: argparse.Namespace) -> int:
     if not 1 <= args.hosts <= MOST_HOSTS:
         raise Failed(f"HOSTS is 1 to {MOST_HOSTS}")
+    if not 1 <= args.first <= LAST_ADDRESS - args.hosts + 1:
+        raise Failed(f"--first is 1 to {LAST_ADDRESS - args.hosts + 1} for {args.hosts} hosts")
     missing = [name for name in NEEDED if not shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")]
     if missing:
         raise Failed(f"{', '.join(missing)} is not there: run `make system` first")
@@ -103,7 +107,7 @@ def _begin(args: argparse.Namespace, state: Path) -> None:
         "--driver", "datastores", "--url", url, "--token-file", str(token_file), "--listen", "127.0.0.1", "--port", str(ports["api"]),
     ], {"BATON_RUN_DIR": str(state / "run")})  # fmt: skip
     for number in range(1, args.hosts + 1):
-        _guest(state, cluster, url, f"host-{number}", f"127.0.1.{number}", LEASES[args.profile])
+        _guest(state, cluster, url, f"host-{number}", f"127.0.1.{args.first + number - 1}", LEASES[args.profile])
     hosts = [f"host-{number}" for number in range(1, args.hosts + 1)]
     until(lambda: all("heartbeat" in cluster.call("GET", f"/pool/{name}")["Params"] for name in hosts), state, "all guests are heard")
     say(f"{args.hosts} guests are heard")
@@ -123,7 +127,13 @@ def _guest(state: Path, cluster: Cluster, url: str, name: str, address: str, lea
     _secret(folder / "token", made["Token"])
     start(state, "baton-guest", [
         "--name", name, "--state", str(folder), "--url", url, "--token-file", str(folder / "token"), "--lease", str(lease),
+        *([] if others_reach(state) else ["--server-user", "root"]),
     ], log=name)  # fmt: skip
+
+
+def others_reach(path: Path) -> bool:
+    """Whether users that own nothing of it may go into a directory: servers run as one of them, if we are root."""
+    return os.geteuid() != 0 or all(folder.stat().st_mode & 0o001 for folder in (path, *path.parents))
 
 
 def _files(state: Path, endpoint: str, token: str) -> None:
@@ -142,16 +152,34 @@ def _secret(path: Path, text: str) -> None:
 
 
 def start(state: Path, program: str, arguments: list[str], more: dict[str, str] | None = None, log: str = "") -> None:
-    """Start a program of ours, in a session of its own, and write down which it is."""
+    """Start a program of ours, in a session of its own, and write down which it is, and how it is started again."""
+    name = log or program
+    for folder in ("logs", "programs"):
+        (state / folder).mkdir(exist_ok=True)
+    _secret(state / "programs" / f"{name}.json", json.dumps({"program": program, "arguments": arguments, "more": more or {}, "log": log}))
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("BATON_", "RS_", "OS_"))}
-    (state / "logs").mkdir(exist_ok=True)
-    with open(state / "logs" / f"{log or program}.log", "ab") as file:
+    with open(state / "logs" / f"{name}.log", "ab") as file:
         process = subprocess.Popen(
             [sys.executable, str(BUILD / f"{program}.pyz"), *arguments], stdin=subprocess.DEVNULL, stdout=file, stderr=file,
             env={**environ, **(more or {})}, start_new_session=True, cwd=state,
         )  # fmt: skip
     with open(state / "pids", "a") as file:
-        file.write(f"{process.pid} {log or program}\n")
+        file.write(f"{process.pid} {name}\n")
+
+
+def restart(args: argparse.Namespace) -> int:
+    """Start a program again that has ended."""
+    name, state = args.instance, args.state
+    if any(runs(pid) for pid, known in pids(state) if known == name):
+        raise Failed(f"{name} runs")
+    try:
+        known = json.loads((state / "programs" / f"{name}.json").read_text())
+    except OSError:
+        raise Failed(f"there is no program {name!r}: see {state}/programs") from None
+    left = [f"{pid} {other}\n" for pid, other in pids(state) if other != name]
+    (state / "pids").write_text("".join(left))
+    start(state, known["program"], known["arguments"], known["more"], known["log"])
+    return 0
 
 
 class Cluster:
@@ -250,7 +278,7 @@ def down(args: argparse.Namespace) -> int:
         raise Failed(f"processes {left} of {state} do not end")
     for name in ("pids", "ports.json", "openrc", "ha.token", "dcs.db", "dcs.db-wal", "dcs.db-shm", "sql-primary", "sql-replica"):
         (state / name).unlink(missing_ok=True)
-    for name in ("hosts", "batond", "drivers", "run"):
+    for name in ("hosts", "batond", "drivers", "run", "programs"):
         shutil.rmtree(state / name, ignore_errors=True)
     return 0
 

@@ -48,3 +48,12 @@ def test_an_order_of_an_older_term_is_not_carried_out_whatever_told_of_the_newer
     assert orders.stands("s.1")
     orders.seen(Channel(orders={"s.1": order(term=2)}, grants={"s": Grant(3)}))
     assert not orders.stands("s.1") and orders.terms == {"s": 3}
+
+
+def test_what_was_put_off_begins_later():
+    orders = Orders({}, {})
+    channel = Channel(orders={"s.1.0.do.prepare.m1": Order("prepare", "m1", "s", 1)})
+    work = orders.seen(channel)
+    assert orders.seen(channel).begin == []
+    orders.put_off(work)
+    assert orders.seen(channel).begin == work.begin

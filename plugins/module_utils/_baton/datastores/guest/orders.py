@@ -41,6 +41,11 @@ class Orders:
                 begin.append((key, order))
         return Work(begin, [(key, report) for key, report in sorted(self.reports.items()) if key not in channel.reports])
 
+    def put_off(self, work: Work) -> None:
+        """What was to begin can't be: it is looked at anew."""
+        for _key, order in work.begin:
+            self._busy.pop(order.instance, None)
+
     def _learn(self, key: str, term: int) -> None:
         self.terms[key] = max(term, self.terms.get(key, 0))
 

@@ -176,7 +176,7 @@ def connect(address: str, port: int, tls: ssl.SSLContext, name: str, stands: Sta
             connection = socket.create_connection((address, port), timeout=2.0)
         except OSError as refused:
             error = refused
-            select.select([], [], [], 0.1)
+            time.sleep(0.1)
             continue
         try:
             connection.settimeout(10.0)

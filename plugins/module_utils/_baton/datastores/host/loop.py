@@ -174,11 +174,20 @@ class Guest:
     async def _see(self, seen: Seen) -> None:
         async with self._work:
             work = self._orders.seen(seen.host.channel)
+            commands = self._tenures.seen(seen.host.channel, boottime())
+            for command in commands:
+                if isinstance(command, (Close, End)):  # which wait for no disk
+                    self._carry_out(command)
+            try:
+                await self._keep()
+            except Trouble:
+                self._orders.put_off(work)
+                raise
+            for command in commands:
+                if isinstance(command, (Claim, Open)):
+                    self._carry_out(command)
             for key, order in work.begin:
                 self._begin(self._do(key, order))
-            await self._keep()
-            for command in self._tenures.seen(seen.host.channel, boottime()):
-                self._carry_out(command)
             for key, report in work.tell:
                 self._tell(f"report {key}", self._links["ask"].report, key, report)
             said = {instance.name: instance.seen for instance in self.instances.values() if not instance.busy or instance.seen.up}
@@ -411,7 +420,7 @@ class Guest:
             self._changed.set()
         if seen.up:
             instance.starts = 0
-            if not instance.busy and not instance.is_opening:
+            if instance.busy in ("", "send") and not instance.is_opening:
                 try:
                     await instance.run("hands", instance.hands.tend)
                 except Trouble as trouble:

@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--state", type=Path, default=Path("/var/lib/baton-guest"), metavar="DIR", help="where servers and journal are")
     parser.add_argument("--runner", choices=["process"], default="process", help="what runs the servers")
     parser.add_argument("--lease", type=float, default=LEASE, metavar="SECONDS", help="after so many of silence no server takes writes")
+    parser.add_argument("--server-user", default="", metavar="USER", help="who runs servers, if the guest is root (mysql)")
     parser.add_argument("--url", help="of Baton's nodes, with commas")
     parser.add_argument("--token-file", help="the token of this guest")
     parser.add_argument("--ca", help="of the nodes' certificates")
@@ -55,18 +56,20 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _serve(args: argparse.Namespace) -> None:
-    os.makedirs(args.state, mode=0o700, exist_ok=True)
+    os.makedirs(args.state, mode=0o711, exist_ok=True)  # servers run as another user
     options = {"url": args.url, "token_file": args.token_file, "ca": args.ca, "timeout": TIMEOUT}
     connection = connection_from(options, os.environ)
     heartbeat = {"service_status": "running", "node_id": args.name, "lease": args.lease, "datastores": _datastores()}
     journal = Journal(args.state)
-    make = partial(_make, args.state, Processes(), journal)
+    make = partial(_make, args, Processes(), journal)
     guarded = Guarded(args.state, _ourselves("guard"))
     guest = Guest(lambda: Link(Client(connection, "baton-guest"), args.name), journal, guarded, make, args.lease, heartbeat)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, guest.stop)
     await guest.run()
+    logging.shutdown()
+    os._exit(0)  # threads that wait for the cluster, or for a server, would keep us; what was done stands in the journal
 
 
 def _datastores() -> Dict[str, List[str]]:
@@ -78,8 +81,8 @@ def _datastores() -> Dict[str, List[str]]:
         return {}
 
 
-def _make(state: Path, runner: Processes, journal: Journal, instance: str, memory: Dict[str, Any]) -> Hands:
-    return MariaDB(state / "instances" / instance, instance, runner, memory, journal.save)
+def _make(args: argparse.Namespace, runner: Processes, journal: Journal, instance: str, memory: Dict[str, Any]) -> Hands:
+    return MariaDB(args.state / "instances" / instance, instance, runner, memory, journal.save, args.server_user)
 
 
 def _ourselves(*arguments: str) -> List[str]:

@@ -95,6 +95,7 @@ class Carrier:
         self._stop = threading.Event()
         self._silences: Dict[str, Silences] = {}
         self._said: Dict[str, str] = {}
+        self._broken: Dict[str, str] = {}  # sets that can't be carried on, by id: at which revision
 
     def stop(self) -> None:
         self._stop.set()
@@ -166,6 +167,17 @@ class Carrier:
         if read is None:
             return
         found, hosts = read
+        if self._broken.get(key) == found.revision:
+            return
+        try:
+            self._advance(key, found, hosts, documents)
+        except (ClientError, Problem):
+            raise
+        except Exception:  # of this set: the others go on
+            self._broken[key] = found.revision
+            LOG.exception("set %s can't be carried on, and is left as it is until it is changed: a bug in Baton", key)
+
+    def _advance(self, key: str, found: Found, hosts: Dict[str, Found], documents: Documents) -> None:
         whole = set_of(found.value)
         case = self._store.case(whole, hosts, time.monotonic(), self._silences.setdefault(key, Silences()))
         advance(case, self._plans[whole.datastore])

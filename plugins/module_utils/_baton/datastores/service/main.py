@@ -12,9 +12,11 @@ import ssl
 import sys
 import threading
 import time
+from dataclasses import replace
 from typing import Any, List, Optional, Sequence
 
-from ...adapters.aio import AIOHTTP_ERROR, web
+from ...adapters.aio import AIOHTTP_ERROR
+from ...adapters.http.server import Server
 from ...client.api import Client, connection_from
 from ...client.connection import Connection
 from ...client.error import ClientError
@@ -28,6 +30,7 @@ from .store import Store
 
 PLANS = {"mariadb": mariadb.PLAN}
 PORT = 8779
+PATIENCE = 2.0  # seconds for what keeps the lock
 BEGIN = 10.0  # seconds until it reigns
 LEASE = 2.0  # seconds: of guests that are not heard and did not say
 
@@ -39,7 +42,7 @@ class Service:
         self._connection, self._node = connection, node
         self._listen, self._port, self._tls = listen, port, tls
         self._threads: List[threading.Thread] = []
-        self._runner: Any = None
+        self._server: Optional[Server] = None
         self._keeper: Optional[Keeper] = None
         self._carrier: Optional[Carrier] = None
 
@@ -48,24 +51,24 @@ class Service:
 
     async def start(self) -> None:
         """Serve; Failed when that can't be."""
-        keeper = self._keeper = Keeper(self._client, self._node)
+        keeper = self._keeper = Keeper(lambda: Client(replace(self._connection, timeout=PATIENCE), "baton-datastores"), self._node)
         store = Store(self._client, keeper.reign, PLANS, Times(LEASE))
         carrier = self._carrier = Carrier(store, self._client, PLANS)
         self._begin(keeper.run, "keeper")
         if not await asyncio.to_thread(keeper.wait, BEGIN):
             raise Failed("the manager's lock can't be taken: does Baton serve at the address that it was given?")
         self._begin(carrier.run, "carrier")
-        self._runner = web.AppRunner(application(store, time.time), access_log=None)
-        await self._runner.setup()
+        server = Server(application(store, time.time))
         try:
-            await web.TCPSite(self._runner, self._listen, self._port, ssl_context=self._tls, reuse_address=True).start()
+            await server.start(self._listen, self._port, self._tls)
         except OSError as error:
             raise Failed(f"can't listen at {self._listen}:{self._port}: {error.strerror}") from None
+        self._server = server
 
     async def stop(self) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+        if self._server is not None:
+            await self._server.stop()
+            self._server = None
         for part in (self._carrier, self._keeper):
             if part is not None:
                 part.stop()

@@ -18,6 +18,7 @@ from typing import Any, Dict, List, Mapping
 
 from ..trouble import Trouble
 
+ROOT = "root"
 SERVER_USER = "mysql"  # who runs servers if the guest is root
 MOST_LOG = 4 << 20  # bytes of the server's log, after which a new one is begun when it starts
 LONGEST_SOCKET = 100
@@ -57,19 +58,20 @@ OURS = {
 class Files:
     """Of one instance. ``marker`` says whose it is; ``ready`` stands there once it was made in full."""
 
-    def __init__(self, folder: Path, instance: str) -> None:
+    def __init__(self, folder: Path, instance: str, user: str = "") -> None:
         self.folder, self.instance = folder, instance
         self.marker, self.ready = folder / "marker", folder / "ready"
         self.settings = folder / "my.cnf"
         self.data, self.incoming, self.aside = folder / "data", folder / "data.new", folder / "data.old"
         self.certificate, self.key = folder / "certificate.pem", folder / "key.pem"
-        self.log = folder / "log"
+        self.log = folder / "log.err"  # the server gives it this end by itself
+        self.tmp = folder / "tmp"  # of its own: a server that starts removes temporary tables there, whosever they are
         self.run = folder / "run"
         if len(os.fsencode(str(self.run / "sock"))) > LONGEST_SOCKET:
             name = hashlib.sha256(os.fsencode(str(folder))).hexdigest()[:16]
             self.run = Path(tempfile.gettempdir()) / f"baton-{os.geteuid()}-{name}"
         self.socket, self.pid_file = self.run / "sock", self.run / "pid"
-        self.user = SERVER_USER if os.geteuid() == 0 else ""
+        self.user = (user or SERVER_USER) if os.geteuid() == 0 else ""
 
     def is_ours(self) -> bool:
         try:
@@ -93,6 +95,8 @@ class Files:
         if self.run.is_symlink() or self.run.stat().st_uid not in (os.geteuid(), self._uid()):
             raise Trouble(f"{self.run} belongs to somebody else: remove it")
         self.own(self.run, 0o700)
+        self.tmp.mkdir(mode=0o700, exist_ok=True)
+        self.own(self.tmp, 0o700)
 
     def _uid(self) -> int:
         try:
@@ -141,6 +145,7 @@ class Files:
             "server-id": int(spec["server_id"]),
             "datadir": self.data,
             "socket": self.socket,
+            "tmpdir": self.tmp,
             "pid-file": self.pid_file,
             "log-error": self.log,
             "bind-address": spec["address"],
@@ -150,6 +155,7 @@ class Files:
             "ssl-ca": self.certificate,
             "ssl-cert": self.certificate,
             "ssl-key": self.key,
+            **({"user": self.user} if self.user == ROOT else {}),  # which a server refuses to be unless it is told
         }
         lines: List[str] = ["# Written by baton-guest, and written again whenever it changes something.", "[mariadbd]"]
         return "\n".join([*lines, *(f"{key} = {_value(key, value)}" for key, value in own.items()), ""])
@@ -157,7 +163,7 @@ class Files:
     def rotate_log(self) -> None:
         """Begin a new log when the old one has become large."""
         if self.log.exists() and self.log.stat().st_size > MOST_LOG:
-            self.log.replace(self.folder / "log.1")
+            self.log.replace(self.folder / "log.1.err")
 
     def last_error(self) -> str:
         """Return the last error in the server's log, "" if there is none."""

@@ -8,7 +8,9 @@ What a server had before is kept aside until the new data answers, and is back i
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
+import tempfile
 import threading
 from pathlib import Path
 from typing import IO, Any, Iterator, List, Mapping, cast
@@ -39,14 +41,14 @@ class Copies:
         with instance.session(30.0) as session:
             session.ask("SET SESSION lock_wait_timeout=25")
             for role, locked in ((CATCHES_UP, False), (ACKNOWLEDGES, True)):
-                if not session.ask("SELECT 1 FROM mysql.global_priv WHERE User=%s", role + to):
-                    make_user(session, role + to, instance.password, locked)
+                make_user(session, role + to, instance.password, locked)
         tls = copying.context(False, instance.files.certificate, instance.files.key)
         port = int(args["port"]) + COPY_PORT
-        with copying.connect(str(args["address"]), port, tls, to, stands) as wire, self._backup() as backup:
+        wire = copying.connect(str(args["address"]), port, tls, to, stands)
+        with wire, tempfile.TemporaryFile() as said, self._backup(said) as backup:
             copying.give(wire, cast(IO[bytes], backup.stdout), stands)
             if backup.wait():
-                raise Trouble(f"mariadb-backup failed: {self._why()}")
+                raise Trouble(f"mariadb-backup failed: {_last_of(said)}")
             copying.finish(wire, IS_USED_WITHIN)
 
     def cut_off(self) -> None:
@@ -55,7 +57,7 @@ class Copies:
             backup.kill()
 
     @contextlib.contextmanager
-    def _backup(self) -> Iterator["subprocess.Popen[bytes]"]:
+    def _backup(self, said: IO[bytes]) -> Iterator["subprocess.Popen[bytes]"]:
         """Run mariadb-backup; what it says goes into a file, what it copies into its pipe."""
         files = self._instance.files
         work = files.run / f"backup-{threading.get_ident()}"
@@ -65,43 +67,29 @@ class Copies:
             executable("mariadb-backup"), f"--defaults-file={files.settings}", "--backup", "--stream=mbstream",
             f"--user={ourselves()}", f"--socket={files.socket}", f"--target-dir={work}",
         ]  # fmt: skip
-        backup = None
+        backup = subprocess.Popen(command, cwd=work, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said)
+        self._sends.append(backup)
         try:
-            with open(self._log, "wb") as log:
-                backup = subprocess.Popen(
-                    command, cwd=work, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log
-                )
-            self._sends.append(backup)
             yield backup
         finally:
-            if backup is not None:
-                backup.kill()
-                backup.wait()
-                if backup.stdout:
-                    backup.stdout.close()
-                self._sends.remove(backup)
+            backup.kill()
+            backup.wait()
+            cast(IO[bytes], backup.stdout).close()
+            self._sends.remove(backup)
             remove(work)
-
-    @property
-    def _log(self) -> Path:
-        return self._instance.files.folder / "copy.log"
-
-    def _why(self) -> str:
-        lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
-        return one_line(next((line for line in reversed(lines) if "rror" in line), lines[-1] if lines else "it says nothing"))
 
     # --- to here ------------------------------------------------------------------------------------------------------------
 
     def receive(self, args: Mapping[str, Any], stands: Stands) -> None:
         """Take a copy, and be it: what was here before goes once that answers. Trouble: all is as it was."""
         instance, files = self._instance, self._instance.files
+        if not files.is_ours():
+            raise Trouble(f"{instance.id} was not prepared on this host")
+        remove(files.aside)
         if instance.memory.get("copied"):
             instance.start()
             return
-        if not files.is_ours():
-            raise Trouble(f"{instance.id} was not prepared on this host")
         check_packages(str(args["version"]))
-        spec = {**instance.spec, **{key: value for key, value in args.items() if key not in ("databases", "users")}}
         tls = copying.context(True, files.certificate, files.key)
         with copying.listen(str(args["address"]), int(args["port"]) + COPY_PORT) as listener:
             wire = copying.accept(listener, tls, instance.id, stands)
@@ -110,7 +98,7 @@ class Copies:
                 position = self._unpack(wire)
                 if not stands():
                     raise Trouble("it is taken back")
-                self._become(spec, position)
+                self._become({**instance.spec, **args}, position)
             except Exception as error:
                 remove(files.incoming)
                 with contextlib.suppress(Trouble):
@@ -126,21 +114,21 @@ class Copies:
         remove(files.incoming)
         files.incoming.mkdir()
         files.own(files.incoming, 0o700)
-        command = [executable("mbstream"), "-x", "-C", str(files.incoming)]
-        with open(self._log, "wb") as log:
+        with tempfile.TemporaryFile() as said:
             unpack = subprocess.Popen(
-                command, cwd=files.folder, env=environment(), stdin=subprocess.PIPE, stdout=log, stderr=log, **identity(files.user)
-            )
+                [executable("mbstream"), "-x", "-C", str(files.incoming)], bufsize=0,
+                cwd=files.folder, env=environment(), stdin=subprocess.PIPE, stdout=said, stderr=said, **identity(files.user),
+            )  # fmt: skip
             try:
                 with cast(IO[bytes], unpack.stdin) as pipe:
                     copying.take(wire, pipe)
-                status = unpack.wait()
-            except BaseException:
+                if unpack.wait():
+                    raise Trouble("the copy can't be unpacked")
+            except Trouble as trouble:
+                raise Trouble(f"{trouble}: {_last_of(said)}" if unpack.poll() else str(trouble)) from None
+            finally:
                 unpack.kill()
                 unpack.wait()
-                raise
-        if status:
-            raise Trouble(f"the copy can't be unpacked: {self._why()}")
         run([executable("mariadb-backup"), "--prepare", f"--target-dir={files.incoming}"], files.user, files.folder, IS_USED_WITHIN)
         return copied_position(files.incoming)
 
@@ -149,25 +137,40 @@ class Copies:
         instance, files = self._instance, self._instance.files
         before = dict(instance.memory)
         instance.stop()
-        if files.aside.exists():  # of an attempt that was cut off: what is in its place has never answered
-            remove(files.data)
-        elif files.data.exists():
-            files.data.replace(files.aside)
+        instance.remember(swapping=True)
         try:
+            if files.data.exists():
+                files.data.replace(files.aside)
             files.incoming.replace(files.data)
-            instance.remember(spec=dict(spec), follow=None)
+            instance.remember_spec(spec, follow=None)
             files.write(spec)
             instance.start()
             with instance.session(10.0) as session:
                 session.ask("SET GLOBAL gtid_slave_pos=%s", position)
-            instance.remember(whole=True, copied=True, forget=("had",))
+            instance.remember(whole=True, copied=True, forget=("swapping",))
         except Exception:
-            instance.kill()
-            remove(files.data)
-            if files.aside.exists():
-                files.aside.replace(files.data)
-            instance.remember(spec=before.get("spec"), follow=before.get("follow"))
+            self.roll_back()
+            instance.remember(**{**before, "whole": False})
             raise
+
+    def roll_back(self) -> None:
+        """Have back what was here before a copy that has never answered: it failed, or the guest died meanwhile."""
+        instance, files = self._instance, self._instance.files
+        if not instance.memory.get("swapping"):
+            return
+        if instance.pid() is not None:
+            instance.kill()
+        if files.aside.exists():
+            remove(files.data)
+            files.aside.replace(files.data)
+        instance.remember(forget=("swapping",))
+
+
+def _last_of(said: IO[bytes]) -> str:
+    """Return the last error that a program has said, or else its last line."""
+    said.seek(max(0, said.seek(0, os.SEEK_END) - 65536))
+    lines = said.read().decode("utf-8", "replace").splitlines()
+    return next((line for line in reversed(lines) if "rror" in line), lines[-1] if lines else "it says nothing")
 
 
 def copied_position(folder: Path) -> str:

@@ -11,7 +11,7 @@ import shutil
 import threading
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, Optional, Sequence, Set
+from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Sequence, Set
 
 from ..runner import PATH, Program, Runner
 from ..trouble import Trouble
@@ -28,11 +28,15 @@ class Instance:
     """``memory`` is the guest's journal of this instance: ``save`` is called after each change, before what follows from it is done.
 
     ``spec``: as it was prepared; ``follow``: whom it follows, or null; ``had``: how far it once was when it was sealed; ``whole``: it has
-    all that it has ever acknowledged; ``copied``: a copy came in full, and it has not followed anybody since.
+    all that it has ever acknowledged; ``copied``: a copy came in full, and it has not followed anybody since; ``swapping``: one is taking
+    the place of what was here.
     """
 
-    def __init__(self, folder: Path, instance: str, runner: Runner, memory: Dict[str, Any], save: Callable[[], None]) -> None:
-        self.id, self.files, self.runner = instance, Files(folder, instance), runner
+    def __init__(
+        self, folder: Path, instance: str, runner: Runner, memory: Dict[str, Any], save: Callable[[], None], user: str = ""
+    ) -> None:
+        """``user``: who runs the server if we are root; mysql, if none is named."""
+        self.id, self.files, self.runner = instance, Files(folder, instance, user), runner
         self.memory, self._save = memory, save
         self.sessions: Set[int] = set()  # that are ours, so that they are not taken for clients
         self._lock = threading.Lock()
@@ -50,6 +54,11 @@ class Instance:
         if not spec:
             raise Trouble(f"{self.id} was not prepared on this host")
         return dict(spec)
+
+    def remember_spec(self, args: Mapping[str, Any], **values: Any) -> None:
+        """Remember how it was made; not what people's users are, and of secrets what it needs itself: the rest stands in its files."""
+        spec = {key: value for key, value in args.items() if key not in ("databases", "users")}
+        self.remember(spec={**spec, "secrets": {"replication": args["secrets"]["replication"]}}, forget=("had", "copied"), **values)
 
     @property
     def password(self) -> str:
@@ -73,8 +82,6 @@ class Instance:
         """Start it and wait until it answers; what it had received and not applied is lost when it does."""
         self.files.make_run()
         if self.pid() is None:
-            if not self.files.data.exists() and self.files.aside.exists():
-                self.files.aside.replace(self.files.data)  # we died between two renames
             self.files.rotate_log()
             self.remember(whole=False)
             self.runner.start(self.program)
@@ -97,18 +104,12 @@ class Instance:
     def kill(self) -> None:
         self.runner.kill(self.program)
 
-    def why_not(self) -> str:
-        """Return why it does not answer, "" if it does."""
-        if not self.files.is_ours():
-            return "it was not prepared on this host"
-        try:
-            with self.session(sql.ANSWER / 2):
-                return ""
-        except sql.SqlTrouble as error:
-            if error.number == sql.TOO_MANY_CONNECTIONS:
-                return ""
-            if self.pid() is not None:
-                return f"it runs, and does not answer: {error}"
+    def why_silent(self, error: sql.SqlTrouble) -> str:
+        """Return why it does not answer; "" if it said that it has too much to do to talk to us."""
+        if error.number == sql.TOO_MANY_CONNECTIONS:
+            return ""
+        if self.pid() is not None:
+            return f"it runs, and does not answer: {error}"
         return f"it does not run: {self.files.last_error() or 'start it, or look at its log'}"
 
     # --- sessions ---------------------------------------------------------------------------------------------------------

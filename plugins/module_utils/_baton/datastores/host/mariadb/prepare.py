@@ -13,12 +13,12 @@ import shutil
 import socket
 import subprocess
 from pathlib import Path
-from typing import Any, Dict, List, Mapping
+from typing import Any, List, Mapping
 
 from ..runner import environment, identity
 from ..trouble import Trouble, one_line
 from . import sql
-from .config import remove, write
+from .config import ROOT, remove, write
 from .instance import ACKNOWLEDGES, CATCHES_UP, Instance, executable, ourselves
 from .source import CREATE_TERM, make_user
 
@@ -31,17 +31,15 @@ COPY_PORT = 10000  # above the server's: where it receives a copy
 def prepare(instance: Instance, args: Mapping[str, Any]) -> None:
     """Make the server and start it; one that was made already is started. Trouble: nothing is left of it."""
     files = instance.files
-    spec = {key: value for key, value in args.items() if key not in ("databases", "users")}
     if files.is_ours() and files.ready.exists():
         if not instance.memory.get("spec"):
-            instance.remember(spec=spec)
-        files.write(instance.spec)
+            instance.remember_spec(args, follow=None, whole=False)
         instance.start()
         return
     _check(instance, args)
     files.make()
     try:
-        _make(instance, spec, args)
+        _make(instance, args)
     except BaseException:
         if instance.pid() is not None:
             instance.kill()
@@ -50,35 +48,32 @@ def prepare(instance: Instance, args: Mapping[str, Any]) -> None:
         raise
 
 
-def _make(instance: Instance, spec: Dict[str, Any], args: Mapping[str, Any]) -> None:
+def _make(instance: Instance, args: Mapping[str, Any]) -> None:
     files = instance.files
     if instance.pid() is not None:  # of an attempt that was cut off
         instance.kill()
     for path in (files.data, files.incoming, files.aside):
         remove(path)
-    files.write(spec)
+    files.write(args)
     files.data.mkdir()
     files.own(files.data, 0o700)
-    run(
-        [
-            executable("mariadb-install-db"), f"--defaults-file={files.settings}", "--skip-test-db", "--skip-name-resolve",
-            "--auth-root-authentication-method=socket", f"--auth-root-socket-user={ourselves()}",
-        ],
-        files.user, files.folder,
-    )  # fmt: skip
-    remove_logs(files.data)
-    instance.remember(spec=spec, follow=None, whole=True, forget=("had", "copied"))
+    try:
+        run(
+            [
+                executable("mariadb-install-db"), f"--defaults-file={files.settings}", "--skip-test-db", "--skip-name-resolve",
+                "--auth-root-authentication-method=socket", f"--auth-root-socket-user={ourselves()}",
+                *(["--user=root"] if files.user == ROOT else []),
+            ],
+            files.user, files.folder,
+        )  # fmt: skip
+    except Trouble as trouble:
+        raise Trouble(f"a server can't be made: {files.last_error() or trouble}") from None
+    instance.remember_spec(args, follow=None)
     instance.start()
     with instance.session(30.0) as session:
         _fill(session, instance, args)
     write(files.ready, "")
     instance.remember(whole=True)
-
-
-def remove_logs(data: Path) -> None:
-    """Remove the binary logs that a program has written into the data while it was made: nothing of it is for replicas."""
-    for path in data.glob("bin.*"):
-        path.unlink()
 
 
 def run(command: List[str], user: str, folder: Path, seconds: float = INSTALLS_WITHIN) -> str:
@@ -94,8 +89,10 @@ def run(command: List[str], user: str, folder: Path, seconds: float = INSTALLS_W
         raise Trouble(f"{command[0]} can't be run: {error}") from None
     output: str = done.stdout.decode("utf-8", "replace")
     if done.returncode:
-        errors = [line for line in output.splitlines() if "ERROR" in line or "rror:" in line] or output.splitlines()
-        raise Trouble(f"{Path(command[0]).name} failed: {one_line(errors[-1] if errors else f'exit status {done.returncode}')}")
+        lines = [line for line in output.splitlines() if line.strip()]
+        errors = [line for line in lines if "ERROR" in line or "rror:" in line] or lines
+        said = one_line(errors[-1]) if errors else "it said nothing"
+        raise Trouble(f"{Path(command[0]).name} failed with exit status {done.returncode}: {said}")
     return output
 
 

@@ -19,7 +19,8 @@ from . import sql
 from .instance import ACKNOWLEDGES, CATCHES_UP, Instance
 from .source import position, text
 
-LOOK = 0.02
+LOOK = 0.02  # seconds between looks at what is being applied
+DRAINS_WITHIN = 0.3  # seconds for which one call waits until what was received is applied; then it is asked again
 NEAR = 500  # transactions behind, with which a replica begins to acknowledge
 PROBE_EVERY = 0.25  # seconds between looks whether the source lets us acknowledge, while it does not
 SEALING = 5.0  # seconds for which nothing is connected again after a seal was begun
@@ -39,10 +40,6 @@ class Look(NamedTuple):
     io_error: int
     sql_error: int
     error: str
-
-    @property
-    def stopped(self) -> bool:
-        return self.io == "No" and self.sql == "No"
 
     @property
     def follows(self) -> bool:
@@ -71,6 +68,7 @@ class Replica:
         self._instance = instance
         self._lock = threading.RLock()  # one at a time changes whom it follows
         self._sealed_at = self._probed_at = float("-inf")
+        self._becoming = ""  # as whom it is about to follow, while it applies what it has received before that
         self._must_reach: Optional[positions.Position] = None  # to be whole again: what the source had when we were not
 
     # --- looks --------------------------------------------------------------------------------------------------------------
@@ -91,12 +89,9 @@ class Replica:
             int(row["Last_IO_Errno"] or 0), int(row["Last_SQL_Errno"] or 0), row["Last_SQL_Error"] or row["Last_IO_Error"],
         )  # fmt: skip
 
-    def broken(self) -> str:
+    def broken(self, session: sql.Session) -> str:
         """Return why it has stopped to follow, "" while it follows, or should not."""
-        if self._instance.follow is None:
-            return ""
-        with self._instance.session() as session:
-            look = self.look(session)
+        look = self.look(session) if self._instance.follow is not None else None
         return look.broken if look is not None else ""
 
     def _ask(self, source: Mapping[str, Any], role: str) -> positions.Position:
@@ -149,13 +144,15 @@ class Replica:
     def _let_go(self, session: sql.Session) -> bool:
         """Stop to receive; return whether all that was received is applied, and nothing runs."""
         session.ask("STOP SLAVE IO_THREAD")
+        end = time.monotonic() + DRAINS_WITHIN
         look = self.look(session)
-        if look is None or look.stopped:
-            if look is not None and not positions.contains(positions.parse(look.applied), positions.parse(look.once)):
-                self._instance.remember(whole=False)  # it could not be applied, and the next start throws it away
-            return True
-        if not look.drained:
-            return False
+        while look is not None and look.sql != "No" and not look.drained:
+            if time.monotonic() > end:
+                return False
+            time.sleep(LOOK)
+            look = self.look(session)
+        if look is not None and not positions.contains(positions.parse(look.applied), positions.parse(look.once)):
+            self._instance.remember(whole=False)  # it could not be applied, and the next start throws it away
         session.ask("STOP SLAVE")
         return True
 
@@ -179,12 +176,13 @@ class Replica:
         if role == ACKNOWLEDGES:
             session.ask("SET GLOBAL rpl_semi_sync_slave_enabled=ON")
         session.ask("START SLAVE")
+        self._becoming = ""
 
     def again(self) -> None:
         """The server was started: follow whom it followed."""
         with self._lock, self._instance.session(5.0) as session:
             look, self._must_reach = self.look(session), None
-            if self._instance.follow is not None and (look is None or look.stopped):
+            if self._instance.follow is not None and (look is None or look.io == look.sql == "No"):
                 self._connect(session, CATCHES_UP)
 
     def let_go(self, seconds: float) -> None:
@@ -220,9 +218,10 @@ class Replica:
             return
         if look.broken:
             return
-        role = self._role(look)
+        role = self._becoming or self._role(look)
         if look.user == role + self._instance.id and look.io != "No" and look.sql != "No":
             return
+        self._becoming = role
         if self._let_go(session):
             self._connect(session, role)
 

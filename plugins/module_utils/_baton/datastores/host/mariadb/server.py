@@ -30,10 +30,13 @@ NEEDS_NO_SERVER = ("prepare", "receive", "wipe", "restart")
 class MariaDB:
     """``folder``: of this instance alone; ``memory``: see Instance. Its methods raise Trouble."""
 
-    def __init__(self, folder: Path, instance: str, runner: Runner, memory: Dict[str, Any], save: Callable[[], None]) -> None:
-        self._instance = Instance(folder, instance, runner, memory, save)
+    def __init__(
+        self, folder: Path, instance: str, runner: Runner, memory: Dict[str, Any], save: Callable[[], None], user: str = ""
+    ) -> None:
+        self._instance = Instance(folder, instance, runner, memory, save, user)
         self._source, self._replica, self._copies = Source(self._instance), Replica(self._instance), Copies(self._instance)
         self._tries = 0
+        self._copies.roll_back()
 
     # --- life ---------------------------------------------------------------------------------------------------------------
 
@@ -64,18 +67,16 @@ class MariaDB:
     def look(self) -> Server:
         """Return how it is, within a second."""
         try:
-            trouble = self._instance.why_not() or self._broken()
+            if not self.is_ours():
+                raise Trouble("it was not prepared on this host")
+            with self._instance.session() as session:
+                broken = self._replica.broken(session)
+            trouble = f"it does not follow any more: {broken}" if broken else ""
+        except sql.SqlTrouble as error:
+            trouble = self._instance.why_silent(error)
         except (Trouble, OSError) as error:
-            trouble = one_line(error)
-        return Server(not trouble, trouble)
-
-    def _broken(self) -> str:
-        """Return why it has stopped to follow; one that is asked too much to say so is well."""
-        try:
-            broken = self._replica.broken()
-        except sql.SqlTrouble:
-            return ""
-        return one_line(f"it does not follow any more: {broken}") if broken else ""
+            trouble = str(error)
+        return Server(not trouble, one_line(trouble))
 
     def tend(self) -> None:
         """See to what goes on by itself, every few tenths of a second while it runs."""

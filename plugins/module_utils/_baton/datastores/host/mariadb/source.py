@@ -135,7 +135,8 @@ class Source:
         if not self._tenure.acquire(timeout=timeout):
             raise Trouble(f"{self._instance.id} is being opened, and did not let go in {timeout:g} s: kill it")
         try:
-            with self._instance.session(timeout) as session, self._instance.session(timeout + 1) as other:
+            left = max(0.1, end - time.monotonic())
+            with self._instance.session(left) as session, self._instance.session(left + 1) as other:
                 self._end_writes(session, other, end)
                 self._end_clients(session, end)
                 session.ask("SET GLOBAL rpl_semi_sync_master_enabled=OFF")

@@ -7,10 +7,12 @@ What is answered is worked out in a thread, since the backend asks a cluster.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import Any, Callable, Dict, Optional
 
 from ....adapters.aio import web
+from ....core.admission import ADMIN, CLIENT
 from ....core.model import access
 from ....ground.problem import Problem
 from ....ground.values import dumps
@@ -32,6 +34,11 @@ class Api:
 
     async def handle(self, request: Any) -> Any:
         """Answer any request."""
+        serving = getattr(request.protocol, "serving", None)  # of a server that has clocks for its connections
+        with serving(request) if serving is not None else contextlib.nullcontext():
+            return await self._handle(request)
+
+    async def _handle(self, request: Any) -> Any:
         is_keystone = request.path == "/v3" or request.path.startswith("/v3/")
         try:
             return await (self._keystone(request) if is_keystone else self._route(request))
@@ -71,6 +78,9 @@ class Api:
             raise Problem(401, "unauthorized", f"{what}: send a token of Baton as X-Auth-Token")
         if not keystone.reaches(scope, project) or not _is_project(project):
             raise errors.forbidden(f"this token is not for project {project[:60]}")
+        known = getattr(request.protocol, "known", None)  # of a server that counts connections
+        if known is not None:
+            known(ADMIN if scope.get("kind") == "admin" else CLIENT)
         if scope.get("kind") == "viewer" and request.method not in READS:
             raise errors.forbidden(f"a viewer's token does not allow {request.method}")
 

@@ -1,0 +1,231 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A pool on this machine as `make datastores` begins it: real batond, service, guests, servers and OpenStack's library."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pymysql
+import pytest
+from keystoneauth1 import loading
+from keystoneauth1.session import Session
+from troveclient.apiclient import exceptions
+from troveclient.v1 import client
+
+from support.cluster import ROOT, until
+from support.mariadb import VERSION, needs_servers
+
+FIRST = 200  # of the addresses: other tests and pools use others
+HOSTS = 4
+SCRIPT = ROOT / "demo" / "datastores.py"
+PASSWORD = "of the app alone"
+
+
+def run(command, state, *more):
+    return subprocess.run([sys.executable, str(SCRIPT), command, "--state", str(state), *more], capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory):
+    needs_servers()
+    state = tmp_path_factory.mktemp("pool") / "state"
+    done = run("up", state, "--hosts", str(HOSTS), "--first", str(FIRST), "--profile", "fast")
+    assert done.returncode == 0, done.stderr
+    yield Pool(state)
+    done = run("down", state)
+    assert done.returncode == 0, done.stderr
+    assert processes(str(state)) == []
+
+
+def processes(text):
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                words = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            except OSError:
+                continue
+            if text in words:
+                found.append((int(folder.name), words))
+    return sorted(found)
+
+
+class Pool:
+    def __init__(self, state):
+        self.state = state
+        lines = (state / "openrc").read_text().split()
+        self.environ = dict(line.split("=", 1) for line in lines if "=" in line)
+        auth = loading.get_plugin_loader("admin_token").load_from_options(
+            endpoint=self.environ["OS_ENDPOINT"], token=self.environ["OS_TOKEN"]
+        )
+        self.trove = client.Client(session=Session(auth=auth), auth=auth, endpoint_type="public")
+
+    def create(self, name, replicas=0):
+        user = {"name": "app", "password": PASSWORD, "databases": [{"name": "app"}]}
+        made = self.trove.instances.create(
+            name, flavor_id="1", volume={"size": 1}, databases=[{"name": "app"}], users=[user], datastore="mariadb",
+            datastore_version=VERSION, access={"is_public": False},
+        )  # fmt: skip
+        self.active(made.id)
+        if replicas:
+            self.trove.instances.create(f"{name}-r", replica_of=made.id, replica_count=replicas, access={"is_public": False})
+            until(lambda: len(self.members(made.id)) == replicas + 1, "the replicas are there")
+            self.whole(made.id)
+        return made.id
+
+    def active(self, instance):
+        def look():
+            found = self.trove.instances.get(instance)
+            assert found.status != "ERROR", found.fault
+            return found.status == "ACTIVE"
+
+        until(look, f"{instance} is active: {self.logs()}", 60)
+
+    def set_of(self, instance):
+        return self.trove.instances.get(instance).to_dict()["set"]
+
+    def members(self, instance):
+        of = self.set_of(instance)
+        return [each for each in (found.to_dict() for found in self.trove.instances.list()) if each["set"] == of]
+
+    def whole(self, instance):
+        """Wait until all of a set are well, and nothing is being done with it."""
+
+        def look():
+            members = self.members(instance)
+            well = all(each["status"] == "ACTIVE" and each["operating_status"] == "HEALTHY" and "task" not in each for each in members)
+            return well and sum("replicas" in each for each in members) == (len(members) > 1)
+
+        until(look, f"the set of {instance} is whole: {self.logs()}", 60)
+
+    def source(self, instance):
+        return next((each["id"] for each in self.members(instance) if "replicas" in each), None)
+
+    def address(self, instance):
+        found = self.trove.instances.get(instance).to_dict()
+        return found["ip"][0], found["port"]
+
+    def sql(self, command, instance):
+        return subprocess.run([str(self.state / f"sql-{command}"), instance], capture_output=True, text=True, check=False)
+
+    def server(self, instance):
+        ((pid, _words),) = [found for found in processes(f"/instances/{instance}/") if "mariadbd" in found[1]]
+        return pid
+
+    def logs(self):
+        return "\n".join((self.state / "logs" / "baton-datastores.log").read_text().splitlines()[-15:])
+
+
+class Writer:
+    """A client that finds whoever takes writes, and keeps what was acknowledged."""
+
+    def __init__(self, pool, instances):
+        self._addresses = [pool.address(each) for each in instances]
+        self.acknowledged = {}  # number → where
+        self._end, self._number = threading.Event(), 0
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        until(lambda: self.acknowledged, "a write is acknowledged")
+        return self
+
+    def __exit__(self, *_exception):
+        self._end.set()
+        self._thread.join(10)
+
+    def _run(self):
+        while not self._end.is_set():
+            for address in self._addresses:
+                try:
+                    with connected(address) as session, session.cursor() as cursor:
+                        cursor.execute("CREATE TABLE IF NOT EXISTS t (n INT PRIMARY KEY)")
+                        while not self._end.is_set():
+                            self._number += 1
+                            cursor.execute("INSERT INTO t VALUES (%s)", (self._number,))
+                            self.acknowledged[self._number] = address
+                except (pymysql.err.Error, OSError):
+                    time.sleep(0.01)
+
+    def goes_on(self, elsewhere_than=None):
+        seen = len(self.acknowledged)
+        until(lambda: any(where != elsewhere_than for where in list(self.acknowledged.values())[seen:]), "writes go on")
+
+
+def connected(address):
+    host, port = address
+    return pymysql.connect(
+        host=host, port=port, user="app", password=PASSWORD, database="app", connect_timeout=2, read_timeout=3, autocommit=True
+    )
+
+
+def rows(address):
+    with connected(address) as session, session.cursor() as cursor:
+        cursor.execute("SELECT n FROM t")
+        return {row[0] for row in cursor.fetchall()}
+
+
+def test_a_set_lives_through_what_people_and_faults_do_to_it(pool):
+    first = pool.create("db", replicas=2)
+    instances = [each["id"] for each in pool.members(first)]
+    assert pool.sql("primary", first).returncode == 0 and pool.sql("replica", first).returncode == 1
+    replica = next(each for each in instances if each != first)
+    assert pool.sql("replica", replica).returncode == 0 and pool.sql("primary", replica).returncode == 1
+    with pytest.raises(exceptions.Forbidden, match="promote"):
+        pool.trove.instances.delete(first)
+    with Writer(pool, instances) as writer:
+        pool.trove.instances.promote_to_replica_source(replica)
+        until(lambda: pool.source(first) == replica, f"{replica} is the source: {pool.logs()}")
+        writer.goes_on(elsewhere_than=pool.address(first))
+        pool.whole(first)
+        os.kill(pool.server(replica), signal.SIGKILL)
+        writer.goes_on(elsewhere_than=pool.address(replica))
+        pool.whole(first)
+        frozen = pool.source(first)
+        assert frozen != replica
+        os.kill(pool.server(frozen), signal.SIGSTOP)
+        writer.goes_on(elsewhere_than=pool.address(frozen))
+        pool.whole(first)
+    for each in instances:
+        until(lambda each=each: writer.acknowledged.keys() <= rows(pool.address(each)), f"{each} has all that was acknowledged")
+    source = pool.source(first)
+    assert [pool.sql("primary", each).returncode for each in instances] == [int(each != source) for each in instances]
+    others = [each for each in instances if each != source]
+    for each in others:
+        pool.trove.instances.delete(each)
+        until(lambda each=each: each not in [found.id for found in pool.trove.instances.list()], f"{each} is gone: {pool.logs()}")
+    assert pool.sql("primary", source).returncode == 0
+    pool.trove.instances.restart(source)
+    until(lambda: "restart is done" in pool.logs(), "it was restarted")
+    until(lambda: pool.sql("primary", source).returncode == 0, "it takes writes again")
+    pool.trove.instances.delete(source)
+    until(lambda: pool.trove.instances.list() == [], f"nothing is left: {pool.logs()}")
+    assert not [found for found in processes("/instances/") if str(pool.state) in found[1]]
+    assert not list(pool.state.glob("hosts/*/instances/*"))
+
+
+def test_the_manager_that_comes_back_goes_on_where_the_last_one_was(pool):
+    """Killed in the middle: nothing is done twice, nothing is forgotten."""
+    made = pool.trove.instances.create(
+        "alone", flavor_id="1", volume={"size": 1}, datastore="mariadb", datastore_version=VERSION, access={"is_public": False}
+    )
+    (found,) = [found for found in processes(str(pool.state)) if "baton-datastores.pyz" in found[1]]
+    os.kill(found[0], signal.SIGKILL)
+    until(lambda: not Path(f"/proc/{found[0]}").exists() or "Z" in Path(f"/proc/{found[0]}/stat").read_text().split()[2], "it is gone")
+    assert run("restart", pool.state, "baton-datastores").returncode == 0
+    until(lambda: answers(pool), "the API serves again")
+    pool.active(made.id)
+    pool.trove.instances.delete(made.id)
+    until(lambda: pool.trove.instances.list() == [], f"nothing is left: {pool.logs()}")
+
+
+def answers(pool):
+    try:
+        return pool.trove.instances.list() is not None
+    except Exception:
+        return False
