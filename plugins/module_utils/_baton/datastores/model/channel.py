@@ -36,10 +36,13 @@ class Report:
 
 @dataclass(frozen=True)
 class Server:
-    """What a guest says of a server unasked. ``up``: it runs and answers; ``trouble``: why it does not, in one line."""
+    """What a guest says of a server unasked. ``up``: it runs and answers; ``trouble``: why it does not, in one line; ``set``: of which
+    it is, as far as the guest knows.
+    """
 
     up: bool
     trouble: str = ""
+    set: str = ""
 
 
 @dataclass(frozen=True)

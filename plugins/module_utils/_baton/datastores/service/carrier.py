@@ -24,6 +24,7 @@ from .store import Found, Store
 
 LOG = logging.getLogger("baton.datastores")
 TICK = 0.1  # seconds between two looks at every set
+STRAYS = 5.0  # seconds between two looks for servers that no set knows, and for which one must have been there to be told of
 PAUSE = 0.3  # seconds after the cluster has not answered
 KINDS = f"{SETS},{POOL}"
 Key = Tuple[str, str]
@@ -81,6 +82,18 @@ class Documents:
             return None
         return found, {host: self._found[(POOL, host)] for host in hosts if (POOL, host) in self._found}
 
+    def strays(self) -> Set[str]:
+        """Return, for people, servers of which guests speak and no set does: of one deleted by force while its host was away, for one."""
+        known = {
+            (member["host"], key) for (kind, _id), found in self._found.items() if kind == SETS
+            for key, member in found.value["Set"]["members"].items()
+        }  # fmt: skip
+        return {
+            f"host {host} has instance {key} of set {said.get('set') or 'that it does not say'}, which nobody knows"
+            for (kind, host), found in self._found.items() if kind == POOL
+            for key, said in (found.value["Params"].get("servers") or {}).items() if (host, key) not in known
+        }  # fmt: skip
+
 
 def hosts_of(value: Optional[Mapping[str, Any]]) -> List[str]:
     return sorted({member["host"] for member in value["Set"]["members"].values()}) if value is not None else []
@@ -95,6 +108,7 @@ class Carrier:
         self._stop = threading.Event()
         self._silences: Dict[str, Silences] = {}
         self._said: Dict[str, str] = {}
+        self._strays: Set[str] = set()  # of which was told
         self._broken: Dict[str, str] = {}  # sets that can't be carried on, by id: at which revision
 
     def stop(self) -> None:
@@ -115,6 +129,7 @@ class Carrier:
     def _carry(self) -> None:
         documents = self._read_all()
         looked = 0.0
+        counted, strays = time.monotonic(), documents.strays()
         dirty = documents.sets()
         while not self._stop.is_set():
             for kind, key, revision, value in self._heard(TICK if not dirty else 0.0):
@@ -122,6 +137,9 @@ class Carrier:
             now = time.monotonic()
             if now - looked >= TICK:
                 dirty, looked = documents.sets(), now
+            if now - counted >= STRAYS:
+                counted, before, strays = now, strays, documents.strays()
+                self._tell_of(strays & before)
             for key in sorted(dirty):
                 self._look(key, documents)
             dirty = set()
@@ -185,6 +203,12 @@ class Carrier:
         if left:
             documents.expect(left)
             self._tell(key, case.whole.history)
+
+    def _tell_of(self, strays: Set[str]) -> None:
+        """Nobody but a person knows what is with such a server: it takes no writes, and stays as it is."""
+        for stray in sorted(strays - self._strays):
+            LOG.warning("%s; it is left alone: look at what it has, then end it and remove its directory there", stray)
+        self._strays = strays
 
     def _tell(self, key: str, history: List[Dict[str, Any]]) -> None:
         """Have the journal say what was begun and ended."""
