@@ -34,7 +34,7 @@ def run(command, state, *more):
 def pool(tmp_path_factory):
     needs_servers()
     state = tmp_path_factory.mktemp("pool") / "state"
-    done = run("up", state, "--hosts", str(HOSTS), "--first", str(FIRST), "--profile", "fast")
+    done = run("up", state, "--hosts", str(HOSTS), "--first", str(FIRST), "--profile", "balanced")
     assert done.returncode == 0, done.stderr
     yield Pool(state)
     done = run("down", state)

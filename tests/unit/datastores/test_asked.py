@@ -229,3 +229,16 @@ def test_a_server_that_may_be_wiped_already_is_not_kept():
     with pytest.raises(Problem, match="can't be undone any more"):
         cancelled(pool)
     assert pool.on().step == ("delete", "wipe", False)
+
+
+def test_who_deletes_one_after_the_other_has_them_deleted_one_after_the_other():
+    pool = asked(asked(Pool(4).on(), "delete", members=["m2"]).on(), "delete", members=["m2"])
+    assert pool.whole.asked is None
+    for name in ("m3", "m4", "m3"):
+        asked(pool, "delete", members=[name])
+    assert pool.whole.asked["data"] == {"members": ["m3", "m4"]}
+    for program, data in (("delete", {"members": ["m1"], "force": True}), ("restart", {"members": ["m1"]})):
+        with pytest.raises(Problem, match="busy with delete"):
+            asked(pool, program, **data)
+    pool.claim("h1").answer("h2", "wipe")
+    assert (pool.whole.task.program, pool.whole.task.data["members"]) == ("delete", ["m3", "m4"])

@@ -52,6 +52,15 @@ def quoted_key(kind: str, name: str) -> str:
     return quoted(name)
 
 
+def encoded(body: Any) -> bytes:
+    """Return a value as JSON; ClientError "usage" for one that is none."""
+    try:
+        return json.dumps(body, separators=(",", ":"), allow_nan=False).encode("utf-8")
+    except (TypeError, ValueError, RecursionError) as error:
+        hint = ": write a date in quotes" if "date" in f"{error}".lower() else ""
+        raise ClientError("usage", f"the value is not JSON: {error}{hint}") from None
+
+
 class Client:
     """A client of one cluster, for one thread. Use ``close`` or a ``with`` block to end its connections."""
 
@@ -82,11 +91,7 @@ class Client:
         sent = dict(headers or {})
         open_body = None
         if body is not UNSET:
-            try:
-                data = json.dumps(body, separators=(",", ":"), allow_nan=False).encode("utf-8")
-            except (TypeError, ValueError, RecursionError) as error:
-                hint = ": write a date in quotes" if "date" in f"{error}".lower() else ""
-                raise ClientError("usage", f"the value is not JSON: {error}{hint}") from None
+            data = encoded(body)
             sent["Content-Type"] = "application/json-patch+json" if method == "PATCH" else "application/json"
             open_body = partial(bytes, data)
         if method not in ("GET", "HEAD"):

@@ -3,7 +3,8 @@
 """Where the API is and who we are: options, environment and the configuration file become one Connection.
 
 What comes first has it: an option; the section of the file that the option cluster names; BATON_URL, BATON_TOKEN, BATON_TOKEN_FILE,
-BATON_CA; the section that BATON_CLUSTER names; RS_ENDPOINT, RS_TOKEN; the section default. Reads that file and the token's, nothing else.
+BATON_CA, BATON_DATASTORES_URL, BATON_PROJECT; the section that BATON_CLUSTER names; RS_ENDPOINT, RS_TOKEN; the section default. Reads
+that file and the token's, nothing else.
 """
 from __future__ import annotations
 
@@ -18,7 +19,9 @@ from ..ground.tls import list_beside
 from .error import ClientError, one_line
 
 DEFAULT_TIMEOUT = 30.0
-SETTINGS = ("url", "token", "token_file", "ca", "timeout", "node_token_file")
+SETTINGS = ("url", "token", "token_file", "ca", "timeout", "node_token_file", "datastores_url", "project")
+OF_ENVIRONMENT = ("url", "token", "token_file", "ca", "datastores_url", "project")
+DATASTORES_PORT = 8779
 Sections = Dict[str, Tuple[str, Dict[str, str]]]  # by name: the file that has it, and what it says
 SYSTEM = "/etc/baton/config.ini"  # the role's, on a node
 NODE_SECRET, NODE_FILES = "ha.token", ("node.pem", "node.key")  # as the role leaves them beside each other
@@ -65,9 +68,33 @@ def connection_from(options: Mapping[str, Any], environ: Mapping[str, str], defa
     return Connection(urls, token, None if ca is None else os.path.expanduser(ca), seconds, _certificate(where))
 
 
+def datastores_from(options: Mapping[str, Any], environ: Mapping[str, str]) -> Tuple[Connection, str]:
+    """Resolve ``options`` of connection_from, and besides datastores_url and project, to where the API of datastores is, and the project.
+
+    Without datastores_url it is at its usual port of the nodes: it is served where the active is. Raises ClientError "usage".
+    """
+    layers = _layers(options, environ)
+    urls = [base_url(url) for url in _split(_first(layers, "datastores_url") or "")]
+    if not urls:
+        urls = [_beside(base_url(url)) for url in _split(_first(layers, "url") or "")]
+    if not urls:
+        raise ClientError("usage", "no address: set the option datastores_url, or BATON_DATASTORES_URL")
+    project = str(_first(layers, "project") or "")
+    if not project:
+        raise ClientError("usage", "no project: set the option project, or BATON_PROJECT")
+    return connection_from({**options, "url": urls}, environ), project
+
+
+def _beside(url: str) -> str:
+    """Return where the API of datastores is on the node of an address."""
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
+    return f"{parts.scheme}://{host}:{DATASTORES_PORT}"
+
+
 def _layers(options: Mapping[str, Any], environ: Mapping[str, str]) -> List[Mapping[str, Any]]:
     """Return the sources of settings, the first of which wins."""
-    own = {name: environ.get(f"BATON_{name.upper()}") for name in ("url", "token", "token_file", "ca")}
+    own = {name: environ.get(f"BATON_{name.upper()}") for name in OF_ENVIRONMENT}
     other = {"url": environ.get("RS_ENDPOINT"), "token": environ.get("RS_TOKEN")}
     named, usual = options.get("cluster"), environ.get("BATON_CLUSTER")
     path = environ.get("BATON_CONFIG") or _of_the_user(environ)

@@ -92,8 +92,10 @@ class Failure:
 class Transport:
     """A requests session with a cluster. ``notice`` is told one line each time all nodes failed and we try again.
 
-    ``session``: what sends in its place; it has headers, verify, request and close.
+    ``session``: what sends in its place; it has headers, verify, request and close. ``prefix``: where all paths begin.
     """
+
+    prefix = API
 
     def __init__(
         self, connection: Connection, user_agent: str, notice: Optional[Callable[[str], None]] = None, session: Any = None
@@ -177,7 +179,7 @@ class Transport:
                 return outcome
             location = str(outcome.raw.headers.get("Location", ""))
             try:
-                target = base_url(location.partition(f"{API}/")[0])
+                target = base_url(location.partition(f"{self.prefix}/")[0])
             except ClientError as error:
                 return Failure(url, f"points to another node, which can't be followed: {error.message}", hopeless=True)
             if url.startswith("https://") and not target.startswith("https://"):
@@ -192,7 +194,7 @@ class Transport:
         began = time.time()
         try:
             response = self._session.request(
-                call.method, f"{url}{API}{call.path}", params=dict(call.query), headers=dict(headers),
+                call.method, f"{url}{self.prefix}{call.path}", params=dict(call.query), headers=dict(headers),
                 data=None if call.open_body is None else call.open_body(), allow_redirects=False,
                 timeout=(min(CONNECT_TIMEOUT, left), min(call.attempt, left)), stream=call.stream,
             )  # fmt: skip
@@ -213,20 +215,24 @@ class Transport:
         if status in (307, 308) and call.follow:
             return Answer(status, None, None, False, url, response)
         kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        found = _json(response) if call.method != "HEAD" and kind in ("application/json", "application/problem+json") else None
+        if status < 300 and found is not None:
+            return Answer(status, found[0], revision, replayed, url, response)
         if call.method == "HEAD":
-            problem: Any = {"detail": f"HTTP status {status} for {call.path}"}
+            error: Optional[ClientError] = from_problem(status, {"detail": f"HTTP status {status} for {call.path}"})
         else:
-            problem = _json(response) if kind in ("application/json", "application/problem+json") else None
-        if status < 300 and problem is not None:
-            return Answer(status, problem[0], revision, replayed, url, response)
-        if call.method != "HEAD" and (kind != "application/problem+json" or problem is None or not isinstance(problem[0], dict)):
+            error = None if found is None else self.refusal(status, kind, found[0])
+        if error is None:
             return _stranger(url, status, kind, response)
-        error = from_problem(status, problem if call.method == "HEAD" else problem[0])
         if status in BUSY and (call.repeat or error.outcome == "not_applied"):
             return Failure(url, error.message, sent=error.outcome != "not_applied", error=error)
         if status == 401:
             return Failure(url, error.message, hopeless=True, error=error)
         raise error
+
+    def refusal(self, status: int, kind: str, value: Any) -> Optional[ClientError]:
+        """Return the error that an answer of content type ``kind`` tells of, None for one that is no answer of ours."""
+        return from_problem(status, value) if kind == "application/problem+json" and isinstance(value, dict) else None
 
 
 def _json(response: Any) -> Optional[Sequence[Any]]:

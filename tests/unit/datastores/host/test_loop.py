@@ -66,7 +66,7 @@ class Hands:
     """A server whose restart waits for ``go``, before its process has ended."""
 
     def __init__(self):
-        self.number, self.writable, self.go, self.done = None, False, threading.Event(), []
+        self.number, self.lives, self.writable, self.go, self.done = None, 0, False, threading.Event(), []
         self.is_restarting = threading.Event()
 
     def is_ours(self):
@@ -76,7 +76,11 @@ class Hands:
         return self.number
 
     def start(self):
-        self.number = 1
+        self.lives += 1
+        self.number = self.lives
+
+    def kill(self):
+        self.writable, self.number = False, None
 
     def look(self):
         return Server(True)
@@ -100,7 +104,8 @@ class Hands:
         if verb == "restart":
             self.is_restarting.set()
             assert self.go.wait(PATIENCE)
-            self.writable, self.number = False, self.number + 1
+            self.writable = False
+            self.start()
         self.done.append((verb, args))
         return Report()
 

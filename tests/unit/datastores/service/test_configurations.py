@@ -44,6 +44,16 @@ def test_a_configuration_is_made_shown_changed_replaced_and_deleted(api):
     assert api.ask("DELETE", "/configurations/d").status_code == 202 and api.get("/configurations") == {"configurations": []}
 
 
+def test_a_repeat_with_its_key_makes_no_second_one(api):
+    def ask(name):
+        return api.ask("POST", "/configurations", {"configuration": {"name": name, "values": {}}}, headers={"Idempotency-Key": "k"})
+
+    assert ask("c").json() == ask("c").json() and len(api.get("/configurations")["configurations"]) == 1
+    assert "take a new one" in message(ask("d"), 422, "unprocessableEntity")
+    api.pool.now += 601
+    assert ask("c").status_code == 200 and len(api.get("/configurations")["configurations"]) == 2
+
+
 def test_no_other_project_sees_it(api):
     made = make(api)
     message(api.ask("GET", f"/configurations/{made['id']}", token="other-token", project="other"), 404, "itemNotFound")

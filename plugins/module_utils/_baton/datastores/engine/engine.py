@@ -7,7 +7,7 @@ if nothing of what was read has changed meanwhile.
 """
 from __future__ import annotations
 
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Dict, Optional
 
 from ...ground.problem import Problem
 from .case import Case
@@ -48,6 +48,8 @@ def request(case: Case, plan: Plan, program: str, why: str, **data: Any) -> None
     Raises Problem 422 while something else is done with the set, and names it.
     """
     task, asked = case.whole.task, case.whole.asked
+    if plan.programs[program].joins and _joined(case, program, why, data):
+        return
     makes_room = task is None or task.undoing or not task.asked and plan.programs[task.program].gives_way and _can_go_back(case, plan)
     if asked is not None or not makes_room:
         busy = asked["program"] if asked is not None else task.program if task is not None else ""
@@ -56,6 +58,22 @@ def request(case: Case, plan: Plan, program: str, why: str, **data: Any) -> None
     if task is not None and not task.undoing:
         task.gave_way = True
         _turn_back(case, f"it gave way to {program}")
+
+
+def _joined(case: Case, program: str, why: str, data: Dict[str, Any]) -> bool:
+    """Have something done with the next members that is being done with others; return whether it will be."""
+    task, asked = case.whole.task, case.whole.asked
+    runs = task is not None and task.program == program and task.asked and not task.undoing
+    if task is not None and runs and set(data["members"]) <= set(task.data["members"]):
+        return True
+    if asked is not None and asked["program"] == program and {**asked["data"], "members": []} == {**data, "members": []}:
+        members = [*asked["data"]["members"], *(name for name in data["members"] if name not in asked["data"]["members"])]
+        case.whole.asked = {**asked, "data": {**asked["data"], "members": members}}
+        return True
+    if asked is None and runs:
+        case.whole.asked = {"program": program, "why": why, "data": data}
+        return True
+    return False
 
 
 def cancel(case: Case, plan: Plan, why: str) -> None:

@@ -312,6 +312,7 @@ PROGRAMS = {
                 Step("forget", asked.forget),
             ),
             gives_way=True,
+            joins=True,
         ),
         Program(
             "detach",

@@ -13,6 +13,7 @@ from .asking import busy_with, called, configure
 from .backend import Backend
 from .catalogue import Catalogue, links
 from .errors import bad, not_found
+from .repeats import Repeat
 from .views import stamp
 
 MOST_OF_A_PROJECT = 200
@@ -109,7 +110,14 @@ class Configurations:
 
     # --- changing ---------------------------------------------------------------------------------------------------------
 
-    def create(self, project: str, asked: Wanted, base: str) -> Dict[str, Any]:
+    def create(self, project: str, asked: Wanted, repeat: Optional[Repeat], base: str) -> Dict[str, Any]:
+        """Make a configuration. A repeat returns what the first has made."""
+        with self._backend.lock():
+            now = self._clock()
+            known = [each for each in self.of(project) if repeat is not None and repeat.was(each.get("idempotency"), now)]
+            return self.show(known[0] if known else self._create(project, asked, repeat), base)
+
+    def _create(self, project: str, asked: Wanted, repeat: Optional[Repeat]) -> Dict[str, Any]:
         if asked.name is None:
             raise bad("name is missing: say what the configuration is to be called")
         if asked.values is None:
@@ -121,12 +129,12 @@ class Configurations:
         value = {
             "id": made.new_id(), "project": project, "name": asked.name, "description": asked.description or "",
             "datastore": datastore, "version": version.name, "values": parameters.checked(datastore, asked.values),
-            "created": now, "updated": now,
+            "created": now, "updated": now, "idempotency": None if repeat is None else repeat.kept(now),
         }  # fmt: skip
         if len(self.of(project)) >= MOST_OF_A_PROJECT:
             raise Problem(413, "too_many", f"project {project} has {MOST_OF_A_PROJECT} configurations, which is the most; delete some")
         self._backend.put_configuration(value, True)
-        return self.show(value, base)
+        return value
 
     def edit(self, project: str, name: str, asked: Wanted, replace: bool) -> None:
         """Change a configuration, and the instances that have it. ``replace``: the values are all that it is to have."""

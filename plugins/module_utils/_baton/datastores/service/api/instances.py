@@ -6,8 +6,7 @@ Nothing here waits for a program: whoever asks sees its task. A refusal leaves a
 """
 from __future__ import annotations
 
-import hashlib
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from ....ground.problem import Problem
 from ...engine.case import Case
@@ -19,28 +18,12 @@ from .backend import Backend
 from .catalogue import Catalogue
 from .configurations import Configurations, attached
 from .errors import bad, forbidden, not_found, not_offered, unprocessable
+from .repeats import Repeat
 from .views import View, named
 from .wanted import Change, NewInstance
 
-KEPT = 600.0  # seconds for which an Idempotency-Key is known
 FORCED = 600.0  # seconds after a reset in which a delete is by force: it does not wait for a host that is not heard
 Found = Tuple[ReplicaSet, Member]
-
-
-class Repeat(NamedTuple):
-    """A request that may come twice: its Idempotency-Key, and a hash of its body."""
-
-    key: str
-    body: str
-
-
-def repeat_of(key: Optional[str], body: bytes) -> Optional[Repeat]:
-    """Return what a request's key stands for; Problem 400 for a key that can't be kept."""
-    if key is None:
-        return None
-    if not 1 <= len(key) <= 128 or not key.isascii() or not key.isprintable():
-        raise bad("Idempotency-Key has 1 to 128 printable ASCII characters")
-    return Repeat(key, hashlib.sha256(body).hexdigest())
 
 
 class Instances:
@@ -96,13 +79,8 @@ class Instances:
     def _repeated(self, project: str, repeat: Optional[Repeat]) -> Optional[str]:
         if repeat is None:
             return None
-        for _whole, member in self._of(project):
-            known = member.own.get("idempotency") or {}
-            if known.get("key") == repeat.key and self._clock() - known["at"] < KEPT:
-                if known["body"] != repeat.body:
-                    raise Problem(422, "key_reused", "this Idempotency-Key was used for another request; take a new one for each")
-                return member.id
-        return None
+        of, now = self._of(project), self._clock()
+        return next((member.id for _whole, member in of if repeat.was(member.own.get("idempotency"), now)), None)
 
     def _create(self, project: str, wanted: NewInstance, repeat: Optional[Repeat], secrets: Dict[str, str]) -> str:
         hosts, sets = self._backend.hosts(), self._backend.sets()
@@ -170,7 +148,7 @@ class Instances:
             "name": name, "address": place.host.address, "port": place.port, "region": place.host.region, "flavor": flavor,
             "volume": volume, "created": now, "updated": now,
         }  # fmt: skip
-        return own if repeat is None else {**own, "idempotency": {"key": repeat.key, "body": repeat.body, "at": now}}
+        return own if repeat is None else {**own, "idempotency": repeat.kept(now)}
 
     def _parameters(self, project: str, configuration: Optional[str], datastore: str, version: str) -> Dict[str, Any]:
         """Return what an instance has of a configuration."""

@@ -10,8 +10,9 @@ from .backend import Backend
 from .catalogue import Catalogue, Version, capabilities
 from .configurations import Configurations
 from .errors import not_found, not_offered
-from .instances import Instances, repeat_of
+from .instances import Instances
 from .pages import page
+from .repeats import repeat_of
 from .routes import operation
 from .views import stamp, with_names
 
@@ -130,7 +131,8 @@ class Resources:
         return {"configuration": self.configurations.show(self.configurations.find(call.project, call.names["id"]), call.base)}
 
     def create_configuration(self, call: Call) -> Any:
-        return {"configuration": self.configurations.create(call.project, configurations.wanted(call.body), call.base)}
+        repeat = repeat_of(call.key, call.body)
+        return {"configuration": self.configurations.create(call.project, configurations.wanted(call.body), repeat, call.base)}
 
     def merge_configuration(self, call: Call) -> None:
         self.configurations.edit(call.project, call.names["id"], configurations.wanted(call.body), replace=False)
