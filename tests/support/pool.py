@@ -12,6 +12,7 @@ from baton.datastores.model.channel import Channel, End, Report, Server
 from baton.datastores.model.documents import PoolHost
 from baton.datastores.model.replica_set import ReplicaSet
 from baton.datastores.service.api.asking import PLANS
+from baton.datastores.service.api.parameters import PARAMETERS
 from baton.ground.problem import Problem
 
 TIMES = Times(lease=2.0)
@@ -40,6 +41,7 @@ class Memory:
             for number, name in enumerate(names, 1)
         }  # fmt: skip
         self.refuse = {}  # verb → why guests fail with it
+        self.found, self.running = dict(FOUND), {}  # what guests say of orders; with which parameters servers were started
         self._silences, self._lock, self._busy = Silences(), threading.RLock(), threading.Lock()
 
     def clock(self):
@@ -131,10 +133,22 @@ class Memory:
 
     def _keep(self, case):
         self.channels.update(case.written())
+        self.documents.update({new.id: new.to_json() for new in case.parted})
         if not case.whole.members:
             self.documents.pop(case.whole.id, None)
         else:
             self.documents[case.whole.id] = case.whole.to_json()
+
+    def _found(self, order):
+        """What a guest says of an order. Which parameters need a restart it knows as the API does."""
+        now = order.args.get("parameters") or {}
+        running = self.running.setdefault(order.instance, {})
+        if order.verb in ("prepare", "restart", "receive"):
+            self.running[order.instance] = dict(now)
+        elif order.verb == "configure" and order.verb not in self.found:
+            changed = sorted(name for name in {*running, *now} if running.get(name) != now.get(name))
+            return {"restart": [name for name in changed if PARAMETERS["mariadb"][name].restart]}
+        return self.found.get(order.verb, {})
 
     def _obey(self, host):
         channel = self.channels[host]
@@ -146,7 +160,7 @@ class Memory:
             if key in reports:
                 continue
             why = self.refuse.get(order.verb, "")
-            reports[key] = Report(why, {} if why else FOUND.get(order.verb, {}))
+            reports[key] = Report(why, {} if why else self._found(order))
             if order.verb == "wipe":
                 servers.pop(order.instance, None)
             elif not why and order.verb in ("prepare", "receive"):

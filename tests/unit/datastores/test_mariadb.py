@@ -6,82 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from baton.datastores.engine.case import Case, Silences, Times
-from baton.datastores.engine.engine import advance, cancel, request
-from baton.datastores.model.channel import Channel, End, Grant, Report, Server
-from baton.datastores.model.replica_set import Member, ReplicaSet
-from baton.datastores.plans.mariadb import PLAN
+from baton.datastores.engine.case import Case, Silences
+from baton.datastores.model.channel import Channel, End, Grant, Server
 from baton.ground.problem import Problem
-
-TIMES = Times(lease=2.0)
-
-
-class Pool:
-    """A set of m1 on h1, m2 on h2 …, of which m1 is the source in term 1 and the others follow and count."""
-
-    def __init__(self, many=3):
-        names = [f"m{n + 1}" for n in range(many)]
-        members = {name: Member(name, f"h{name[1:]}", "ACTIVE", follows=1, joined=True) for name in names}
-        self.whole = ReplicaSet("s", term=1, source="m1", members=members, confirmed=names[1:], counted=names[1:], grants=1)
-        self.channels = {f"h{n + 1}": Channel(True, servers={f"m{n + 1}": Server(True)}) for n in range(many)}
-        grant = Grant(1, tuple(names[1:]), 1)
-        self.say("h1", grants={"s": grant}, claims={"s": 1}, claimed={"s": 1}, opened={"s": grant})
-        self.now, self.silences, self.begin = 100.0, Silences(), None
-
-    def say(self, host, **what):
-        self.channels[host] = replace(self.channels[host], **what)
-
-    def on(self, seconds=0.1):
-        """Let time pass, and the manager look until it changes nothing more."""
-        self.now += seconds
-        for _look in range(20):
-            case = Case(ReplicaSet.from_json(self.whole.to_json()), self.channels, self.now, self.now, 1, TIMES, self.silences)
-            if self.begin is not None and case.whole.task is None:
-                case.begin(*self.begin[0], **self.begin[1])
-                self.begin = None
-            advance(case, PLAN)
-            written = case.written()
-            same = case.whole == self.whole and not written
-            self.whole = case.whole
-            self.channels.update(written)
-            if same:
-                return self
-        raise AssertionError("it does not come to rest")
-
-    def ask(self, program, **data):
-        self.begin = ((program, "asked for"), data)
-        return self.on()
-
-    def told(self, host):
-        """Return the verbs that a guest is told and has not answered."""
-        channel = self.channels[host]
-        return sorted(order.verb for key, order in channel.orders.items() if key not in channel.reports)
-
-    def answer(self, host, verb, problem="", **found):
-        channel = self.channels[host]
-        (key,) = [key for key, order in channel.orders.items() if order.verb == verb]
-        self.say(host, reports={**channel.reports, key: Report(problem, found)})
-        return self.on()
-
-    def claim(self, host):
-        """The guest claims what it is granted, and its server is open."""
-        grant = self.channels[host].grants["s"]
-        self.say(host, claims={"s": grant.term}, claimed={"s": grant.term}, opened={"s": grant})
-        return self.on()
-
-    def dies(self, host):
-        """The guest's lease has ended."""
-        self.say(host, alive=False, claims={})
-        return self.on()
-
-    @property
-    def step(self):
-        task = self.whole.task
-        return task and (PLAN.programs[task.program].name, PLAN.programs[task.program].steps[task.step].name, task.undoing)
-
-    @property
-    def latest(self):
-        return self.whole.history[-1]["what"], self.whole.history[-1]["why"]
+from support.a_set import TIMES, Pool, asked
 
 
 def test_at_rest_nothing_is_done():
@@ -264,13 +192,6 @@ def test_who_can_not_come_back_keeps_nobody_else_away():
     assert pool.told("h2") == ["follow"]
 
 
-def asked(pool, program, **data):
-    case = Case(ReplicaSet.from_json(pool.whole.to_json()), pool.channels, pool.now, pool.now, 1, TIMES, pool.silences)
-    request(case, PLAN, program, "asked for", **data)
-    pool.whole = case.whole
-    return pool
-
-
 def test_two_who_ask_at_once_are_not_served_both_and_the_second_hears_what_is_done():
     pool = asked(Pool().on(), "promote", candidate="m3")
     with pytest.raises(Problem, match="set s is busy with promote") as refused:
@@ -299,7 +220,7 @@ def test_a_failover_gives_way_to_nobody_and_comes_before_what_was_asked_for():
 @pytest.mark.parametrize("candidate", ["m1", "m9", "m3"])
 def test_who_does_not_follow_is_not_promoted(candidate):
     pool = Pool()
-    pool.whole.members["m3"].follows, pool.whole.members["m3"].again_at = 0, 1e9
+    pool.whole.members["m3"].follows, pool.whole.members["m3"].again_at = 0, pool.now + 2
     asked(pool, "promote", candidate=candidate).on()
     assert pool.whole.task is None and f"{candidate} does not follow m1, so that" in pool.latest[1]
 
@@ -325,142 +246,6 @@ def test_a_term_that_was_claimed_is_not_called_back():
     pool.say("h2", claimed={"s": 2}, alive=False)
     pool.on().on(5)
     assert pool.whole.source == "m2" and "no replica counts" in pool.whole.needs
-
-
-# --- what people ask for: the way out, a restart, another source ------------------------------------------------------------
-
-
-def test_a_replica_that_is_deleted_counts_no_more_before_it_is_wiped():
-    pool = Pool().ask("delete", members=["m3"])
-    assert pool.step == ("delete", "release", False) and pool.channels["h1"].grants["s"].counted == ("m2",)
-    assert pool.told("h3") == []
-    pool.claim("h1")
-    assert pool.told("h3") == ["wipe"]
-    pool.answer("h3", "wipe")
-    assert sorted(pool.whole.members) == ["m1", "m2"] and pool.whole.task is None
-
-
-def test_a_replica_that_can_not_be_wiped_counts_again():
-    pool = Pool().ask("delete", members=["m3"]).claim("h1")
-    pool.answer("h3", "wipe", "the disk can't be written")
-    assert pool.whole.task is None and pool.whole.members["m3"].joined
-    assert "the disk can't be written" in pool.whole.history[-1]["why"]
-    assert pool.channels["h1"].grants["s"].counted == ("m2", "m3")
-
-
-def test_a_source_with_replicas_is_not_deleted():
-    pool = Pool().ask("delete", members=["m1"])
-    assert pool.whole.task is None and "promote another" in pool.whole.history[-1]["why"]
-    assert "s" in pool.channels["h1"].grants and pool.whole.needs == ""
-
-
-def test_the_last_server_takes_no_writes_before_it_is_wiped():
-    pool = Pool(1).ask("delete", members=["m1"])
-    assert pool.told("h1") == [] and "s" not in pool.channels["h1"].grants
-    pool.say("h1", claims={}, ends={"s": End(1, "1-1-9")})
-    pool.on()
-    assert pool.told("h1") == ["wipe"]
-    pool.answer("h1", "wipe")
-    assert pool.whole.members == {} and pool.whole.task is None
-
-
-def test_who_is_not_heard_is_deleted_by_force_alone():
-    pool = Pool()
-    pool.dies("h3")
-    pool.claim("h1").ask("delete", members=["m3"]).on(4)
-    assert pool.whole.task is not None  # who misses a lease may be heard again in a moment
-    pool.on(2)
-    assert "not heard" in pool.whole.history[-1]["why"] and "m3" in pool.whole.members
-    pool.ask("delete", members=["m3"], force=True)
-    assert sorted(pool.whole.members) == ["m1", "m2"]
-
-
-def test_a_restart_is_done_when_its_guest_says_so():
-    pool = Pool().ask("restart", members=["m2"])
-    assert pool.told("h2") == ["restart"]
-    pool.answer("h2", "restart")
-    assert pool.whole.task is None and pool.whole.history[-1]["what"] == "restart is done"
-
-
-def test_a_source_is_ejected_as_in_a_failover():
-    pool = Pool().ask("eject")
-    assert pool.told("h2") == ["seal"] and "s" not in pool.channels["h1"].grants
-
-
-def test_a_server_that_is_restarted_has_the_parameters_of_its_member():
-    pool = Pool()
-    pool.whole.members["m2"].own = {"parameters": {"wait_timeout": 60}, "restart_required": True}
-    pool.ask("restart", members=["m2"])
-    (order,) = [order for order in pool.channels["h2"].orders.values() if order.verb == "restart"]
-    assert order.args == {"parameters": {"wait_timeout": 60}}
-    pool.answer("h2", "restart")
-    assert pool.whole.members["m2"].own == {"parameters": {"wait_timeout": 60}}
-
-
-def cancelled(pool):
-    case = Case(ReplicaSet.from_json(pool.whole.to_json()), pool.channels, pool.now, pool.now, 1, TIMES, pool.silences)
-    cancel(case, PLAN, "it was cancelled")
-    pool.whole = case.whole
-    return pool
-
-
-def test_what_was_asked_for_is_cancelled_and_what_comes_next_waits_until_it_is_undone():
-    pool = cancelled(asked(Pool().on(), "promote", candidate="m3").on())
-    assert pool.step == ("promote", "quiesce", True)
-    asked(pool, "delete", members=["m3"]).on()
-    assert pool.step == ("promote", "quiesce", True) and pool.told("h1") == ["resume"]
-    pool.answer("h1", "resume")
-    assert pool.step == ("delete", "release", False)
-    with pytest.raises(Problem, match="busy with delete"):
-        asked(pool, "promote", candidate="m2")
-
-
-def test_what_has_not_begun_is_cancelled_and_never_does():
-    pool = cancelled(asked(Pool().on(), "promote", candidate="m3")).on()
-    assert pool.whole.task is None and pool.whole.asked is None and pool.whole.history == []
-
-
-def test_what_nobody_asked_for_is_not_cancelled():
-    pool = cancelled(Pool().dies("h1"))
-    assert pool.step == ("failover", "fence and seal", False)
-
-
-def test_what_is_past_its_point_of_no_return_is_not_cancelled():
-    pool = asked(Pool().on(), "promote", candidate="m3").on().answer("h1", "quiesce", position="1-1-20").answer("h3", "reach")
-    pool.say("h1", claims={}, ends={"s": End(1, "1-1-20")})
-    pool.on().answer("h3", "reach")
-    assert pool.step == ("promote", "lead", False)
-    with pytest.raises(Problem, match="can't be undone any more"):
-        cancelled(pool)
-
-
-def test_a_server_that_may_be_wiped_already_is_not_kept():
-    pool = asked(Pool().on(), "delete", members=["m3"]).on().claim("h1")
-    assert pool.told("h3") == ["wipe"]
-    with pytest.raises(Problem, match="can't be undone any more"):
-        cancelled(pool)
-    assert pool.on().step == ("delete", "wipe", False)
-
-
-def test_who_deletes_one_after_the_other_has_them_deleted_one_after_the_other():
-    pool = Pool(4).on()
-
-    def ask(program, **data):
-        case = Case(pool.whole, pool.channels, pool.now, pool.now, 1, TIMES, pool.silences)
-        request(case, PLAN, program, "asked for", **data)
-
-    ask("delete", members=["m2"])
-    pool.on()
-    ask("delete", members=["m2"])
-    assert pool.whole.asked is None
-    for name in ("m3", "m4", "m3"):
-        ask("delete", members=[name])
-    assert pool.whole.asked["data"] == {"members": ["m3", "m4"]}
-    for program, data in (("delete", {"members": ["m1"], "force": True}), ("restart", {"members": ["m1"]})):
-        with pytest.raises(Problem, match="busy with delete"):
-            ask(program, **data)
-    pool.claim("h1").answer("h2", "wipe")
-    assert (pool.whole.task.program, pool.whole.task.data["members"]) == ("delete", ["m3", "m4"])
 
 
 @pytest.mark.parametrize("how", ["its document is gone", "its document has no list of claims"])

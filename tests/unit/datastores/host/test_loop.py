@@ -121,6 +121,9 @@ class Hands:
 
     def do(self, verb, _args, _stands):
         self.done.append(verb)
+        if verb == "restart":
+            self.stop()
+            self.start()
         return Report()
 
     def tend(self):

@@ -9,7 +9,7 @@ import pytest
 
 from baton.datastores.host.trouble import Trouble
 from baton.datastores.model import positions
-from support.mariadb import Pool, Writer, always, until
+from support.mariadb import Pool, Writer, always, secrets, until
 
 
 @pytest.fixture(scope="module")
@@ -92,3 +92,39 @@ def test_a_set_fails_over_without_a_row_lost_and_the_old_source_returns(trio):
     marked(new, 2, 4, trio)
     assert all(replica.follows_as() == f"baton_a_{replica.id}" for replica in others)
     assert new.server.position().startswith(f"1-{new.number}-")
+
+
+def test_a_replica_that_is_detached_is_a_source_of_which_the_others_know_nothing(pool):
+    source = pool.source()
+    leaving, staying = pool.replica(source), pool.replica(source)
+    members = [source, leaving, staying]
+    source.server.open([leaving.id, staying.id], always)
+    marked(source, 1, 2, members)
+    source.sql("INSERT INTO d.t VALUES (1)")
+    assert "it must be sealed first" in leaving.order("adopt", secrets=pool.secrets).problem
+    source.server.open([staying.id], always)
+    marked(source, 1, 3, members)
+    sealed = leaving.ok("seal")
+    leaving.ok("drain", position=sealed["received"])
+    assert rows(leaving) == {1}
+    others, own = pool.secrets, secrets("another set's own")
+    for _again in range(2):  # a guest may die before it has said that it is done
+        leaving.ok("adopt", secrets=own)
+        leaving.reborn()
+    leaving.server.open((), always)
+    leaving.server.mark(1, 1)
+    leaving.sql("INSERT INTO d.t VALUES (2)")
+    source.sql("INSERT INTO d.t VALUES (3)")
+    assert rows(leaving) == {1, 2} and rows(source) == {1, 3}
+    where = {"source": leaving.id, "address": leaving.address, "port": leaving.port, "secrets": others}
+    assert staying.server.do("follow", where, always) is None  # they do not trust each other, so that it is silent to it
+    assert staying.memory["follow"]["source"] == source.id
+    try:
+        pool.secrets = own
+        replica = pool.replica(leaving)
+        leaving.server.open([replica.id], always)
+        acknowledges(replica, [leaving, replica])
+        leaving.sql("INSERT INTO d.t VALUES (4)")
+        until(lambda: rows(replica) == {1, 2, 4}, "the new one has all", [leaving, replica])
+    finally:
+        pool.secrets = others

@@ -59,6 +59,18 @@ def test_a_set_that_is_gone_is_not_read():
     assert documents.read("s") is None and documents.sets() == set()
 
 
+def test_a_server_that_no_set_knows_is_told_of():
+    documents = known()
+    servers = {"mh2": {"up": True, "set": "s"}, "old": {"up": True, "set": "gone"}, "mh1": {"up": True}}
+    documents.learn("pool", "h2", "1.10", {**host("h2"), "Params": {"servers": servers}})
+    assert documents.strays() == {
+        "host h2 has instance old of set gone, which nobody knows",
+        "host h2 has instance mh1 of set that it does not say, which nobody knows",  # it is of h1
+    }
+    documents.learn("pool", "h2", "1.11", host("h2"))
+    assert documents.strays() == set()
+
+
 class Store:
     """What a carrier writes to: ``refuses`` are sets that can't be written."""
 

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from baton.datastores.host.mariadb.config import OURS
-from baton.datastores.service.api.parameters import PARAMETERS, is_restart_needed
+from baton.datastores.service.api.parameters import PARAMETERS
 from support.datastores_api import message
 
 
@@ -71,17 +71,51 @@ def test_an_instance_is_made_with_one_and_its_replicas_have_it_too(api):
     assert "is attached to instance" in message(api.ask("DELETE", "/configurations/c"), 400, "badRequest")
 
 
-def test_attached_to_an_instance_that_runs_it_takes_effect_with_a_restart(api):
+def test_attached_to_an_instance_that_runs_it_takes_effect_at_once_where_the_server_can(api):
     made = make(api)
     api.make()
     assert api.ask("PUT", "/instances/db", {"instance": {"configuration": made["id"]}}).status_code == 202
-    assert api.show("db")["status"] == "RESTART_REQUIRED" and parameters_of(api)["wait_timeout"] == 60
-    assert api.act("db", "restart").status_code == 202 and api.show("db")["status"] == "ACTIVE"
+    assert api.show("db")["status"] == "ACTIVE" and parameters_of(api)["wait_timeout"] == 60
     assert edit(api, values={"wait_timeout": 70}).status_code == 200
-    assert api.show("db")["status"] == "RESTART_REQUIRED" and parameters_of(api)["wait_timeout"] == 70
+    assert api.show("db")["status"] == "ACTIVE" and parameters_of(api)["wait_timeout"] == 70
     assert api.ask("PUT", "/instances/db", {"instance": {"configuration": None}}).status_code == 202
     assert "configuration" not in api.show("db") and "wait_timeout" not in parameters_of(api)
     assert api.ask("DELETE", "/configurations/c").status_code == 202
+
+
+def test_what_a_server_does_not_take_while_it_runs_needs_a_restart(api):
+    make(api)
+    api.make(configuration="c")
+    api.pool.found["configure"] = {"restart": ["thread_stack"]}
+    assert edit(api, values={"thread_stack": 400_000}).status_code == 200
+    assert api.show("db")["status"] == "RESTART_REQUIRED"
+    assert api.act("db", "restart").status_code == 202 and api.show("db")["status"] == "ACTIVE"
+
+
+def test_what_a_server_refuses_is_said_until_a_restart_has_brought_it(api):
+    make(api)
+    api.make(configuration="c")
+    api.pool.refuse["configure"] = "sql_mode can't be ODD"
+    edit(api, values={"sql_mode": "ODD"})
+    shown = api.show("db")
+    assert shown["status"] == "RESTART_REQUIRED" and shown["fault"]["message"].endswith("sql_mode can't be ODD")
+    api.act("db", "restart")
+    assert api.show("db")["status"] == "ACTIVE" and "fault" not in api.show("db")
+
+
+def test_all_instances_of_a_set_get_what_their_configuration_has_now(slow):
+    make(slow)
+    slow.make(configuration="c")
+    slow.pool.settle()
+    slow.replicate("db", many=2)
+    slow.pool.settle()
+    edit(slow, values={"wait_timeout": 70})
+    assert {each["status"] for each in slow.get("/instances")["instances"]} == {"ACTIVE"}
+    slow.pool.settle_once()
+    orders = [order for channel in slow.pool.channels.values() for order in channel.orders.values()]
+    assert [order.verb for order in orders] == ["configure"] * 3 and {order.args["parameters"]["wait_timeout"] for order in orders} == {70}
+    slow.pool.settle()
+    assert {each["status"] for each in slow.get("/instances")["instances"]} == {"ACTIVE"}
 
 
 def test_a_busy_set_keeps_its_configuration_and_the_configuration_its_values(slow):
@@ -139,11 +173,6 @@ def test_an_edit_that_says_nothing_is_refused(api):
     make(api)
     assert "says nothing to change" in message(edit(api), 400, "badRequest")
     assert "values is missing" in message(edit(api, "PUT", name="x"), 400, "badRequest")
-
-
-def test_what_differs_may_need_a_restart():
-    assert not is_restart_needed("mariadb", {"wait_timeout": 1}, {"wait_timeout": 2})
-    assert is_restart_needed("mariadb", {}, {"thread_stack": 300_000}) and is_restart_needed("mariadb", {"wait_timeout": 1}, {})
 
 
 def test_no_parameter_that_can_be_set_weakens_what_baton_promises():

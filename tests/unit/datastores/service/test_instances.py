@@ -180,6 +180,21 @@ def test_the_history_says_what_was_done_and_why(api):
     assert "the disk is full" in history[-1]["why"] and "replica (" in history[-1]["why"] and history[0]["at"].startswith("2027-")
 
 
+@pytest.mark.parametrize("old_words", [True, False])
+def test_a_replica_that_is_detached_is_an_instance_of_its_own_that_may_have_replicas(api, old_words):
+    api.make()
+    key = api.replicate("db")["id"]
+    response = api.ask("PUT", f"/instances/{key}", {"instance": {"replica_of": None}}) if old_words else api.act(key, "detach")
+    assert response.status_code == 202
+    shown = api.show(key)
+    assert shown["status"] == "ACTIVE" and "replica_of" not in shown and "replicas" not in api.show("db")
+    old, new = sorted(api.pool.sets(), key=lambda whole: key in whole.members)
+    assert shown["set"] == new.id != old.id and new.source == key and (new.project, new.version) == (old.project, old.version)
+    assert not set(new.secrets.values()) & set(old.secrets.values())
+    assert api.replicate(key, name="other")["replica_of"]["id"] == key
+    assert api.ask("DELETE", "/instances/db").status_code == 202
+
+
 def test_it_is_explained_what_is_done_and_what_that_waits_for(slow):
     slow.make()
     slow.pool.settle()

@@ -58,6 +58,7 @@ class Case:
     times: Times
     silences: Silences
     silent: List[str] = field(default_factory=list)  # who was asked, and can't answer: nobody hears the guest
+    parted: List[ReplicaSet] = field(default_factory=list)  # sets that begin with what leaves this one, written with it or not at all
     _asked: Dict[str, Tuple[str, Order]] = field(default_factory=dict)  # id of order → host, order
     _grants: Dict[str, Optional[Grant]] = field(default_factory=dict)  # by host; None where it is taken back
 
@@ -131,7 +132,8 @@ class Case:
         if self.whole.task is not None:
             raise ValueError(f"{program} begins while {self.whole.task.program} has not ended")
         self.whole.tasks += 1
-        self.whole.task = Task(f"{self.whole.id}.{self.whole.tasks}", program, self.now, asked, since=self.now, data=data)
+        key, wanted = f"{self.whole.id}.{self.whole.tasks}", dict(data) if asked else {}
+        self.whole.task = Task(key, program, self.now, asked, since=self.now, data=data, wanted=wanted)
         self.whole.note(self.now, f"{program} begins", why)
 
     def ask(self, member: Member, verb: str, about: str = "", **args: Any) -> Optional[Report]:
@@ -157,7 +159,8 @@ class Case:
         if not self.is_over():
             raise ValueError(f"{member.id} is granted term {self.whole.term + 1} before term {self.whole.term} is over")
         whole = self.whole
-        whole.before = {"source": whole.source, "confirmed": list(whole.confirmed), "counted": list(whole.counted)}
+        before = {"source": whole.source, "confirmed": list(whole.confirmed), "counted": list(whole.counted)}
+        whole.before = before if whole.source else None  # whoever is the first keeps its grant: there is nobody to go back to
         self.whole.term, self.whole.since = self.whole.term + 1, self.now
         self.whole.source = member.id
         self.whole.confirmed, self.whole.counted = [], sorted(counted)
@@ -197,14 +200,28 @@ class Case:
         self.whole.grants += 1
         self._grants[member.host] = Grant(self.whole.term, tuple(sorted(counted)), self.whole.grants)
 
+    def part(self, member: Member, key: str, secrets: Mapping[str, str]) -> None:
+        """Have a member be a set of its own from here on, with what it has; nobody is its source until one is granted to be."""
+        whole = self.whole
+        new = ReplicaSet(key, whole.datastore, whole.version, whole.project, dict(secrets), self.now)
+        new.members = {member.id: replace(member, follows=0, joined=True, fault="", again_at=0.0)}
+        new.note(self.now, f"{member.id} was detached", f"it was of set {whole.id}")
+        whole.members = {name: other for name, other in whole.members.items() if other is not member}
+        self.parted.append(new)
+
     # --- what is to be written ------------------------------------------------------------------------------------------
 
     def written(self) -> Dict[str, Channel]:
-        """Return the channels that change: orders asked for, those of this set that nobody asked for taken back, grants."""
+        """Return the channels that change: orders of the task that were asked for, other ones of this set taken back, grants.
+
+        Nothing is left of a task that has ended: its hosts may not be this set's any more.
+        """
         changed: Dict[str, Channel] = {}
+        task = f"{self.whole.task.id}." if self.whole.task is not None else None
+        asked = {key: order for key, order in self._asked.items() if task is not None and key.startswith(task)}
         for host, channel in self.channels.items():
-            orders = {key: order for key, order in channel.orders.items() if self._keeps(key)}
-            orders.update({key: order for key, (at, order) in self._asked.items() if at == host})
+            orders = {key: order for key, order in channel.orders.items() if key in asked or key.partition(".")[0] != self.whole.id}
+            orders.update({key: order for key, (at, order) in asked.items() if at == host})
             grants = dict(channel.grants)
             if host in self._grants:
                 grants.pop(self.whole.id, None)
@@ -215,6 +232,3 @@ class Case:
             if new != channel:
                 changed[host] = new
         return changed
-
-    def _keeps(self, key: str) -> bool:
-        return key in self._asked or key.partition(".")[0] != self.whole.id

@@ -25,9 +25,8 @@ def advance(case: Case, plan: Plan) -> None:
         if case.whole.task is None and not _begin(case, plan, due):
             return
         program = plan.programs[case.task.program]
-        if due is not None and plan.programs[due.program].urgent and program.gives_way and not case.task.undoing:
-            case.task.gave_way = True
-            _turn_back(case, f"it gave way: {due.why}")
+        if due is not None and plan.programs[due.program].urgent and program.gives_way and _can_go_back(case, plan):
+            _give_way(case, due.why)
         if not (_back(case, plan, program) if case.task.undoing else _on(case, plan, program)):
             return
 
@@ -51,7 +50,7 @@ def request(case: Case, plan: Plan, program: str, why: str, **data: Any) -> None
     task, asked = case.whole.task, case.whole.asked
     if plan.programs[program].joins and _joined(case, program, why, data):
         return
-    makes_room = task is None or task.undoing or not task.asked and plan.programs[task.program].gives_way
+    makes_room = task is None or task.undoing or not task.asked and plan.programs[task.program].gives_way and _can_go_back(case, plan)
     if asked is not None or not makes_room:
         busy = asked["program"] if asked is not None else task.program if task is not None else ""
         raise Problem(422, "busy", f"set {case.whole.id} is busy with {busy}; try again when that has ended")
@@ -84,10 +83,16 @@ def cancel(case: Case, plan: Plan, why: str) -> None:
     """
     task = case.whole.task
     if task is not None and task.asked and not task.undoing:
-        if any(step.final for step in plan.programs[task.program].steps[: task.step + 1]):
+        if not _can_go_back(case, plan):
             raise Problem(422, "busy", f"{task.program} of set {case.whole.id} can't be undone any more; it ends by itself")
         _turn_back(case, why)
     case.whole.asked = None
+
+
+def _can_go_back(case: Case, plan: Plan) -> bool:
+    """Return whether the task is on its way, and neither past its point of no return nor perhaps at it."""
+    task = case.task
+    return not task.undoing and not any(step.final for step in plan.programs[task.program].steps[: task.step + 1])
 
 
 def _on(case: Case, plan: Plan, program: Program) -> bool:
@@ -125,6 +130,15 @@ def _fail(case: Case, plan: Plan, program: Program, problem: str) -> None:
         _end(case, plan, program)
     else:
         _turn_back(case, problem)
+
+
+def _give_way(case: Case, why: str) -> None:
+    """What people asked for comes next again."""
+    task, whole = case.task, case.whole
+    task.gave_way = True
+    if task.asked and whole.asked is None:
+        whole.asked = {"program": task.program, "why": f"it gave way: {why}", "data": dict(task.wanted)}
+    _turn_back(case, f"it gave way: {why}")
 
 
 def _turn_back(case: Case, problem: str) -> None:

@@ -24,7 +24,7 @@ def explain(case: Case, plan: Plan) -> Dict[str, Any]:
     program = plan.programs[task.program]
     step = program.steps[task.step]
     look = step.undo if task.undoing else step.do
-    outcome = look(replace(case, whole=whole, silences=Silences(), silent=[], _asked={}, _grants={}))
+    outcome = look(replace(case, whole=whole, silences=Silences(), silent=[], parted=[], _asked={}, _grants={}))
     passed = any(each.final for each in program.steps[: task.step])
     undone = [each.name for each in program.steps[: task.step + 1][::-1] if each.undo is not nothing]
     undo = "it is being undone" if task.undoing else "it can't be undone any more, and goes on" if passed else ""

@@ -46,8 +46,9 @@ class Step(NamedTuple):
 
 
 class Program(NamedTuple):
-    """``gives_way``: it is undone for one that is due and urgent, and for what people ask if nobody asked for it; ``urgent``: it does
-    not wait for one that gives way; ``joins``: who asks for it with other members while it is being done has it done with those next.
+    """``gives_way``: until its point of no return it is undone for one that is due and urgent, and for what people ask if nobody asked
+    for it; ``urgent``: it does not wait for one that gives way; ``joins``: who asks for it with other members while it is being done has
+    it done with those next.
     """
 
     name: str

@@ -7,6 +7,7 @@ import asyncio
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import Any, Callable, Dict, List, Optional, Set
 
@@ -202,7 +203,8 @@ class Guest:
                 self._begin(self._do(key, order))
             for key, report in work.tell:
                 self._tell(f"report {key}", self._links["ask"].report, key, report)
-            said = {instance.name: instance.seen for instance in self.instances.values() if not instance.busy or instance.seen.up}
+            known = [instance for instance in self.instances.values() if not instance.busy or instance.seen.up]
+            said = {instance.name: replace(instance.seen, set=instance.set) for instance in known}
             if said != seen.host.channel.servers:
                 self._tell("servers", self._links["ask"].servers, said)
 
@@ -372,23 +374,27 @@ class Guest:
         instance.end()
 
     async def _verb(self, instance: Instance, order: Order, stands: Callable[[], bool]) -> Optional[Report]:
-        if order.verb == "restart":
-            return await self._restart(instance)
-        if order.verb == "quiesce":
+        if instance.set != order.set and order.verb != "wipe" and not self._move(instance, order):
+            return None if order.verb == "adopt" else Report(f"it is of set {instance.set}, and not of {order.set}")
+        if order.verb in ("quiesce", "restart"):  # a restart ends its tenure as soon as its process has ended, and not before
             self._tenures.quiesce(instance.set, True)
         elif order.verb == "resume":
             self._tenures.quiesce(instance.set, False)
         thread = "long" if order.verb in LONG else "hands"
-        found = await instance.run(thread, instance.hands.do, order.verb, dict(order.args), stands)
-        await self._find(instance)
+        try:
+            found = await instance.run(thread, instance.hands.do, order.verb, dict(order.args), stands)
+        finally:
+            await self._find(instance)
+            if order.verb == "restart":
+                self._tenures.quiesce(instance.set, False)
         return found if found is None or isinstance(found, Report) else Report("its hands gave no report")
 
-    async def _restart(self, instance: Instance) -> Report:
-        await instance.run("long", instance.hands.stop)  # which closes it; that its process has ended is seen, and no word before that
-        await self._find(instance)
-        await instance.run("hands", instance.hands.start)
-        await self._find(instance)
-        return Report()
+    def _move(self, instance: Instance, order: Order) -> bool:
+        """Have an instance be of another set, once it can't take writes for the one it was of; return whether it is."""
+        if order.verb != "adopt" or self._tenures.holds(instance.set) or instance.is_opening or instance.is_closing:
+            return False
+        instance.set = self._journal.instances[instance.name]["set"] = order.set
+        return True
 
     # --- what is seen to unasked ------------------------------------------------------------------------------------------------
 

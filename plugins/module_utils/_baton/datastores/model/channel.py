@@ -36,12 +36,14 @@ class Report:
 
 @dataclass(frozen=True)
 class Server:
-    """What a guest says of a server unasked. ``up``: it runs and answers; ``trouble``: why it does not, in one line. ``whole``: it is
-    known to have all that it ever acknowledged; one that was started anew is not until it has caught up with its source.
+    """What a guest says of a server unasked. ``up``: it runs and answers; ``trouble``: why it does not, in one line; ``set``: of which
+    it is, as far as the guest knows. ``whole``: it is known to have all that it ever acknowledged; one that was started anew is not until
+    it has caught up with its source.
     """
 
     up: bool
     trouble: str = ""
+    set: str = ""
     whole: bool = True
 
 

@@ -37,7 +37,7 @@ class Task:
     """A program that is being carried out. ``since``: when its step began; ``data``: what its steps have found out.
 
     ``undoing``: it goes back, because of ``fault``; ``gave_way``: to what could not wait; ``silent``: since when somebody who is waited for
-    is not heard, 0 while all are.
+    is not heard, 0 while all are; ``wanted``: its data as people asked for it, so that it begins anew after what it gave way to.
     """
 
     id: str
@@ -51,6 +51,7 @@ class Task:
     silent: float = 0.0
     fault: str = ""
     data: Dict[str, Any] = field(default_factory=dict)
+    wanted: Dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass

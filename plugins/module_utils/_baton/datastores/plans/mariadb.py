@@ -15,6 +15,8 @@ from ..engine.program import DONE, Due, Outcome, Plan, Program, Step, all_of, fa
 from ..model import positions
 from ..model.channel import Report
 from ..model.replica_set import Member
+from . import asked
+from .asked import concerned
 
 AGAIN_AFTER = 3.0  # seconds until what failed is begun anew, unasked
 MADE_OF = ("server_id", "flavor", "volume", "databases", "users", "parameters")  # of a member's own, for its guest
@@ -30,10 +32,6 @@ def _is_up(case: Case, member: Member) -> bool:
 def _is_whole(case: Case, member: Member) -> bool:
     server = case.server(member)
     return server.up and server.whole
-
-
-def _new(case: Case) -> List[Member]:
-    return [case.member(key) for key in case.task.data["members"] if key in case.whole.members]
 
 
 def _candidate(case: Case) -> Member:
@@ -118,11 +116,11 @@ def _ask_to_follow(case: Case, member: Member) -> Optional[Report]:
 
 
 def _prepare(case: Case) -> Outcome:
-    return all_of((member.id, case.ask(member, "prepare", **_server(case, member))) for member in _new(case))
+    return all_of((member.id, case.ask(member, "prepare", **_server(case, member))) for member in concerned(case))
 
 
 def _copy(case: Case) -> Outcome:
-    return _copied(case, _new(case))
+    return _copied(case, concerned(case))
 
 
 def _copied(case: Case, members: List[Member]) -> Outcome:
@@ -138,19 +136,19 @@ def _copied(case: Case, members: List[Member]) -> Outcome:
 
 def _try_to_follow(case: Case) -> Outcome:
     """Whoever has been here before may just follow; one that has what the source has not says so, and is copied anew."""
-    reports = [(member.id, _ask_to_follow(case, member)) for member in _new(case)]
+    reports = [(member.id, _ask_to_follow(case, member)) for member in concerned(case)]
     outcome = all_of(reports)
     case.task.data["apart"] = [name for name, report in reports if report is not None and report.found.get("apart")]
     return _followed(case) if outcome.done and not case.task.data["apart"] else outcome
 
 
 def _rebuild(case: Case) -> Outcome:
-    return _copied(case, [member for member in _new(case) if member.id in case.task.data["apart"]])
+    return _copied(case, [member for member in concerned(case) if member.id in case.task.data["apart"]])
 
 
 def _follow(case: Case) -> Outcome:
     """Those who were copied follow, and have the data."""
-    asked = [member for member in _new(case) if member.follows < case.whole.term]
+    asked = [member for member in concerned(case) if member.follows < case.whole.term]
     reports = [(member.id, _ask_to_follow(case, member)) for member in asked]
     apart = [name for name, report in reports if report is not None and report.found.get("apart")]
     outcome = fail(f"{apart[0]} has what {case.whole.source} has not") if apart else all_of(reports)
@@ -158,13 +156,13 @@ def _follow(case: Case) -> Outcome:
 
 
 def _followed(case: Case) -> Outcome:
-    for member in _new(case):
+    for member in concerned(case):
         member.joined, member.follows, member.status, member.fault = True, case.whole.term, "ACTIVE", ""
     return DONE
 
 
 def _wipe(case: Case) -> Outcome:
-    return all_of((member.id, case.ask(member, "wipe")) for member in _new(case))
+    return all_of((member.id, case.ask(member, "wipe")) for member in concerned(case))
 
 
 def _fence_and_seal(case: Case) -> Outcome:
@@ -281,45 +279,9 @@ def _lead(case: Case) -> Outcome:
     return wait(", ".join(left)) if left else DONE
 
 
-def _restart(case: Case) -> Outcome:
-    """A server has the parameters of its member's own from here on."""
-    members = _new(case)
-    outcome = all_of((member.id, case.ask(member, "restart", parameters=member.own.get("parameters", {}))) for member in members)
-    for member in members if outcome.done else ():
-        member.own = {name: value for name, value in member.own.items() if name != "restart_required"}
-    return outcome
-
-
-def _release(case: Case) -> Outcome:
-    """Whoever leaves does not count any more, nor takes writes: then nothing is lost with it."""
-    leaving = _new(case)
-    if case.source in leaving and len(leaving) < len(case.whole.members):
-        others = len(case.whole.members) - len(leaving)
-        return fail(f"{case.whole.source} is the source of {others} more; promote another, or delete them first")
-    if case.source in leaving:
-        case.take_back()
-        return DONE if case.is_over() else wait(f"{case.whole.source}, which may take writes still")
-    for member in leaving:
-        member.joined = False
-    counts = [member.id for member in leaving if member.id in case.whole.counted]
-    return wait(f"{case.whole.source} to do without {counts[0]}") if counts else DONE
-
-
-def _keep_it(case: Case) -> Outcome:
-    for member in _new(case):
-        member.joined = member.follows > 0 or member is case.source
-    return DONE
-
-
-def _clear(case: Case) -> Outcome:
-    """``force``: somebody says that what is on a host that is not heard will never run again, or is not worth to wait for."""
-    forced = case.task.data.get("force")
-    return all_of((member.id, case.ask(member, "wipe")) for member in _new(case) if case.channel(member).alive or not forced)
-
-
-def _forget(case: Case) -> Outcome:
-    case.whole.members = {key: member for key, member in case.whole.members.items() if key not in case.task.data["members"]}
-    return DONE
+def _adopt(case: Case) -> Outcome:
+    """Its guest knows of which set it is, and nobody of the other set can speak to its server."""
+    return all_of((member.id, case.ask(member, "adopt", **_where(case, member))) for member in concerned(case))
 
 
 def _call_back(case: Case) -> Outcome:
@@ -352,12 +314,26 @@ PROGRAMS = {
             urgent=True,
         ),
         Program("eject", (Step("fence and seal", _fence_and_seal), Step("drain", _drain, seconds=600), *_TAKE_OVER)),
-        Program("restart", (Step("restart", _restart, seconds=300),)),
+        Program("restart", (Step("restart", asked.restart, seconds=300),)),
+        Program("configure", (Step("configure", asked.configure, seconds=120),), gives_way=True),
         Program(
             "delete",
-            (Step("release", _release, _keep_it), Step("wipe", _clear, seconds=600, final=True), Step("forget", _forget)),
+            (
+                Step("release", asked.release, asked.keep), Step("wipe", asked.clear, asked.is_spoilt, 600, final=True),
+                Step("forget", asked.forget),
+            ),
+            gives_way=True,
             joins=True,
         ),
+        Program(
+            "detach",
+            (
+                Step("look", asked.look), Step("release", asked.release, asked.keep), Step("seal", asked.seal, asked.unseal),
+                Step("drain", asked.drain, seconds=600), Step("part", asked.part, final=True),
+            ),
+            gives_way=True,
+        ),
+        Program("adopt", (Step("adopt", _adopt), *_TAKE_OVER), gives_way=True),
         Program("restore", _TAKE_OVER, urgent=True),
         Program("call back", (Step("call back", _call_back),), urgent=True),
         Program(
@@ -380,9 +356,11 @@ def due(case: Case) -> Optional[Due]:
     """Another source when this one is lost, or in ``needs`` why there is none; a replica that is back follows it."""
     whole = case.whole
     lost = is_lost(case)
-    taking_over = whole.task is not None and whole.task.program in TAKES_OVER
+    taking_over = whole.task is not None and (whole.task.program in TAKES_OVER or asked.ends_the_source(case))
     whole.needs = ""
     source = case.source
+    if not whole.source:
+        return _first(case)
     if lost and not taking_over and source is not None and case.granted is None and _is_up(case, source):
         return Due("restore", f"{source.id} is there, and nobody is granted to be the source", {"candidate": source.id})
     if lost and not taking_over and source is not None and whole.before and not case.was_claimed and not case.channel(source).alive:
@@ -400,13 +378,21 @@ def due(case: Case) -> Optional[Due]:
     return Due("rejoin", f"{back[0]} is back", {"members": back[:1]}) if back else None
 
 
+def _first(case: Case) -> Optional[Due]:
+    """Who has data, and was never of a set that had a source, is to be the source."""
+    alone = [member.id for member in case.whole.members.values() if member.joined and _is_up(case, member)]
+    if not alone or case.whole.task is not None or _is_ahead(case, case.whole.not_before):
+        return None
+    return Due("adopt", f"{alone[0]} is a set of its own", {"members": alone[:1], "candidate": alone[0]})
+
+
 def given_up(case: Case) -> None:
     """New members that did not come to be say why; those who have the data stay what they are. Nothing is tried again at once."""
     if case.task.gave_way:
         return
-    if case.task.program != "rejoin":
+    if case.task.program != "rejoin" and not case.task.asked:
         case.whole.not_before = case.now + AGAIN_AFTER
-    for member in _new(case) if "members" in case.task.data else ():
+    for member in concerned(case) if "members" in case.task.data else ():
         member.again_at, member.fault = case.now + AGAIN_AFTER, case.task.fault
         member.status = member.status if member.joined else "ERROR"
 

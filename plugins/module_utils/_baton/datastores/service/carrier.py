@@ -25,6 +25,7 @@ from .store import Found, Store
 
 LOG = logging.getLogger("baton.datastores")
 TICK = 0.1  # seconds between two looks at every set
+STRAYS = 5.0  # seconds between two looks for servers that no set knows, and for which one must have been there to be told of
 PAUSE, LONGEST_PAUSE = 0.3, 5.0  # seconds after the cluster has not answered
 QUIET = 1.0  # seconds between two looks at a set with which nothing is done
 BROKEN = 5.0  # seconds until a set is tried again that could not be carried on
@@ -92,6 +93,18 @@ class Documents:
             return None
         return found, {host: self._found[(POOL, host)] for host in hosts if (POOL, host) in self._found}
 
+    def strays(self) -> Set[str]:
+        """Return, for people, servers of which guests speak and no set does: of one deleted by force while its host was away, for one."""
+        known = {
+            (member["host"], key) for (kind, _id), found in self._found.items() if kind == SETS
+            for key, member in found.value["Set"]["members"].items()
+        }  # fmt: skip
+        return {
+            f"host {host} has instance {key} of set {said.get('set') or 'that it does not say'}, which nobody knows"
+            for (kind, host), found in self._found.items() if kind == POOL
+            for key, said in (found.value["Params"].get("servers") or {}).items() if (host, key) not in known
+        }  # fmt: skip
+
 
 def _is_busy(whole: Mapping[str, Any]) -> bool:
     return any(whole.get(name) for name in ("task", "asked", "needs"))
@@ -110,6 +123,7 @@ class Carrier:
         self._stop = threading.Event()
         self._silences: Dict[str, Silences] = {}
         self._said: Dict[str, str] = {}
+        self._strays: Set[str] = set()  # of which was told
         self.ended = Ended()
         self.silent: Dict[str, float] = {}  # hosts that are not heard, and since when, on our clock
         self._broken: Dict[str, Tuple[Tuple[str, ...], float]] = {}  # sets that can't be carried on: what was read, and until when
@@ -134,6 +148,7 @@ class Carrier:
     def _carry(self) -> None:
         documents = self._read_all()
         looked = all_looked = 0.0
+        counted, strays = time.monotonic(), documents.strays()
         dirty = documents.sets()
         while not self._stop.is_set():
             for kind, key, revision, value in self._heard(TICK if not dirty else 0.0):
@@ -143,6 +158,9 @@ class Carrier:
                 is_due, looked = now - all_looked >= QUIET, now
                 dirty |= documents.sets() if is_due else documents.busy()
                 all_looked = now if is_due else all_looked
+            if now - counted >= STRAYS:
+                counted, before, strays = now, strays, documents.strays()
+                self._tell_of(strays & before)
             for key in sorted(dirty):
                 self._look(key, documents)
             dirty = set()
@@ -239,6 +257,12 @@ class Carrier:
         if task is not None and (now is None or now.id != task["id"]):
             is_done = any(entry["what"] == f"{task['program']} is done" and entry["at"] == case.now for entry in case.whole.history)
             self.ended.note(task["program"], is_done, case.now - task["began"])
+
+    def _tell_of(self, strays: Set[str]) -> None:
+        """Nobody but a person knows what is with such a server: it takes no writes, and stays as it is."""
+        for stray in sorted(strays - self._strays):
+            LOG.warning("%s; it is left alone: look at what it has, then end it and remove its directory there", stray)
+        self._strays = strays
 
     def _tell(self, key: str, history: List[Dict[str, Any]]) -> None:
         """Have the journal say what was begun and ended."""

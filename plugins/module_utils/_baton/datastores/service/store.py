@@ -137,6 +137,7 @@ class Store:
         asked: List[Dict[str, Any]] = [{"Kind": SETS, "Key": whole.id, "Action": "put", "Body": body, "IfMatch": found.revision}]
         if ends:
             asked = [{"Kind": SETS, "Key": whole.id, "Action": "delete", "IfMatch": found.revision}]
+        asked += [{"Kind": SETS, "Key": new.id, "Action": "create", "Body": set_document(new)} for new in case.parted]
         for host, was in read.items():
             patch = changes(was.value["Params"], written[host], MANAGERS) if host in written else []
             asked.append({"Kind": POOL, "Key": host, "Body": patch, "IfMatch": was.revision})

@@ -21,6 +21,8 @@ from ..trouble import Trouble
 ROOT = "root"
 SERVER_USER = "mysql"  # who runs servers if the guest is root
 MOST_LOG = 4 << 20  # bytes of the server's log, after which a new one is begun when it starts
+MOST_SAID = 65536  # bytes of it in which a reason is looked for
+GIVES_UP = "Aborting"
 LONGEST_SOCKET = 100
 LEAST_ROOM = 4 << 20  # bytes on its disk without which a server is not well: it waits for room, a minute at a time
 DEFAULT_RAM = 512  # MB
@@ -67,6 +69,7 @@ class Files:
         self.data, self.incoming, self.aside = folder / "data", folder / "data.new", folder / "data.old"
         self.certificate, self.key = folder / "certificate.pem", folder / "key.pem"
         self.log = folder / "log.err"  # the server gives it this end by itself
+        self._log_of_this_life = 0  # where what the server says now begins, as far as we know
         self.tmp = folder / "tmp"  # of its own: a server that starts removes temporary tables there, whosever they are
         self.run = folder / "run"
         if len(os.fsencode(str(self.run / "sock"))) > LONGEST_SOCKET:
@@ -138,7 +141,13 @@ class Files:
                 raise Trouble(f"the set has no {name}: it must come with secrets")
             write(path, secrets[name])
             self.own(path, 0o600)
-        write(self.settings, self.text(spec))
+        self.write_settings(spec)
+
+    def write_settings(self, spec: Mapping[str, Any]) -> None:
+        """Write my.cnf, unless it says that already: a server is to start whose disk is full."""
+        text = self.text(spec)
+        if not self.settings.exists() or self.settings.read_text(encoding="utf-8") != text:
+            write(self.settings, text)
         self.own(self.settings, 0o600)
 
     def text(self, spec: Mapping[str, Any]) -> str:
@@ -166,9 +175,21 @@ class Files:
         return "\n".join([*lines, *(f"{key} = {_value(key, value)}" for key, value in own.items()), ""])
 
     def rotate_log(self) -> None:
-        """Begin a new log when the old one has become large."""
+        """Begin a new log when the old one has become large; what a server says from here on is of its next life."""
         if self.log.exists() and self.log.stat().st_size > MOST_LOG:
             self.log.replace(self.folder / "log.1.err")
+        self._log_of_this_life = self.log.stat().st_size if self.log.exists() else 0
+
+    def said(self) -> List[str]:
+        """Return the last lines that the server has written in this life."""
+        try:
+            with open(self.log, "rb") as file:
+                file.seek(max(self._log_of_this_life, file.seek(0, os.SEEK_END) - MOST_SAID))
+                lines = file.read().decode("utf-8", "replace").splitlines()
+        except OSError:
+            return []
+        since = max((number for number, line in enumerate(lines) if "as process" in line), default=0)
+        return [line for line in (lines[since:] if not self._log_of_this_life else lines) if line.strip()]
 
     def too_full(self) -> str:
         """Return that its disk has no room left, "" while it has some."""
@@ -178,15 +199,15 @@ class Files:
 
     def last_error(self) -> str:
         """Return the last error in the server's log, "" if there is none."""
-        try:
-            with open(self.log, "rb") as file:
-                file.seek(max(0, file.seek(0, os.SEEK_END) - 65536))
-                lines = file.read().decode("utf-8", "replace").splitlines()
-        except OSError:
-            return ""
-        since = max((number for number, line in enumerate(lines) if "starting as process" in line), default=0)
-        errors = [line.partition("[ERROR]")[2].strip() for line in lines[since:] if "[ERROR]" in line]
-        return next((line for line in reversed(errors) if line != "Aborting"), "")
+        return next(reversed(errors(self.said())), "")
+
+
+def errors(lines: List[str]) -> List[str]:
+    """Return the errors among lines of a log. Some have no mark, and stand before the word that the server gives up."""
+    marked = [line.partition("[ERROR]")[2].strip() for line in lines if "[ERROR]" in line]
+    found = [line for line in marked if line != GIVES_UP]
+    before = next((number for number, line in enumerate(lines) if line.endswith(GIVES_UP)), 0)
+    return found or lines[max(0, before - 1) : before]
 
 
 def sizes(spec: Mapping[str, Any]) -> Dict[str, object]:

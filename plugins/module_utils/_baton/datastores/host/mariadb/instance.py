@@ -29,7 +29,8 @@ class Instance:
 
     ``spec``: as it was prepared; ``follow``: whom it follows, or null; ``had``: how far it once was when it was sealed; ``whole``: it has
     all that it has ever acknowledged; ``copied``: a copy came in full, and it has not followed anybody since; ``swapping``: one is taking
-    the place of what was here.
+    the place of what was here; ``running``: the parameters with which it was started last; ``before``: those with which it has started,
+    while it has not with those of ``spec``.
     """
 
     def __init__(
@@ -58,7 +59,8 @@ class Instance:
     def remember_spec(self, args: Mapping[str, Any], **values: Any) -> None:
         """Remember how it was made; not what people's users are, and of secrets what it needs itself: the rest stands in its files."""
         spec = {key: value for key, value in args.items() if key not in ("databases", "users")}
-        self.remember(spec={**spec, "secrets": {"replication": args["secrets"]["replication"]}}, forget=("had", "copied"), **values)
+        spec["secrets"] = {"replication": args["secrets"]["replication"]}
+        self.remember(spec=spec, forget=("had", "copied", "before"), **values)
 
     @property
     def password(self) -> str:
@@ -89,7 +91,10 @@ class Instance:
                     raise Trouble(self.files.too_full())
                 is_begun = True
                 self.files.rotate_log()
-                self.remember(whole=False)
+                spec = self.memory.get("spec")
+                if spec:
+                    self.files.write_settings(spec)
+                self.remember(whole=False, running=(spec or {}).get("parameters") or {})
                 self.runner.start(self.program)
             try:
                 with self.session():

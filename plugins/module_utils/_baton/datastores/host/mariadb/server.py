@@ -8,6 +8,7 @@ All of it is synchronous, for threads of the guest. What is asked again and agai
 from __future__ import annotations
 
 import contextlib
+import logging
 from pathlib import Path
 from typing import Any, Callable, Dict, Mapping, Optional, Sequence
 
@@ -19,8 +20,10 @@ from .copies import Copies
 from .instance import Instance
 from .prepare import prepare
 from .replica import Replica
+from .settings import Settings
 from .source import Source, position
 
+LOG = logging.getLogger("baton.guest")
 CLOSES_WITHIN = 5.0  # seconds in which a server that is shut down has ended its clients' sessions
 LETS_GO_WITHIN = 10.0  # seconds in which a replica that is opened has applied what it has received
 MOST_QUIESCE_TRIES = 5  # of a second each
@@ -35,6 +38,7 @@ class MariaDB:
     ) -> None:
         self._instance = Instance(folder, instance, runner, memory, save, user)
         self._source, self._replica, self._copies = Source(self._instance), Replica(self._instance), Copies(self._instance)
+        self._settings = Settings(self._instance)
         self._tries = 0
         self._copies.roll_back()
 
@@ -49,8 +53,21 @@ class MariaDB:
 
     def start(self) -> None:
         """Start it, read-only, and return once it answers; a replica follows again."""
-        self._instance.start()
+        refused = self._start()
+        if refused:
+            LOG.warning("%s", refused)
+
+    def _start(self) -> str:
+        """Start it, and return why it does not with its new parameters: then it has those before them."""
+        refused = ""
+        try:
+            self._instance.start()
+        except Trouble as trouble:
+            refused = self._settings.go_back(trouble)
+            self._instance.start()
+        self._settings.proven()
         self._replica.again()
+        return refused
 
     def stop(self) -> None:
         """Shut it down; it is gone on return."""
@@ -76,7 +93,8 @@ class MariaDB:
             trouble = self._instance.why_silent(error)
         except (Trouble, OSError) as error:
             trouble = str(error)
-        return Server(not trouble, one_line(trouble), self._instance.follow is None or bool(self._instance.memory.get("whole")))
+        is_whole = self._instance.follow is None or bool(self._instance.memory.get("whole"))
+        return Server(not trouble, one_line(trouble), whole=is_whole)
 
     def tend(self) -> bool:
         """See to what goes on by itself, every few tenths of a second while it runs; return whether that is due again at once."""
@@ -143,9 +161,21 @@ class MariaDB:
         self._instance.remember(spec=None, follow=None, whole=True, forget=("had", "copied"))
         return Report()
 
-    def _restart(self, _args: Mapping[str, Any], _stands: Callable[[], bool]) -> Report:
+    def _restart(self, args: Mapping[str, Any], _stands: Callable[[], bool]) -> Report:
+        """Have it started anew, with these parameters if it can."""
+        if args.get("parameters") is not None:
+            self._settings.take(args["parameters"])
         self.stop()
-        self.start()
+        return Report(self._start())
+
+    def _configure(self, args: Mapping[str, Any], _stands: Callable[[], bool]) -> Report:
+        return self._settings.configure(args["parameters"])
+
+    def _adopt(self, args: Mapping[str, Any], _stands: Callable[[], bool]) -> Report:
+        """It is of another set now, of which it knows the secrets."""
+        if self._instance.follow is not None:
+            return Report(f"{self._instance.id} follows {self._instance.follow['source']} still: it must be sealed first")
+        self._source.adopt(args["secrets"])
         return Report()
 
     def _send(self, args: Mapping[str, Any], stands: Callable[[], bool]) -> Report:
@@ -183,4 +213,6 @@ class MariaDB:
         return Report()
 
 
-VERBS = ("prepare", "wipe", "restart", "send", "receive", "follow", "seal", "drain", "reach", "quiesce", "resume")
+VERBS = (
+    "prepare", "wipe", "restart", "configure", "adopt", "send", "receive", "follow", "seal", "drain", "reach", "quiesce", "resume",
+)  # fmt: skip

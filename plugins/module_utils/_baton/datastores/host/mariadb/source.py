@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any, Callable, List, Optional, Sequence, Set
+from typing import Any, Callable, List, Mapping, Optional, Sequence, Set
 
 from ...model import positions
 from ...model.passwords import hashed
@@ -77,6 +77,21 @@ class Source:
                 raise Trouble("replicas that do not count any more can't be cut off: sessions " + ", ".join(map(str, left)))
             _kill(session, left)
             time.sleep(LOOK)
+
+    def adopt(self, secrets: Mapping[str, str]) -> None:
+        """Have the secrets of another set: nobody of the last one can follow this server, or show it a certificate that it takes."""
+        instance = self._instance
+        with instance.session(30.0) as session:
+            instance.files.write({**instance.spec, "secrets": secrets})
+            instance.remember_spec({**instance.spec, "secrets": secrets})
+            session.ask("FLUSH SSL")
+            session.ask("SET SESSION sql_log_bin=0")
+            ours = {CATCHES_UP + instance.id, ACKNOWLEDGES + instance.id}
+            for row in session.ask("SELECT User AS user FROM mysql.global_priv WHERE User LIKE 'baton\\__\\_%'"):
+                if text(row["user"]) in ours:
+                    session.ask("ALTER USER %s@'%%' IDENTIFIED BY PASSWORD %s", text(row["user"]), hashed(instance.password))
+                else:
+                    session.ask("DROP USER IF EXISTS %s@'%%'", text(row["user"]))
 
     # --- marks --------------------------------------------------------------------------------------------------------------
 

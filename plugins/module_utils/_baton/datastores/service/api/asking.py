@@ -3,7 +3,7 @@
 """Asking for programs of plans, and judging whether a set is free for them. Pure."""
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping
+from typing import Any, Dict, List, Mapping, Sequence
 
 from ....ground.problem import Problem
 from ...engine.case import Case
@@ -12,7 +12,6 @@ from ...engine.program import Plan
 from ...model.replica_set import Member
 from ...plans import mariadb
 from .errors import not_offered, unprocessable
-from .parameters import is_restart_needed
 
 PLANS: Mapping[str, Plan] = {"mariadb": mariadb.PLAN}
 ASKED = "it was asked for"
@@ -38,19 +37,21 @@ def busy_with(case: Case) -> str:
     return case.whole.task.program if case.whole.task is not None and case.whole.task.asked else ""
 
 
-def configure(case: Case, member: Member, news: Dict[str, Any]) -> None:
-    """Give an instance other parameters: at once where the plan can, else with its next restart."""
+def configure(case: Case, members: Sequence[Member], news: Dict[str, Any]) -> None:
+    """Give instances other parameters: each says itself what of them it takes while it runs, and what with its next start.
+
+    Until it has, its next start is what brings them.
+    """
     doing = busy_with(case)
     if doing:
         raise Problem(422, "busy", f"set {case.whole.id} is busy with {doing}; try again when that has ended")
-    if not member.joined:
-        raise unprocessable(f"{called(member)} is not ready: wait until it is ACTIVE")
-    old = member.own.get("parameters") or {}
-    member.own = {**member.own, **news}
-    if old == news["parameters"]:
-        return
-    applies = "configure" in PLANS[case.whole.datastore].programs
-    if not applies or is_restart_needed(case.whole.datastore, old, news["parameters"]):
-        member.own = {**member.own, "restart_required": True}
-    if applies:
-        ask(case, "configure", members=[member.id])
+    changed: List[str] = []
+    for member in members:
+        if not member.joined:
+            raise unprocessable(f"{called(member)} is not ready: wait until it is ACTIVE")
+        changed += [member.id] if (member.own.get("parameters") or {}) != news["parameters"] else []
+        member.own = {**member.own, **news}
+    for key in changed:
+        case.member(key).own["restart_required"] = True
+    if changed:
+        ask(case, "configure", members=changed)

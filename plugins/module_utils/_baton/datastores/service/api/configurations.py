@@ -155,11 +155,12 @@ class Configurations:
             "updated": self._clock(),
         }
         having = self._having(old) if new["values"] != old["values"] else []
-        for whole in {each.id: each for each, _member in having}.values():
-            self._backend.change(whole.id, _refuse_if_busy)
+        sets = sorted({whole.id for whole, _member in having})
+        for key in sets:
+            self._backend.change(key, _refuse_if_busy)
         self._backend.put_configuration(new, False)
-        for whole, member in having:
-            self._backend.change(whole.id, lambda case, key=member.id: _apply(case, key, new))  # type: ignore[misc]
+        for key in sets:
+            self._backend.change(key, lambda case: _apply(case, new))
 
     def delete(self, project: str, name: str) -> None:
         value = self.find(project, name)
@@ -175,12 +176,12 @@ def _refuse_if_busy(case: Case) -> None:
         raise Problem(422, "busy", f"set {case.whole.id} is busy with {doing}; try again when that has ended")
 
 
-def _apply(case: Case, key: str, new: Dict[str, Any]) -> None:
-    """Give an instance the new values; one that is busy by now, or not ready, has them with its next restart."""
-    member = case.whole.members.get(key)
-    if member is None or member.own.get("configuration") != new["id"]:
-        return
-    if busy_with(case) or not member.joined:
-        member.own = {**member.own, **attached(new), "restart_required": True}
-    else:
-        configure(case, member, attached(new))
+def _apply(case: Case, new: Dict[str, Any]) -> None:
+    """Give the instances of a set that have it the new values; who is busy by now, or not ready, has them with its next restart."""
+    having = [member for _key, member in sorted(case.whole.members.items()) if member.own.get("configuration") == new["id"]]
+    ready = [member for member in having if member.joined and not busy_with(case)]
+    for member in having:
+        if member not in ready:
+            member.own = {**member.own, **attached(new), "restart_required": True}
+    if ready:
+        configure(case, ready, attached(new))

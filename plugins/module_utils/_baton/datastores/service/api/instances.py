@@ -170,7 +170,7 @@ class Instances:
             if asked.name is not None:
                 here.own = {**here.own, "name": asked.name}
             if news:
-                configure(case, here, news)
+                configure(case, [here], news)
             if asked.detach:
                 _detach(case, here)
             here.own = {**here.own, "updated": self._clock()}
@@ -229,7 +229,7 @@ def _can_have_replicas(case: Case, key: str, more: int) -> None:
 def _detach(case: Case, member: Member) -> None:
     if not member.joined or case.whole.source in ("", member.id):
         raise bad(f"{called(member)} is no replica, so that it can't be detached")
-    ask(case, "detach", members=[member.id])
+    ask(case, "detach", members=[member.id], set=made.new_id(), secrets=made.of_a_set())
 
 
 def _promote(case: Case, member: Member) -> None:

@@ -245,9 +245,3 @@ def _settable(datastore: str, name: str) -> Parameter:
 
 def _known(datastore: str, name: str) -> Optional[Parameter]:
     return PARAMETERS.get(datastore, {}).get(name)
-
-
-def is_restart_needed(datastore: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Return whether what differs between values takes effect with the next start only."""
-    changed = [name for name in {*old, *new} if old.get(name) != new.get(name)]
-    return any(name not in new or (_known(datastore, name) or Parameter(name, "string", restart=True)).restart for name in changed)

@@ -18,7 +18,7 @@ from .asking import PLANS
 from .catalogue import links
 
 UNDER_WAY = {  # program → how its members show
-    "create": "BUILD", "replicate": "BUILD", "delete": "SHUTDOWN", "restart": "REBOOT", "detach": "DETACH",
+    "create": "BUILD", "replicate": "BUILD", "delete": "SHUTDOWN", "restart": "REBOOT", "detach": "DETACH", "adopt": "DETACH",
 }  # fmt: skip
 OF_ALL = {  # program → how all of the set show: who is the source is about to change
     "promote": "PROMOTE", "failover": "PROMOTE", "restore": "PROMOTE", "call back": "PROMOTE", "eject": "EJECT",
@@ -34,7 +34,9 @@ DESCRIPTIONS = {
     "eject": "the source is put out of the set",
     "restart": "servers are restarted",
     "delete": "servers are taken away",
-    "detach": "a replica becomes an instance of its own",
+    "configure": "servers are given other parameters",
+    "detach": "a replica leaves its set with what it has",
+    "adopt": "what was detached becomes an instance of its own",
 }
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -176,7 +178,8 @@ def status_of(whole: ReplicaSet, member: Member, server: Server) -> str:
         return "ERROR" if server.trouble == "its guest is not heard" else "SHUTDOWN"
     if whole.needs and member.id == whole.source:
         return "BLOCKED"
-    return "RESTART_REQUIRED" if member.own.get("restart_required") else member.status
+    is_known = all(doing["program"] != "configure" or member.id not in doing["data"]["members"] for doing in programs_of(whole))
+    return "RESTART_REQUIRED" if member.own.get("restart_required") and is_known else member.status
 
 
 def operating_status(whole: ReplicaSet, member: Member, server: Server) -> str:
@@ -192,7 +195,7 @@ def fault_of(whole: ReplicaSet, member: Member, server: Server, status: str) -> 
     """Return what is wrong with an instance in one line, "" if nothing is."""
     if whole.needs and member.id == whole.source:
         return whole.needs
-    if member.fault and status in ("ERROR", "ACTIVE", "SHUTDOWN"):
+    if member.fault and status in ("ERROR", "ACTIVE", "SHUTDOWN", "RESTART_REQUIRED"):
         return member.fault
     return server.trouble if status in ("ERROR", "SHUTDOWN") and member.joined and not programs_of(whole) else ""
 
