@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How a server is looked at: without TLS where nobody listens, with an eye on its disk, and not while it is being changed."""
 
+import contextlib
 import os
 import threading
 from types import SimpleNamespace
@@ -82,3 +83,12 @@ def test_what_is_stopped_for_an_order_is_not_taken_for_broken():
     done.set()
     thread.join()
     assert replica.broken(session) == "can't reach it"
+
+
+def test_a_replica_that_was_started_anew_is_in_a_hurry_to_be_whole():
+    """Until it is nobody may be promoted, if the source goes: it counts, and may lack what it has acknowledged."""
+    instance = SimpleNamespace(follow={"source": "m2"}, memory={}, session=lambda _timeout: contextlib.nullcontext(Session()))
+    replica = Replica(instance)
+    assert not replica._is_hasty()
+    replica.again()
+    assert replica._is_hasty()

@@ -200,6 +200,7 @@ class Replica:
         """The server was started: follow whom it followed."""
         with self._lock, self._instance.session(CHANGES) as session:
             look, self._must_reach = self.look(session), None
+            self._probed_at, self._began_at = float("-inf"), time.monotonic()
             if self._instance.follow is not None and (look is None or look.io == look.sql == "No"):
                 self._connect(session, CATCHES_UP)
 
