@@ -17,7 +17,7 @@ importlib.import_module("conftest")  # makes the package ``baton`` importable
 
 from simulation.datastores.schedule import Schedule  # noqa: E402
 
-COUNTS = ("transactions", "failovers", "promotions", "failed", "rebuilds", "busy")
+COUNTS = ("transactions", "failovers", "promotions", "deleted", "detached", "restarts", "failed", "rebuilds", "busy")
 
 
 def outcome(seed):
@@ -27,7 +27,7 @@ def outcome(seed):
     except Exception:
         return seed, {}, traceback.format_exc(limit=-3)
     counts = {name: getattr(checks, name) for name in COUNTS[1:]}
-    return seed, {"transactions": len(checks.acknowledged), **counts}, ""
+    return seed, {"transactions": sum(map(len, checks.acknowledged.values())), **counts}, ""
 
 
 def main():

@@ -21,6 +21,7 @@ class Schedule:
         self.random = self.world.random
         self.end = 0.0  # of the faults, once they have begun
         self.healed = False
+        self.number = 0  # of sets that were detached
 
     def run(self):
         world = self.world
@@ -48,31 +49,64 @@ class Schedule:
     # --- what people ask for ----------------------------------------------------------------------------------------------
 
     def _people(self, case):
-        """Make what is not there; then, now and then, ask for another source. Who hears that the set is busy asks again."""
-        names, there = [f"m{n + 1}" for n in range(len(self.world.hosts))], case.whole.members
-        missing = [name for name in names if name not in there or there[name].status == "ERROR" and not there[name].joined]
-        missing = [name for name in missing if name.replace("m", "h") != self.world.gone]
+        """Make what is not there; then, now and then, ask for something else. Who hears that the set is busy asks again.
+
+        Returns whether they have asked for something.
+        """
         try:
-            if len(missing) == len(names):
-                self._add(case, names[:1], "create", candidate="m1")
-            elif missing and case.opened is not None:
-                self._add(case, missing, "replicate")
-            elif self.end and not self.healed and self.random.random() < 0.01:
-                self._another_source(case)
+            return self._of_its_own(case) if case.whole.id != SET else self._of_all(case)
         except Problem:
             self.world.checks.busy += 1
+            return False
+
+    def _of_its_own(self, case):
+        """What was detached is deleted after a while: by force, if its host is gone for good."""
+        if case.whole.asked is None and case.whole.task is None and (self.healed or self.random.random() < 0.02):
+            is_gone = any(each.host == self.world.gone for each in case.whole.members.values())
+            request(case, PLAN, "delete", "asked for", members=list(case.whole.members), **({"force": True} if is_gone else {}))
+            return True
+        return False
+
+    def _of_all(self, case):
+        there = case.whole.members
+        elsewhere = {name for key, whole in self.world.store.sets.items() if key != SET for name in whole["members"]}
+        names = [name for name in (f"m{n + 1}" for n in range(len(self.world.hosts))) if name not in elsewhere]
+        missing = [name for name in names if name not in there or there[name].status == "ERROR" and not there[name].joined]
+        missing = [name for name in missing if name.replace("m", "h") != self.world.gone]
+        if len(missing) == len(self.world.hosts):
+            return self._add(case, names[:1], "create", candidate="m1")
+        if missing and case.opened is not None:
+            return self._add(case, missing, "replicate")
+        return bool(self.end) and not self.healed and self.random.random() < 0.015 and self._something(case)
 
     def _add(self, case, names, program, **data):
         request(case, PLAN, program, "asked for", members=names, **data)
         case.whole.members.update({name: member(int(name[1:])) for name in names})
+        return True
+
+    def _something(self, case):
+        program = self.random.choice(("promote", "promote", "promote", "restart", "restart", "delete", "detach", "detach", "configure"))
+        if program == "promote":
+            return self._another_source(case)
+        names = sorted(case.whole.members)
+        name = self.random.choice(names if len(names) > 2 else names[-1:])  # of a source that has replicas nobody is rid: that is refused
+        if len(names) < 2 or name == case.whole.source and len(names) < 3:
+            return False
+        self.number += 1
+        request(case, PLAN, program, "asked for", members=[name], **({"set": f"n{self.number}"} if program == "detach" else {}))
+        if self.random.random() < 0.3:  # something happens meanwhile
+            self.world.after(self.random.uniform(0.05, 0.6), self._fault)
+        return True
 
     def _another_source(self, case):
         ready = [each.id for each in case.whole.replicas if each.follows == case.whole.term]
-        if ready and case.opened is not None:
-            request(case, PLAN, "promote", "asked for", candidate=self.random.choice(ready))
-            if self.random.random() < 0.3:
-                source = self.world.hosts[case.whole.members[case.whole.source].host]
-                self.world.after(self.random.uniform(0.1, 0.6), lambda: self._kill_guest(source, 0.05))
+        if not ready or case.opened is None:
+            return False
+        request(case, PLAN, "promote", "asked for", candidate=self.random.choice(ready))
+        if self.random.random() < 0.3:
+            source = self.world.hosts[case.whole.members[case.whole.source].host]
+            self.world.after(self.random.uniform(0.1, 0.6), lambda: self._kill_guest(source, 0.05))
+        return True
 
     # --- faults -----------------------------------------------------------------------------------------------------------
 
@@ -83,7 +117,7 @@ class Schedule:
         kind = self.random.choice(
             ("kill server", "freeze server", "kill guest", "freeze guest", "freeze host", "power off", "cut off", "cut a line",
              "kill manager", "freeze manager", "second manager", "store out", "revoke", "kill server", "freeze host", "power off",
-             "revoke and cut off")
+             "revoke and cut off", "stall")
         )  # fmt: skip
         lasts = self.random.choice((0.2, 0.7, 1.5, 3.0, 6.0)) * self.random.uniform(0.7, 1.3)
         getattr(self, "_" + kind.replace(" ", "_"))(host, lasts)
@@ -101,6 +135,17 @@ class Schedule:
 
     def _freeze_server(self, host, lasts):
         self.world.after(lasts, host.server.freeze())
+
+    def _stall(self, host, lasts):
+        """What it has received waits to be applied."""
+        host.server.stalled = True
+        life = host.server.life
+
+        def goes_on():
+            if host.server.life == life:
+                host.server.stalled = False
+
+        self.world.after(lasts, goes_on)
 
     def _kill_guest(self, host, lasts):
         host.guest.kill()
@@ -165,6 +210,7 @@ class Schedule:
     def _heal(self):
         """All come back, but now and then one that is gone for good: nobody waits for a replica, and another follows a source."""
         world, self.healed = self.world, True
+        world.gathers = True
         world.cut.clear()
         world.links.clear()
         if world.store.out:
@@ -173,8 +219,9 @@ class Schedule:
             for process in (host.guard, host.server, host.guest):
                 while process.frozen:
                     process.thaw()
+            host.server.stalled = False
             host.start()
-        whole = world.store.read()[0]
+        whole = world.store.read(SET)[0]
         others = [each.host for each in whole.replicas]
         made = len(others) == len(world.hosts) - 1
         at_rest = made and whole.task is None and whole.asked is None

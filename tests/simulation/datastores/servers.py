@@ -60,7 +60,9 @@ class Process:
 
 @dataclass
 class Server(Process):
-    """``log``: transactions, by number; ``relay``: received, not applied; ``acks``: whose acknowledgements let a commit return."""
+    """``log``: transactions, by number; ``relay``: received, not applied; ``acks``: whose acknowledgements let a commit return;
+    ``opened_for``: the set for which it took writes last; ``stalled``: it applies nothing for a while.
+    """
 
     id: str
     log: list = field(default_factory=list)
@@ -68,6 +70,8 @@ class Server(Process):
     read_only: bool = True
     acks: frozenset = frozenset()
     follows: str = ""
+    opened_for: str = ""
+    stalled: bool = False
     whole: bool = True
     ours: bool = False  # there is our marker in its directory
     must_reach: int = 0  # entries that it needs to be whole again
@@ -80,6 +84,7 @@ class Server(Process):
         super().start()
         self.whole = self.whole and not self.relay
         self.relay, self.read_only, self.acks, self.commits, self.follows = [], True, frozenset(), {}, ""
+        self.stalled = False
 
     @property
     def writable(self):
@@ -112,5 +117,12 @@ class Server(Process):
         """Take no writes; clients that wait are cut off, and know nothing."""
         self.read_only, self.commits = True, {}
 
+    def wipe(self):
+        self.kill()
+        self.log, self.relay, self.ours, self.read_only, self.whole, self.must_reach, self.follows = [], [], False, True, True, 0, ""
+
     def apply(self, many):
+        """Apply some of what was received; return whether nothing is left."""
+        many = 0 if self.stalled else many
         self.log, self.relay = self.log + self.relay[:many], self.relay[many:]
+        return not self.relay

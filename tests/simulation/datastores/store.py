@@ -11,35 +11,39 @@ from baton.datastores.model.replica_set import ReplicaSet
 
 
 def _decides(channel):
-    """Return what nobody may have changed meanwhile."""
-    return channel.grants, channel.claims, channel.claimed, channel.ends
+    """Return what nobody may have changed meanwhile. Orders of several sets stand on one host."""
+    return channel.grants, channel.claims, channel.claimed, channel.ends, channel.orders
 
 
 class Store:
-    """``clock``: of the cluster. Leases end by it, later by the rate error than their owners think."""
+    """``sets``: by id. ``clock``: of the cluster. Leases end by it, later by the rate error than their owners think."""
 
     def __init__(self, whole, hosts, times, clock):
-        self.whole, self.revision = whole.to_json(), 0
+        self.sets, self.revisions = {whole.id: whole.to_json()}, {whole.id: 0}
         self.channels = {host: Channel() for host in hosts}
         self.times, self.clock = times, clock
         self.out = False  # it answers nobody
         self._ends = {}  # host → when its lease does
         self.revoked = set()
 
-    def read(self):
-        return ReplicaSet.from_json(self.whole), dict(self.channels), self.revision
+    def read(self, key):
+        return ReplicaSet.from_json(self.sets[key]), dict(self.channels), self.revisions[key]
 
     # --- the manager's ----------------------------------------------------------------------------------------------------
 
-    def commit(self, whole, written, read, revision):
+    def commit(self, whole, written, parted, read, revision):
         """Write all or nothing: if the set is what was read, and what is granted and claimed. Return whether it was."""
-        if self.out or revision != self.revision:
+        if self.out or revision != self.revisions.get(whole.id):
             return False
-        if any(_decides(now) != _decides(read[host]) for host, now in self.channels.items()):
+        if any(_decides(self.channels[host]) != _decides(channel) for host, channel in read.items()):
             return False
         value = whole.to_json()
-        if value != self.whole or written:
-            self.whole, self.revision = value, self.revision + 1
+        if value != self.sets[whole.id] or written:
+            self.sets[whole.id], self.revisions[whole.id] = value, revision + 1
+        if not whole.members and whole.task is None and whole.tasks:
+            del self.sets[whole.id], self.revisions[whole.id]
+        for new in parted:
+            self.sets[new.id], self.revisions[new.id] = new.to_json(), 0
         for host, channel in written.items():
             now = self.channels[host]
             reports = {key: report for key, report in now.reports.items() if key in channel.orders}
@@ -102,7 +106,6 @@ class Store:
         if not self.out and order in channel.orders:
             self.channels[host] = replace(channel, reports={**channel.reports, order: report})
 
-    def server(self, host, instance, server):
+    def servers(self, host, servers):
         if not self.out:
-            channel = self.channels[host]
-            self.channels[host] = replace(channel, servers={**channel.servers, instance: server})
+            self.channels[host] = replace(self.channels[host], servers=servers)

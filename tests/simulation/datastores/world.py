@@ -1,6 +1,9 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A simulated pool: managers and guests with the real engine, plan and tenures, over a store, servers and links that a seed plays with."""
+"""A simulated pool: managers and guests with the real engine, plan and tenures, over a store, servers and links that a seed plays with.
+
+Its hosts are one set's; a replica that is detached is a set of its own until people delete it.
+"""
 
 from __future__ import annotations
 
@@ -33,12 +36,13 @@ class World:
         self.store = Store(ReplicaSet(SET), [f"h{n + 1}" for n in range(hosts)], self.times, lambda: self.now)
         self.checks = Checks(self)
         self.gone = ""  # a host that does not come back
+        self.main, self.gathers = SET, False  # the set to which all are to belong in the end
         self.hosts = {name: Host(self, name, self.random.uniform(0.95, 1.05)) for name in self.store.channels}
         self.managers = [Manager(self, self.random.uniform(0.95, 1.05))]
         self.links = {}  # (host, host) → whether servers reach each other; the store is reached from all but ``cut``
         self.cut = set()
         self.transactions = 0
-        self.people = None  # who asks for something: called with each case
+        self.people = None  # who asks for something: called with each case, and returns whether they did
         self.after(0.1, self._replicate)
         self.after(0.1, self._write)
         self.after(0.1, self._tick)
@@ -81,8 +85,8 @@ class World:
         for server in self.servers:
             if server.writable:
                 self.transactions += 1
-                number = self.transactions
-                server.write(number, lambda number=number: self.checks.acknowledged.append(number))
+                number, of = self.transactions, self.checks.acknowledged.setdefault(server.opened_for, [])
+                server.write(number, lambda number=number, of=of: of.append(number))
         self.after(self.random.uniform(0.01, 0.06), self._write)
 
     def _replicate(self):
@@ -113,13 +117,18 @@ class Host:
         self.world, self.name, self.rate = world, name, rate
         self.server = Server(f"m{name[1:]}")
         self.guest, self.guard = Process(), Process()
-        self.journal = {"follow": None, "had": None, "reports": {}, "terms": {}}
+        self.journal = {"set": SET, "follow": None, "had": None, "reports": {}, "terms": {}}
         self.deadline = float("-inf")  # what the guard was told, on this host's clock
         self.start()
 
     @property
     def clock(self):
         return self.world.now * self.rate
+
+    @property
+    def set(self):
+        """Of which its server is, as far as the guest knows."""
+        return self.journal["set"]
 
     def request(self, act, then=None):
         """Send something to the store: it may get lost, on its way or back. Runs ``then`` with what it answered."""
@@ -147,13 +156,14 @@ class Host:
             return
         if not self.guest.up:
             self.guest.start()
-            self.tenures = tenure.Tenures(SPARE, [SET] if self.server.ours else [])
+            self.tenures = tenure.Tenures(SPARE, [self.set] if self.server.ours else [])
             self.orders = orders.Orders(self.journal["reports"], self.journal["terms"])
-            self.starting, self.read_at = False, 0.0
+            self.starting, self.restarting, self.read_at = False, "", 0.0
             self.soon(0.02, self._poll)
             self.soon(0.01, self._renew)
         if not self.guard.up:
             self.guard.start()
+            self.deadline = float("inf")  # nobody has told it anything
             self._guard()
 
     def freeze(self):
@@ -186,7 +196,7 @@ class Host:
         self.soon(self.world.times.lease / 8, self._renew)
 
     def _tell_guard(self):
-        if self.tenures.holds(SET):
+        if self.tenures.holds(self.set):
             self.deadline = self.tenures.until
 
     def _poll(self):
@@ -198,15 +208,16 @@ class Host:
     def _watch(self):
         """Start the server that should run."""
         server = self.server
-        if server.ours and not server.up and not self.starting:
-            self.tenures.died(SET)
+        if server.ours and not server.up and not self.starting and not self.restarting:
+            self.tenures.died(self.set)
             self.starting = True
             self.soon(self.world.random.uniform(0.1, 0.6), self._start_server)
 
     def _say(self, channel):
-        said = Said(self.server.runs, "" if self.server.runs else "it does not answer")
-        if self.server.ours and channel.servers.get(self.server.id) != said:
-            self.request(lambda: self.world.store.server(self.name, self.server.id, said))
+        server = Said(self.server.runs, "" if self.server.runs else "it does not answer", self.set)
+        said = {self.server.id: server} if self.server.ours else {}
+        if channel.servers != said:
+            self.request(lambda: self.world.store.servers(self.name, said))
 
     def _start_server(self):
         self.starting = False
@@ -241,7 +252,7 @@ class Host:
 
     def _do(self, key, order):
         """Do an order; one that is not done yet is looked at again."""
-        report = self._verb(order.verb, order.args) if self.orders.stands(key) else Report("it is taken back")
+        report = self._carried_out(order) if self.orders.stands(key) else Report("it is taken back")
         if report is None:
             self.soon(0.03, lambda: self._do(key, order))
             return
@@ -249,6 +260,18 @@ class Host:
         self.journal["reports"] = dict(self.orders.reports)
         if key in self.orders.reports:
             self._tell(key, report)
+
+    def _carried_out(self, order):
+        """Of which set it is changes with its adoption alone, and with a server that is made anew."""
+        if order.set != self.set and not self.server.ours:
+            self.journal["set"] = order.set
+        elif order.set != self.set and order.verb == "adopt":
+            if self.tenures.holds(self.set):
+                return None
+            self.journal["set"] = order.set
+        elif order.set != self.set and order.verb != "wipe":
+            return Report(f"it is of set {self.set}")
+        return self._verb(order.verb, order.args)
 
     # --- tenures ----------------------------------------------------------------------------------------------------------------
 
@@ -261,19 +284,20 @@ class Host:
             elif isinstance(command, tenure.Close):
                 self._close(command.set)
             else:
-                position = f"1-1-{len(self.server.log)}" if self.server.runs else ""
+                position = f"1-1-{len(self.server.log)}" if self.server.runs and self.set == command.set else ""
                 end = End(command.term, position)
                 self.request(lambda c=command, end=end: self.world.store.end(self.name, c.set, end))
 
     def _open(self, key, grant):
         server = self.server
-        if not self.tenures.may_open(key, grant, self.clock) or not server.runs:
+        if not self.tenures.may_open(key, grant, self.clock) or not server.runs or self.set != key:
+            return
+        self.journal["follow"], server.follows = None, ""
+        if not server.apply(len(server.relay)):
             return
         self.tenures.opened(key, grant)
         self._tell_guard()
-        self.journal["follow"], server.follows = None, ""
-        server.apply(len(server.relay))
-        server.read_only, server.acks = False, frozenset(grant.counted)
+        server.read_only, server.acks, server.opened_for = False, frozenset(grant.counted), key
         if not grant.counted:
             server.release(len(server.log))
         self.world.checks.opened(server)
@@ -289,7 +313,9 @@ class Host:
             self.soon(0.2, lambda: self._say_opened(key, grant))
 
     def _close(self, key):
-        if self.server.frozen:
+        if self.set != key:  # it has no server of that set
+            self.tenures.closed(key)
+        elif self.server.frozen:
             life = self.server.life
 
             def kill():
@@ -314,18 +340,52 @@ class Host:
             return Report()
         if verb == "wipe":
             world.checks.wiped(server)
-            server.kill()
-            server.log, server.relay, server.ours, server.read_only = [], [], False, True
+            server.wipe()
+            self.journal.update(follow=None, had=None)
             return Report()
+        if verb == "restart":
+            return self._restart()
         if not server.runs:
-            return Report("its server does not run") if verb in ("seal", "reach", "drain", "quiesce") else None
+            return None if verb in ("send", "receive", "follow") else Report("its server does not run")
         return getattr(self, f"_{verb}")(args)
+
+    def _restart(self):
+        """Stop the server, which takes its time, then start it: it takes writes until it has stopped, and is not opened until it is back."""
+        if not self.restarting:
+            self.restarting = "stopping"
+            self._begin_restart()
+            self.soon(self.world.random.uniform(0.05, 0.5), self._stop_server)
+        if self.restarting != "done":
+            return None
+        self.restarting = ""
+        self.tenures.quiesce(self.set, False)
+        return Report()
+
+    def _begin_restart(self):
+        self.tenures.quiesce(self.set, True)
+
+    def _stop_server(self):
+        self.server.kill()
+        self.tenures.died(self.set)
+        self.soon(self.world.random.uniform(0.05, 0.4), self._start_again)
+
+    def _start_again(self):
+        if not self.server.up:
+            self.server.start()
+            self._follow_again()
+        self.restarting = "done"
+
+    def _configure(self, _args):
+        return Report(found={"restart": []})
+
+    def _adopt(self, _args):
+        return Report()
 
     def _send(self, _args):
         return Report()
 
     def _receive(self, args):
-        source = next((each for each in self.world.servers if each.writable), None)
+        source = next((each for each in self.world.servers if each.writable and each.opened_for == self.set), None)
         if source is None:
             return None
         if self.server.log:
@@ -353,24 +413,24 @@ class Host:
         return Report(found={"received": f"1-1-{server.received}", "had": None if had is None else f"1-1-{had}"})
 
     def _drain(self, args):
-        self.server.apply(len(self.server.relay))
+        if not self.server.apply(len(self.server.relay)):
+            return None
         lost = len(self.server.log) < int(args["position"].rpartition("-")[2])
         return Report("it was started anew, and lost what it had received" if lost else "")
 
     def _quiesce(self, _args):
-        self.tenures.quiesce(SET, True)
+        self.tenures.quiesce(self.set, True)
         self.server.read_only = True
         return Report(found={"position": f"1-1-{len(self.server.log)}"})
 
     def _resume(self, _args):
-        self.tenures.quiesce(SET, False)
+        self.tenures.quiesce(self.set, False)
         return Report()
 
     def _reach(self, args):
         want = int(args["position"].rpartition("-")[2])
-        if self.server.received < want:
+        if self.server.received < want or not self.server.apply(len(self.server.relay)):
             return None
-        self.server.apply(len(self.server.relay))
         return Report()
 
 
@@ -395,19 +455,21 @@ class Manager(Process):
         self._soon(self.world.random.uniform(0.03, 0.08), self._read)
         if self.world.store.out:
             return
-        whole, channels, revision = self.world.store.read()
-        self._soon(self.world.travel(), lambda: self._think(whole, channels, revision))
+        for key in self.world.store.sets:
+            whole, channels, revision = self.world.store.read(key)
+            self._soon(self.world.travel(), lambda whole=whole, all_=channels, at=revision: self._think(whole, all_, at))
 
-    def _think(self, whole, channels, revision):
-        clock = self.world.now * self.rate
-        case = Case(whole, channels, self.world.now, clock, 1, self.world.times, self.silences)
-        if self.world.people is not None:
-            self.world.people(case)
-        advance(case, mariadb.PLAN)
+    def _think(self, whole, all_channels, revision):
+        """What people ask for is written for itself, and carried on once it stands."""
+        hosts = {each.host for each in whole.members.values()}
+        channels = {name: channel for name, channel in all_channels.items() if name in hosts}
+        case = Case(whole, channels, self.world.now, self.world.now * self.rate, 1, self.world.times, self.silences)
+        if self.world.people is None or not self.world.people(case):
+            advance(case, mariadb.PLAN)
         written = case.written()
 
         def arrive():
-            if self.world.store.commit(case.whole, written, channels, revision):
+            if self.world.store.commit(case.whole, written, case.parted, channels, revision):
                 self.world.checks.committed(case.whole)
 
         self.world.after(self.world.travel(), arrive)  # it is on its way: to kill who has sent it does not stop it

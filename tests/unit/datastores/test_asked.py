@@ -4,9 +4,10 @@
 
 import pytest
 
-from baton.datastores.model.channel import End, Grant
+from baton.datastores.model.channel import Channel, End, Grant
+from baton.datastores.model.replica_set import Member
 from baton.ground.problem import Problem
-from support.a_set import Pool, asked, cancelled
+from support.a_set import TIMES, Pool, asked, cancelled
 
 
 def test_a_replica_that_is_deleted_counts_no_more_before_it_is_wiped():
@@ -172,6 +173,27 @@ def test_who_lost_what_it_had_received_is_not_detached_and_comes_back():
 def test_a_source_that_is_lost_is_followed_by_another_before_anybody_leaves(program):
     pool = asked(Pool(), program, members=["m3"], set="n").on().dies("h1")
     assert pool.step == ("failover", "fence and seal", False) and pool.whole.members["m3"].joined and pool.told("h3") == ["seal"]
+
+
+@pytest.mark.parametrize(("program", "verb"), [("detach", "seal"), ("delete", "wipe")])
+def test_what_gave_way_to_a_failover_is_done_after_it(program, verb):
+    pool = asked(Pool(), program, members=["m3"], set="n").on().dies("h1")
+    with pytest.raises(Problem, match=f"busy with {program}"):
+        asked(pool, "promote", candidate="m3")
+    for host in ("h2", "h3"):
+        pool.answer(host, "seal", received="1-1-10", had="1-1-10")
+    pool.on(TIMES.wait + 0.1).answer("h2", "drain").answer("h3", "follow").claim("h2").claim("h2")
+    assert pool.step[0] == program and pool.whole.asked is None and pool.told("h3") == [verb]
+
+
+def test_a_replica_whose_making_gave_way_is_made_after_that():
+    pool = Pool(2)
+    pool.channels["h3"] = Channel(True)
+    asked(pool.on(), "replicate", members=["m3"])
+    pool.whole.members["m3"] = Member("m3", "h3")
+    pool.on().dies("h1")
+    pool.answer("h3", "wipe").answer("h2", "seal", received="1-1-10", had="1-1-10").on(TIMES.wait + 0.1).answer("h2", "drain").claim("h2")
+    assert pool.step == ("replicate", "prepare", False) and pool.whole.members["m3"].status == "BUILD"
 
 
 def test_the_last_one_is_deleted_although_the_source_is_lost_by_that():

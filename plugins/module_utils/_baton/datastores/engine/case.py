@@ -132,7 +132,8 @@ class Case:
         if self.whole.task is not None:
             raise ValueError(f"{program} begins while {self.whole.task.program} has not ended")
         self.whole.tasks += 1
-        self.whole.task = Task(f"{self.whole.id}.{self.whole.tasks}", program, self.now, asked, since=self.now, data=data)
+        key, wanted = f"{self.whole.id}.{self.whole.tasks}", dict(data) if asked else {}
+        self.whole.task = Task(key, program, self.now, asked, since=self.now, data=data, wanted=wanted)
         self.whole.note(self.now, f"{program} begins", why)
 
     def ask(self, member: Member, verb: str, about: str = "", **args: Any) -> Optional[Report]:

@@ -25,8 +25,7 @@ def advance(case: Case, plan: Plan) -> None:
             return
         program = plan.programs[case.task.program]
         if due is not None and plan.programs[due.program].urgent and program.gives_way and _can_go_back(case, plan):
-            case.task.gave_way = True
-            _turn_back(case, f"it gave way: {due.why}")
+            _give_way(case, due.why)
         if not (_back(case, plan, program) if case.task.undoing else _on(case, plan, program)):
             return
 
@@ -128,6 +127,15 @@ def _fail(case: Case, plan: Plan, program: Program, problem: str) -> None:
         _end(case, plan, program)
     else:
         _turn_back(case, problem)
+
+
+def _give_way(case: Case, why: str) -> None:
+    """What people asked for comes next again."""
+    task, whole = case.task, case.whole
+    task.gave_way = True
+    if task.asked and whole.asked is None:
+        whole.asked = {"program": task.program, "why": f"it gave way: {why}", "data": dict(task.wanted)}
+    _turn_back(case, f"it gave way: {why}")
 
 
 def _turn_back(case: Case, problem: str) -> None:

@@ -36,7 +36,8 @@ class Member:
 class Task:
     """A program that is being carried out. ``since``: when its step began; ``data``: what its steps have found out.
 
-    ``undoing``: it goes back, because of ``fault``; ``gave_way``: to what could not wait.
+    ``undoing``: it goes back, because of ``fault``; ``gave_way``: to what could not wait. ``wanted``: its data as people asked for it, so
+    that it begins anew after what it gave way to.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Task:
     gave_way: bool = False
     fault: str = ""
     data: Dict[str, Any] = field(default_factory=dict)
+    wanted: Dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
