@@ -1,9 +1,13 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rules of datastores, each left out: schedules have to notice. ``MUTATIONS``: name → what leaves it out, as a context."""
+"""Rules of datastores, each left out: schedules have to notice. ``MUTATIONS``: name → what leaves it out, as a context.
+
+``schedule``, where one has it: the aimed schedule that has to notice.
+"""
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 from unittest.mock import patch
 
@@ -14,7 +18,7 @@ from baton.datastores.guest.orders import Orders
 from baton.datastores.guest.tenure import Tenures
 from baton.datastores.model import positions
 from baton.datastores.model.channel import Report
-from baton.datastores.plans import mariadb
+from baton.datastores.plans import asked, mariadb
 from simulation.datastores.store import Store
 from simulation.datastores.world import Host
 
@@ -38,6 +42,14 @@ def _step(program, name, **changes):
     old = mariadb.PROGRAMS[program]
     steps = tuple(step._replace(**changes) if step.name == name else step for step in old.steps)
     return patch.dict(mariadb.PROGRAMS, {program: old._replace(steps=steps)})
+
+
+def _plays(name):
+    def aim(mutation):
+        mutation.schedule = name
+        return mutation
+
+    return aim
 
 
 # --- D1 -----------------------------------------------------------------------------------------------------------------------
@@ -78,6 +90,7 @@ def _all_but_closing(carry_out):
     return lambda self, commands: carry_out(self, [each for each in commands if self.tenures.stands(self.clock)])
 
 
+@_plays("a_guest_and_its_guard_die_and_know_nothing_after")
 def a_guest_that_starts_trusts_what_it_finds():
     begin = Tenures.__init__
     return patch.object(Tenures, "__init__", lambda self, spare, found=(): begin(self, spare))
@@ -96,8 +109,9 @@ def a_grant_that_is_taken_back_ends_nothing():
 def a_manager_writes_whatever_has_changed():
     commit = Store.commit
 
-    def blind(self, whole, written, _read, _revision):
-        return commit(self, whole, written, dict(self.channels), self.revision)
+    def blind(self, whole, written, parted, read, _revision):
+        now = {host: self.channels[host] for host in read}
+        return whole.id in self.sets and commit(self, whole, written, parted, now, self.revisions[whole.id])
 
     return patch.object(Store, "commit", blind)
 
@@ -105,6 +119,7 @@ def a_manager_writes_whatever_has_changed():
 # --- D2 -----------------------------------------------------------------------------------------------------------------------
 
 
+@_plays("an_old_source_goes_on_while_others_are_sealed")
 def nobody_is_sealed():
     def seal(self, _args):
         at = f"1-1-{self.server.received}"
@@ -133,6 +148,7 @@ def who_is_silent_is_not_asked():
     return patch.object(mariadb, "_counted", up)
 
 
+@_plays("a_source_that_was_told_to_ask_nobody_dies_before_it_says_that_it_does")
 def a_source_that_asks_nobody_is_like_the_others():
     def count(self, counted):
         if self.source is None or self.granted is None or self.source.host in self._grants:
@@ -153,6 +169,7 @@ def who_is_asked_next_counts_alone_at_once():
     return patch.object(Case, "count", alone)
 
 
+@_plays("a_replica_forgets_what_it_alone_had")
 def what_a_server_had_is_forgotten_when_it_starts():
     seal = Host._seal
 
@@ -163,6 +180,7 @@ def what_a_server_had_is_forgotten_when_it_starts():
     return patch.object(Host, "_seal", forgets)
 
 
+@_plays("a_candidate_loses_what_it_has_received")
 def what_was_received_is_not_looked_at_again():
     def drain(self, _args):
         self.server.apply(len(self.server.relay))
@@ -171,10 +189,12 @@ def what_was_received_is_not_looked_at_again():
     return patch.object(Host, "_drain", drain)
 
 
+@_plays("a_quiet_source_is_opened_again_in_a_promotion")
 def a_promotion_trusts_the_first_position():
     return _step("promote", "retire", do=lambda case: case.take_back() or (DONE if case.is_over() else Outcome()))
 
 
+@_plays("an_order_is_tried_until_it_is_taken_back")
 def an_order_is_carried_out_when_it_was_taken_back():
     return patch.object(Orders, "stands", lambda self, key: True)
 
@@ -222,6 +242,77 @@ def an_undo_wipes_the_source():
         return wipe(case) if case.source is None else mariadb.all_of([(case.whole.source, case.ask(case.source, "wipe"))])
 
     return _step("replicate", "copy", undo=wipes)
+
+
+# --- what people ask for ------------------------------------------------------------------------------------------------------
+
+
+def who_is_deleted_counts_still():
+    return _step("delete", "release", do=_released)
+
+
+def who_is_detached_counts_still():
+    return _step("detach", "release", do=_released)
+
+
+def _released(case):
+    asked.release(case)
+    return DONE
+
+
+def what_is_detached_stays_where_it_was():
+    def part(self, member, key, secrets):
+        members = dict(self.whole.members)
+        real(self, member, key, secrets)
+        self.whole.members = members
+
+    real = Case.part
+    return patch.object(Case, "part", part)
+
+
+@_plays("a_replica_is_detached_and_serves")
+def what_was_detached_is_left_alone():
+    return _never("adopt")
+
+
+def a_guest_keeps_an_instance_in_the_set_it_was_of():
+    carried_out = Host._carried_out
+
+    def stays(self, order):
+        before = self.journal["set"]
+        report = carried_out(self, order)
+        self.journal["set"] = before if order.verb == "adopt" else self.journal["set"]
+        return report
+
+    return patch.object(Host, "_carried_out", stays)
+
+
+def a_source_may_leave_its_replicas():
+    return patch.object(asked, "_others", lambda case: 0)
+
+
+def who_does_not_leave_after_all_is_not_what_it_was():
+    both = ExitStack()
+    for program in ("delete", "detach"):
+        both.enter_context(_step(program, "release", undo=lambda case: DONE))
+    return both
+
+
+def what_gave_way_is_forgotten():
+    def give_way(case, why):
+        case.task.gave_way = True
+        engine._turn_back(case, why)
+
+    return patch.object(engine, "_give_way", give_way)
+
+
+def another_source_is_looked_for_while_the_last_one_is_deleted():
+    return patch.object(asked, "ends_the_source", lambda case: False)
+
+
+@_plays("a_source_is_lost_while_it_is_restarted")
+def a_restart_is_an_end_before_it_is_one():
+    return patch.object(Host, "_begin_restart", lambda self: self.tenures.died(self.set))
 
 
 MUTATIONS = {

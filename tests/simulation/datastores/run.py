@@ -1,6 +1,9 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run seeded schedules of a pool: ``python tests/simulation/datastores/run.py --seeds 5000 --first-seed 1``."""
+"""Run seeded schedules of a pool: ``python tests/simulation/datastores/run.py --seeds 5000 --first-seed 1``.
+
+Aimed ones are played beside them, each with a hundredth as many seeds; ``--only NAME`` plays one of them.
+"""
 
 from __future__ import annotations
 
@@ -15,19 +18,21 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 importlib.import_module("conftest")  # makes the package ``baton`` importable
 
+from simulation.datastores.aimed import AIMED  # noqa: E402
 from simulation.datastores.schedule import Schedule  # noqa: E402
 
 COUNTS = ("transactions", "failovers", "promotions", "deleted", "detached", "restarts", "failed", "rebuilds", "busy")
 
 
-def outcome(seed):
-    """Return (seed, counts, what failed)."""
+def outcome(work):
+    """Return (work, counts, what failed)."""
+    name, seed = work
     try:
-        checks = Schedule(seed).run()
+        checks = AIMED[name](seed) if name else Schedule(seed).run()
     except Exception:
-        return seed, {}, traceback.format_exc(limit=-3)
-    counts = {name: getattr(checks, name) for name in COUNTS[1:]}
-    return seed, {"transactions": sum(map(len, checks.acknowledged.values())), **counts}, ""
+        return work, {}, traceback.format_exc(limit=-3)
+    counts = {} if name else {each: getattr(checks, each) for each in COUNTS[1:]}
+    return work, {**counts, **({} if name else {"transactions": sum(map(len, checks.acknowledged.values()))})}, ""
 
 
 def main():
@@ -35,17 +40,22 @@ def main():
     parser.add_argument("--seeds", type=int, default=300)
     parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=multiprocessing.cpu_count())
+    parser.add_argument("--only", choices=sorted(AIMED), help="an aimed schedule")
     options = parser.parse_args()
+    first, few = options.first_seed, options.seeds if options.only else max(1, options.seeds // 100)
+    works = [] if options.only else [("", seed) for seed in range(first, first + options.seeds)]
+    works += [(name, seed) for name in ([options.only] if options.only else AIMED) for seed in range(first, first + few)]
     totals, failed = dict.fromkeys(COUNTS, 0), 0
     with multiprocessing.Pool(options.jobs) as pool:
-        for seed, counts, error in pool.imap(outcome, range(options.first_seed, options.first_seed + options.seeds), 5):
+        for (name, seed), counts, error in pool.imap(outcome, works, 5):
             if error:
                 failed += 1
-                print(f"{error}FAILED: replay with --first-seed {seed} --seeds 1", flush=True)
-            for name, count in counts.items():
-                totals[name] += count
-    print(", ".join(f"{count} {name}" for name, count in totals.items()))
-    print(f"{options.seeds - failed} passed, {failed} failed")
+                only = f" --only {name}" if name else ""
+                print(f"{error}FAILED: replay with --first-seed {seed} --seeds 1{only}", flush=True)
+            for each, count in counts.items():
+                totals[each] += count
+    print(", ".join(f"{count} {each}" for each, count in totals.items()))
+    print(f"{len(works) - failed} passed, {failed} failed")
     return 1 if failed else 0
 
 

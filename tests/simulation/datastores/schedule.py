@@ -209,6 +209,21 @@ class Schedule:
 
     def _heal(self):
         """All come back, but now and then one that is gone for good: nobody waits for a replica, and another follows a source."""
+        world = self.world
+        self._all_come_back()
+        whole = world.store.read(SET)[0]
+        others = [each.host for each in whole.replicas]
+        made = len(others) == len(world.hosts) - 1
+        at_rest = made and whole.task is None and whole.asked is None
+        reigns = at_rest and world.store.channels[whole.members[whole.source].host].claims.get(SET) == whole.term
+        if reigns and whole.confirmed == whole.counted == sorted(each.id for each in whole.replicas):
+            others.append(whole.members[whole.source].host)  # any of them can take its place
+        if made and self.random.random() < 0.25:
+            world.gone = self.random.choice(others)
+            world.hosts[world.gone].power_off()
+
+    def _all_come_back(self):
+        """From here on people gather all in one set again."""
         world, self.healed = self.world, True
         world.gathers = True
         world.cut.clear()
@@ -221,16 +236,6 @@ class Schedule:
                     process.thaw()
             host.server.stalled = False
             host.start()
-        whole = world.store.read(SET)[0]
-        others = [each.host for each in whole.replicas]
-        made = len(others) == len(world.hosts) - 1
-        at_rest = made and whole.task is None and whole.asked is None
-        reigns = at_rest and world.store.channels[whole.members[whole.source].host].claims.get(SET) == whole.term
-        if reigns and whole.confirmed == whole.counted == sorted(each.id for each in whole.replicas):
-            others.append(whole.members[whole.source].host)  # any of them can take its place
-        if made and self.random.random() < 0.25:
-            world.gone = self.random.choice(others)
-            world.hosts[world.gone].power_off()
         for manager in world.managers:
             while manager.frozen:
                 manager.thaw()

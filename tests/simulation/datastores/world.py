@@ -251,8 +251,8 @@ class Host:
         self.request(lambda: self.world.store.report(self.name, key, report))
 
     def _do(self, key, order):
-        """Do an order; one that is not done yet is looked at again."""
-        report = self._carried_out(order) if self.orders.stands(key) else Report("it is taken back")
+        """Do an order; one that is not done yet is looked at again. A restart goes on once it has begun."""
+        report = self._carried_out(order) if self.restarting or self.orders.stands(key) else Report("it is taken back")
         if report is None:
             self.soon(0.03, lambda: self._do(key, order))
             return
@@ -350,11 +350,11 @@ class Host:
         return getattr(self, f"_{verb}")(args)
 
     def _restart(self):
-        """Stop the server, which takes its time, then start it: it takes writes until it has stopped, and is not opened until it is back."""
+        """Stop the server, then start it: it takes writes until it has stopped, and is not opened until it is back."""
         if not self.restarting:
             self.restarting = "stopping"
             self._begin_restart()
-            self.soon(self.world.random.uniform(0.05, 0.5), self._stop_server)
+            self.soon(self.world.random.choice((0.1, 0.3, 1.5)) * self.world.random.uniform(0.5, 1.5), self._stop_server)
         if self.restarting != "done":
             return None
         self.restarting = ""

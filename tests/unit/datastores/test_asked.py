@@ -32,6 +32,7 @@ def test_a_source_with_replicas_is_not_deleted():
     pool = Pool().ask("delete", members=["m1"])
     assert pool.whole.task is None and "promote another" in pool.whole.history[-1]["why"]
     assert "s" in pool.channels["h1"].grants and pool.whole.needs == ""
+    assert pool.whole.members["m1"].joined and pool.whole.members["m1"].status == "ACTIVE"
 
 
 def test_the_last_server_takes_no_writes_before_it_is_wiped():

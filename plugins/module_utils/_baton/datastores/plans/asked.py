@@ -85,8 +85,9 @@ def release(case: Case) -> Outcome:
 
 
 def keep(case: Case) -> Outcome:
-    for member in concerned(case):
-        member.joined = member.id in case.task.data.get("joined", ())
+    joined = case.task.data.get("joined")
+    for member in concerned(case) if joined is not None else ():
+        member.joined = member.id in joined
     return DONE
 
 

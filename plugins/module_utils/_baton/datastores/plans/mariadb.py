@@ -379,7 +379,7 @@ def given_up(case: Case) -> None:
     """New members that did not come to be say why; those who have the data stay what they are. Nothing is tried again at once."""
     if case.task.gave_way:
         return
-    if case.task.program != "rejoin":
+    if case.task.program != "rejoin" and not case.task.asked:
         case.whole.not_before = case.now + AGAIN_AFTER
     for member in concerned(case) if "members" in case.task.data else ():
         member.again_at, member.fault = case.now + AGAIN_AFTER, case.task.fault
