@@ -35,7 +35,7 @@ options:
       - The section of the configuration file that says what no other option does.
       - Without it the one that E(BATON_CLUSTER) names, then the section C(default) is used.
       - The file is E(BATON_CONFIG), or C(~/.config/baton/config.ini), and on a node C(/etc/baton/config.ini).
-      - It may say O(url), O(token), O(token_file), O(ca), O(timeout).
+      - It may say O(url), O(token), O(token_file), O(ca), O(timeout), and C(datastores_url) and C(project) of modules for datastores.
     type: str
   run_on:
     description:

@@ -49,7 +49,8 @@ class Memory:
     # --- as the API uses it ---------------------------------------------------------------------------------------------
 
     def sets(self):
-        return [ReplicaSet.from_json(value) for value in self.documents.values()]
+        with self._lock:
+            return [ReplicaSet.from_json(value) for value in self.documents.values()]
 
     def hosts(self):
         return {name: PoolHost(name, meta, self.channels[name]) for name, meta in self.meta.items()}

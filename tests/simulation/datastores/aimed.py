@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from baton.datastores.engine.engine import request
+from baton.datastores.engine.engine import cancel, request
 from baton.datastores.plans.mariadb import PLAN
 from simulation.datastores.checks import Violation
 from simulation.datastores.schedule import Schedule
@@ -28,7 +28,7 @@ class Scene(Schedule):
     def __init__(self, seed):
         super().__init__(seed, hosts=3, lease=2.0)
         self.world.people = self._people
-        self._asked = None
+        self._asked, self.cancels = None, False
         self._until_at_rest()
         if self.whole.source != "m1":
             self.ask("promote", candidate="m1")
@@ -47,6 +47,10 @@ class Scene(Schedule):
         return super()._of_its_own(case) if self.healed else False
 
     def _of_all(self, case):
+        if self.cancels and case.whole.task is not None:
+            cancel(case, PLAN, "it was cancelled")
+            self.cancels = False
+            return True
         if self._asked is None:
             return False if self.healed and self.world.gone else super()._of_all(case)
         (program, data), self._asked = self._asked, None
@@ -219,12 +223,13 @@ def a_guest_and_its_guard_die_and_know_nothing_after(seed):
 
 @aimed
 def a_source_is_lost_while_it_is_restarted(seed):
-    """A person ends its lease as its guest hears of the order: the grant is gone when the server begins to stop."""
+    """The restart is cancelled, and its lease ended, as its guest hears of the order: the grant is gone when the server begins to stop."""
     scene = Scene(seed)
     one = scene.hosts[0]
     scene.ask("restart", members=["m1"])
-    scene.when(lambda: scene.world.store.channels[one.name].orders, 2)
-    scene.run_on(scene.random.uniform(0, 0.12))
+    scene.expect(lambda: scene.world.store.channels[one.name].orders, 2)
+    scene.run_on(scene.random.uniform(0, 0.05))
+    scene.cancels = True
     scene.world.store.end_lease(one.name)
     scene.run_on(8)
     scene.ends()

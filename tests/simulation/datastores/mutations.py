@@ -203,7 +203,7 @@ def an_order_is_carried_out_when_it_was_taken_back():
 
 
 def a_step_waits_for_ever():
-    return patch.object(engine, "_answered", lambda case, step, look: look(case))
+    return patch.object(engine, "_answered", lambda case, program, step, look: look(case))
 
 
 def what_was_begun_is_not_undone():

@@ -4,9 +4,11 @@
 
 from dataclasses import replace
 
+from baton.datastores.engine.case import Silences, Times
 from baton.datastores.model.channel import Channel, End, Grant, Order, Report, Server
 from baton.datastores.model.documents import CLAIMS, HEARTBEAT, changes, channel_of, host_of, set_document, set_of, to_json
 from baton.datastores.model.replica_set import Member, ReplicaSet, Task
+from baton.datastores.service.store import Found, Reign, Store
 from baton.ground.patch import Patch, parse_patch
 
 NAMES = ("grants", "orders", "reports", "claimed", "opened", "ends", "servers")
@@ -58,3 +60,14 @@ def test_a_set_is_read_as_it_was_written():
 
 def test_parts_of_a_channel_are_json():
     assert to_json(Grant(1, ("a", "b"), 2)) == {"term": 1, "counted": ["a", "b"], "number": 2} and to_json(3) == 3
+
+
+def test_a_manager_waits_as_long_as_the_lease_of_a_guest_that_is_gone_was():
+    """The heartbeat goes with the lease; how long that was stays."""
+    store = Store(lambda: None, lambda: Reign({}, 1), {}, Times(2.0))
+
+    def lease(**params):
+        host = {"Name": "h", "Meta": {}, "Params": params}
+        return store.case(ReplicaSet("s"), {"h": Found("h", "1.1", host)}, 0.0, Silences()).times.lease
+
+    assert (lease(), lease(lease=5.0), lease(lease=1.0)) == (2.0, 5.0, 1.0)

@@ -4,7 +4,7 @@
 
 import pytest
 
-from baton.datastores.model.positions import contains, furthest, parse
+from baton.datastores.model.positions import contains, furthest, joined, parse
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,18 @@ def test_of_several_that_are_equal_it_is_always_the_same_one():
 def test_where_each_lacks_something_nobody_is_chosen():
     with pytest.raises(ValueError, match="none of a, b has all"):
         furthest({"a": parse("1-1-5,2-1-1"), "b": parse("1-1-4,2-1-2")})
+
+
+@pytest.mark.parametrize(
+    ("texts", "position"),
+    [
+        ((), ""),
+        (("", ""), ""),
+        (("1-2-9", "1-3-10"), "1-3-10"),
+        (("1-2-10", "1-3-10"), "1-2-10"),
+        (("2-1-5, 1-2-9", "1-3-8"), "1-2-9,2-1-5"),
+        (("1-2-3", "11-2-3"), "1-2-3,11-2-3"),
+    ],
+)
+def test_who_has_all_of_several_positions_stands_at_the_furthest_of_each_domain(texts, position):
+    assert joined(*texts) == position

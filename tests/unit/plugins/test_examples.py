@@ -7,6 +7,7 @@ Those that exclude others are run by two controllers at once, for hosts of the s
 """
 
 import ast
+import contextlib
 import json
 import re
 import sys
@@ -17,6 +18,8 @@ import yaml
 from test_modules import ROOT, ansible
 
 from support.cluster import Cluster
+from support.datastores_api import served
+from support.pool import Memory
 from support.watched import excludes, most_inside, watched
 
 MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("*.py"))
@@ -49,7 +52,7 @@ def examples_of(module):
     raise AssertionError(f"{module} has no EXAMPLES")
 
 
-def play(cluster, folder, plays, *options):
+def play(cluster, folder, plays, *options, environ=None):
     """Run plays; every host is this machine. Those that exclude others are run by two controllers at once."""
     groups = {"web": dict.fromkeys(HOSTS), "gluster": dict.fromkeys(HOSTS), "baton": {"n1": None}}
     (folder / "inventory.yml").write_text(json.dumps({"all": {"children": {name: {"hosts": hosts} for name, hosts in groups.items()}}}))
@@ -58,7 +61,7 @@ def play(cluster, folder, plays, *options):
     if controllers == 2:
         plays, room = watched([{**item, "hosts_of_one_run": groups[item["hosts"]]} for item in plays], diary)
     book.write_text(yaml.safe_dump([{k: v for k, v in item.items() if k != "hosts_of_one_run"} for item in plays], sort_keys=False))
-    connection = {"BATON_URL": cluster.n1.url, "BATON_TOKEN_FILE": str(cluster.n1.data / "admin.token")}
+    connection = {"BATON_URL": cluster.n1.url, "BATON_TOKEN_FILE": str(cluster.n1.data / "admin.token"), **(environ or {})}
     values = json.dumps({"ansible_python_interpreter": sys.executable})
     forks = 1 if any("strategy" in item for item in plays) else 20  # where hosts wait for their turn, any number of forks will do
     line = ["ansible-playbook", "-i", folder / "inventory.yml", "-f", forks, book, "-e", values, *options]
@@ -85,9 +88,20 @@ def test_the_examples_of_a_module(cluster, tmp_path, module):
     elif module == "leader_election":
         cluster.call(cluster.n1, "DELETE", "/profiles/kube")
     way = {"strategy": "ansible.builtin.host_pinned"} if module == "lock" else {}  # as its documentation says
-    play(cluster, tmp_path, [{"hosts": "web", "gather_facts": False, **way, "tasks": examples}])
+    plays = [{"hosts": "web", "gather_facts": False, **way, "tasks": examples}]
+    with databases(cluster) if module.startswith("datastore_") else contextlib.nullcontext({}) as environ:
+        play(cluster, tmp_path, plays, environ=environ)
     if module == "compare_and_patch":
         assert cluster.call(cluster.n1, "GET", "/profiles/web/params/web/migrated-by").json() in HOSTS, "somebody has claimed the migration"
+
+
+@contextlib.contextmanager
+def databases(cluster):
+    """Serve the API of datastores over a pool in memory; yield where it is."""
+    pool = Memory()
+    pool.tokens[cluster.token] = {"kind": "admin"}
+    with served(pool) as api:
+        yield {"BATON_DATASTORES_URL": api.address, "BATON_PROJECT": "demo"}
 
 
 def plays_of(page):
@@ -108,10 +122,15 @@ def test_the_plays_that_coordinate_in_check_mode(cluster, tmp_path):
 
 
 def play_page(cluster, folder, page, *options):
+    with databases(cluster) if "baton.ha.datastore_" in (ROOT / page).read_text() else contextlib.nullcontext() as environ:
+        _play_page(cluster, folder, page, environ, *options)
+
+
+def _play_page(cluster, folder, page, environ, *options):
     for plays in plays_of(page):
         for item in plays:
             item.setdefault("gather_facts", False)
             item.pop("module_defaults", None)  # the cluster is that of the test
         # What the role for drivers installs belongs on hosts of their own, where molecule installs it.
         installs = any(role.get("role") == "baton.ha.driver" for item in plays for role in item.get("roles", ()))
-        play(cluster, folder, plays, *(["--check"] if installs else options))
+        play(cluster, folder, plays, *(["--check"] if installs else options), environ=environ)

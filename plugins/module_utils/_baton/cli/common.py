@@ -14,6 +14,8 @@ import sys
 from typing import Any, Callable, Container, Dict, Iterable, List, Mapping, Optional, Sequence
 
 from ..client.api import DEFAULT_TIMEOUT, Client, connection_from
+from ..client.connection import datastores_from
+from ..client.datastores import Datastores
 from ..client.error import ClientError
 from ..core.model.kinds import OFFERED
 from .output import Output
@@ -72,6 +74,7 @@ class Context:
         self.out = out
         self._environ = environ
         self._client: Optional[Client] = None
+        self._datastores: Optional[Datastores] = None
 
     @property
     def client(self) -> Client:
@@ -83,9 +86,20 @@ class Context:
             self._client = Client(connection, "batonctl", self.out.notice if self.out.talks else None)
         return self._client
 
+    @property
+    def datastores(self) -> Datastores:
+        """The client of the API of datastores."""
+        if self._datastores is None:
+            taken = ("token", "token_file", "ca", "timeout", "cluster", "datastores_url", "project")
+            options = {"url": getattr(self.args, "endpoint", None), **{name: getattr(self.args, name, None) for name in taken}}
+            connection, project = datastores_from(options, self._environ)
+            self._datastores = Datastores(connection, project, "batonctl", self.out.notice if self.out.talks else None)
+        return self._datastores
+
     def close(self) -> None:
-        if self._client is not None:
-            self._client.close()
+        for client in (self._client, self._datastores):
+            if client is not None:
+                client.close()
 
     @property
     def ref(self) -> Any:

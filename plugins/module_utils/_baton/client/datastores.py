@@ -35,7 +35,10 @@ class DatastoresTransport(Transport):
             return None
         # Whoever is not served may have been heard: the manager may have asked the cluster, and not heard how that ended.
         outcome = {"outcome": "unknown"} if status >= 500 else {}
-        return from_problem(status, {"type": f"urn:baton:datastores:{next(iter(value))}", "detail": inner["message"], **outcome})
+        error = from_problem(status, {"type": f"urn:baton:datastores:{next(iter(value))}", "detail": inner["message"], **outcome})
+        if status == 422:  # Trove's word for what can't be now, such as while something else is being done
+            error.kind = "conflict"
+        return error
 
 
 def connect(options: Mapping[str, Any], environ: Mapping[str, str], session: Any = None) -> "Datastores":
@@ -105,6 +108,10 @@ class Datastores:
     def history(self, key: str) -> List[Value]:
         """Return what was done with the set of an instance, the latest last."""
         return [*self.request("GET", f"/instances/{segment(key)}/history")["history"]]
+
+    def explain(self, key: str) -> Value:
+        """Return what is being done with the set of an instance, what that waits for, and what undoing it would do."""
+        return dict(self.request("GET", f"/instances/{segment(key)}/explain")["explain"])
 
     def create(self, wanted: Value, idempotency_key: str) -> Value:
         """Make an instance, or replicas of one; return the last one made. The same key makes nothing twice within ten minutes."""

@@ -14,6 +14,8 @@ from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from ..client.api import REQUESTS_ERROR, Client, connect
 from ..client.contender import Run, this_machine
+from ..client.datastores import Datastores
+from ..client.datastores import connect as connect_datastores
 from ..client.error import ClientError
 from ..run.foreseen import Foreseen
 from ..run.lease import RunLease
@@ -28,6 +30,12 @@ CONNECTION: Dict[str, Any] = {
     "cluster": {"type": "str"},
     "timeout": {"type": "float"},
     "run_on": {"type": "str", "choices": ["controller", "host"], "default": "controller"},
+}
+
+DATASTORES: Dict[str, Any] = {
+    **CONNECTION,
+    "datastores_url": {"type": "list", "elements": "str"},
+    "project": {"type": "str"},
 }
 
 # What messages of the API begin with, and the options by which a task says the same.
@@ -62,6 +70,7 @@ class Context:
     session: Any = None
     keeper: Optional[Callable[[Dict[str, Any]], str]] = None
     _client: Optional[Client] = None
+    _datastores: Optional[Datastores] = None
 
     @property
     def client(self) -> Client:
@@ -73,6 +82,13 @@ class Context:
                 raise ClientError("usage", FENCING)
             self._client = connect(self.params, self.environ, session=self.session)
         return self._client
+
+    @property
+    def datastores(self) -> Datastores:
+        """Return the connection to the API of datastores that the options describe."""
+        if self._datastores is None:
+            self._datastores = connect_datastores(self.params, self.environ, session=self.session)
+        return self._datastores
 
     @property
     def foreseen(self) -> Foreseen:
@@ -96,13 +112,19 @@ class Context:
         return self.play.owner(machine) if self.play is not None else machine
 
     def close(self) -> None:
-        if self._client is not None:
-            self._client.close()
+        for client in (self._client, self._datastores):
+            if client is not None:
+                client.close()
 
 
 def spec(**options: Any) -> Dict[str, Any]:
     """Return an argument spec with the connection options."""
     return {**CONNECTION, **options}
+
+
+def datastores_spec(**options: Any) -> Dict[str, Any]:
+    """Return an argument spec with the connection options of what asks the API of datastores."""
+    return {**DATASTORES, **options}
 
 
 def perform(run: Callable[[Context], Result], context: Context) -> Result:

@@ -9,7 +9,7 @@ import pymysql
 import pytest
 
 from baton.datastores.host.trouble import Trouble
-from support.mariadb import Pool, Writer, until
+from support.mariadb import Pool, Writer, always, until
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def trio():
 @pytest.fixture
 def source(trio):
     """The source, which takes writes and waits for nobody."""
-    trio[0].server.open(())
+    trio[0].server.open((), always)
     return trio[0]
 
 
@@ -69,7 +69,7 @@ def received(replica, number):
 
 def test_only_who_counts_acknowledges(trio, source):
     _, second, third = trio
-    source.server.open([second.id])
+    source.server.open([second.id], always)
     until(lambda: second.follows_as() == "baton_s_m2", "the one that counts acknowledges", trio)
     assert third.follows_as() == "baton_a_m3"
     second.signal(signal.SIGSTOP)
@@ -86,11 +86,11 @@ def test_only_who_counts_acknowledges(trio, source):
 
 def test_who_counts_no_more_is_cut_off_even_frozen_and_its_acknowledgements_are_worth_nothing(trio, source):
     _, second, third = trio
-    source.server.open([second.id])
+    source.server.open([second.id], always)
     until(lambda: second.follows_as() == "baton_s_m2", "the second acknowledges", trio)
     second.signal(signal.SIGSTOP)
     try:
-        source.server.open([third.id])
+        source.server.open([third.id], always)
         users = [row["USER"] for row in source.root("SELECT USER FROM information_schema.PROCESSLIST")]
         assert "baton_s_m2" not in users
     finally:
@@ -106,25 +106,25 @@ def test_who_counts_no_more_is_cut_off_even_frozen_and_its_acknowledgements_are_
 
 
 def test_who_waits_returns_when_nobody_counts_any_more(trio, source):
-    source.server.open(["nobody"])
+    source.server.open(["nobody"], always)
     commit = Commit(source, 1003)
     until(lambda: waiting(source) == 1, "it waits")
-    source.server.open(())
+    source.server.open((), always)
     until(lambda: commit.returned, "it returns")
 
 
 def test_a_replica_that_comes_back_with_all_that_waits_releases_it_though_nobody_writes(trio, source):
     second = trio[1]
-    source.server.open(["nobody"])
+    source.server.open(["nobody"], always)
     commit = Commit(source, 1004)
     until(lambda: received(second, 1004), "it is received without an acknowledgement", [second])
     assert commit.waits
-    source.server.open([second.id])
+    source.server.open([second.id], always)
     until(lambda: second.follows_as() == "baton_s_m2" and commit.returned, "it returns", trio)
 
 
 def test_a_mark_waits_for_an_acknowledgement_and_can_be_taken_back(trio, source):
-    source.server.open(["nobody"])
+    source.server.open(["nobody"], always)
     problems = []
 
     def mark():
@@ -144,7 +144,7 @@ def test_a_mark_waits_for_an_acknowledgement_and_can_be_taken_back(trio, source)
 
 def test_a_client_that_ends_the_session_of_another_releases_none_of_a_third(trio, source):
     """With AFTER_SYNC one session waits for a whole group of commits: ending it acknowledged all of them."""
-    source.server.open(["nobody"])
+    source.server.open(["nobody"], always)
     commits = []
     for number in range(1010, 1016):
         commits.append(Commit(source, number))
@@ -157,7 +157,7 @@ def test_a_client_that_ends_the_session_of_another_releases_none_of_a_third(trio
 
 
 def test_closing_acknowledges_nothing_and_nothing_is_written_after_it(trio, source):
-    source.server.open(["nobody"])
+    source.server.open(["nobody"], always)
     commits = [Commit(source, number) for number in range(1020, 1030)]
     until(lambda: waiting(source) == 10, "they wait")
     source.server.close(5.0)
@@ -212,7 +212,7 @@ def test_quiescing_gives_up_where_a_client_holds_a_lock_and_changes_nothing(trio
 
 def test_a_planned_promotion_ends_where_the_source_ended(trio, source):
     _, second, third = trio
-    source.server.open([second.id, third.id])
+    source.server.open([second.id, third.id], always)
     until(lambda: second.follows_as() == "baton_s_m2", "the second acknowledges", trio)
     writer = Writer(source, first=100000)
     until(lambda: len(writer.acknowledged) > 50, "some rows", trio)
@@ -221,13 +221,13 @@ def test_a_planned_promotion_ends_where_the_source_ended(trio, source):
     source.server.close(5.0)
     second.ok("reach", position=source.server.position())
     acknowledged = writer.ended()
-    second.server.open(())
+    second.server.open((), always)
     try:
         assert all(received(second, number) for number in acknowledged)
         for member in (source, third):
             assert member.follow(second).found == {}
     finally:
         second.server.close(5.0)
-        source.server.open(())
+        source.server.open((), always)
         for member in (second, third):
             member.follow(source)

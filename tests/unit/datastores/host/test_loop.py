@@ -1,198 +1,140 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The guest's loop with hands that a test moves: what it says of a server that is restarted, and of which set an instance is."""
+"""The guest's loop with hands, links and a guard that the test brings: what is closed, when it is looked at, how long its lease lasts."""
 
 import asyncio
-import threading
-from dataclasses import replace
 
-import pytest
-
-from baton.datastores.host.channel import Seen
+from baton.datastores.guest.tenure import Open
+from baton.datastores.host.instance import Instance
 from baton.datastores.host.journal import Journal
-from baton.datastores.host.loop import Guest
-from baton.datastores.model.channel import Channel, Grant, Order, Report, Server
-from baton.datastores.model.documents import PoolHost
-
-LEASE = 600.0
-PATIENCE = 20.0
-
-
-class Cluster:
-    """The document of one host, and a link to it that never fails."""
-
-    def __init__(self):
-        self.channel, self.number, self._changed = Channel(True), 1, threading.Condition()
-
-    def say(self, **what):
-        with self._changed:
-            self.channel, self.number = replace(self.channel, **what), self.number + 1
-            self._changed.notify_all()
-
-    def read(self):
-        return Seen(f"1.{self.number}", PoolHost("h", channel=self.channel))
-
-    def wait(self, revision):
-        with self._changed:
-            self._changed.wait_for(lambda: revision != f"1.{self.number}", 0.1)
-        return self.read()
-
-    def renew(self, _patience):
-        return LEASE
-
-    def claim(self, key, term, _seen):
-        self.say(claims={**self.channel.claims, key: term})
-
-    def opened(self, key, grant, _seen):
-        self.say(opened={**self.channel.opened, key: grant})
-
-    def end(self, key, end, _seen):
-        claims = {name: term for name, term in self.channel.claims.items() if name != key}
-        self.say(claims=claims, ends={**self.channel.ends, key: end})
-
-    def report(self, key, report, _seen):
-        self.say(reports={**self.channel.reports, key: report})
-
-    def servers(self, servers, _seen):
-        self.say(servers=servers)
-
-
-class Guarded:
-    def tell(self, _pid, _until):
-        pass
+from baton.datastores.host.loop import Guest, boottime
+from baton.datastores.model.channel import Channel, Grant, Server
 
 
 class Hands:
-    """A server whose restart waits for ``go``, before its process has ended."""
+    def __init__(self, pid=None):
+        self.process, self.done, self.is_hasty = pid, [], False
 
-    def __init__(self):
-        self.number, self.lives, self.writable, self.go, self.done = None, 0, False, threading.Event(), []
-        self.is_restarting = threading.Event()
+    def pid(self):
+        return self.process
 
     def is_ours(self):
         return True
 
-    def pid(self):
-        return self.number
-
-    def start(self):
-        self.lives += 1
-        self.number = self.lives
-
-    def kill(self):
-        self.writable, self.number = False, None
-
     def look(self):
         return Server(True)
 
-    def open(self, _counted, may):
-        self.writable = may()
+    def open(self, counted, may):
+        assert may()
+        self.done.append("open")
 
     def mark(self, _term, _number):
-        pass
+        self.done.append("mark")
 
     def close(self, _timeout):
-        self.writable = False
-
-    def position(self):
-        return "1-1-1"
+        self.done.append("close")
 
     def tend(self):
+        return self.is_hasty
+
+
+class Guard:
+    def tell(self, pid, until):
         pass
 
-    def do(self, verb, args, _stands):
-        if verb == "restart":
-            self.is_restarting.set()
-            assert self.go.wait(PATIENCE)
-            self.writable = False
-            self.start()
-        self.done.append((verb, args))
-        return Report()
+
+class Link:
+    ttl = 60.0
+
+    def renew(self, _patience):
+        return self.ttl
+
+    def opened(self, *_what):
+        pass
 
 
-@pytest.fixture
-def guest(tmp_path):
-    """A guest that runs in a thread of its own, with the instance m of set s."""
-    journal = Journal(tmp_path)
-    journal.instances["m"] = {"set": "s", "memory": {}}
-    cluster, hands = Cluster(), Hands()
-    made = Guest(lambda: cluster, journal, Guarded(), lambda _name, _memory: hands, LEASE, {})
-    made.cluster, made.hands, made.folder = cluster, hands, tmp_path
-    loops = []
+def with_guest(folder, hands, check, lease=60.0):
+    """Run a check with a guest that has one instance, and serves it."""
 
     async def run():
-        loops.append(asyncio.get_running_loop())
-        await made.run()
+        guest = Guest(Link, Journal(folder), Guard(), lambda _name, _memory: hands, lease, {})
+        instance = guest.instances["i"] = Instance("i", "s", hands)
+        try:
+            await check(guest, instance)
+        finally:
+            guest.stop()
+            for task in list(guest._tasks):
+                task.cancel()
+            instance.end()
 
-    thread = threading.Thread(target=lambda: asyncio.run(run()))
-    thread.start()
-    until(lambda: hands.number is not None, "the server is started")
-    yield made
-    hands.go.set()
-    loops[0].call_soon_threadsafe(made.stop)
-    thread.join(PATIENCE)
-    assert not thread.is_alive()
-
-
-def until(condition, what):
-    end = threading.Event()
-    for _look in range(int(PATIENCE / 0.01)):
-        if condition():
-            return
-        end.wait(0.01)
-    raise AssertionError(f"not in {PATIENCE:g} s: {what}")
+    asyncio.run(run())
 
 
-def source(guest):
-    guest.cluster.say(grants={"s": Grant(1)})
-    until(lambda: guest.hands.writable and guest.cluster.channel.opened.get("s") == Grant(1), "it takes writes")
+async def opened(guest, instance):
+    """Have it take writes in term 1."""
+    grant = Grant(1)
+    guest._tenures.renewed(boottime(), 60.0)
+    assert guest._tenures.seen(Channel(True, grants={"s": grant}, claims={"s": 1}), boottime()) == [Open("s", grant)]
+    await guest._open(instance, grant)
 
 
-def test_a_source_that_is_restarted_is_not_over_before_it_takes_no_writes_and_takes_them_again_after(guest):
-    source(guest)
-    guest.cluster.say(orders={"s.1.0.do.restart.m": Order("restart", "m", "s", 1)})
-    assert guest.hands.is_restarting.wait(PATIENCE)
-    before = guest.cluster.number
-    guest.cluster.say(servers={})  # it is looked at again, and nothing is said that is not so
-    until(lambda: guest.cluster.number > before + 1, "it is looked at")
-    assert guest.cluster.channel.claims == {"s": 1} and guest.cluster.channel.ends == {}
-    guest.hands.go.set()
-    until(lambda: guest.cluster.channel.reports, "the order is done")
-    until(lambda: guest.hands.writable, "it takes writes again")
-    assert guest.cluster.channel.ends == {} and guest.cluster.channel.claims == {"s": 1}
+def test_a_server_that_was_not_opened_since_it_began_need_not_be_closed(tmp_path):
+    hands = Hands()
+
+    async def check(guest, instance):
+        hands.process = 7  # it is starting, and would not answer
+        await guest._find(instance)
+        await guest._close(instance)
+        assert hands.done == []
+
+    with_guest(tmp_path, hands, check)
 
 
-def test_a_grant_that_is_taken_back_in_a_restart_is_over_once_the_server_is_closed(guest):
-    source(guest)
-    guest.cluster.say(orders={"s.1.0.do.restart.m": Order("restart", "m", "s", 1)})
-    assert guest.hands.is_restarting.wait(PATIENCE) and guest.hands.writable
-    guest.cluster.say(grants={})
-    until(lambda: guest.cluster.channel.ends, "it is over")
-    assert not guest.hands.writable and guest.cluster.channel.claims == {}
-    guest.hands.go.set()
-    until(lambda: guest.cluster.channel.reports, "the order is done")
-    assert not guest.hands.writable
+def test_a_server_that_takes_writes_is_closed(tmp_path):
+    hands = Hands(7)
+
+    async def check(guest, instance):
+        await opened(guest, instance)
+        await guest._close(instance)
+        assert "open" in hands.done and hands.done[-1] == "close"
+
+    with_guest(tmp_path, hands, check)
 
 
-def test_an_instance_is_of_the_set_that_has_adopted_it_and_no_other_gives_it_orders(guest):
-    guest.cluster.say(orders={"n.1.0.do.seal.m": Order("seal", "m", "n")})
-    until(lambda: guest.cluster.channel.reports, "an answer")
-    assert guest.cluster.channel.reports["n.1.0.do.seal.m"].problem == "it is of set s, and not of n" and guest.hands.done == []
-    guest.cluster.say(orders={"n.2.0.do.adopt.m": Order("adopt", "m", "n", args={"secrets": {}})}, reports={})
-    until(lambda: guest.cluster.channel.reports, "it is adopted")
-    assert guest.hands.done == [("adopt", {"secrets": {}})] and Journal(guest.folder).instances["m"]["set"] == "n"
-    until(lambda: guest.cluster.channel.servers["m"].set == "n", "it says so")
-    guest.cluster.say(grants={"n": Grant(1)})
-    until(lambda: guest.hands.writable, "it takes writes")
+def test_a_server_that_was_there_before_us_may_be_open_and_is_closed(tmp_path):
+    hands = Hands(7)
+
+    async def check(guest, instance):
+        guest._tenures.renewed(boottime(), 60.0)
+        await guest._close(instance)
+        assert hands.done == ["close"]
+
+    with_guest(tmp_path, hands, check)
 
 
-def test_an_instance_is_adopted_by_nobody_while_it_may_take_writes_for_another_set(guest):
-    source(guest)
-    guest.cluster.say(orders={"n.1.0.do.adopt.m": Order("adopt", "m", "n", args={"secrets": {}})})
-    before = guest.cluster.number
-    guest.cluster.say(servers={})
-    until(lambda: guest.cluster.number > before + 1, "it is looked at")
-    assert guest.hands.done == [] and guest.cluster.channel.reports == {}
-    guest.cluster.say(grants={})
-    until(lambda: guest.cluster.channel.reports, "it is adopted")
-    assert guest.cluster.channel.ends["s"].term == 1 and not guest.hands.writable
+def test_a_lease_lasts_no_longer_than_the_cluster_says(tmp_path):
+    """A life before this one may have made it, for a shorter time."""
+
+    async def check(guest, _instance):
+        guest._links["renew"].ttl = 0.5
+        sent = boottime()
+        task = asyncio.create_task(guest._renew())
+        while guest._tenures.until == float("-inf"):
+            await asyncio.sleep(0.01)
+        now = boottime()
+        task.cancel()
+        assert sent + 0.5 <= guest._tenures.until <= now + 0.5
+
+    with_guest(tmp_path, Hands(), check)
+
+
+def test_who_is_in_a_hurry_is_looked_at_at_once(tmp_path):
+    hands = Hands(7)
+
+    async def check(guest, instance):
+        for hands.is_hasty in (True, False):
+            instance.look_at = 1e12
+            await guest._see_to(instance)
+            assert (instance.look_at == 0.0) == hands.is_hasty
+
+    with_guest(tmp_path, hands, check)

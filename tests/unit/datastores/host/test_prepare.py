@@ -13,7 +13,7 @@ import pytest
 from baton.datastores.host.mariadb import instance as instances
 from baton.datastores.host.mariadb import prepare, sql
 from baton.datastores.host.trouble import Trouble
-from support.mariadb import Pool, until
+from support.mariadb import Pool, always, until
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +143,7 @@ def test_a_server_is_made_once_and_read_only_at_rest(alone):
 def test_a_new_server_has_written_nothing(new):
     new.prepare(databases=[{"name": "a_b"}], users=[{"name": "app", "password": "it's %s\\", "databases": [{"name": "a_b"}]}])
     assert new.server.position() == ""
-    new.server.open(())
+    new.server.open((), always)
     new.server.mark(1, 1)
     assert new.server.position() == f"1-{new.number}-1"
     new.sql("CREATE TABLE a_b.t (id INT)", password="it's %s\\")

@@ -28,6 +28,7 @@ def trio(pool):
 
 def acknowledges(replica, members):
     until(lambda: replica.follows_as() == f"baton_s_{replica.id}", f"{replica.id} acknowledges", members)
+    until(lambda: not replica.server.tend(), f"{replica.id} is in no hurry any more", members)
 
 
 def marked(member, term, number, members):

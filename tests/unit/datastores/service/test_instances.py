@@ -195,6 +195,18 @@ def test_a_replica_that_is_detached_is_an_instance_of_its_own_that_may_have_repl
     assert api.ask("DELETE", "/instances/db").status_code == 202
 
 
+def test_it_is_explained_what_is_done_and_what_that_waits_for(slow):
+    slow.make()
+    slow.pool.settle()
+    assert slow.get("/instances/db/explain") == {"explain": {"next": None, "needs": ""}}
+    slow.act("db", "restart")
+    assert slow.get("/instances/db/explain")["explain"]["next"] == "restart"
+    slow.pool.settle_once()
+    found = slow.get("/instances/db/explain")["explain"]
+    assert (found["program"], found["step"], found["undoing"]) == ("restart", "restart", False)
+    assert found["undo"] == "nothing has to be undone" and found["since"].startswith("2027-")
+
+
 # --- actions that are refused -----------------------------------------------------------------------------------------------
 
 
@@ -254,7 +266,10 @@ def test_a_force_delete_does_not_wait_for_a_host_that_is_not_heard(api):
     key = api.replicate("db")["id"]
     api.pool.dies(api.show(key)["hostname"])
     api.pool.settle()
-    assert api.ask("DELETE", f"/instances/{key}").status_code == 202 and api.show(key)["status"] == "ERROR"
+    assert api.ask("DELETE", f"/instances/{key}").status_code == 202
+    api.pool.now += 6
+    api.pool.settle()
+    assert api.show(key)["status"] == "ERROR"
     assert api.act(key, "reset_status").status_code == 202 and api.ask("DELETE", f"/instances/{key}").status_code == 202
     message(api.ask("GET", f"/instances/{key}"), 404, "itemNotFound")
     assert api.show("db")["status"] == "ACTIVE"

@@ -95,9 +95,7 @@ BAD = {
     "'a`b' can't be the name of a database": {"databases": [{"name": "a`b"}]},
     "character_set is a word": {"databases": [{"name": "x", "character_set": "utf8; DROP"}]},
     "'root' can't be the name of a user": {"users": [{"name": "root", "password": "x"}]},
-    "'a_12345678-1234-1234-1234-123456789012' can't be": {
-        "users": [{"name": "a_12345678-1234-1234-1234-123456789012", "password": "x"}]
-    },
+    "'a_12345678-1234-1234-1234-123456789012' can't be": {"users": [{"name": "a_12345678-1234-1234-1234-123456789012", "password": "x"}]},
     "the password of user 'joe' is a string": {"users": [{"name": "joe"}]},
     "password of user 'joe' is a string of 1 to 128": {"users": [{"name": "joe", "password": "a\nb"}]},
     "host of user 'joe' is an address": {"users": [{"name": "joe", "password": "x", "host": "x' OR"}]},

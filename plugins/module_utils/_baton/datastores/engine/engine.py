@@ -14,6 +14,7 @@ from .case import Case
 from .program import Due, Outcome, Plan, Program, Step
 
 MOST_STEPS = 32  # at once
+SILENCE = 5.0  # seconds for which a guest may be silent that is waited for: a host under load misses its lease and has it anew
 
 
 def advance(case: Case, plan: Plan) -> None:
@@ -98,7 +99,7 @@ def _on(case: Case, plan: Plan, program: Program) -> bool:
     """Look at the step; return whether to look at the next one at once."""
     task = case.task
     step = program.steps[task.step]
-    outcome = _answered(case, step, step.do)
+    outcome = _answered(case, program, step, step.do)
     if outcome.problem:
         _fail(case, plan, program, f"{step.name}: {outcome.problem}")
     elif outcome.done and task.step + 1 == len(program.steps):
@@ -109,13 +110,15 @@ def _on(case: Case, plan: Plan, program: Program) -> bool:
     return outcome.done or bool(outcome.problem)
 
 
-def _answered(case: Case, step: Step, look: Callable[[Case], Outcome]) -> Outcome:
+def _answered(case: Case, program: Program, step: Step, look: Callable[[Case], Outcome]) -> Outcome:
     """Look at a step; it has failed where it waits for somebody who can't answer, or for too long."""
     case.silent.clear()
     outcome = look(case)
     if outcome.done or outcome.problem:
         return outcome
-    if case.silent:
+    task = case.task
+    task.silent = (task.silent or case.now) if case.silent else 0.0
+    if case.silent and (program.urgent or case.now - task.silent >= SILENCE):
         return Outcome(problem=f"{case.silent[0]}: its guest is not heard")
     late = case.now - case.task.since > step.seconds
     return Outcome(problem=f"{outcome.on or step.name} did not answer within {step.seconds:g} s") if late else outcome
@@ -146,7 +149,7 @@ def _back(case: Case, plan: Plan, program: Program) -> bool:
     """Undo the step; what can't be undone in its time is left, and said."""
     task = case.task
     step = program.steps[task.step]
-    outcome = _answered(case, step, step.undo)
+    outcome = _answered(case, program, step, step.undo)
     if outcome.problem:
         task.fault += f"; {step.name} was not undone: {outcome.problem}"
     elif not outcome.done:

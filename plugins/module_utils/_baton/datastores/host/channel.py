@@ -11,7 +11,7 @@ from typing import Any, Dict, List, NamedTuple, Optional
 from ...client.api import Client
 from ...client.error import ClientError
 from ..model.channel import End, Grant, Report, Server
-from ..model.documents import CLAIMS, HEARTBEAT, POOL, PoolHost, host_of, pointer, to_json
+from ..model.documents import CLAIMS, HEARTBEAT, LEASE, POOL, PoolHost, host_of, pointer, to_json
 
 LONGEST_POLL = 15.0  # seconds
 PARTS = ("grants", "claimed", "opened", "ends", "orders", "reports", "servers")
@@ -62,18 +62,23 @@ class Link:
 
     def begin(self, ttl: float, heartbeat: Dict[str, Any], patience: float) -> None:
         """Have our lease anew, or again after a life before this one, and be heard as long as it stands."""
-        self._complete()
+        self._complete(ttl)
         body = {"Id": self.lease, "Ttl": ttl, "Owner": self.name}
         self._client.request("POST", "/leases", body, total=patience, attempt=patience)
         path = f"/{POOL}/{self.name}/params/{HEARTBEAT}"
         self._client.request("PUT", path, heartbeat, False, {"Baton-Lease": self.lease}, total=patience, attempt=patience)
 
-    def _complete(self) -> None:
-        """Have all that a channel is made of in the document, so that one entry of it can be changed for itself."""
+    def _complete(self, ttl: float) -> None:
+        """Have all that a channel is made of in the document, so that one entry of it can be changed for itself.
+
+        The lease's time stays there when the lease is gone: so long must a manager wait then.
+        """
         answer = self._client.get(POOL, self.name)
-        missing = [name for name in PARTS if name not in answer.body["Params"]]
-        if missing:
-            operations: List[Operation] = [{"op": "add", "path": pointer(name), "value": {}} for name in missing]
+        params = answer.body["Params"]
+        operations: List[Operation] = [{"op": "add", "path": pointer(name), "value": {}} for name in PARTS if name not in params]
+        if params.get(LEASE) != ttl:
+            operations.append({"op": "add", "path": pointer(LEASE), "value": ttl})
+        if operations:
             self._client.patch(POOL, self.name, operations, answer.revision, want=False)
 
     def leave(self) -> None:

@@ -3,7 +3,8 @@
 """One stream of bytes from one pool host to another, over TLS, both sides with the certificate of the same set.
 
 What travels: a line of JSON that says for whom it is; then pieces, each after its length; a length of 0 ends what is whole, so that a
-sender that broke off is not taken for one that has finished. The receiver answers with a line of JSON: ``problem``, "" if it has used it.
+sender that broke off is not taken for one that has finished. The receiver answers twice with a line of JSON: ``problem``, "" if it is the
+right one, and at the end if it has used what came.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from .trouble import Trouble
 PIECE = 1 << 18
 LOOK = 0.5  # seconds between looks whether it is wanted still
 CONNECTS_WITHIN = 60.0
+ANSWERS_WITHIN = 20.0
 SILENT_FOR = 300.0  # seconds without a byte after which the other side is given up
 LONGEST_LINE = 4096
 LENGTH = struct.Struct("!I")
@@ -56,6 +58,9 @@ class Wire:
         return self
 
     def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._connection.close()
 
     def _tirelessly(self, act: Callable[[], Any], seconds: float = SILENT_FOR) -> Any:
@@ -139,12 +144,13 @@ def accept(listener: socket.socket, tls: ssl.SSLContext, name: str, stands: Stan
             connection.close()
             continue
         try:
-            if wire.get_line(10.0).get("to") == name:
+            is_ours = wire.get_line(10.0).get("to") == name
+            wire.put_line({"problem": "" if is_ours else f"here is {name}"})
+            if is_ours:
                 return wire
-            wire.put_line({"problem": f"here is {name}"})
         except Trouble:
             pass
-        wire.__exit__()
+        wire.close()
     raise Trouble("it is taken back")
 
 
@@ -181,14 +187,20 @@ def connect(address: str, port: int, tls: ssl.SSLContext, name: str, stands: Sta
         try:
             connection.settimeout(10.0)
             wire = Wire(tls.wrap_socket(connection), stands)
-            wire.put_line({"to": name})
-            return wire
         except ssl.SSLError as refused:
             connection.close()
             raise Trouble(f"{name} at {address} port {port} has not the set's certificate: {refused}") from None
         except OSError as refused:
             connection.close()
             error = refused
+            continue
+        try:
+            wire.put_line({"to": name})
+            _see(wire, ANSWERS_WITHIN)
+            return wire
+        except Trouble:
+            wire.close()
+            raise
     raise Trouble("it is taken back")
 
 
@@ -209,6 +221,11 @@ def give(wire: Wire, source: IO[bytes], stands: Stands) -> None:
 def finish(wire: Wire, seconds: float) -> None:
     """Say that what was sent is whole, and wait until the other side has used it; Trouble says why it has not."""
     wire.put(LENGTH.pack(0))
+    _see(wire, seconds)
+
+
+def _see(wire: Wire, seconds: float) -> None:
+    """Read an answer; Trouble if it is a problem."""
     problem = wire.get_line(seconds).get("problem")
     if problem:
         raise Trouble(str(problem))

@@ -32,18 +32,23 @@ class Hands(Protocol):
     def close(self, timeout: float) -> None: ...
     def position(self) -> str: ...
     def do(self, verb: str, args: Any, stands: Callable[[], bool]) -> Optional[Report]: ...
-    def tend(self) -> None: ...
+    def tend(self) -> bool: ...
 
 
 class Instance:
-    """``set``: of which it is. ``busy``: the verb that is being done; ``seen``: how it was found last."""
+    """``set``: of which it is. ``busy``: the verb that is being done; ``seen``: how it was found last.
+
+    ``may_be_open``: its process may take writes. One that we have not opened since it began does not: it is read-only at rest.
+    """
 
     def __init__(self, name: str, whole: str, hands: Hands) -> None:
         self.name, self.set, self.hands = name, whole, hands
         self.busy = ""
         self.pid = hands.pid()
+        self.may_be_open = self.pid is not None
         self.seen = Server(False, "it was not looked at yet")
         self.is_opening = self.is_closing = self.is_looked_at = False
+        self.look_at = 0.0  # when it is looked at again
         self.starts = 0  # in a row that did not hold
         self.may_start = 0.0
         self._threads = {thread: ThreadPoolExecutor(1, f"{thread}-{self.name[:8]}") for thread in THREADS}

@@ -106,14 +106,14 @@ class Guest:
         if not self._is_heard:
             sent = await self._begin_lease()
         try:
-            await self._ask("renew", self._links["renew"].renew, self._lease)
+            ttl = await self._ask("renew", self._links["renew"].renew, self._lease)
         except ClientError as error:
             if error.status != 404:
                 raise
             LOG.warning("we have no lease, and make one: nobody hears us without")
             self._is_heard = False
             return
-        self._tenures.renewed(sent, self._lease)
+        self._tenures.renewed(sent, min(ttl, self._lease))  # a life before this one may have asked for less
         for instance in self.instances.values():
             if self._tenures.holds(instance.set) and instance.pid is not None:
                 await self._tell_guard(instance.pid, self._tenures.until)
@@ -252,6 +252,7 @@ class Guest:
             if instance.pid is None or not may():
                 return
             await self._ask("guard", self._guard.tell, instance.pid, self._tenures.until)
+            instance.may_be_open = True
             await instance.run("hands", instance.hands.open, grant.counted, may)
             self._tenures.opened(key, grant)
             LOG.info("%s takes writes in term %s of set %s; %s count", instance.name, grant.term, key, len(grant.counted))
@@ -283,7 +284,7 @@ class Guest:
         """Close a server before the lease's end, or kill it."""
         left = max(0.0, self._tenures.until - boottime() - KILLING * self._lease)
         try:
-            if await instance.run("life", instance.hands.pid) is not None:
+            if instance.may_be_open and await instance.run("life", instance.hands.pid) is not None:
                 await asyncio.wait_for(instance.run("close", instance.hands.close, left), left)
         except (Trouble, asyncio.TimeoutError) as error:
             LOG.error("%s could not be closed in time, and is killed: %s", instance.name, error)
@@ -400,15 +401,15 @@ class Guest:
             LOG.warning("%s: its process %s has ended", instance.name, instance.pid)
             instance.seen = Server(False, "its process has ended")
             self._tenures.died(instance.set)
-        instance.pid = pid
+        instance.pid, instance.may_be_open = pid, instance.is_opening
         self._changed.set()
 
     async def _look(self) -> None:
         for instance in list(self.instances.values()):
-            if not instance.is_looked_at:
-                instance.is_looked_at = True
+            if not instance.is_looked_at and boottime() >= instance.look_at:
+                instance.is_looked_at, instance.look_at = True, boottime() + LOOK
                 self._begin(self._see_to(instance))
-        await asyncio.sleep(LOOK)
+        await asyncio.sleep(TICK)
 
     async def _see_to(self, instance: Instance) -> None:
         try:
@@ -427,7 +428,8 @@ class Guest:
             instance.starts = 0
             if instance.busy in ("", "send") and not instance.is_opening:
                 try:
-                    await instance.run("hands", instance.hands.tend)
+                    if await instance.run("hands", instance.hands.tend):
+                        instance.look_at = 0.0
                 except Trouble as trouble:
                     LOG.warning("%s: %s", instance.name, trouble)
 

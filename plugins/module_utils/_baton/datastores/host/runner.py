@@ -64,18 +64,17 @@ class Processes:
                 self._start(program)
 
     def _start(self, program: Program) -> None:
+        who = identity(program.user)
         try:
             with open(program.log, "ab") as log:
-                if program.user:
-                    user = pwd.getpwnam(program.user)
-                    os.chown(program.log, user.pw_uid, user.pw_gid)
+                if who:
+                    os.chown(program.log, who["user"], who["group"])
                 self._started[program.name] = subprocess.Popen(
                     program.argv, cwd=program.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                    start_new_session=True, env=environment(), **identity(program.user),
+                    start_new_session=True, env=environment(), **who,
                 )  # fmt: skip
         except (OSError, subprocess.SubprocessError) as error:
             raise Trouble(f"{program.argv[0]} can't be started: {error}") from None
-        self._known[program.name] = self._started[program.name].pid
 
     def pid(self, program: Program) -> Optional[int]:
         with self._lock:
@@ -83,7 +82,9 @@ class Processes:
 
     def _find(self, program: Program) -> Optional[int]:
         child = self._started.get(program.name)
-        if child is not None and child.poll() is not None:
+        if child is not None:
+            if child.poll() is None:
+                return child.pid  # its command line is not there yet for a moment after its start
             del self._started[program.name]
         known = self._known.get(program.name)
         if known is not None and _runs(known, program):
@@ -111,8 +112,8 @@ class Processes:
         except OSError:
             return self.pid(program) is None
         try:
-            if not _runs(pid, program):  # the number may have become another's before we held on to it
-                return self.pid(program) is None
+            if self.pid(program) != pid:  # the number may have become another's before we held on to it
+                return False
             signal.pidfd_send_signal(descriptor, number)
             poll = select.poll()
             poll.register(descriptor, select.POLLIN)

@@ -14,7 +14,7 @@ from .channel import Channel, End, Grant, Order, Report, Server
 from .replica_set import ReplicaSet
 
 SETS, POOL, CONFIGURATIONS = "sets", "pool", "configurations"
-HEARTBEAT = "heartbeat"
+HEARTBEAT, LEASE = "heartbeat", "lease"
 CLAIMS = "claims/"  # and the set
 Params = Mapping[str, Any]
 Operation = Dict[str, Any]
@@ -26,13 +26,14 @@ class PoolHost:
 
     ``meta``: what people say of it, {"address", "region", "flavors": {id: {"name", "ram", "vcpus", "disk"}}, "datastores": {name:
     [versions]}, "maintenance"}. ``heartbeat``: what its guest says of itself while it is heard, {"service_status", "node_id", "lease",
-    "datastores"}.
+    "datastores"}. ``lease``: the TTL of its guest's lease, heard or not, 0 before it had one.
     """
 
     name: str
     meta: Mapping[str, Any] = field(default_factory=dict)
     channel: Channel = field(default_factory=Channel)
     heartbeat: Mapping[str, Any] = field(default_factory=dict)
+    lease: float = 0.0
 
     @property
     def region(self) -> str:
@@ -58,7 +59,7 @@ class PoolHost:
 def host_of(document: Mapping[str, Any]) -> PoolHost:
     """Read the document of a pool host. KeyError, TypeError or ValueError where it is none."""
     params = document["Params"]
-    return PoolHost(document["Name"], dict(document["Meta"]), channel_of(params), dict(params.get(HEARTBEAT) or {}))
+    return PoolHost(document["Name"], dict(document["Meta"]), channel_of(params), dict(params.get(HEARTBEAT) or {}), float(params.get(LEASE) or 0))
 
 
 def set_of(document: Mapping[str, Any]) -> ReplicaSet:

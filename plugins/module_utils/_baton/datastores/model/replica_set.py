@@ -36,8 +36,8 @@ class Member:
 class Task:
     """A program that is being carried out. ``since``: when its step began; ``data``: what its steps have found out.
 
-    ``undoing``: it goes back, because of ``fault``; ``gave_way``: to what could not wait. ``wanted``: its data as people asked for it, so
-    that it begins anew after what it gave way to.
+    ``undoing``: it goes back, because of ``fault``; ``gave_way``: to what could not wait; ``silent``: since when somebody who is waited for
+    is not heard, 0 while all are; ``wanted``: its data as people asked for it, so that it begins anew after what it gave way to.
     """
 
     id: str
@@ -48,6 +48,7 @@ class Task:
     since: float = 0.0
     undoing: bool = False
     gave_way: bool = False
+    silent: float = 0.0
     fault: str = ""
     data: Dict[str, Any] = field(default_factory=dict)
     wanted: Dict[str, Any] = field(default_factory=dict)

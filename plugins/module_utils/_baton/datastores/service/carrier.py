@@ -16,10 +16,11 @@ from ...client.api import Client
 from ...client.error import ClientError
 from ...client.event_stream import follow
 from ...ground.problem import Problem
-from ..engine.case import Silences
+from ..engine.case import Case, Silences
 from ..engine.engine import advance
 from ..engine.program import Plan
-from ..model.documents import POOL, SETS, set_of
+from ..model.documents import HEARTBEAT, POOL, SETS, set_of
+from .metrics import Ended
 from .store import Found, Store
 
 LOG = logging.getLogger("baton.datastores")
@@ -109,6 +110,8 @@ class Carrier:
         self._silences: Dict[str, Silences] = {}
         self._said: Dict[str, str] = {}
         self._strays: Set[str] = set()  # of which was told
+        self.ended = Ended()
+        self.silent: Dict[str, float] = {}  # hosts that are not heard, and since when, on our clock
         self._broken: Dict[str, str] = {}  # sets that can't be carried on, by id: at which revision
 
     def stop(self) -> None:
@@ -134,6 +137,7 @@ class Carrier:
         while not self._stop.is_set():
             for kind, key, revision, value in self._heard(TICK if not dirty else 0.0):
                 dirty |= documents.learn(kind, key, revision, value)
+                self._hear(kind, key, value)
             now = time.monotonic()
             if now - looked >= TICK:
                 dirty, looked = documents.sets(), now
@@ -156,7 +160,15 @@ class Carrier:
             for value in client.list(kind):
                 answer = client.get(kind, value[identity])
                 documents.learn(kind, value[identity], str(answer.revision), answer.body)
+                self._hear(kind, value[identity], answer.body)
         return documents
+
+    def _hear(self, kind: str, key: str, value: Optional[Mapping[str, Any]]) -> None:
+        """Take note of whether a host's guest is heard."""
+        if kind == POOL and value is not None and HEARTBEAT not in value["Params"]:
+            self.silent = {**self.silent, key: self.silent.get(key, time.monotonic())}
+        elif kind == POOL:
+            self.silent = {name: since for name, since in self.silent.items() if name != key}
 
     def _listen(self, events: "queue.Queue[Any]", begun: threading.Event) -> None:
         try:
@@ -203,6 +215,14 @@ class Carrier:
         if left:
             documents.expect(left)
             self._tell(key, case.whole.history)
+            self._note(found.value["Set"], case)
+
+    def _note(self, before: Mapping[str, Any], case: Case) -> None:
+        """Count what has ended."""
+        task, now = before["task"], case.whole.task
+        if task is not None and (now is None or now.id != task["id"]):
+            is_done = any(entry["what"] == f"{task['program']} is done" and entry["at"] == case.now for entry in case.whole.history)
+            self.ended.note(task["program"], is_done, case.now - task["began"])
 
     def _tell_of(self, strays: Set[str]) -> None:
         """Nobody but a person knows what is with such a server: it takes no writes, and stays as it is."""

@@ -15,7 +15,7 @@ import time
 from dataclasses import replace
 from typing import Any, List, Optional, Sequence
 
-from ...adapters.aio import AIOHTTP_ERROR
+from ...adapters.aio import AIOHTTP_ERROR, web
 from ...adapters.http.server import Server
 from ...client.api import Client, connection_from
 from ...client.connection import Connection
@@ -25,6 +25,7 @@ from ..engine.case import Times
 from ..plans import mariadb
 from .api.app import application
 from .carrier import Carrier
+from .metrics import Seen, text
 from .reign import Keeper
 from .store import Store
 
@@ -32,7 +33,8 @@ PLANS = {"mariadb": mariadb.PLAN}
 PORT = 8779
 PATIENCE = 2.0  # seconds for what keeps the lock
 BEGIN = 10.0  # seconds until it reigns
-LEASE = 2.0  # seconds: of guests that are not heard and did not say
+END = 0.5  # seconds for what is being written when it stops
+LEASE = 2.0  # seconds: of guests that never said
 
 
 class Service:
@@ -45,6 +47,7 @@ class Service:
         self._server: Optional[Server] = None
         self._keeper: Optional[Keeper] = None
         self._carrier: Optional[Carrier] = None
+        self._store: Optional[Store] = None
 
     def _client(self) -> Client:
         return Client(self._connection, "baton-datastores")
@@ -52,13 +55,13 @@ class Service:
     async def start(self) -> None:
         """Serve; Failed when that can't be."""
         keeper = self._keeper = Keeper(lambda: Client(replace(self._connection, timeout=PATIENCE), "baton-datastores"), self._node)
-        store = Store(self._client, keeper.reign, PLANS, Times(LEASE))
+        store = self._store = Store(self._client, keeper.reign, PLANS, Times(LEASE))
         carrier = self._carrier = Carrier(store, self._client, PLANS)
         self._begin(keeper.run, "keeper")
         if not await asyncio.to_thread(keeper.wait, BEGIN):
             raise Failed("the manager's lock can't be taken: does Baton serve at the address that it was given?")
         self._begin(carrier.run, "carrier")
-        server = Server(application(store, time.time))
+        server = Server(application(store, time.time, self._metrics))
         try:
             await server.start(self._listen, self._port, self._tls)
         except OSError as error:
@@ -72,9 +75,23 @@ class Service:
         for part in (self._carrier, self._keeper):
             if part is not None:
                 part.stop()
+        await asyncio.to_thread(self._wait_for_threads)
+
+    def _wait_for_threads(self) -> None:
+        """Whoever waits for an answer of the cluster, which has none while the role moves, is left: what it asks is refused from then on,
+        since the next manager takes the lock."""
+        end = time.monotonic() + END
         for thread in self._threads:
-            await asyncio.to_thread(thread.join, 2.0)
+            thread.join(max(0.0, end - time.monotonic()))
         self._threads = []
+
+    async def _metrics(self, _request: Any) -> Any:
+        store, carrier = self._store, self._carrier
+        if store is None or carrier is None:
+            return web.Response(status=503)
+        sets, hosts = await asyncio.to_thread(lambda: (store.sets(), store.hosts()))
+        silent = {name: time.monotonic() - since for name, since in carrier.silent.items()}
+        return web.Response(text=text(Seen(sets, hosts, carrier.ended.seen(), silent, time.time())), content_type="text/plain")
 
     def _begin(self, work: Any, name: str) -> None:
         thread = threading.Thread(target=work, daemon=True, name=name)

@@ -15,7 +15,7 @@ from ...client.api import Client
 from ...client.error import ClientError
 from ...ground.problem import Problem
 from ..engine.case import Case, Silences, Times
-from ..engine.engine import request
+from ..engine.engine import advance, request
 from ..engine.program import Plan
 from ..model.documents import CONFIGURATIONS, POOL, SETS, PoolHost, changes, host_of, set_document, set_of
 from ..model.replica_set import ReplicaSet
@@ -93,7 +93,10 @@ class Store:
         return whole
 
     def change(self, key: str, change: Callable[[Case], T]) -> T:
-        """Change a set as it stands; what ``change`` raises changes nothing. Problem 404, and 503 if it changes too fast."""
+        """Change a set as it stands; what ``change`` raises changes nothing. Problem 404, and 503 if it changes too fast.
+
+        What follows from the change is carried on at once: orders that nobody asks for would be taken back.
+        """
         for _try in range(MOST_TRIES):
             found = self.find(SETS, key)
             if found is None:
@@ -103,6 +106,9 @@ class Store:
             read = {host.key: host for host in hosts if host is not None}
             case = self.case(whole, read, 0.0, Silences())
             made = change(case)
+            if set_document(whole) == found.value:
+                return made
+            advance(case, self._plans[whole.datastore])
             if self.commit(found, read, case) is not None:
                 return made
             time.sleep(PAUSE)
@@ -110,7 +116,7 @@ class Store:
 
     def case(self, whole: ReplicaSet, read: Mapping[str, Found], clock: float, silences: Silences) -> Case:
         hosts = {name: host_of(found.value) for name, found in read.items()}
-        lease = max([self.times.lease, *(float(host.heartbeat.get("lease") or 0) for host in hosts.values())])
+        lease = max((host.lease or self.times.lease for host in hosts.values()), default=self.times.lease)
         channels = {name: host.channel for name, host in hosts.items()}
         times = self.times._replace(lease=lease)
         return Case(whole, channels, time.time(), clock, self._reign().token, times, silences)

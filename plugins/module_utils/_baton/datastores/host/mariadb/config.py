@@ -24,6 +24,7 @@ MOST_LOG = 4 << 20  # bytes of the server's log, after which a new one is begun 
 MOST_SAID = 65536  # bytes of it in which a reason is looked for
 GIVES_UP = "Aborting"
 LONGEST_SOCKET = 100
+LEAST_ROOM = 4 << 20  # bytes on its disk without which a server is not well: it waits for room, a minute at a time
 DEFAULT_RAM = 512  # MB
 YEAR_MS = 365 * 24 * 3600 * 1000
 
@@ -50,6 +51,7 @@ FIXED: Dict[str, object] = {
     "rpl-semi-sync-master-wait-no-slave": "ON",
     "rpl-semi-sync-master-timeout": YEAR_MS,
     "slave-net-timeout": 10,
+    "rpl-semi-sync-slave-kill-conn-timeout": 1,  # for so long a replica that is sealed tries to tell a frozen source; 0 is for ever
 }
 OURS = {
     *FIXED, "server-id", "datadir", "socket", "pid-file", "bind-address", "port", "report-host", "report-port", "log-error",
@@ -185,6 +187,12 @@ class Files:
             return []
         since = max((number for number, line in enumerate(lines) if "as process" in line), default=0)
         return [line for line in (lines[since:] if not self._log_of_this_life else lines) if line.strip()]
+
+    def too_full(self) -> str:
+        """Return that its disk has no room left, "" while it has some."""
+        disk = os.statvfs(self.data)
+        room = disk.f_bavail * disk.f_frsize
+        return f"the disk of {self.folder} has {room >> 10} KiB left: make room there" if room < LEAST_ROOM else ""
 
     def last_error(self) -> str:
         """Return the last error in the server's log, "" if there is none."""

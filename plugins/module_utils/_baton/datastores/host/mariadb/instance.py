@@ -83,20 +83,22 @@ class Instance:
     def start(self) -> None:
         """Start it and wait until it answers; what it had received and not applied is lost when it does."""
         self.files.make_run()
-        if self.pid() is None:
-            self.files.rotate_log()
-            spec = self.memory.get("spec")
-            if spec:
-                self.files.write_settings(spec)
-            self.remember(whole=False, running=(spec or {}).get("parameters") or {})
-            self.runner.start(self.program)
         end = time.monotonic() + STARTS_WITHIN
+        is_begun = False
         while True:
+            if self.pid() is None and not is_begun:
+                is_begun = True
+                self.files.rotate_log()
+                spec = self.memory.get("spec")
+                if spec:
+                    self.files.write_settings(spec)
+                self.remember(whole=False, running=(spec or {}).get("parameters") or {})
+                self.runner.start(self.program)
             try:
                 with self.session():
                     return
             except sql.SqlTrouble as error:
-                if self.pid() is None:
+                if self.pid() is None and is_begun:
                     raise Trouble(f"{self.id} does not start: {self.files.last_error() or error}") from None
                 if time.monotonic() > end:
                     raise Trouble(f"{self.id} has not answered for {STARTS_WITHIN:g} s: {error}") from None

@@ -20,15 +20,20 @@ from .instance import ACKNOWLEDGES, CATCHES_UP, Instance
 from .source import position, text
 
 LOOK = 0.02  # seconds between looks at what is being applied
+CHANGES = 5.0  # seconds: statements that stop threads are not given up at once, as the server would go on with them beside the next ones
 DRAINS_WITHIN = 0.3  # seconds for which one call waits until what was received is applied; then it is asked again
 NEAR = 500  # transactions behind, with which a replica begins to acknowledge
 PROBE_EVERY = 0.25  # seconds between looks whether the source lets us acknowledge, while it does not
+HASTE, PROBE_IN_HASTE = 2.0, 0.05  # seconds after it was told to follow, in which clients may wait for its acknowledgement
+BUSY = 0.3  # seconds for which a look waits for one who changes whom it follows
 SEALING = 5.0  # seconds for which nothing is connected again after a seal was begun
 APART = (1236, 1950)  # the source has not, or not any more, what comes after what we have; we have what it has not
 
 
 class Look(NamedTuple):
-    """``received``: what it holds, applied or not; ``applied``: what of that is in its own log and tables."""
+    """``received``: what it holds, applied or not; ``applied``: what of that is in its own log and tables; ``once``: what it has received
+    since it last began to, though it may not hold it any more.
+    """
 
     io: str
     sql: str
@@ -48,7 +53,7 @@ class Look(NamedTuple):
 
     @property
     def drained(self) -> bool:
-        return positions.contains(positions.parse(self.applied), positions.parse(self.received))
+        return positions.contains(positions.parse(self.applied), positions.parse(self.once))
 
     @property
     def is_apart(self) -> bool:
@@ -62,13 +67,17 @@ class Look(NamedTuple):
 
 
 class Replica:
-    """Its methods do not block for longer than a server takes to answer; None means: not yet, ask again."""
+    """Its methods block for no longer than a server takes to answer; None means: not yet, ask again. What stops a thread that talks to a
+    frozen source takes a second more.
+    """
 
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
         self._lock = threading.RLock()  # one at a time changes whom it follows
-        self._sealed_at = self._probed_at = float("-inf")
+        self._sealed_at = self._probed_at = self._began_at = float("-inf")
+        self._is_settled = False
         self._becoming = ""  # as whom it is about to follow, while it applies what it has received before that
+        self._was_broken = ""
         self._must_reach: Optional[positions.Position] = None  # to be whole again: what the source had when we were not
 
     # --- looks --------------------------------------------------------------------------------------------------------------
@@ -90,9 +99,18 @@ class Replica:
         )  # fmt: skip
 
     def broken(self, session: sql.Session) -> str:
-        """Return why it has stopped to follow, "" while it follows, or should not."""
-        look = self.look(session) if self._instance.follow is not None else None
-        return look.broken if look is not None else ""
+        """Return why it has stopped to follow, "" while it follows, or should not.
+
+        What we have stopped ourselves, for whatever is being done, is as it was before.
+        """
+        if not self._lock.acquire(timeout=BUSY):
+            return self._was_broken
+        try:
+            look = self.look(session) if self._instance.follow is not None else None
+            self._was_broken = look.broken if look is not None else ""
+        finally:
+            self._lock.release()
+        return self._was_broken
 
     def _ask(self, source: Mapping[str, Any], role: str) -> positions.Position:
         """Ask a source how far it has come, as ourselves in one of our roles."""
@@ -105,7 +123,7 @@ class Replica:
 
     def follow(self, args: Mapping[str, Any]) -> Optional[Report]:
         """Follow a source. What we have and it has not is seen before anything is changed, or said by the source."""
-        with self._lock, self._instance.session() as session:
+        with self._lock, self._instance.session(CHANGES) as session:
             self._sealed_at = float("-inf")
             wanted = {"source": args["source"], "address": args["address"], "port": int(args["port"])}
             if self._instance.follow != wanted:
@@ -137,7 +155,7 @@ class Replica:
         if not self._let_go(session):
             return None
         self._instance.remember(follow=wanted, forget=("had", "copied"))
-        self._must_reach, self._probed_at = None, float("-inf")
+        self._must_reach, self._probed_at, self._began_at = None, float("-inf"), time.monotonic()
         self._connect(session, CATCHES_UP)
         return None
 
@@ -151,7 +169,7 @@ class Replica:
                 return False
             time.sleep(LOOK)
             look = self.look(session)
-        if look is not None and not positions.contains(positions.parse(look.applied), positions.parse(look.once)):
+        if look is not None and not look.drained:
             self._instance.remember(whole=False)  # it could not be applied, and the next start throws it away
         session.ask("STOP SLAVE")
         return True
@@ -180,7 +198,7 @@ class Replica:
 
     def again(self) -> None:
         """The server was started: follow whom it followed."""
-        with self._lock, self._instance.session(5.0) as session:
+        with self._lock, self._instance.session(CHANGES) as session:
             look, self._must_reach = self.look(session), None
             if self._instance.follow is not None and (look is None or look.io == look.sql == "No"):
                 self._connect(session, CATCHES_UP)
@@ -192,8 +210,8 @@ class Replica:
             if self._instance.follow is not None:
                 self._instance.remember(follow=None, forget=("copied",))
             look = self.look(session)
-            if look is not None and look.broken and not look.drained:
-                raise Trouble(f"what {self._instance.id} has received can't be applied: {look.broken}")
+            if look is not None and look.sql == "No" and not look.drained:
+                raise Trouble(f"what {self._instance.id} has received can't be applied: {look.broken or 'nobody applies it'}")
             while not self._let_go(session):
                 if time.monotonic() > end:
                     raise Trouble(f"{self._instance.id} has not applied what it has received: wait")
@@ -203,13 +221,17 @@ class Replica:
 
     # --- from time to time ----------------------------------------------------------------------------------------------------
 
-    def tend(self) -> None:
-        """See that it follows, as who may acknowledge if it may; and notice when it is whole."""
+    def tend(self) -> bool:
+        """See that it follows, as who may acknowledge if it may, and notice when it is whole; return whether that is due again at once."""
         if self._instance.follow is None or time.monotonic() - self._sealed_at < SEALING:
-            return
-        with self._lock, self._instance.session() as session:
+            return False
+        with self._lock, self._instance.session(CHANGES) as session:
             if self._instance.follow is not None and time.monotonic() - self._sealed_at >= SEALING:
                 self._step(session)
+        return self._is_hasty() and not self._is_settled
+
+    def _is_hasty(self) -> bool:
+        return time.monotonic() - self._began_at < HASTE
 
     def _step(self, session: sql.Session) -> None:
         look = self.look(session)
@@ -228,8 +250,8 @@ class Replica:
     def _role(self, look: Look) -> str:
         """Return as whom it should follow. Only the source can say whether we may acknowledge; while it is silent all stays as it is."""
         now = ACKNOWLEDGES if look.user == ACKNOWLEDGES + self._instance.id else CATCHES_UP
-        settled = now == ACKNOWLEDGES and look.follows and self._instance.memory.get("whole")
-        if settled or time.monotonic() - self._probed_at < PROBE_EVERY:
+        self._is_settled = now == ACKNOWLEDGES and look.follows and bool(self._instance.memory.get("whole"))
+        if self._is_settled or time.monotonic() - self._probed_at < (PROBE_IN_HASTE if self._is_hasty() else PROBE_EVERY):
             return now
         self._probed_at = time.monotonic()
         follow = self._instance.follow or {}
@@ -258,7 +280,7 @@ class Replica:
     def seal(self) -> Optional[Report]:
         """Receive nothing any more; say what it has, and what it once had."""
         self._sealed_at = time.monotonic()
-        with self._lock, self._instance.session() as session:
+        with self._lock, self._instance.session(CHANGES) as session:
             session.ask("STOP SLAVE IO_THREAD")
             look = self.look(session)
             if look is not None and look.io != "No":
@@ -274,7 +296,7 @@ class Replica:
         with self._lock, self._instance.session() as session:
             look = self.look(session)
             applied = look.applied if look is not None else position(session)
-            if look is not None and not look.drained and not look.broken:
+            if look is not None and look.sql != "No" and not look.drained:
                 return None
             if positions.contains(positions.parse(applied), positions.parse(wanted)):
                 return Report()

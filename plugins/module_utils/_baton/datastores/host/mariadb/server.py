@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the guest does with one MariaDB server: its life, its tenure, and the orders that concern it.
 
-All of it is synchronous, for threads of the guest. What is asked again and again blocks for no more than a second.
+All of it is synchronous, for threads of the guest. What is asked again and again blocks for no more than a second or two.
 """
 
 from __future__ import annotations
@@ -88,18 +88,19 @@ class MariaDB:
                 raise Trouble("it was not prepared on this host")
             with self._instance.session() as session:
                 broken = self._replica.broken(session)
-            trouble = f"it does not follow any more: {broken}" if broken else ""
+            trouble = f"it does not follow any more: {broken}" if broken else self._instance.files.too_full()
         except sql.SqlTrouble as error:
             trouble = self._instance.why_silent(error)
         except (Trouble, OSError) as error:
             trouble = str(error)
         return Server(not trouble, one_line(trouble))
 
-    def tend(self) -> None:
-        """See to what goes on by itself, every few tenths of a second while it runs."""
-        self._replica.tend()
+    def tend(self) -> bool:
+        """See to what goes on by itself, every few tenths of a second while it runs; return whether that is due again at once."""
+        is_hasty = self._replica.tend()
         if self._instance.follow is None:
             self._source.nudge()
+        return is_hasty
 
     # --- tenure -------------------------------------------------------------------------------------------------------------
 

@@ -34,11 +34,6 @@ class Api:
 
     async def handle(self, request: Any) -> Any:
         """Answer any request."""
-        serving = getattr(request.protocol, "serving", None)  # of a server that has clocks for its connections
-        with serving(request) if serving is not None else contextlib.nullcontext():
-            return await self._handle(request)
-
-    async def _handle(self, request: Any) -> Any:
         is_keystone = request.path == "/v3" or request.path.startswith("/v3/")
         try:
             return await (self._keystone(request) if is_keystone else self._route(request))
@@ -173,8 +168,21 @@ def _refuse(request: Any, problem: Problem, is_keystone: bool) -> Any:
     return _respond(request, problem.status, body, headers)
 
 
-def application(backend: Backend, clock: Callable[[], float]) -> Any:
-    """Return the aiohttp application. ``clock``: the time in unix seconds."""
+def _clocked(handle: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return a handler during which a server that has clocks for its connections knows that one is at work."""
+
+    async def clocked(request: Any) -> Any:
+        serving = getattr(request.protocol, "serving", None)
+        with serving(request) if serving is not None else contextlib.nullcontext():
+            return await handle(request)
+
+    return clocked
+
+
+def application(backend: Backend, clock: Callable[[], float], metrics: Optional[Callable[[Any], Any]] = None) -> Any:
+    """Return the aiohttp application. ``clock``: the time in unix seconds; ``metrics``: what answers /metrics, which needs no token."""
     app = web.Application(client_max_size=reading.MOST_BODY)
-    app.router.add_route("*", "/{tail:(?s:.*)}", Api(backend, clock).handle)
+    if metrics is not None:
+        app.router.add_get("/metrics", _clocked(metrics))
+    app.router.add_route("*", "/{tail:(?s:.*)}", _clocked(Api(backend, clock).handle))
     return app

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional
 
+from ...engine.explain import explain
 from . import configurations, parameters, wanted
+from .asking import PLANS
 from .backend import Backend
 from .catalogue import Catalogue, Version, capabilities
 from .configurations import Configurations
@@ -62,6 +64,13 @@ class Resources:
         """What was done with the set of an instance, and why, the latest last."""
         whole, _member = self.instances.find(call.project, call.names["id"])
         return {"history": [{**each, "at": stamp(each["at"]), "why": with_names(whole, each["why"])} for each in whole.history]}
+
+    def explain(self, call: Call) -> Any:
+        """What is being done with the set of an instance, what that waits for, and what undoing it would do."""
+        whole, _member = self.instances.find(call.project, call.names["id"])
+        found = self._backend.change(whole.id, lambda case: explain(case, PLANS[case.whole.datastore]))
+        shown = {key: with_names(whole, value) if isinstance(value, str) else value for key, value in found.items()}
+        return {"explain": {**shown, **({"since": stamp(found["since"])} if "since" in found else {})}}
 
     def parameters_of(self, call: Call) -> Any:
         """What an instance has of parameters: those that were set, and those that Baton made for it."""
@@ -180,6 +189,7 @@ OPERATIONS = (
     operation("POST", "/instances/:id/action", _R.act, 202),
     operation("GET", "/instances/:id/configuration", _R.parameters_of),
     operation("GET", "/instances/:id/history", _R.history_of),
+    operation("GET", "/instances/:id/explain", _R.explain),
     *(
         operation(method, f"/instances/:id/{inside}", _R.not_inside)
         for inside in ("databases", "users", "root", "backups", "log", "modules") for method in ("GET", "POST")

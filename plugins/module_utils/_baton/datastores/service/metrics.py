@@ -1,0 +1,118 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""/metrics of baton-datastores, in the text format of Prometheus: how sets and pool hosts are, and what was done with them here.
+
+docs/reference/datastores-api.md is the same list.
+"""
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from typing import Callable, Dict, Iterable, List, Mapping, NamedTuple, Tuple
+
+from ..model.documents import PoolHost
+from ..model.replica_set import ReplicaSet
+
+PREFIX = "baton_datastores_"
+Sample = Tuple[Dict[str, str], float]
+
+
+class Ended:
+    """What was done since this manager began: how often, how long it took in all, by program and outcome. For any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._seconds: Dict[Tuple[str, str], Tuple[int, float]] = {}
+
+    def note(self, program: str, is_done: bool, seconds: float) -> None:
+        key = program, "done" if is_done else "failed"
+        with self._lock:
+            many, total = self._seconds.get(key, (0, 0.0))
+            self._seconds[key] = many + 1, total + max(0.0, seconds)
+
+    def seen(self) -> Dict[Tuple[str, str], Tuple[int, float]]:
+        with self._lock:
+            return dict(self._seconds)
+
+
+class Seen(NamedTuple):
+    """``silent``: for how many seconds nobody has heard a host's guest, of those who are not heard; ``now``: in unix seconds."""
+
+    sets: List[ReplicaSet]
+    hosts: Mapping[str, PoolHost]
+    ended: Mapping[Tuple[str, str], Tuple[int, float]]
+    silent: Mapping[str, float]
+    now: float
+
+
+class Metric(NamedTuple):
+    name: str
+    help: str
+    samples: Callable[[Seen], Iterable[Sample]]
+    type: str = "gauge"
+
+
+def _instances(seen: Seen) -> Iterable[Sample]:
+    found: Counter[Tuple[str, str]] = Counter()
+    for whole in seen.sets:
+        for member in whole.members.values():
+            host = seen.hosts.get(member.host)
+            is_up = host is not None and host.channel.server(member.id).up
+            found["source" if member.id == whole.source else "replica", "up" if is_up else "down"] += 1
+    return [({"role": role, "server": state}, many) for (role, state), many in sorted(found.items())]
+
+
+def _running(seen: Seen) -> Iterable[Sample]:
+    return [
+        ({"set": whole.id, "program": whole.task.program}, max(0.0, seen.now - whole.task.began))
+        for whole in seen.sets if whole.task is not None
+    ]  # fmt: skip
+
+
+METRICS = (
+    Metric("sets", "How many sets there are.", lambda seen: [({}, len(seen.sets))]),
+    Metric("instances", "Servers, by role and by whether they run and answer.", _instances),
+    Metric("set_needs_help", "Sets that wait for a person.", lambda seen: [({"set": each.id}, 1) for each in seen.sets if each.needs]),
+    Metric(
+        "set_counted_replicas", "How many replicas count: one of them has a commit before it returns.",
+        lambda seen: [({"set": each.id}, len(each.confirmed)) for each in seen.sets],
+    ),
+    Metric("set_term", "How often a set has had a source.", lambda seen: [({"set": each.id}, each.term) for each in seen.sets]),
+    Metric("task_running_seconds", "For how long something is being done with a set.", _running),
+    Metric(
+        "tasks_total", "What has ended since this manager began.",
+        lambda seen: [({"program": p, "outcome": o}, many) for (p, o), (many, _s) in sorted(seen.ended.items())], "counter",
+    ),
+    Metric(
+        "task_seconds_total", "How long that took in all.",
+        lambda seen: [({"program": p, "outcome": o}, round(s, 3)) for (p, o), (_many, s) in sorted(seen.ended.items())], "counter",
+    ),
+    Metric(
+        "host_heard", "Whether a host's guest is heard.",
+        lambda seen: [({"host": name}, int(host.channel.alive)) for name, host in sorted(seen.hosts.items())],
+    ),
+    Metric(
+        "host_silent_seconds", "For how long a host's guest was not heard, while it is not.",
+        lambda seen: [({"host": name}, round(seconds, 3)) for name, seconds in sorted(seen.silent.items())],
+    ),
+)  # fmt: skip
+
+
+def text(seen: Seen) -> str:
+    """Return all metrics that have samples."""
+    lines: List[str] = []
+    for metric in METRICS:
+        samples = list(metric.samples(seen))
+        if samples:
+            lines += [f"# HELP {PREFIX}{metric.name} {metric.help}", f"# TYPE {PREFIX}{metric.name} {metric.type}"]
+            lines += [f"{PREFIX}{metric.name}{_labels(labels)} {number:g}" for labels, number in samples]
+    return "\n".join([*lines, ""])
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    quoted = (f'{name}="{_escaped(value)}"' for name, value in labels.items())
+    return "{" + ",".join(quoted) + "}" if labels else ""
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

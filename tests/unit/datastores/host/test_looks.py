@@ -1,0 +1,72 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a server is looked at: without TLS where nobody listens, with an eye on its disk, and not while it is being changed."""
+
+import os
+import threading
+from types import SimpleNamespace
+
+import pymysql
+import pytest
+
+from baton.datastores.host.mariadb import sql
+from baton.datastores.host.mariadb.config import LEAST_ROOM, Files
+from baton.datastores.host.mariadb.replica import Replica
+
+
+def test_the_socket_is_spoken_to_in_the_clear(monkeypatch, tmp_path):
+    """Newer clients would begin TLS unasked, and read all authorities of the system for it, several times a second."""
+    asked = {}
+
+    def connect(**where):
+        asked.update(where)
+        raise pymysql.err.OperationalError(2002, "nobody is there")
+
+    monkeypatch.setattr(pymysql, "connect", connect)
+    with pytest.raises(sql.SqlTrouble, match="nobody is there"):
+        sql.local(tmp_path / "sock", "root")
+    assert asked["ssl_disabled"] is True
+
+
+def test_a_server_whose_disk_is_full_is_not_well(monkeypatch, tmp_path):
+    files = Files(tmp_path, "m1")
+    files.data.mkdir()
+    room = {"blocks": LEAST_ROOM // 4096}
+    monkeypatch.setattr(os, "statvfs", lambda _path: SimpleNamespace(f_bavail=room["blocks"], f_frsize=4096))
+    assert files.too_full() == ""
+    room["blocks"] -= 1
+    assert "make room" in files.too_full()
+
+
+class Session:
+    """A replica's server, which says what the test wants of its threads."""
+
+    io_error = ""
+
+    def ask(self, _statement):
+        names = ("Gtid_IO_Pos", "Master_User", "Master_Log_File", "Last_SQL_Errno", "Last_SQL_Error")
+        error = {"Last_IO_Errno": "2003" if self.io_error else "0", "Last_IO_Error": self.io_error}
+        return [{**dict.fromkeys(names, ""), "Slave_IO_Running": "No", "Slave_SQL_Running": "Yes", **error}]
+
+    def text(self, _expression):
+        return ""
+
+
+def test_what_is_stopped_for_an_order_is_not_taken_for_broken():
+    replica, session = Replica(SimpleNamespace(follow={"source": "m2"}, memory={})), Session()
+    assert replica.broken(session) == ""
+    session.io_error = "can't reach it"
+    held, done = threading.Event(), threading.Event()
+
+    def seal():
+        with replica._lock:
+            held.set()
+            done.wait(10)
+
+    thread = threading.Thread(target=seal)
+    thread.start()
+    assert held.wait(10)
+    assert replica.broken(session) == ""
+    done.set()
+    thread.join()
+    assert replica.broken(session) == "can't reach it"

@@ -1,0 +1,63 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The runner "process": servers outlive the guest, are found again, and are gone when they are said to be."""
+
+import os
+import signal
+import subprocess
+
+import pytest
+
+from baton.datastores.host.runner import Processes, Program
+from baton.datastores.host.trouble import Trouble
+from support.mariadb import until
+
+
+@pytest.fixture
+def program(tmp_path):
+    """A program that ignores SIGTERM once it has made a file, with a command line of its own."""
+    script = f"trap '' TERM; : > {tmp_path}/ready; while :; do read -t 60 line < {tmp_path}/wait; done"
+    os.mkfifo(tmp_path / "wait")
+    program = Program("m1", ("/bin/bash", "-c", script), tmp_path, tmp_path / "log")
+    yield program
+    Processes().kill(program)
+
+
+def test_a_program_is_found_by_another_life_and_killed_by_it(program, tmp_path):
+    first = Processes()
+    first.start(program)
+    pid = first.pid(program)
+    first.start(program)
+    assert first.pid(program) == pid
+    until(lambda: (tmp_path / "ready").exists(), "it is ready")
+    other = Processes()
+    assert other.pid(program) == pid
+    assert not other.end(program, 0.2)
+    other.kill(program)
+    assert other.pid(program) is None and first.pid(program) is None
+
+
+def test_a_program_that_ended_by_itself_is_gone_though_its_parent_lives(program, tmp_path):
+    runner = Processes()
+    runner.start(program)
+    until(lambda: (tmp_path / "ready").exists(), "it is ready")
+    os.kill(runner.pid(program), signal.SIGKILL)
+    until(lambda: Processes().pid(program) is None, "a zombie is none")
+    until(lambda: runner.pid(program) is None, "its parent knows it, too")
+    assert runner.end(program, 1.0)
+
+
+def test_another_program_is_not_taken_for_it(program):
+    with subprocess.Popen(["/bin/sleep", "60"]) as other:
+        try:
+            assert Processes().pid(program._replace(argv=("/bin/sleep", "6"))) is None
+            assert Processes().pid(program._replace(argv=("/bin/sleep", "60"), user="daemon")) is None
+        finally:
+            other.kill()
+
+
+def test_what_can_not_be_started_is_said(program):
+    with pytest.raises(Trouble, match="/no/such can't be started: "):
+        Processes().start(program._replace(argv=("/no/such",)))
+    with pytest.raises(Trouble, match="there is no user nobody-like-this"):
+        Processes().start(program._replace(user="nobody-like-this"))
