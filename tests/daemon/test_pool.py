@@ -209,6 +209,38 @@ def test_a_set_lives_through_what_people_and_faults_do_to_it(pool):
     assert not list(pool.state.glob("hosts/*/instances/*"))
 
 
+def test_a_replica_is_given_parameters_and_then_goes_its_own_way(pool):
+    first = pool.create("old", replicas=1)
+    (replica,) = [each["id"] for each in pool.members(first) if each["id"] != first]
+    made = pool.trove.configurations.create("c", '{"wait_timeout": 500}', datastore="mariadb", datastore_version=VERSION)
+    pool.trove.instances.update(replica, configuration=made.id)
+    until(lambda: variable(pool.address(replica), "wait_timeout") == 500, f"it has been set: {pool.logs()}")
+    pool.whole(first)
+    pool.trove.configurations.edit(made.id, '{"back_log": 60}')
+    until(lambda: pool.trove.instances.get(replica).status == "RESTART_REQUIRED", f"a restart is needed: {pool.logs()}")
+    pool.trove.instances.restart(replica)
+    pool.whole(first)
+    assert variable(pool.address(replica), "back_log") == 60 and variable(pool.address(first), "back_log") != 60
+    pool.trove.instances.update(replica, detach_replica_source=True)
+    until(lambda: pool.set_of(replica) != pool.set_of(first), f"it is of another set: {pool.logs()}")
+    for each in (replica, first):
+        pool.active(each)
+        until(lambda each=each: pool.sql("primary", each).returncode == 0, f"{each} takes writes: {pool.logs()}")
+    pool.trove.instances.create("new", replica_of=replica, access={"is_public": False})
+    until(lambda: len(pool.members(replica)) == 2, "it has a replica of its own")
+    pool.whole(replica)
+    for each in (*(found["id"] for found in pool.members(replica) if found["id"] != replica), replica, first):
+        pool.trove.instances.delete(each)
+        until(lambda each=each: each not in [found.id for found in pool.trove.instances.list()], f"{each} is gone: {pool.logs()}")
+    pool.trove.configurations.delete(made.id)
+
+
+def variable(address, name):
+    with connected(address) as session, session.cursor() as cursor:
+        cursor.execute(f"SELECT @@global.{name}")
+        return cursor.fetchone()[0]
+
+
 def test_the_manager_that_comes_back_goes_on_where_the_last_one_was(pool):
     """Killed in the middle: nothing is done twice, nothing is forgotten."""
     made = pool.trove.instances.create(

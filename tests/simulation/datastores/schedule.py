@@ -215,7 +215,8 @@ class Schedule:
         others = [each.host for each in whole.replicas]
         made = len(others) == len(world.hosts) - 1
         at_rest = made and whole.task is None and whole.asked is None
-        reigns = at_rest and world.store.channels[whole.members[whole.source].host].claims.get(SET) == whole.term
+        know = all(world.hosts[name].server.up and world.hosts[name].server.whole for name in others)
+        reigns = at_rest and know and world.store.channels[whole.members[whole.source].host].claims.get(SET) == whole.term
         if reigns and whole.confirmed == whole.counted == sorted(each.id for each in whole.replicas):
             others.append(whole.members[whole.source].host)  # any of them can take its place
         if made and self.random.random() < 0.25:
