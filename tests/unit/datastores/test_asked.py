@@ -20,12 +20,20 @@ def test_a_replica_that_is_deleted_counts_no_more_before_it_is_wiped():
     assert sorted(pool.whole.members) == ["m1", "m2"] and pool.whole.task is None
 
 
-def test_a_replica_that_can_not_be_wiped_counts_again():
+@pytest.mark.parametrize("why", ["the disk can't be written", "its guest is not heard"])
+def test_a_replica_that_may_be_wiped_half_counts_no_more_and_can_be_deleted_again(why):
     pool = Pool().ask("delete", members=["m3"]).claim("h1")
-    pool.answer("h3", "wipe", "the disk can't be written")
-    assert pool.whole.task is None and pool.whole.members["m3"].joined
-    assert "the disk can't be written" in pool.whole.history[-1]["why"]
-    assert pool.channels["h1"].grants["s"].counted == ("m2", "m3")
+    if why == "its guest is not heard":
+        pool.dies("h3").on(6)
+        pool.say("h3", alive=True)
+        pool.on()
+    else:
+        pool.answer("h3", "wipe", why)
+    member = pool.whole.members["m3"]
+    assert pool.whole.task is None and (member.joined, member.status) == (False, "ERROR") and why in member.fault
+    assert pool.channels["h1"].grants["s"].counted == ("m2",) and pool.told("h3") == []
+    pool.ask("delete", members=["m3"]).answer("h3", "wipe")
+    assert "m3" not in pool.whole.members
 
 
 def test_a_source_with_replicas_is_not_deleted():

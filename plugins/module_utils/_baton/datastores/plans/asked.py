@@ -85,9 +85,9 @@ def release(case: Case) -> Outcome:
 
 
 def keep(case: Case) -> Outcome:
-    joined = case.task.data.get("joined")
-    for member in concerned(case) if joined is not None else ():
-        member.joined = member.id in joined
+    data = case.task.data
+    for member in concerned(case) if "joined" in data else ():
+        member.joined = member.id in data["joined"]
     return DONE
 
 
@@ -95,6 +95,12 @@ def clear(case: Case) -> Outcome:
     """``force``: somebody says that what is on a host that is not heard will never run again, or is not worth to wait for."""
     forced = case.task.data.get("force")
     return all_of((member.id, case.ask(member, "wipe")) for member in concerned(case) if case.channel(member).alive or not forced)
+
+
+def is_spoilt(case: Case) -> Outcome:
+    """Whoever was to be wiped may be still, however late its guest is heard: it has the data no more. It can be deleted again."""
+    case.task.data["joined"] = []
+    return DONE
 
 
 def forget(case: Case) -> Outcome:

@@ -308,7 +308,7 @@ PROGRAMS = {
         Program(
             "delete",
             (
-                Step("release", asked.release, asked.keep), Step("wipe", asked.clear, seconds=600, final=True),
+                Step("release", asked.release, asked.keep), Step("wipe", asked.clear, asked.is_spoilt, 600, final=True),
                 Step("forget", asked.forget),
             ),
             gives_way=True,
