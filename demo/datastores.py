@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
 NEEDED = ("mariadbd", "mariadb-backup", "mbstream", "mariadb-install-db", "mariadb")
 MOST_HOSTS = 50
+OURS = ("batond.pyz", "baton-datastores.pyz", "baton-guest.pyz", "mariadbd", "mariadb-backup", "mbstream")
 LAST_ADDRESS = 254  # 127.0.1.x
 FLAVORS = {
     "1": {"name": "tiny", "ram": 256, "vcpus": 1, "disk": 2},
@@ -256,8 +257,10 @@ def of_state(state: Path) -> list[int]:
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit() and int(folder.name) != os.getpid():
             with contextlib.suppress(OSError):
-                words = (folder / "cmdline").read_bytes().split(b"\0")
-                if any(str(state / part).encode() in word for word in words for part in ("hosts", "batond", "run")):
+                words = [word.decode(errors="replace") for word in (folder / "cmdline").read_bytes().split(b"\0")]
+                is_ours = any(Path(word).name in OURS for word in words[:2])
+                paths = [f"{word.partition('=')[2] or word}/" for word in words]
+                if is_ours and any(path.startswith(f"{state}/{part}/") for path in paths for part in ("hosts", "batond", "run")):
                     found.append(int(folder.name))
     return found
 
@@ -265,7 +268,8 @@ def of_state(state: Path) -> list[int]:
 def down(args: argparse.Namespace) -> int:
     """End everything that `up` has started, and remove the directory's content but the logs."""
     state = args.state
-    ours = [pid for pid, _name in reversed(pids(state)) if runs(pid)]
+    started = [pid for pid, _name in reversed(pids(state))]
+    ours = [pid for pid in started if pid in of_state(state)]  # numbers come again: after a reboot they are others'
     for number, seconds in ((signal.SIGCONT, 0.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)):
         for pid in {*ours, *of_state(state)}:
             with contextlib.suppress(ProcessLookupError):

@@ -12,11 +12,12 @@ from baton.datastores.model.channel import Channel, End, Report, Server
 from baton.datastores.model.documents import PoolHost
 from baton.datastores.model.replica_set import ReplicaSet
 from baton.datastores.service.api.asking import PLANS
+from baton.datastores.service.api.parameters import PARAMETERS
 from baton.ground.problem import Problem
 
 TIMES = Times(lease=2.0)
 FLAVORS = {"1": {"name": "small", "ram": 512, "vcpus": 1, "disk": 10}, "2": {"name": "large", "ram": 4096, "vcpus": 4, "disk": 40}}
-FOUND = {"seal": {"received": "1-1-9", "had": "1-1-9"}, "quiesce": {"position": "1-1-9"}}  # what guests say of orders
+FOUND = {"seal": {"received": "1-1-9", "had": "1-1-9"}, "quiesce": {"position": "1-1-9"}}
 TOKENS = {
     "admin-token": {"kind": "admin"}, "demo-token": {"kind": "project", "name": "demo"},
     "other-token": {"kind": "project", "name": "other"},
@@ -40,7 +41,7 @@ class Memory:
             for number, name in enumerate(names, 1)
         }  # fmt: skip
         self.refuse = {}  # verb → why guests fail with it
-        self.found = dict(FOUND)
+        self.found, self.running = dict(FOUND), {}  # what guests say of orders; with which parameters servers were started
         self._silences, self._lock, self._busy = Silences(), threading.RLock(), threading.Lock()
 
     def clock(self):
@@ -138,6 +139,17 @@ class Memory:
         else:
             self.documents[case.whole.id] = case.whole.to_json()
 
+    def _found(self, order):
+        """What a guest says of an order. Which parameters need a restart it knows as the API does."""
+        now = order.args.get("parameters") or {}
+        running = self.running.setdefault(order.instance, {})
+        if order.verb in ("prepare", "restart", "receive"):
+            self.running[order.instance] = dict(now)
+        elif order.verb == "configure" and order.verb not in self.found:
+            changed = sorted(name for name in {*running, *now} if running.get(name) != now.get(name))
+            return {"restart": [name for name in changed if PARAMETERS["mariadb"][name].restart]}
+        return self.found.get(order.verb, {})
+
     def _obey(self, host):
         channel = self.channels[host]
         if not channel.alive:
@@ -148,7 +160,7 @@ class Memory:
             if key in reports:
                 continue
             why = self.refuse.get(order.verb, "")
-            reports[key] = Report(why, {} if why else self.found.get(order.verb, {}))
+            reports[key] = Report(why, {} if why else self._found(order))
             if order.verb == "wipe":
                 servers.pop(order.instance, None)
             elif not why and order.verb in ("prepare", "receive"):

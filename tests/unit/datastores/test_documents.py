@@ -4,6 +4,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from baton.datastores.engine.case import Silences, Times
 from baton.datastores.model.channel import Channel, End, Grant, Order, Report, Server
 from baton.datastores.model.documents import CLAIMS, HEARTBEAT, changes, channel_of, host_of, set_document, set_of, to_json
@@ -71,3 +73,24 @@ def test_a_manager_waits_as_long_as_the_lease_of_a_guest_that_is_gone_was():
         return store.case(ReplicaSet("s"), {"h": Found("h", "1.1", host)}, 0.0, Silences()).times.lease
 
     assert (lease(), lease(lease=5.0), lease(lease=1.0)) == (2.0, 5.0, 1.0)
+
+
+def test_what_a_newer_version_has_besides_is_left_out_and_an_entry_that_is_none_is_not_there():
+    params = {
+        "servers": {"m1": {"up": True, "trouble": "", "newer": 1}, "m2": {"up": "yes"}, "m3": None, "m4": {}},
+        "orders": {"a": {"verb": "wipe", "instance": "m1", "priority": 5}, "b": {"verb": 3, "instance": "m1"}, "c": {"verb": "wipe"}},
+        "reports": {"a": {"problem": "", "found": {}, "took": 1.5}, "b": {"found": []}}, "ends": {"s": {"term": True}}, "opened": [],
+    }  # fmt: skip
+    channel = channel_of(params)
+    assert channel.servers == {"m1": Server(True)} and channel.orders == {"a": Order("wipe", "m1")}
+    assert channel.reports == {"a": Report()} and channel.ends == channel.opened == {}
+    host = host_of({"Name": "h", "Meta": {"flavors": 3, "datastores": ["mariadb"]}, "Params": params})
+    assert host.flavors == host.datastores == {} and host.lease == 0.0
+
+
+@pytest.mark.parametrize(
+    "params", [{"grants": {"s": {}}}, {"grants": []}, {"grants": {"s": {"term": "x", "counted": [], "number": 1}}}, {f"{CLAIMS}s": None}]
+)
+def test_a_grant_or_claim_that_can_not_be_read_is_none_that_is_gone(params):
+    with pytest.raises(ValueError, match="granted and claimed"):
+        channel_of(params)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from baton.datastores.engine.case import Case, Silences
-from baton.datastores.model.channel import End, Grant, Server
+from baton.datastores.model.channel import Channel, End, Grant, Server
 from baton.ground.problem import Problem
 from support.a_set import TIMES, Pool, asked
 
@@ -220,7 +220,7 @@ def test_a_failover_gives_way_to_nobody_and_comes_before_what_was_asked_for():
 @pytest.mark.parametrize("candidate", ["m1", "m9", "m3"])
 def test_who_does_not_follow_is_not_promoted(candidate):
     pool = Pool()
-    pool.whole.members["m3"].follows, pool.whole.members["m3"].again_at = 0, 1e9
+    pool.whole.members["m3"].follows, pool.whole.members["m3"].again_at = 0, pool.now + 2
     asked(pool, "promote", candidate=candidate).on()
     assert pool.whole.task is None and f"{candidate} does not follow m1, so that" in pool.latest[1]
 
@@ -246,3 +246,22 @@ def test_a_term_that_was_claimed_is_not_called_back():
     pool.say("h2", claimed={"s": 2}, alive=False)
     pool.on().on(5)
     assert pool.whole.source == "m2" and "no replica counts" in pool.whole.needs
+
+
+@pytest.mark.parametrize("how", ["its document is gone", "its document has no list of claims"])
+def test_a_source_of_which_nobody_knows_whether_it_claimed_is_not_taken_for_one_that_never_did(how):
+    pool = Pool()
+    pool.whole.before = {"source": "m3", "confirmed": [], "counted": []}
+    if how == "its document is gone":
+        del pool.channels["h1"]
+    else:
+        pool.channels["h1"] = Channel(False, is_whole=False)
+    pool.on()
+    assert pool.whole.task.program == "failover" and pool.whole.source == "m1"
+
+
+def test_a_time_that_another_manager_s_clock_set_far_ahead_keeps_nobody_waiting():
+    pool = Pool()
+    pool.whole.not_before = pool.now + 3600
+    pool.dies("h1")
+    assert pool.whole.task.program == "failover"

@@ -214,7 +214,8 @@ def add_host(context: Context) -> None:
 
 def remove_host(context: Context) -> None:
     answer = context.client.get(POOL, context.args.host)
-    carries = sorted(answer.body["Params"].get("servers") or {})
+    sets = context.client.list("sets")
+    carries = sorted({member["id"] for each in sets for member in each["Set"]["members"].values() if member["host"] == context.args.host})
     if carries:
         raise ClientError("conflict", f"{context.args.host} carries {', '.join(carries)}; delete these instances first")
     context.client.delete(POOL, context.args.host, answer.revision)

@@ -17,10 +17,11 @@ PAUSES = (0.1, 5.0)
 
 
 def follow(
-    client: Client, since: Optional[str] = None, query: Optional[Mapping[str, str]] = None, begun: Optional[Callable[[], None]] = None
+    client: Client, since: Optional[str] = None, query: Optional[Mapping[str, str]] = None, begun: Optional[Callable[[], None]] = None,
+    goes_on: Optional[Callable[[], bool]] = None,
 ) -> Iterator[Dict[str, Any]]:  # fmt: skip
     """Yield events for ever, from now or after the cursor ``since``; ``query``: kinds, key, documents. ``begun``: called once it goes on,
-    so that whoever reads then, and all events after, misses nothing.
+    so that whoever reads then, and all events after, misses nothing. ``goes_on``: asked at each event and sign of life whether to go on.
 
     Raises ClientError for what no new attempt mends: a cursor that is gone (status 410), a token that is not valid, a bad query.
     """
@@ -30,6 +31,8 @@ def follow(
         answer = client.transport.send(Call("GET", "/events", query=asked, attempt=SILENCE, total=client.connection.timeout, stream=True))
         try:
             for name, data in _blocks(answer.raw):
+                if goes_on is not None and not goes_on():
+                    return
                 if name == "alive":
                     since = data["Cursor"]
                     continue

@@ -196,7 +196,7 @@ class Transport:
             response = self._session.request(
                 call.method, f"{url}{self.prefix}{call.path}", params=dict(call.query), headers=dict(headers),
                 data=None if call.open_body is None else call.open_body(), allow_redirects=False,
-                timeout=(min(CONNECT_TIMEOUT, left), min(call.attempt, left)), stream=call.stream,
+                timeout=(min(CONNECT_TIMEOUT, call.attempt, left), min(call.attempt, left)), stream=call.stream,
             )  # fmt: skip
         except requests.RequestException as error:
             return Failure(url, explain(error), hopeless=is_hopeless(error), sent=was_sent(error))

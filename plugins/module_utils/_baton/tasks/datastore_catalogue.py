@@ -51,9 +51,9 @@ def configuration_of(there: List[Dict[str, Any]], wanted: str) -> Dict[str, Any]
 
 
 def restarts(parameters: Iterable[Mapping[str, Any]], old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Return whether what differs between values takes effect with a restart only: it needs one, or is taken off."""
+    """Return whether what differs between values takes effect with a restart only."""
     needs = {each["name"] for each in parameters if each["restart_required"]}
-    return any(old.get(name) != new.get(name) and (name not in new or name in needs) for name in {*old, *new})
+    return any(old.get(name) != new.get(name) and name in needs for name in {*old, *new})
 
 
 def waits_for_a_restart(client: Datastores, had: Iterable[str], wanted: str) -> FrozenSet[Tuple[str, str]]:

@@ -11,7 +11,9 @@ import pytest
 
 from baton.datastores.host.mariadb import sql
 from baton.datastores.host.mariadb.config import LEAST_ROOM, Files
+from baton.datastores.host.mariadb.instance import Instance
 from baton.datastores.host.mariadb.replica import Replica
+from baton.datastores.host.trouble import Trouble
 
 
 def test_the_socket_is_spoken_to_in_the_clear(monkeypatch, tmp_path):
@@ -30,12 +32,22 @@ def test_the_socket_is_spoken_to_in_the_clear(monkeypatch, tmp_path):
 
 def test_a_server_whose_disk_is_full_is_not_well(monkeypatch, tmp_path):
     files = Files(tmp_path, "m1")
-    files.data.mkdir()
     room = {"blocks": LEAST_ROOM // 4096}
     monkeypatch.setattr(os, "statvfs", lambda _path: SimpleNamespace(f_bavail=room["blocks"], f_frsize=4096))
     assert files.too_full() == ""
     room["blocks"] -= 1
     assert "make room" in files.too_full()
+
+
+def test_a_server_whose_disk_is_full_is_not_started(monkeypatch, tmp_path):
+    started = []
+    runner = SimpleNamespace(pid=lambda _program: None, start=started.append)
+    instance = Instance(tmp_path / "m1", "m1", runner, {}, lambda: None)
+    instance.files.make()
+    monkeypatch.setattr(os, "statvfs", lambda _path: SimpleNamespace(f_bavail=0, f_frsize=4096))
+    with pytest.raises(Trouble, match="make room"):
+        instance.start()
+    assert started == []
 
 
 class Session:

@@ -1,140 +1,259 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The guest's loop with hands, links and a guard that the test brings: what is closed, when it is looked at, how long its lease lasts."""
+"""The guest's loop over a cluster, servers and a guard that a test plays: what is done to servers, and what is said of them."""
 
 import asyncio
+import threading
 
-from baton.datastores.guest.tenure import Open
-from baton.datastores.host.instance import Instance
+import pytest
+
+from baton.client.error import ClientError
+from baton.datastores.host.channel import Seen
 from baton.datastores.host.journal import Journal
-from baton.datastores.host.loop import Guest, boottime
-from baton.datastores.model.channel import Channel, Grant, Server
+from baton.datastores.host.loop import Guest
+from baton.datastores.model.channel import Channel, Grant, Order, Report, Server
+from baton.datastores.model.documents import PoolHost
+from support.cluster import eventually
+
+LEASE = 0.8
+GRANT = Grant(3, ("m2",), 5)
+
+
+class Cluster:
+    """The document of one host, and its guest's lease."""
+
+    def __init__(self, **channel):
+        self.channel, self.revision, self.ttl, self.has_lease = Channel(**{"alive": True, **channel}), 1, LEASE, True
+        self.changed, self.answers, self.said = threading.Condition(), threading.Event(), []
+        self.answers.set()
+
+    def set(self, **channel):
+        with self.changed:
+            self.channel = Channel(**{**vars(self.channel), **channel})
+            self.revision += 1
+            self.changed.notify_all()
+
+    # --- as a guest sees it: Link ---
+
+    def _seen(self):
+        if not self.answers.is_set():
+            raise ClientError("connection", "nobody answers", retriable=True)
+        return Seen(f"1.{self.revision}", PoolHost("h1", channel=self.channel))
+
+    def read(self):
+        return self._seen()
+
+    def wait(self, revision):
+        with self.changed:
+            self.changed.wait_for(lambda: revision != f"1.{self.revision}", 0.2)
+        return self._seen() if revision != f"1.{self.revision}" else None
+
+    def renew(self, _patience):
+        if not self.answers.is_set():
+            raise ClientError("connection", "nobody answers", retriable=True)
+        if not self.has_lease:
+            raise ClientError("not_found", "there is no lease", 404)
+        return self.ttl
+
+    def begin(self, ttl, _heartbeat, _patience):
+        self.has_lease, self.ttl = True, ttl
+        self.set(alive=True)
+
+    def claim(self, key, term, _seen):
+        self.said.append("claim")
+        self.set(claims={key: term}, claimed={key: term}, ends={})
+
+    def end(self, key, end, _seen):
+        self.said.append("end")
+        self.set(claims={}, ends={key: end})
+
+    def opened(self, key, grant, _seen):
+        self.set(opened={key: grant})
+
+    def report(self, key, report, _seen):
+        self.set(reports={**self.channel.reports, key: report})
+
+    def servers(self, servers, _seen):
+        self.set(servers=servers)
 
 
 class Hands:
-    def __init__(self, pid=None):
-        self.process, self.done, self.is_hasty = pid, [], False
-
-    def pid(self):
-        return self.process
+    def __init__(self, pid=100):
+        self.number, self.done, self.is_open, self.slow, self.asked = pid, [], False, threading.Event(), 0
+        self.slow.set()
 
     def is_ours(self):
         return True
 
-    def look(self):
-        return Server(True)
+    def pid(self):
+        self.asked += 1
+        return self.number
 
-    def open(self, counted, may):
-        assert may()
+    def start(self):
+        self.done.append("start")
+        self.number = 200
+
+    def stop(self):
+        self.done.append("stop")
+        self.slow.wait(5)
+        self.number, self.is_open = None, False
+
+    def kill(self):
+        self.done.append("kill")
+        self.number, self.is_open = None, False
+
+    def look(self):
+        return Server(self.number is not None)
+
+    def open(self, _counted, may):
         self.done.append("open")
+        self.is_open = may()
 
     def mark(self, _term, _number):
-        self.done.append("mark")
+        pass
 
     def close(self, _timeout):
         self.done.append("close")
+        self.is_open = False
+
+    def position(self):
+        return "1-1-7"
+
+    def do(self, verb, _args, _stands):
+        self.done.append(verb)
+        if verb == "restart":
+            self.stop()
+            self.start()
+        return Report()
 
     def tend(self):
-        return self.is_hasty
+        return False
 
 
 class Guard:
+    def __init__(self):
+        self.told = []
+
     def tell(self, pid, until):
-        pass
+        self.told.append((pid, until))
 
 
-class Link:
-    ttl = 60.0
+@pytest.fixture
+def play(tmp_path):
+    """Run a coroutine with a guest that has one instance, m1 of set s."""
 
-    def renew(self, _patience):
-        return self.ttl
+    def run(cluster, hands, act):
+        async def main():
+            journal = Journal(tmp_path)
+            journal.instances["m1"] = {"set": "s", "memory": {}}
+            guest = Guest(lambda: cluster, journal, Guard(), lambda _name, _memory: hands, LEASE, {})
+            running = asyncio.ensure_future(guest.run())
+            try:
+                await act(guest)
+            finally:
+                guest.stop()
+                await running
 
-    def opened(self, *_what):
-        pass
+        asyncio.run(main())
 
-
-def with_guest(folder, hands, check, lease=60.0):
-    """Run a check with a guest that has one instance, and serves it."""
-
-    async def run():
-        guest = Guest(Link, Journal(folder), Guard(), lambda _name, _memory: hands, lease, {})
-        instance = guest.instances["i"] = Instance("i", "s", hands)
-        try:
-            await check(guest, instance)
-        finally:
-            guest.stop()
-            for task in list(guest._tasks):
-                task.cancel()
-            instance.end()
-
-    asyncio.run(run())
+    return run
 
 
-async def opened(guest, instance):
-    """Have it take writes in term 1."""
-    grant = Grant(1)
-    guest._tenures.renewed(boottime(), 60.0)
-    assert guest._tenures.seen(Channel(True, grants={"s": grant}, claims={"s": 1}), boottime()) == [Open("s", grant)]
-    await guest._open(instance, grant)
-
-
-def test_a_server_that_was_not_opened_since_it_began_need_not_be_closed(tmp_path):
+def test_a_guest_that_begins_again_leaves_a_server_alone_whose_claim_stands(play):
+    cluster = Cluster(grants={"s": GRANT}, claims={"s": 3}, claimed={"s": 3})
     hands = Hands()
+    hands.is_open = True
 
-    async def check(guest, instance):
-        hands.process = 7  # it is starting, and would not answer
-        await guest._find(instance)
-        await guest._close(instance)
-        assert hands.done == []
+    async def act(_guest):
+        await eventually(lambda: cluster.channel.opened.get("s") == GRANT, "it says that it is open")
+        assert hands.is_open and not {"kill", "close", "stop"} & set(hands.done)
 
-    with_guest(tmp_path, hands, check)
-
-
-def test_a_server_that_takes_writes_is_closed(tmp_path):
-    hands = Hands(7)
-
-    async def check(guest, instance):
-        await opened(guest, instance)
-        await guest._close(instance)
-        assert "open" in hands.done and hands.done[-1] == "close"
-
-    with_guest(tmp_path, hands, check)
+    play(cluster, hands, act)
 
 
-def test_a_server_that_was_there_before_us_may_be_open_and_is_closed(tmp_path):
-    hands = Hands(7)
+def test_a_guest_that_begins_again_and_hears_nobody_closes_what_it_finds(play):
+    cluster, hands = Cluster(grants={"s": GRANT}, claims={"s": 3}), Hands()
+    hands.is_open = True
+    cluster.answers.clear()
 
-    async def check(guest, instance):
-        guest._tenures.renewed(boottime(), 60.0)
-        await guest._close(instance)
-        assert hands.done == ["close"]
+    async def act(_guest):
+        await eventually(lambda: "close" in hands.done, "it is closed")
+        assert not hands.is_open and "kill" not in hands.done
 
-    with_guest(tmp_path, hands, check)
-
-
-def test_a_lease_lasts_no_longer_than_the_cluster_says(tmp_path):
-    """A life before this one may have made it, for a shorter time."""
-
-    async def check(guest, _instance):
-        guest._links["renew"].ttl = 0.5
-        sent = boottime()
-        task = asyncio.create_task(guest._renew())
-        while guest._tenures.until == float("-inf"):
-            await asyncio.sleep(0.01)
-        now = boottime()
-        task.cancel()
-        assert sent + 0.5 <= guest._tenures.until <= now + 0.5
-
-    with_guest(tmp_path, Hands(), check)
+    play(cluster, hands, act)
 
 
-def test_who_is_in_a_hurry_is_looked_at_at_once(tmp_path):
-    hands = Hands(7)
+def test_a_claim_that_went_with_a_lease_closes_the_server(play):
+    cluster, hands = Cluster(grants={"s": GRANT}, claims={"s": 3}, claimed={"s": 3}), Hands()
 
-    async def check(guest, instance):
-        for hands.is_hasty in (True, False):
-            instance.look_at = 1e12
-            await guest._see_to(instance)
-            assert (instance.look_at == 0.0) == hands.is_hasty
+    async def act(_guest):
+        await eventually(lambda: hands.is_open, "it is open")
+        cluster.has_lease = False
+        cluster.set(alive=False, claims={})
+        await eventually(lambda: "close" in hands.done, "it is closed")
+        await eventually(lambda: cluster.channel.claims == {"s": 3} and hands.is_open, "it is claimed anew, since the grant stands")
 
-    with_guest(tmp_path, hands, check)
+    play(cluster, hands, act)
+
+
+def test_a_lease_of_less_time_than_we_ask_for_is_counted_by_its_own(play):
+    cluster, hands = Cluster(grants={"s": GRANT}, claims={"s": 3}, claimed={"s": 3}), Hands()
+    cluster.ttl = LEASE / 2
+
+    async def act(guest):
+        await eventually(lambda: hands.is_open, "it is open")
+        sure = asyncio.get_running_loop().time()
+        cluster.answers.clear()
+        await eventually(lambda: "close" in hands.done, "it is closed")
+        assert guest._tenures.until - guest._born < LEASE / 2 + asyncio.get_running_loop().time() - sure + LEASE
+
+    play(cluster, hands, act)
+
+
+def test_a_restart_says_nothing_of_an_end_before_the_server_has_ended(play):
+    cluster, hands = Cluster(grants={"s": GRANT}, claims={"s": 3}, claimed={"s": 3}), Hands()
+
+    async def act(_guest):
+        await eventually(lambda: hands.is_open, "it is open")
+        hands.slow.clear()
+        cluster.set(orders={"o": Order("restart", "m1", "s", 3)})
+        await eventually(lambda: "stop" in hands.done, "it is being stopped")
+        cluster.set(grants={})
+        await eventually(lambda: "end" in cluster.said, "its end is said")
+        assert "close" in hands.done and hands.done.index("close") > hands.done.index("stop")
+        hands.slow.set()
+        await eventually(lambda: cluster.channel.reports.get("o") == Report(), "it was restarted")
+
+    play(cluster, hands, act)
+
+
+def test_a_source_that_is_down_is_waited_for_at_rest(play):
+    cluster, hands = Cluster(grants={"s": GRANT}, claims={"s": 3}, claimed={"s": 3}), Hands(None)
+    hands.start = lambda: None  # in vain
+    looks = []
+
+    async def act(guest):
+        seen = guest._orders.seen
+        guest._orders.seen = lambda channel: looks.append(1) or seen(channel)
+        await eventually(lambda: hands.asked > 10, "it was watched for a while")
+        assert len(looks) < 100 and "open" not in hands.done
+
+    play(cluster, hands, act)
+
+
+def test_a_guest_whose_disk_is_full_closes_and_begins_nothing(play):
+    cluster, hands = Cluster(grants={"s": GRANT}, claims={"s": 3}, claimed={"s": 3}), Hands()
+
+    async def act(guest):
+        await eventually(lambda: hands.is_open, "it is open")
+        guest._journal.save = guest._journal._save = lambda: (_ for _ in ()).throw(full())
+        cluster.set(grants={}, orders={"o": Order("prepare", "m1", "s", 4)})
+        await eventually(lambda: "close" in hands.done, "it is closed")
+        assert "prepare" not in hands.done
+
+    def full():
+        from baton.datastores.host.trouble import Trouble
+
+        return Trouble("the journal can't be written")
+
+    play(cluster, hands, act)

@@ -162,7 +162,7 @@ def test_nobody_but_the_guest_has_more_than_some_databases(alone):
 
 def test_secrets_stand_in_files_of_the_server_alone_and_on_no_command_line(alone):
     folder = alone.pool.folder / alone.id
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o711 and folder.stat().st_uid == os.geteuid()
     for name in ("key.pem", "certificate.pem", "my.cnf"):
         assert stat.S_IMODE((folder / name).stat().st_mode) == 0o600
     with open(f"/proc/{alone.server.pid()}/cmdline", "rb") as file:

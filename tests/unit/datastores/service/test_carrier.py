@@ -2,9 +2,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the manager knows of documents: in the order in which they came to be, and never what it knows to be old."""
 
+import pytest
+
+from baton.datastores.engine.case import Case, Times
 from baton.datastores.model.documents import set_document
-from baton.datastores.model.replica_set import Member, ReplicaSet
-from baton.datastores.service.carrier import Documents
+from baton.datastores.model.replica_set import Member, ReplicaSet, Task
+from baton.datastores.plans.mariadb import PLAN
+from baton.datastores.service.carrier import Carrier, Documents
+from baton.ground.problem import Problem
 
 
 def whole(*hosts):
@@ -64,3 +69,58 @@ def test_a_server_that_no_set_knows_is_told_of():
     }
     documents.learn("pool", "h2", "1.11", host("h2"))
     assert documents.strays() == set()
+
+
+class Store:
+    """What a carrier writes to: ``refuses`` are sets that can't be written."""
+
+    def __init__(self, refuses, problem):
+        self.refuses, self.problem, self.looked = refuses, problem, []
+
+    def case(self, found, _hosts, clock, silences):
+        return Case(found, {}, 0.0, clock, 1, Times(2.0), silences)
+
+    def commit(self, found, _hosts, case):
+        self.looked.append(found.key)
+        if found.key in self.refuses:
+            raise self.problem
+        return {}
+
+
+def carrier_of(*names, **store):
+    documents = Documents()
+    for name in names:
+        documents.learn("sets", name, "1.1", set_document(ReplicaSet(name)))
+    carrier = Carrier(Store(**store), None, {"mariadb": PLAN})
+    return carrier, documents
+
+
+@pytest.mark.parametrize("problem", [Problem(413, "too_large", "it is too large"), ValueError("a bug")])
+def test_a_set_that_can_not_be_carried_on_stops_no_other(problem):
+    carrier, documents = carrier_of("a", "b", refuses={"a"}, problem=problem)
+    for key in ("a", "b", "a", "b"):
+        carrier._look(key, documents)
+    assert carrier._store.looked == ["a", "b", "b"]  # and it is not tried again at once
+    documents.learn("sets", "a", "1.2", set_document(ReplicaSet("a", project="changed")))
+    carrier._look("a", documents)
+    assert carrier._store.looked[-1] == "a"
+
+
+def test_a_cluster_that_does_not_serve_is_asked_again():
+    carrier, documents = carrier_of("a", refuses={"a"}, problem=Problem(503, "unavailable", "later"))
+    with pytest.raises(Problem):
+        carrier._look("a", documents)
+
+
+def test_a_document_that_can_not_be_read_is_left_out():
+    carrier, documents = carrier_of("a", refuses=(), problem=None)
+    assert carrier._learn(documents, "sets", "b", "1.5", {"Set": 3}) == set()
+    assert carrier._learn(documents, "sets", "c", "1.6", set_document(ReplicaSet("c"))) == {"c"}
+    assert documents.sets() == {"a", "c"} and documents.busy() == set() and documents.read("b") is None
+
+
+def test_quiet_sets_are_looked_at_less_often():
+    _carrier, documents = carrier_of("a", refuses=(), problem=None)
+    documents.learn("sets", "b", "1.5", set_document(ReplicaSet("b", task=Task("b.1", "promote"))))
+    documents.learn("sets", "c", "1.5", set_document(ReplicaSet("c", needs="somebody")))
+    assert documents.busy() == {"b", "c"} and documents.sets() == {"a", "b", "c"}

@@ -169,7 +169,9 @@ class Case:
     @property
     def was_claimed(self) -> bool:
         """Whether this term's source has ever claimed it; once its grant is gone, one who has not never will."""
-        return self.source is None or self.channel(self.source).claimed.get(self.whole.id, 0) >= self.whole.term
+        if self.source is None or self.source.host not in self.channels or not self.channel(self.source).is_whole:
+            return True  # as far as anybody knows
+        return self.channel(self.source).claimed.get(self.whole.id, 0) >= self.whole.term
 
     def call_back(self) -> bool:
         """Have all be as in the term before, since nobody has claimed this one; False where its grant stands still."""

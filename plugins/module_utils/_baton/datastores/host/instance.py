@@ -47,7 +47,7 @@ class Instance:
         self.pid = hands.pid()
         self.may_be_open = self.pid is not None
         self.seen = Server(False, "it was not looked at yet")
-        self.is_opening = self.is_closing = self.is_looked_at = False
+        self.is_opening = self.is_closing = self.is_looked_at = self.is_watched = False
         self.look_at = 0.0  # when it is looked at again
         self.starts = 0  # in a row that did not hold
         self.may_start = 0.0

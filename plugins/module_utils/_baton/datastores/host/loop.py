@@ -25,6 +25,7 @@ from .trouble import Trouble
 LOG = logging.getLogger("baton.guest")
 SPARE = 0.2  # of the lease, before whose end a server is closed
 KILLING = 0.05  # of the lease: what is left of it for a kill
+LEAST = 0.1  # of the lease: what a server has to close where nobody knows how much is left
 RENEWALS = 8  # in the time of a lease
 TICK, LOOK = 0.05, 0.25  # seconds
 SURE = 1.0  # seconds after which the document is read, whether it is said to have changed or not
@@ -53,6 +54,7 @@ class Guest:
         self._tenures = Tenures(SPARE * lease, {instance.set for instance in self.instances.values()})
         self._orders = Orders(journal.reports, journal.terms)
         self._seen: Optional[Seen] = None
+        self._born, self._is_renewed = boottime(), False
         self._is_heard = True  # as far as we know: a life before this one may have left a lease that stands
         self._wake, self._changed = asyncio.Event(), asyncio.Event()
         self._work = asyncio.Lock()
@@ -64,7 +66,7 @@ class Guest:
 
     async def run(self) -> None:
         """Serve until ``stop``."""
-        for work in (self._renew, self._wait, self._read, self._settle, self._tick, self._look):
+        for work in (self._renew, self._wait, self._read, self._settle, self._tick, self._watch, self._look):
             self._begin(self._for_ever(work))
         await self._ended.wait()
         for task in self._tasks:
@@ -113,6 +115,7 @@ class Guest:
             LOG.warning("we have no lease, and make one: nobody hears us without")
             self._is_heard = False
             return
+        self._is_renewed = True
         self._tenures.renewed(sent, min(ttl, self._lease))  # a life before this one may have asked for less
         for instance in self.instances.values():
             if self._tenures.holds(instance.set) and instance.pid is not None:
@@ -172,7 +175,16 @@ class Guest:
         self._is_heard = self._is_heard and seen.host.channel.alive
         await self._see(seen)
 
+    @property
+    def _knows(self) -> bool:
+        """Whether we know how it stands with our lease. One that has just begun may have a lease, and servers that take writes by it, for
+        which its guard has the time.
+        """
+        return self._is_renewed or boottime() >= self._born + self._lease
+
     async def _see(self, seen: Seen) -> None:
+        if not self._knows:
+            return
         async with self._work:
             work = self._orders.seen(seen.host.channel)
             commands = self._tenures.seen(seen.host.channel, boottime())
@@ -248,9 +260,10 @@ class Guest:
         def may() -> bool:
             return self._tenures.may_open(key, grant, boottime())
 
+        if instance.pid is None or not may():
+            instance.is_opening = False
+            return
         try:
-            if instance.pid is None or not may():
-                return
             await self._ask("guard", self._guard.tell, instance.pid, self._tenures.until)
             instance.may_be_open = True
             await instance.run("hands", instance.hands.open, grant.counted, may)
@@ -282,7 +295,7 @@ class Guest:
 
     async def _close(self, instance: Instance) -> None:
         """Close a server before the lease's end, or kill it."""
-        left = max(0.0, self._tenures.until - boottime() - KILLING * self._lease)
+        left = max(LEAST * self._lease, self._tenures.until - boottime() - KILLING * self._lease)  # the guard knows when it is over
         try:
             if instance.may_be_open and await instance.run("life", instance.hands.pid) is not None:
                 await asyncio.wait_for(instance.run("close", instance.hands.close, left), left)
@@ -386,11 +399,23 @@ class Guest:
     # --- what is seen to unasked ------------------------------------------------------------------------------------------------
 
     async def _tick(self) -> None:
-        for command in self._tenures.tick(boottime()):
+        """Close what must be closed: this waits for nothing."""
+        for command in self._tenures.tick(boottime()) if self._knows else ():
             self._carry_out(command)
-        for instance in list(self.instances.values()):
-            await self._find(instance)
         await asyncio.sleep(TICK)
+
+    async def _watch(self) -> None:
+        for instance in list(self.instances.values()):
+            if not instance.is_watched:
+                instance.is_watched = True
+                self._begin(self._watch_one(instance))
+        await asyncio.sleep(TICK)
+
+    async def _watch_one(self, instance: Instance) -> None:
+        try:
+            await self._find(instance)
+        finally:
+            instance.is_watched = False
 
     async def _find(self, instance: Instance) -> None:
         """Notice that a process is there, or has ended."""

@@ -70,7 +70,7 @@ class Channel:
     """``alive``: the guest's lease stands. By id of order: ``orders``, ``reports``. By instance: ``servers``. By set: ``grants``;
     ``claims``, the term; ``claimed``, the last one that ever was, written with the claim and tied to nothing; ``opened``, the grant by
     which the server takes writes, once one that counts has acknowledged something since, so that the furthest of them has all;
-    ``ends``, the last that the guest has seen to.
+    ``ends``, the last that the guest has seen to. ``is_whole``: it has a list of what was ever claimed; else nobody knows.
     """
 
     alive: bool = False
@@ -82,6 +82,7 @@ class Channel:
     orders: Mapping[str, Order] = field(default_factory=dict)
     reports: Mapping[str, Report] = field(default_factory=dict)
     servers: Mapping[str, Server] = field(default_factory=dict)
+    is_whole: bool = True
 
     def server(self, instance: str) -> Server:
         """Return what is known of a server; nothing is of one whose guest is silent."""

@@ -7,8 +7,9 @@ claim are params of their own, tied to the guest's lease, so that they go with i
 """
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+import contextlib
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple, TypeVar
 
 from .channel import Channel, End, Grant, Order, Report, Server
 from .replica_set import ReplicaSet
@@ -16,6 +17,11 @@ from .replica_set import ReplicaSet
 SETS, POOL, CONFIGURATIONS = "sets", "pool", "configurations"
 HEARTBEAT, LEASE = "heartbeat", "lease"
 CLAIMS = "claims/"  # and the set
+KINDS = {
+    "verb": str, "instance": str, "set": str, "problem": str, "trouble": str, "position": str, "up": bool, "term": int, "token": int,
+    "args": dict, "found": dict,
+}  # fmt: skip
+T = TypeVar("T")
 Params = Mapping[str, Any]
 Operation = Dict[str, Any]
 
@@ -45,12 +51,14 @@ class PoolHost:
 
     @property
     def flavors(self) -> Mapping[str, Any]:
-        return self.meta.get("flavors") or {}
+        flavors = self.meta.get("flavors")
+        return {key: each for key, each in flavors.items() if isinstance(each, dict)} if isinstance(flavors, dict) else {}
 
     @property
     def datastores(self) -> Mapping[str, Sequence[str]]:
         """Versions by datastore: what people say it is for, else what its guest has found there."""
-        return self.meta.get("datastores") or self.heartbeat.get("datastores") or {}
+        offered = self.meta.get("datastores") or self.heartbeat.get("datastores")
+        return {key: each for key, each in offered.items() if isinstance(each, list)} if isinstance(offered, dict) else {}
 
     def offers(self, datastore: str, version: str) -> bool:
         return version in (self.datastores.get(datastore) or ())
@@ -58,8 +66,12 @@ class PoolHost:
 
 def host_of(document: Mapping[str, Any]) -> PoolHost:
     """Read the document of a pool host. KeyError, TypeError or ValueError where it is none."""
-    params = document["Params"]
-    return PoolHost(document["Name"], dict(document["Meta"]), channel_of(params), dict(params.get(HEARTBEAT) or {}), float(params.get(LEASE) or 0))
+    params, meta = document["Params"], document["Meta"]
+    heartbeat, lease = params.get(HEARTBEAT), params.get(LEASE)
+    return PoolHost(
+        document["Name"], meta if isinstance(meta, dict) else {}, channel_of(params), heartbeat if isinstance(heartbeat, dict) else {},
+        float(lease) if isinstance(lease, (int, float)) else 0.0,
+    )  # fmt: skip
 
 
 def set_of(document: Mapping[str, Any]) -> ReplicaSet:
@@ -71,22 +83,49 @@ def set_document(whole: ReplicaSet) -> Dict[str, Any]:
 
 
 def channel_of(params: Params) -> Channel:
-    """Read a channel."""
+    """Read a channel. What a newer version has besides is left out, and an entry that is none is not there; but ValueError for a grant or
+    claim that can't be read: nobody may take it for one that is gone.
+    """
+    try:
+        grants = {key: _grant(value) for key, value in params.get("grants", {}).items()}
+        claims = {name[len(CLAIMS) :]: int(value) for name, value in params.items() if name.startswith(CLAIMS)}
+        claimed = {key: int(value) for key, value in params.get("claimed", {}).items()}
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"what is granted and claimed can't be read: {error!r}") from None
     return Channel(
-        alive=HEARTBEAT in params,
-        grants={key: _grant(value) for key, value in params.get("grants", {}).items()},
-        claims={name[len(CLAIMS) :]: value for name, value in params.items() if name.startswith(CLAIMS)},
-        claimed=dict(params.get("claimed", {})),
-        opened={key: _grant(value) for key, value in params.get("opened", {}).items()},
-        ends={key: End(**value) for key, value in params.get("ends", {}).items()},
-        orders={key: Order(**value) for key, value in params.get("orders", {}).items()},
-        reports={key: Report(**value) for key, value in params.get("reports", {}).items()},
-        servers={key: Server(**value) for key, value in params.get("servers", {}).items()},
-    )
+        HEARTBEAT in params, grants, claims, claimed, _entries(params, "opened", _grant), _entries(params, "ends", _read(End, "term")),
+        _entries(params, "orders", _read(Order, "verb", "instance")), _entries(params, "reports", _read(Report)),
+        _entries(params, "servers", _read(Server, "up")), is_whole="claimed" in params,
+    )  # fmt: skip
+
+
+def _entries(params: Params, name: str, read: Callable[[Any], T]) -> Dict[str, T]:
+    found: Dict[str, T] = {}
+    entries = params.get(name)
+    for key, value in entries.items() if isinstance(entries, dict) else ():
+        with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError):
+            found[key] = read(value)
+    return found
+
+
+def _read(what: Callable[..., T], *needed: str) -> Callable[[Any], T]:
+    """Return what reads one of a dataclass."""
+    known = {each.name: each for each in fields(what)}  # type: ignore[arg-type]
+
+    def read(value: Any) -> T:
+        given = {name: each for name, each in value.items() if name in known}
+        for name, each in given.items():
+            if not isinstance(each, KINDS.get(name, object)) or name in ("term", "token") and isinstance(each, bool):
+                raise ValueError(f"{name} is {each!r}")
+        if any(name not in given for name in needed):
+            raise ValueError(f"{', '.join(needed)} is missing")
+        return what(**given)
+
+    return read
 
 
 def _grant(value: Mapping[str, Any]) -> Grant:
-    return Grant(value["term"], tuple(value["counted"]), value["number"])
+    return Grant(int(value["term"]), tuple(str(each) for each in value["counted"]), int(value["number"]))
 
 
 def changes(old: Params, new: Channel, names: Tuple[str, ...]) -> List[Operation]:

@@ -37,6 +37,11 @@ def _counted(case: Case) -> List[Member]:
     return [case.member(key) for key in case.whole.counted if key in case.whole.members]
 
 
+def _is_ahead(case: Case, at: float) -> bool:
+    """Return whether something is tried again later only. What is further ahead than that ever is was written by another's clock."""
+    return case.now < at <= case.now + AGAIN_AFTER
+
+
 def is_lost(case: Case) -> str:
     """Return why the source takes no writes, "" while it does."""
     source = case.source
@@ -59,7 +64,7 @@ def what_keeps_a_failover(case: Case) -> str:
         return f"{', '.join(silent)} may have acknowledged what the others lack, and {case.server(case.member(silent[0])).trouble}"
     if len(recent) >= case.times.most_failovers:
         return f"{len(recent)} failovers in {case.times.failover_window:g} s are the most that are begun unasked"
-    if case.now < case.whole.not_before:
+    if _is_ahead(case, case.whole.not_before):
         return "the last attempt failed, and the next one comes in a moment"
     return "it is paused" if case.whole.paused else ""
 
@@ -360,9 +365,9 @@ def due(case: Case) -> Optional[Due]:
             return Due("failover", lost)
         whole.needs = f"{lost}; no other takes over: {keeps}"
         return None
-    if whole.task is not None or whole.paused or case.now < whole.not_before:
+    if whole.task is not None or whole.paused or _is_ahead(case, whole.not_before):
         return None
-    away = [member for member in whole.replicas if member.follows < whole.term and member.again_at <= case.now]
+    away = [member for member in whole.replicas if member.follows < whole.term and not _is_ahead(case, member.again_at)]
     back = [member.id for member in away if _is_up(case, member)]
     return Due("rejoin", f"{back[0]} is back", {"members": back[:1]}) if back else None
 
@@ -370,7 +375,7 @@ def due(case: Case) -> Optional[Due]:
 def _first(case: Case) -> Optional[Due]:
     """Who has data, and was never of a set that had a source, is to be the source."""
     alone = [member.id for member in case.whole.members.values() if member.joined and _is_up(case, member)]
-    if not alone or case.whole.task is not None or case.now < case.whole.not_before:
+    if not alone or case.whole.task is not None or _is_ahead(case, case.whole.not_before):
         return None
     return Due("adopt", f"{alone[0]} is a set of its own", {"members": alone[:1], "candidate": alone[0]})
 

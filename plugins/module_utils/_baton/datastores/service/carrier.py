@@ -26,7 +26,9 @@ from .store import Found, Store
 LOG = logging.getLogger("baton.datastores")
 TICK = 0.1  # seconds between two looks at every set
 STRAYS = 5.0  # seconds between two looks for servers that no set knows, and for which one must have been there to be told of
-PAUSE = 0.3  # seconds after the cluster has not answered
+PAUSE, LONGEST_PAUSE = 0.3, 5.0  # seconds after the cluster has not answered
+QUIET = 1.0  # seconds between two looks at a set with which nothing is done
+BROKEN = 5.0  # seconds until a set is tried again that could not be carried on
 KINDS = f"{SETS},{POOL}"
 Key = Tuple[str, str]
 Order = List[int]
@@ -64,11 +66,19 @@ class Documents:
             self._sets_of.setdefault(host, set()).add(key)
         return {key}
 
+    def drop(self, kind: str, key: str) -> None:
+        """Know nothing of a document."""
+        self._found.pop((kind, key), None)
+
     def expect(self, revisions: Mapping[Key, Optional[str]]) -> None:
         """We have written these: until we hear of it, what we know of them is old."""
         for key, revision in revisions.items():
             if revision is not None and key in self._found and order_of(revision) > order_of(self._found[key].revision):
                 self._expected[key] = order_of(revision)
+
+    def busy(self) -> Set[str]:
+        """Return the sets with which something is done, or should be."""
+        return {key for key in self.sets() if _is_busy(self._found[(SETS, key)].value["Set"])}
 
     def sets(self) -> Set[str]:
         return {key for kind, key in self._found if kind == SETS}
@@ -96,6 +106,10 @@ class Documents:
         }  # fmt: skip
 
 
+def _is_busy(whole: Mapping[str, Any]) -> bool:
+    return any(whole.get(name) for name in ("task", "asked", "needs"))
+
+
 def hosts_of(value: Optional[Mapping[str, Any]]) -> List[str]:
     return sorted({member["host"] for member in value["Set"]["members"].values()}) if value is not None else []
 
@@ -112,35 +126,38 @@ class Carrier:
         self._strays: Set[str] = set()  # of which was told
         self.ended = Ended()
         self.silent: Dict[str, float] = {}  # hosts that are not heard, and since when, on our clock
-        self._broken: Dict[str, str] = {}  # sets that can't be carried on, by id: at which revision
+        self._broken: Dict[str, Tuple[Tuple[str, ...], float]] = {}  # sets that can't be carried on: what was read, and until when
 
     def stop(self) -> None:
         self._stop.set()
         self._events.put(None)
 
     def run(self) -> None:
+        pause = PAUSE
         while not self._stop.is_set():
+            began = time.monotonic()
             try:
                 self._carry()
             except (ClientError, Problem) as error:
                 LOG.warning("%s", error)
-                self._stop.wait(PAUSE)
             except Exception:
                 LOG.exception("unexpected error")
-                self._stop.wait(PAUSE)
+            pause = PAUSE if time.monotonic() - began > LONGEST_PAUSE else min(pause * 2, LONGEST_PAUSE)
+            self._stop.wait(pause)
 
     def _carry(self) -> None:
         documents = self._read_all()
-        looked = 0.0
+        looked = all_looked = 0.0
         counted, strays = time.monotonic(), documents.strays()
         dirty = documents.sets()
         while not self._stop.is_set():
             for kind, key, revision, value in self._heard(TICK if not dirty else 0.0):
-                dirty |= documents.learn(kind, key, revision, value)
-                self._hear(kind, key, value)
+                dirty |= self._learn(documents, kind, key, revision, value)
             now = time.monotonic()
             if now - looked >= TICK:
-                dirty, looked = documents.sets(), now
+                is_due, looked = now - all_looked >= QUIET, now
+                dirty |= documents.sets() if is_due else documents.busy()
+                all_looked = now if is_due else all_looked
             if now - counted >= STRAYS:
                 counted, before, strays = now, strays, documents.strays()
                 self._tell_of(strays & before)
@@ -159,9 +176,19 @@ class Carrier:
         for kind, identity in ((SETS, "Id"), (POOL, "Name")):
             for value in client.list(kind):
                 answer = client.get(kind, value[identity])
-                documents.learn(kind, value[identity], str(answer.revision), answer.body)
-                self._hear(kind, value[identity], answer.body)
+                self._learn(documents, kind, value[identity], str(answer.revision), answer.body)
         return documents
+
+    def _learn(self, documents: Documents, kind: str, key: str, revision: str, value: Any) -> Set[str]:
+        """Take note of a document; one that can't be read is left out, and the others go on."""
+        try:
+            dirty = documents.learn(kind, key, revision, value)
+            self._hear(kind, key, value)
+            return dirty
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            LOG.error("%s/%s can't be read, and is left as it is: %r", kind, key, error)
+            documents.drop(kind, key)
+            return set()
 
     def _hear(self, kind: str, key: str, value: Optional[Mapping[str, Any]]) -> None:
         """Take note of whether a host's guest is heard."""
@@ -171,11 +198,12 @@ class Carrier:
             self.silent = {name: since for name, since in self.silent.items() if name != key}
 
     def _listen(self, events: "queue.Queue[Any]", begun: threading.Event) -> None:
+        def goes_on() -> bool:
+            return events is self._events and not self._stop.is_set()
+
         try:
             with self._client() as client:
-                for event in follow(client, query={"kinds": KINDS, "documents": "yes"}, begun=begun.set):
-                    if events is not self._events or self._stop.is_set():
-                        return
+                for event in follow(client, query={"kinds": KINDS, "documents": "yes"}, begun=begun.set, goes_on=goes_on):
                     events.put((event["Kind"], event["Key"], event["Revision"], event.get("Document")))
         except ClientError as error:
             events.put(error)
@@ -197,15 +225,21 @@ class Carrier:
         if read is None:
             return
         found, hosts = read
-        if self._broken.get(key) == found.revision:
+        now, revisions = time.monotonic(), (found.revision, *(host.revision for host in hosts.values()))
+        broken = self._broken.get(key)
+        if broken is not None and broken[0] == revisions and now < broken[1]:
             return
         try:
             self._advance(key, found, hosts, documents)
-        except (ClientError, Problem):
+            self._broken.pop(key, None)
+        except ClientError:
             raise
-        except Exception:  # of this set: the others go on
-            self._broken[key] = found.revision
-            LOG.exception("set %s can't be carried on, and is left as it is until it is changed: a bug in Baton", key)
+        except Exception as error:  # of this set: the others go on
+            if isinstance(error, Problem) and error.status == 503:
+                raise
+            if broken is None or broken[0] != revisions:
+                LOG.error("set %s can't be carried on, and is left as it is: %s", key, error, exc_info=not isinstance(error, Problem))
+            self._broken[key] = revisions, now + BROKEN
 
     def _advance(self, key: str, found: Found, hosts: Dict[str, Found], documents: Documents) -> None:
         whole = set_of(found.value)

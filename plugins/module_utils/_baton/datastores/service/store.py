@@ -7,6 +7,7 @@ All is written under the fencing token of the manager's lock, so that one which 
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
 from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, TypeVar
@@ -20,6 +21,7 @@ from ..engine.program import Plan
 from ..model.documents import CONFIGURATIONS, POOL, SETS, PoolHost, changes, host_of, set_document, set_of
 from ..model.replica_set import ReplicaSet
 
+LOG = logging.getLogger("baton.datastores")
 T = TypeVar("T")
 MANAGERS = ("grants", "orders", "reports")  # what the manager writes of a channel
 MOST_TRIES = 20
@@ -62,7 +64,8 @@ class Store:
         return [set_of(value) for value in self._list(SETS)]
 
     def hosts(self) -> Dict[str, PoolHost]:
-        return {value["Name"]: host_of(value) for value in self._list(POOL)}
+        """Return the pool; a host whose document can't be read is there, and nothing is known of it."""
+        return {value["Name"]: _host(value) for value in self._list(POOL)}
 
     def configurations(self) -> List[Dict[str, Any]]:
         return [dict(value["Configuration"]) for value in self._list(CONFIGURATIONS)]
@@ -176,12 +179,20 @@ class Store:
         return self._lock
 
 
+def _host(value: Mapping[str, Any]) -> PoolHost:
+    try:
+        return host_of(value)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        LOG.warning("host %s can't be read: %s", value["Name"], error)
+        return PoolHost(value["Name"])
+
+
 @contextlib.contextmanager
 def _problems() -> Iterator[None]:
     """What the cluster answers, as what is to be told."""
     try:
         yield
     except ClientError as error:
-        if error.status in (404, 409, 413):
+        if error.status in (404, 409, 413, 422, 507):
             raise Problem(error.status, error.code or "refused", error.message) from None
         raise Problem(503, "unavailable", f"the cluster does not serve now: {error.message}") from None

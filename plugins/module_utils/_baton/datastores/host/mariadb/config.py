@@ -91,7 +91,7 @@ class Files:
                 raise Trouble(f"{self.folder} is not empty, and not made for {self.instance}: nothing in it was touched; move it away")
             self.folder.mkdir(parents=True, exist_ok=True)
             write(self.marker, self.instance + "\n")
-        self.own(self.folder, 0o700)
+        os.chmod(self.folder, 0o711)  # ours: who runs the server could put links to what is not his where we write
         self.make_run()
 
     def make_run(self) -> None:
@@ -102,6 +102,9 @@ class Files:
         self.own(self.run, 0o700)
         self.tmp.mkdir(mode=0o700, exist_ok=True)
         self.own(self.tmp, 0o700)
+        if not self.log.exists():
+            write(self.log, "")
+            self.own(self.log, 0o600)
 
     def _uid(self) -> int:
         try:
@@ -190,7 +193,7 @@ class Files:
 
     def too_full(self) -> str:
         """Return that its disk has no room left, "" while it has some."""
-        disk = os.statvfs(self.data)
+        disk = os.statvfs(self.folder)
         room = disk.f_bavail * disk.f_frsize
         return f"the disk of {self.folder} has {room >> 10} KiB left: make room there" if room < LEAST_ROOM else ""
 

@@ -87,6 +87,8 @@ class Instance:
         is_begun = False
         while True:
             if self.pid() is None and not is_begun:
+                if self.files.too_full():  # it would wait for room before it answers, a minute at a time
+                    raise Trouble(self.files.too_full())
                 is_begun = True
                 self.files.rotate_log()
                 spec = self.memory.get("spec")

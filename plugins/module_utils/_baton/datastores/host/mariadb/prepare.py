@@ -15,6 +15,7 @@ import subprocess
 from pathlib import Path
 from typing import Any, List, Mapping
 
+from ...model.passwords import hashed
 from ..runner import environment, identity
 from ..trouble import Trouble, one_line
 from . import sql
@@ -159,7 +160,7 @@ def _check_user(user: Mapping[str, Any]) -> None:
     name = str(user["name"])
     if not 0 < len(name) <= 80 or name.startswith("baton_") or name in ("root", "mysql", ourselves()) or not name.isprintable():
         raise Trouble(f"{name[:80]!r} can't be the name of a user: choose another")
-    if not user.get("password"):
+    if not user.get("hash") and not user.get("password"):
         raise Trouble(f"user {name} has no password: give one")
     for database in user.get("databases") or ():
         _check_database(str(database["name"]))
@@ -192,6 +193,6 @@ def make_database(session: sql.Session, database: Mapping[str, Any]) -> None:
 def make_account(session: sql.Session, user: Mapping[str, Any]) -> None:
     """Make a user of people: all of some databases, and no right that ``read_only`` does not stop."""
     who = (str(user["name"]), str(user.get("host") or "%"))
-    session.ask("CREATE USER IF NOT EXISTS %s@%s IDENTIFIED BY PASSWORD %s", *who, sql.hashed(str(user["password"])))
+    session.ask("CREATE USER IF NOT EXISTS %s@%s IDENTIFIED BY PASSWORD %s", *who, user.get("hash") or hashed(str(user["password"])))
     for database in user.get("databases") or ():
         session.ask(f"GRANT ALL ON {sql.pattern(str(database['name'])).replace('%', '%%')}.* TO %s@%s", *who)

@@ -13,6 +13,7 @@ import time
 from typing import Any, Callable, List, Mapping, Optional, Sequence, Set
 
 from ...model import positions
+from ...model.passwords import hashed
 from ..trouble import Trouble
 from . import sql
 from .instance import ACKNOWLEDGES, CATCHES_UP, Instance, ourselves
@@ -88,7 +89,7 @@ class Source:
             ours = {CATCHES_UP + instance.id, ACKNOWLEDGES + instance.id}
             for row in session.ask("SELECT User AS user FROM mysql.global_priv WHERE User LIKE 'baton\\__\\_%'"):
                 if text(row["user"]) in ours:
-                    session.ask("ALTER USER %s@'%%' IDENTIFIED BY PASSWORD %s", text(row["user"]), sql.hashed(instance.password))
+                    session.ask("ALTER USER %s@'%%' IDENTIFIED BY PASSWORD %s", text(row["user"]), hashed(instance.password))
                 else:
                     session.ask("DROP USER IF EXISTS %s@'%%'", text(row["user"]))
 
@@ -216,7 +217,7 @@ class Source:
 def make_user(session: sql.Session, user: str, password: str, locked: bool) -> None:
     """Make the user as whom a replica follows; one that is there stays as it is."""
     lock = " ACCOUNT LOCK" if locked else ""
-    session.ask(f"CREATE USER IF NOT EXISTS %s@'%%' IDENTIFIED BY PASSWORD %s REQUIRE SSL{lock}", user, sql.hashed(password))
+    session.ask(f"CREATE USER IF NOT EXISTS %s@'%%' IDENTIFIED BY PASSWORD %s REQUIRE SSL{lock}", user, hashed(password))
     session.ask("GRANT REPLICATION SLAVE ON *.* TO %s@'%%'", user)
 
 

@@ -7,7 +7,6 @@ Each connection has deadlines, and its statements wait for no lock longer than i
 
 from __future__ import annotations
 
-import hashlib
 import ssl
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
@@ -121,12 +120,6 @@ def name(identifier: str) -> str:
 def pattern(database: str) -> str:
     """Quote the name of a database for GRANT, which reads ``_`` and ``%`` as patterns."""
     return name(database.replace("\\", "\\\\").replace("_", "\\_").replace("%", "\\%"))
-
-
-def hashed(password: str) -> str:
-    """Return what a server keeps of a password, so that no statement has it."""
-    inner = hashlib.sha1(password.encode(), usedforsecurity=False).digest()
-    return "*" + hashlib.sha1(inner, usedforsecurity=False).hexdigest().upper()
 
 
 def _trouble(error: BaseException) -> SqlTrouble:
