@@ -20,30 +20,36 @@ from simulation.datastores.schedule import Schedule  # noqa: E402
 from simulation.mutate import seen  # noqa: E402
 
 MOST, MOST_AIMED = 800, 100
-# The seed at which each was caught first: where ``--seen`` begins, which plays these alone. They move with every change of the
-# simulation or the rules. Those that are not here need more trouble at once than chance has made: of the engine's and the guest's
-# rules unit tests notice them, of what a server has to do (to be sealed, to know what it had) nobody does so far.
+# The seed at which each was caught first by chance: where ``--seen`` begins. They move with every change of the simulation or the rules.
+# Those for which there is an aimed schedule are not here: that has to notice them.
 SEEN = {
-    "a_grant_that_is_gone_is_an_end": 9,
-    "a_grant_that_is_taken_back_ends_nothing": 1,
-    "a_guest_counts_on_a_longer_lease": 154,
-    "a_manager_writes_whatever_has_changed": 11,
+    "a_grant_that_is_gone_is_an_end": 3,
+    "a_grant_that_is_taken_back_ends_nothing": 3,
+    "a_guest_counts_on_a_longer_lease": 337,
+    "a_guest_keeps_an_instance_in_the_set_it_was_of": 19,
+    "a_manager_writes_whatever_has_changed": 4,
     "a_server_is_opened_before_its_claim_stands": 1,
-    "a_step_waits_for_ever": 18,
-    "a_term_is_granted_before_the_last_one_is_over": 9,
-    "an_undo_wipes_the_source": 84,
-    "any_replica_will_do": 2,
-    "nobody_gives_the_role_back": 10,
+    "a_step_waits_for_ever": 8,
+    "a_term_is_granted_before_the_last_one_is_over": 1,
+    "an_undo_wipes_the_source": 5,
+    "another_source_is_looked_for_while_the_last_one_is_deleted": 3,
+    "any_replica_will_do": 4,
+    "nobody_gives_the_role_back": 7,
     "nobody_looks_at_the_end_of_a_lease": 1,
-    "nobody_takes_over": 24,
-    "nobody_waits_on_a_clock_of_his_own": 9,
-    "orders_have_the_ids_of_those_before": 32,
-    "positions_are_compared_as_strings": 19,
-    "what_was_begun_is_not_undone": 107,
-    "who_comes_back_is_left_alone": 2,
-    "who_is_asked_next_counts_alone_at_once": 30,
+    "nobody_takes_over": 15,
+    "nobody_waits_on_a_clock_of_his_own": 3,
+    "orders_have_the_ids_of_those_before": 538,
+    "positions_are_compared_as_strings": 376,
+    "what_gave_way_is_forgotten": 5,
+    "what_is_detached_stays_where_it_was": 3,
+    "what_was_begun_is_not_undone": 43,
+    "who_comes_back_is_left_alone": 4,
+    "who_does_not_leave_after_all_is_not_what_it_was": 356,
+    "who_is_asked_next_counts_alone_at_once": 40,
+    "who_is_deleted_counts_still": 1,
+    "who_is_detached_counts_still": 8,
     "who_is_gone_is_waited_for": 1,
-    "who_is_silent_is_not_asked": 108,
+    "who_is_silent_is_not_asked": 16,
 }
 
 

@@ -287,10 +287,6 @@ def a_guest_keeps_an_instance_in_the_set_it_was_of():
     return patch.object(Host, "_carried_out", stays)
 
 
-def a_source_may_leave_its_replicas():
-    return patch.object(asked, "_others", lambda case: 0)
-
-
 def who_does_not_leave_after_all_is_not_what_it_was():
     both = ExitStack()
     for program in ("delete", "detach"):

@@ -104,6 +104,7 @@ def test_a_replica_that_is_detached_is_a_source_of_which_the_others_know_nothing
     assert "it must be sealed first" in leaving.order("adopt", secrets=pool.secrets).problem
     source.server.open([staying.id], always)
     marked(source, 1, 3, members)
+    until(lambda: rows(leaving) == {1}, "it is there", members)  # nobody waits for it: it does not count
     sealed = leaving.ok("seal")
     leaving.ok("drain", position=sealed["received"])
     assert rows(leaving) == {1}
