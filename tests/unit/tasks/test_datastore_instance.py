@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from baton.datastores.model.passwords import hashed
 from baton.tasks import datastore_work
 from support.cluster import until
 from support.datastores_api import served
@@ -99,7 +100,8 @@ def test_databases_and_users_are_made_with_it_and_passwords_stay_secret(api):
     assert "very-secret" not in str(result)
     (whole,) = api.pool.sets()
     own = whole.members[result["id"]].own
-    assert own["users"] == [{"name": "app", "password": "very-secret", "databases": [{"name": "shop"}]}]
+    assert own["users"] == [{"name": "app", "hash": hashed("very-secret"), "databases": [{"name": "shop"}]}]
+    assert "very-secret" not in str(whole.to_json())
     assert own["databases"] == [{"name": "shop", "character_set": "utf8mb4"}]
 
 

@@ -91,7 +91,7 @@ class Files:
                 raise Trouble(f"{self.folder} is not empty, and not made for {self.instance}: nothing in it was touched; move it away")
             self.folder.mkdir(parents=True, exist_ok=True)
             write(self.marker, self.instance + "\n")
-        os.chmod(self.folder, 0o711)  # ours: who runs the server could put links to what is not his where we write
+        os.chmod(self.folder, 0o711)  # nosec B103 - ours: who runs the server could put links to what is not his where we write
         self.make_run()
 
     def make_run(self) -> None:
