@@ -146,7 +146,10 @@ class Lab:
         options = [*options, "--timing", timing, "--drivers-dir", str(folder / "drivers")]
         (folder / "drivers").mkdir()
         (folder / "drivers" / "datastores.json").write_text(json.dumps({"type": "program", "stop_seconds": 3}))
-        data = lambda name: folder / f"disk-{name}" / "data"  # noqa: E731
+
+        def data(name):
+            return folder / f"disk-{name}" / "data"
+
         self.nodes = stack.enter_context(cluster_of(network, folder, 2, options, kind=SupervisedNode, data=data))
         self.url = ",".join(f"https://{node.address}:8092" for node in self.nodes)
         self.client = network.host("client", ["192.0.2.70/24"])

@@ -79,7 +79,10 @@ class Round:
         old = before["members"][before["source"]]["own"]["server_id"]
         began = boottime()
         who, mend = fault.hurt(lab, rng)
-        there = lambda: told.elsewhere(self._since(began), began, old)  # noqa: E731
+
+        def there():
+            return told.elsewhere(self._since(began), began, old)
+
         limit = boottime() + STUCK
         while fault.moves and there() is None and boottime() < limit:
             wait_until(boottime() + 0.1)

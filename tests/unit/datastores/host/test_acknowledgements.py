@@ -68,7 +68,7 @@ def received(replica, number):
 
 
 def test_only_who_counts_acknowledges(trio, source):
-    _, second, third = trio
+    _first, second, third = trio
     source.server.open([second.id], always)
     until(lambda: second.follows_as() == "baton_s_m2", "the one that counts acknowledges", trio)
     assert third.follows_as() == "baton_a_m3"
@@ -85,7 +85,7 @@ def test_only_who_counts_acknowledges(trio, source):
 
 
 def test_who_counts_no_more_is_cut_off_even_frozen_and_its_acknowledgements_are_worth_nothing(trio, source):
-    _, second, third = trio
+    _first, second, third = trio
     source.server.open([second.id], always)
     until(lambda: second.follows_as() == "baton_s_m2", "the second acknowledges", trio)
     second.signal(signal.SIGSTOP)
@@ -211,7 +211,7 @@ def test_quiescing_gives_up_where_a_client_holds_a_lock_and_changes_nothing(trio
 
 
 def test_a_planned_promotion_ends_where_the_source_ended(trio, source):
-    _, second, third = trio
+    _first, second, third = trio
     source.server.open([second.id, third.id], always)
     until(lambda: second.follows_as() == "baton_s_m2", "the second acknowledges", trio)
     writer = Writer(source, first=100000)

@@ -11,6 +11,7 @@ from baton.client.error import ClientError
 from baton.datastores.host.channel import Seen
 from baton.datastores.host.journal import Journal
 from baton.datastores.host.loop import Guest
+from baton.datastores.host.trouble import Trouble
 from baton.datastores.model.channel import Channel, Grant, Order, Report, Server
 from baton.datastores.model.documents import PoolHost
 from support.cluster import eventually
@@ -246,14 +247,12 @@ def test_a_guest_whose_disk_is_full_closes_and_begins_nothing(play):
 
     async def act(guest):
         await eventually(lambda: hands.is_open, "it is open")
-        guest._journal.save = guest._journal._save = lambda: (_ for _ in ()).throw(full())
+        guest._journal.save = guest._journal._save = full
         cluster.set(grants={}, orders={"o": Order("prepare", "m1", "s", 4)})
         await eventually(lambda: "close" in hands.done, "it is closed")
         assert "prepare" not in hands.done
 
     def full():
-        from baton.datastores.host.trouble import Trouble
-
-        return Trouble("the journal can't be written")
+        raise Trouble("the journal can't be written")
 
     play(cluster, hands, act)

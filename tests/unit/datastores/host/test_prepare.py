@@ -200,7 +200,10 @@ def test_another_life_of_the_guest_finds_the_server(alone):
 
 
 def test_a_server_that_was_half_made_is_made_anew(new, monkeypatch):
-    monkeypatch.setattr(prepare, "_fill", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt()))
+    def interrupted(*_args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(prepare, "_fill", interrupted)
     monkeypatch.setattr(type(new.server._instance.files), "remove", lambda files: None)
     with pytest.raises(KeyboardInterrupt):
         new.server.do("prepare", new.args(), lambda: True)

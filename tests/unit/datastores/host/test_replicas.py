@@ -96,7 +96,7 @@ def test_a_replica_that_was_started_anew_does_not_know_what_it_had_until_it_has_
     try:
         second.server.start()
         assert second.memory["whole"] is False
-        for _ in range(3):
+        for _time in range(3):
             second.tend()
         assert second.memory["whole"] is False
         assert second.ok("seal")["had"] is None

@@ -29,7 +29,7 @@ def test_a_program_is_found_by_another_life_and_killed_by_it(program, tmp_path):
     pid = first.pid(program)
     first.start(program)
     assert first.pid(program) == pid
-    until(lambda: (tmp_path / "ready").exists(), "it is ready")
+    until((tmp_path / "ready").exists, "it is ready")
     other = Processes()
     assert other.pid(program) == pid
     assert not other.end(program, 0.2)
@@ -40,7 +40,7 @@ def test_a_program_is_found_by_another_life_and_killed_by_it(program, tmp_path):
 def test_a_program_that_ended_by_itself_is_gone_though_its_parent_lives(program, tmp_path):
     runner = Processes()
     runner.start(program)
-    until(lambda: (tmp_path / "ready").exists(), "it is ready")
+    until((tmp_path / "ready").exists, "it is ready")
     os.kill(runner.pid(program), signal.SIGKILL)
     until(lambda: Processes().pid(program) is None, "a zombie is none")
     until(lambda: runner.pid(program) is None, "its parent knows it, too")

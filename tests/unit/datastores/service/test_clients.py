@@ -128,7 +128,8 @@ def openstack(api, *words, fails=False, **environment):
     """Return what a command prints, as JSON where it can."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
     auth = {"OS_AUTH_TYPE": "admin_token", "OS_ENDPOINT": api.endpoint, "OS_TOKEN": "demo-token"}
-    done = subprocess.run([OPENSTACK, *words], env={**kept, **(environment or auth)}, capture_output=True, text=True, timeout=120)
+    environ = {**kept, **(environment or auth)}
+    done = subprocess.run([OPENSTACK, *words], env=environ, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode != 0) == fails, done.stderr
     return done.stderr if fails else json.loads(done.stdout) if "json" in words else done.stdout
 

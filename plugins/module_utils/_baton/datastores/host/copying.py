@@ -207,7 +207,7 @@ def connect(address: str, port: int, tls: ssl.SSLContext, name: str, stands: Sta
 def give(wire: Wire, source: IO[bytes], stands: Stands) -> None:
     """Send all of ``source``, a pipe, up to its end; ``finish`` says that this is all."""
     while True:
-        ready, _, _ = select.select([source], [], [], LOOK)
+        ready = select.select([source], [], [], LOOK)[0]
         if not stands():
             raise Trouble("it is taken back")
         if not ready:
