@@ -38,23 +38,26 @@ def elsewhere(acks: Iterable[Ack], began: float, old: int) -> "float | None":
     return min((ack.received - began for ack in acks if ack.sent >= began and ack.server != old), default=None)
 
 
-def reigns(acks: Iterable[Ack]) -> List[Reign]:
-    """Return who took writes, one after the other.
+def reigns(acks: Iterable[Ack], old: int, began: float) -> List[Reign]:
+    """Return who took writes, one after the other; at first the old source did.
 
     What an old source answers late proves nothing if it was sent before the new one's first answer came: it may have been done before.
     """
-    found: List[Reign] = []
+    found = [Reign(old, began, began)]
     for ack in sorted(acks, key=lambda ack: ack.received):
-        if found and ack.server == found[-1].server:
+        if ack.server == found[-1].server:
             found[-1] = found[-1]._replace(last=ack.received)
-        elif not found or ack.sent > found[-1].first:
+        elif ack.sent > found[-1].first:
             found.append(Reign(ack.server, ack.received, ack.received))
     return found
 
 
-def overlap(acks: Iterable[Ack], changes: int) -> float:
-    """Return for how many seconds an older source took writes after a newer one did. So often was the source meant to change."""
-    found = reigns(acks)
+def overlap(acks: Iterable[Ack], changes: int, old: int, began: float) -> float:
+    """Return for how many seconds an older source took writes after a newer one did.
+
+    ``old`` was the source when all ``began``; so often was the source meant to change since.
+    """
+    found = reigns(acks, old, began)
     if len(found) - 1 <= changes:
         return 0.0
     back = [

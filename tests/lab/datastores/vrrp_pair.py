@@ -213,7 +213,7 @@ FAULTS = {
 
 
 def trial(pair, client, folder, made, fault, rng):
-    """Return (who was hurt, when, the one that was the source, all acknowledged writes, rows of who is the source now)."""
+    """Return (who was hurt, when that began and ended, the number of who was the source, what was acknowledged, rows of each server)."""
     try:
         for one in pair:
             one.start(folder, made)
@@ -238,8 +238,8 @@ def trial(pair, client, folder, made, fault, rng):
         finally:
             ended = boottime()
             clients.end()
-        holder = next((one for one in pair if one.holds()), new)
-        return old.name, began, ended, old.number, clients.acks, {row[0] for row in holder.asked("SELECT id FROM lab.told") or ()}
+        rows = [{row[0] for row in one.asked("SELECT id FROM lab.told") or ()} for one in pair]
+        return old.name, began, ended, old.number, clients.acks, rows
     finally:
         for one in pair:
             one.end()
