@@ -14,7 +14,9 @@ from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple, TypeVar
 from .channel import Channel, End, Grant, Order, Report, Server
 from .replica_set import ReplicaSet
 
-SETS, POOL, CONFIGURATIONS = "sets", "pool", "configurations"
+SETS = "sets"
+POOL = "pool"
+CONFIGURATIONS = "configurations"
 HEARTBEAT, LEASE = "heartbeat", "lease"
 CLAIMS = "claims/"  # and the set
 KINDS = {
