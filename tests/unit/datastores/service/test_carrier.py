@@ -124,3 +124,18 @@ def test_quiet_sets_are_looked_at_less_often():
     documents.learn("sets", "b", "1.5", set_document(ReplicaSet("b", task=Task("b.1", "promote"))))
     documents.learn("sets", "c", "1.5", set_document(ReplicaSet("c", needs="somebody")))
     assert documents.busy() == {"b", "c"} and documents.sets() == {"a", "b", "c"}
+
+
+@pytest.mark.parametrize("servers", [[], "x", {"m1": 3}, {"m1": {"set": ["s"]}}])
+def test_what_a_guest_says_of_servers_stops_nobody_whatever_it_is(servers):
+    carrier, documents = carrier_of("a", refuses=(), problem=None)
+    carrier._learn(documents, "pool", "h1", "1.5", {"Name": "h1", "Meta": {}, "Params": {"servers": servers}})
+    assert len(documents.strays()) == (servers == {"m1": {"set": ["s"]}})
+
+
+def test_nothing_is_kept_of_a_set_that_is_gone():
+    carrier, documents = carrier_of("a", refuses={"a"}, problem=ValueError("a bug"))
+    carrier._look("a", documents)
+    assert "a" in carrier._broken and "a" in carrier._silences
+    carrier._learn(documents, "sets", "a", "1.9", None)
+    assert not {"a"} & {*carrier._broken, *carrier._silences, *carrier._said}

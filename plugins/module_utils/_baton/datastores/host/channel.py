@@ -11,7 +11,7 @@ from typing import Any, Dict, List, NamedTuple, Optional
 from ...client.api import Client
 from ...client.error import ClientError
 from ..model.channel import End, Grant, Report, Server
-from ..model.documents import CLAIMS, HEARTBEAT, LEASE, POOL, PoolHost, host_of, pointer, to_json
+from ..model.documents import CLAIMS, HEARTBEAT, LEASE, POOL, PoolHost, host_of, order_of, pointer, to_json
 
 LONGEST_POLL = 15.0  # seconds
 PARTS = ("grants", "claimed", "opened", "ends", "orders", "reports", "servers")
@@ -26,8 +26,7 @@ class Seen(NamedTuple):
 
     @property
     def order(self) -> List[int]:
-        """Revisions in the order in which they came to be."""
-        return [int(part) for part in self.revision.split(".")]
+        return order_of(self.revision)
 
 
 class Link:
@@ -81,10 +80,6 @@ class Link:
             operations.append({"op": "add", "path": pointer(LEASE), "value": ttl})
         if operations:
             self._client.patch(POOL, self.name, operations, answer.revision, want=False)
-
-    def leave(self) -> None:
-        """Give our lease up, and be heard no more."""
-        self._client.request("DELETE", f"/leases/{self.lease}", want=False)
 
     # --- writing ------------------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -17,6 +16,7 @@ from ..guest.tenure import NEVER, Claim, Close, Command, End, Open, Tenures
 from ..model import channel
 from ..model.channel import Grant, Order, Report, Server
 from .channel import Link, Seen
+from .guard import boottime
 from .guarded import Guarded
 from .instance import Hands, Instance
 from .journal import Journal
@@ -33,10 +33,6 @@ PAUSE = 0.3  # seconds after the cluster has not answered
 AGAIN = 0.02  # seconds until an order that is not done is looked at again
 STARTS = (0.0, 1.0, 3.0, 10.0, 30.0)  # seconds before a server that does not hold is started again
 LONG = ("prepare", "receive", "send", "wipe", "restart")  # while one of these goes on, a server that is down stays so
-
-
-def boottime() -> float:
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Guest:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple, TypeVar
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, TypeVar
 
 from .channel import Channel, End, Grant, Order, Report, Server
 from .replica_set import ReplicaSet
@@ -141,6 +141,11 @@ def changes(old: Params, new: Channel, names: Tuple[str, ...]) -> List[Operation
         operations += [{"op": "remove", "path": pointer(name, key)} for key in had if key not in has]
         operations += [{"op": "add", "path": pointer(name, key), "value": value} for key, value in has.items() if had.get(key) != value]
     return operations
+
+
+def order_of(revision: Optional[str]) -> List[int]:
+    """Return what revisions are compared by: they come to be in this order."""
+    return [int(part) for part in (revision or "0.0").split(".")]
 
 
 def to_json(value: Any) -> Any:

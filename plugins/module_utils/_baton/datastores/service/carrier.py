@@ -19,7 +19,7 @@ from ...ground.problem import Problem
 from ..engine.case import Case, Silences
 from ..engine.engine import advance
 from ..engine.program import Plan
-from ..model.documents import HEARTBEAT, POOL, SETS, set_of
+from ..model.documents import HEARTBEAT, POOL, SETS, order_of, set_of
 from .metrics import Ended
 from .store import Found, Store
 
@@ -31,12 +31,6 @@ QUIET = 1.0  # seconds between two looks at a set with which nothing is done
 BROKEN = 5.0  # seconds until a set is tried again that could not be carried on
 KINDS = f"{SETS},{POOL}"
 Key = Tuple[str, str]
-Order = List[int]
-
-
-def order_of(revision: Optional[str]) -> Order:
-    """Revisions in the order in which they came to be."""
-    return [int(part) for part in (revision or "0.0").split(".")]
 
 
 class Documents:
@@ -44,7 +38,7 @@ class Documents:
 
     def __init__(self) -> None:
         self._found: Dict[Key, Found] = {}
-        self._expected: Dict[Key, Order] = {}  # what we wrote ourselves, and have not heard of
+        self._expected: Dict[Key, List[int]] = {}  # what we wrote ourselves, and have not heard of
         self._sets_of: Dict[str, Set[str]] = {}  # by host
 
     def learn(self, kind: str, key: str, revision: str, value: Optional[Mapping[str, Any]]) -> Set[str]:
@@ -100,10 +94,17 @@ class Documents:
             for key, member in found.value["Set"]["members"].items()
         }  # fmt: skip
         return {
-            f"host {host} has instance {key} of set {said.get('set') or 'that it does not say'}, which nobody knows"
+            f"host {host} has instance {key} of set {said or 'that it does not say'}, which nobody knows"
             for (kind, host), found in self._found.items() if kind == POOL
-            for key, said in (found.value["Params"].get("servers") or {}).items() if (host, key) not in known
+            for key, said in _servers(found.value).items() if (host, key) not in known
         }  # fmt: skip
+
+
+def _servers(host: Mapping[str, Any]) -> Dict[str, str]:
+    """Return of which set a guest says that each of its servers is; it may say anything."""
+    servers = host["Params"].get("servers")
+    said = servers.items() if isinstance(servers, dict) else ()
+    return {key: str(value.get("set", "")) for key, value in said if isinstance(value, dict)}
 
 
 def _is_busy(whole: Mapping[str, Any]) -> bool:
@@ -181,6 +182,9 @@ class Carrier:
 
     def _learn(self, documents: Documents, kind: str, key: str, revision: str, value: Any) -> Set[str]:
         """Take note of a document; one that can't be read is left out, and the others go on."""
+        if kind == SETS and value is None:
+            for kept in (self._silences, self._said, self._broken):
+                kept.pop(key, None)
         try:
             dirty = documents.learn(kind, key, revision, value)
             self._hear(kind, key, value)
