@@ -45,7 +45,10 @@ PROGRAMS = {
     "baton-guest": "baton.datastores.host.main",
 }  # fmt: skip
 NONE = ("tasks/", "run/")  # what the modules do
-ALSO = ("core/__init__.py", "core/model/__init__.py", "core/model/conditions.py", "core/model/kinds.py")  # of the core, for clients
+ALSO = (  # of what only the daemon needs, for clients
+    "core/__init__.py", "core/model/__init__.py", "core/model/conditions.py", "core/model/kinds.py",
+    "adapters/__init__.py", "adapters/systemd.py",
+)  # fmt: skip
 ONLY_DAEMON = ("adapters/", "core/", "daemon/", "driver.py", "drivers/")
 WITHOUT = {
     "batond": ("datastores/",),

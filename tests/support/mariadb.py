@@ -19,7 +19,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from baton.datastores.host.mariadb.prepare import found_version
 from baton.datastores.host.mariadb.server import MariaDB
+from baton.datastores.host.packages import Packages
 from baton.datastores.host.runner import Processes
 
 VERSION = "10.11"
@@ -94,7 +96,7 @@ class Member:
         """Have another life of the guest look after it."""
         if self.saved:
             self.memory = json.loads(self.saved)
-        self.server = MariaDB(self.pool.folder / self.id, self.id, self.pool.runner, self.memory, self._save)
+        self.server = MariaDB(self.pool.folder / self.id, self.id, self.pool.runner, self.memory, self._save, self.pool.packages.need)
 
     def _save(self):
         self.saved = json.dumps(self.memory)
@@ -188,6 +190,7 @@ class Pool:
         self.folder = Path(tempfile.mkdtemp(prefix="baton-", dir="/tmp"))
         self.folder.chmod(0o755)
         self.runner, self.secrets, self.members = Processes(), secrets(), []
+        self.packages = Packages(self.runner, {"mariadb": found_version}, installs=False)
 
     def member(self):
         self.members.append(Member(self, len(self.members) + 1))

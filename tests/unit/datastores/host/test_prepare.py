@@ -78,7 +78,7 @@ def test_a_folder_that_is_not_ours_is_not_touched(new):
 
 
 def test_another_version_is_refused(new):
-    assert "this host has MariaDB 10.11, not 11.8: install mariadb-server 11.8" in refused(new, version="11.8")
+    assert "this host has mariadb 10.11, not 11.8: install that version, or choose another host" in refused(new, version="11.8")
 
 
 def test_a_package_that_is_missing_is_named(new, monkeypatch, tmp_path):

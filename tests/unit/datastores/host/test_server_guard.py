@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,14 +15,17 @@ import pytest
 from baton.datastores.host import guard
 from baton.datastores.host.guarded import Guarded
 from baton.datastores.host.journal import Journal
+from baton.datastores.host.runner import Processes, Program
 from baton.datastores.host.trouble import Trouble
 from baton.datastores.model.channel import Report
 from support.cluster import until
 from support.programs import program
 
 
-def command():
-    return [sys.executable, str(program("baton-guest")), "guard"]
+def guarded_at(folder, *command):
+    path = folder / "guard.sock"
+    argv = command or (sys.executable, str(program("baton-guest")), "guard", str(path))
+    return Guarded(path, partial(Processes().start, Program("guard", argv, folder)))
 
 
 @pytest.fixture
@@ -35,7 +39,7 @@ def server():
 @pytest.fixture
 def guarded(tmp_path):
     before = set(of_guards(tmp_path))
-    yield Guarded(tmp_path, command())
+    yield guarded_at(tmp_path)
     for pid in set(of_guards(tmp_path)) - before:
         os.kill(pid, signal.SIGKILL)
 
@@ -90,7 +94,7 @@ def test_what_is_no_line_is_refused(line):
 def test_a_guard_is_started_and_outlives_who_spoke_to_it(guarded, server, tmp_path):
     guarded.tell(server.pid, guard.boottime() + 600)
     (pid,) = of_guards(tmp_path)
-    Guarded(tmp_path, command()).tell(server.pid, guard.boottime() + 600)
+    guarded_at(tmp_path).tell(server.pid, guard.boottime() + 600)
     assert list(of_guards(tmp_path)) == [pid]
     guarded.tell(server.pid, guard.boottime() + 0.05)
     assert server.wait(10) == -signal.SIGKILL
@@ -107,7 +111,7 @@ def test_a_guard_that_was_killed_is_replaced(guarded, server, tmp_path):
 
 def test_a_guard_that_can_not_be_there_is_trouble(tmp_path, server):
     with pytest.raises(Trouble, match="does not answer"):
-        Guarded(tmp_path, [sys.executable, "-c", ""]).tell(server.pid, 1.0)
+        guarded_at(tmp_path, sys.executable, "-c", "").tell(server.pid, 1.0)
 
 
 def test_the_journal_knows_what_was_kept(tmp_path):

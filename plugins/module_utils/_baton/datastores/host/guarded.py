@@ -1,16 +1,14 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The guest's side of its guard: it is there, and knows until when which server may take writes. Synchronous, for one thread."""
+
 from __future__ import annotations
 
 import json
-import os
 import socket
-import subprocess  # nosec B404: our own program, no shell
-import sys
 import time
 from pathlib import Path
-from typing import List, Optional
+from typing import Callable, Optional
 
 from .trouble import Trouble
 
@@ -19,10 +17,10 @@ BEGIN = 3.0  # seconds until a new guard listens
 
 
 class Guarded:
-    """``command``: what starts a guard; its socket's path comes last."""
+    """``path``: of the guard's socket; ``start``: begins a guard that listens there, and that outlives us."""
 
-    def __init__(self, folder: Path, command: List[str]) -> None:
-        self._path, self._command = folder / "guard.sock", command
+    def __init__(self, path: Path, start: Callable[[], None]) -> None:
+        self._path, self._start = path, start
         self._socket: Optional[socket.socket] = None
 
     def tell(self, pid: int, until: Optional[float]) -> None:
@@ -67,13 +65,6 @@ class Guarded:
                 self._start()
                 started = True
             time.sleep(0.02)
-
-    def _start(self) -> None:
-        """A guard outlives us: a session of its own, and nothing of ours but the log."""
-        subprocess.Popen(  # nosec B603
-            [*self._command, str(self._path)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=sys.stderr,
-            start_new_session=True, env={"PATH": os.defpath},
-        )  # fmt: skip
 
     def _lose(self) -> None:
         if self._socket is not None:

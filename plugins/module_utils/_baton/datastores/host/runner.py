@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Running the servers of a pool host: by the runner "process" as processes of our own, which outlive the guest.
 
-A server is found again by its command line, so that a guest that was started anew knows what a life before it has started. Another
-runner, such as one that has systemd run them, has the same four methods.
+A server is found again by its command line, so that a guest that was started anew knows what a life before it has started. systemd.py
+is the other runner.
 """
 
 from __future__ import annotations
@@ -13,25 +13,29 @@ import pwd
 import select
 import signal
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Protocol, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Protocol, Sequence, Tuple
 
-from .trouble import Trouble
+from .trouble import Trouble, one_line
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LOOK = 0.02  # seconds between looks at a process that can't be waited for
 
 
 class Program(NamedTuple):
-    """``name``: of the instance; ``argv``: whoever runs with it is this program; ``user``: as whom, "" as ourselves."""
+    """``name``: of the instance; ``argv``: whoever runs with it is this program; ``user``: as whom, "" as ourselves. ``log``: where it says
+    what it has to say; with ours if None. ``writes``: where it may write, apart from ``folder``.
+    """
 
     name: str
     argv: Tuple[str, ...]
     folder: Path
-    log: Path
+    log: Optional[Path] = None
     user: str = ""
+    writes: Tuple[Path, ...] = ()
 
 
 class Runner(Protocol):
@@ -48,6 +52,9 @@ class Runner(Protocol):
 
     def kill(self, program: Program) -> None:
         """Kill it; it is gone on return."""
+
+    def do(self, argv: Sequence[str], seconds: float) -> str:
+        """Run something for the host to its end, with all that root may do there; return what it said."""
 
 
 class Processes:
@@ -66,11 +73,12 @@ class Processes:
     def _start(self, program: Program) -> None:
         who = identity(program.user)
         try:
-            with open(program.log, "ab") as log:
-                if who:
+            with open(program.log or os.devnull, "ab") as log:
+                if who and program.log:
                     os.chown(program.log, who["user"], who["group"])
+                said = log if program.log else sys.stderr
                 self._started[program.name] = subprocess.Popen(
-                    program.argv, cwd=program.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                    program.argv, cwd=program.folder, stdin=subprocess.DEVNULL, stdout=said, stderr=said,
                     start_new_session=True, env=environment(), **who,
                 )  # fmt: skip
         except (OSError, subprocess.SubprocessError) as error:
@@ -128,6 +136,33 @@ class Processes:
             time.sleep(LOOK)
         return self.pid(program) is None
 
+    def do(self, argv: Sequence[str], seconds: float) -> str:
+        return run(argv, seconds=seconds)
+
+
+def run(command: Sequence[str], user: str = "", folder: Path = Path("/"), seconds: float = 300.0) -> str:
+    """Run a program to its end, and return what it printed; Trouble says what it said last."""
+    try:
+        done = subprocess.run(
+            command, cwd=folder, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            timeout=seconds, check=False, **identity(user),
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise Trouble(f"{Path(command[0]).name} has not ended in {seconds:g} s, and was killed: look at the host's load") from None
+    except OSError as error:
+        raise Trouble(f"{command[0]} can't be run: {error}") from None
+    output: str = done.stdout.decode("utf-8", "replace")
+    if done.returncode:
+        raise Trouble(f"{Path(command[0]).name} failed with exit status {done.returncode}: {reason(output)}")
+    return output
+
+
+def reason(output: str) -> str:
+    """Return the line of what a program printed that says best why it failed."""
+    lines = [line for line in output.splitlines() if line.strip()]
+    errors = [line for line in lines if "ERROR" in line or "rror:" in line or line.startswith("E: ")] or lines
+    return one_line(errors[-1]) if errors else "it said nothing"
+
 
 def identity(user: str) -> Dict[str, Any]:
     """Return what has subprocess run something as a user; as ourselves if there is none to name."""
@@ -136,7 +171,7 @@ def identity(user: str) -> Dict[str, Any]:
     try:
         entry = pwd.getpwnam(user)
     except KeyError:
-        raise Trouble(f"there is no user {user} on this host: install the package that brings it") from None
+        raise Trouble(f"there is no user {user} on this host: make it, or install the package that brings it") from None
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
 
 

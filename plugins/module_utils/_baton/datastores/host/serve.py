@@ -1,6 +1,7 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The guest: options, and what it is made of."""
+
 from __future__ import annotations
 
 import argparse
@@ -11,8 +12,9 @@ import signal
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, Sequence
 
+from ...adapters.systemd import notify, watchdog_period
 from ...client.api import Client, connection_from
 from ...client.error import ClientError
 from .channel import Link
@@ -22,12 +24,15 @@ from .journal import Journal
 from .loop import Guest
 from .mariadb.prepare import found_version
 from .mariadb.server import MariaDB
-from .runner import Processes
+from .packages import Packages
+from .runner import Processes, Program, Runner
+from .systemd import Systemd
 from .trouble import Trouble
 
 LOG = logging.getLogger("baton.guest")
 LEASE = 2.0  # seconds
 TIMEOUT = 5.0  # seconds for what is asked of the cluster, but for the lease
+FOUND = {"mariadb": found_version}  # by datastore, what returns the version that is installed
 
 
 def serve(arguments: Sequence[str]) -> int:
@@ -46,7 +51,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="baton-guest", description="Serve database servers on this host, as Baton says.")
     parser.add_argument("--name", required=True, metavar="HOST", help="the host's name in the pool")
     parser.add_argument("--state", type=Path, default=Path("/var/lib/baton-guest"), metavar="DIR", help="where servers and journal are")
-    parser.add_argument("--runner", choices=["process"], default="process", help="what runs the servers")
+    parser.add_argument("--runner", choices=["process", "systemd"], default="process", help="what runs the servers (process)")
+    parser.add_argument("--datastore", action="append", choices=[*FOUND], help="what servers here may be of; once for each (all)")
+    parser.add_argument("--install", action="store_true", help="install packages with apt when a server needs them")
     parser.add_argument("--lease", type=float, default=LEASE, metavar="SECONDS", help="after so many of silence no server takes writes")
     parser.add_argument("--server-user", default="", metavar="USER", help="who runs servers, if the guest is root (mysql)")
     parser.add_argument("--url", help="of Baton's nodes, with commas")
@@ -59,32 +66,37 @@ async def _serve(args: argparse.Namespace) -> None:
     os.makedirs(args.state, mode=0o711, exist_ok=True)  # servers run as another user
     options = {"url": args.url, "token_file": args.token_file, "ca": args.ca, "timeout": TIMEOUT}
     connection = connection_from(options, os.environ)
-    heartbeat = {"service_status": "running", "node_id": args.name, "lease": args.lease, "datastores": _datastores()}
+    runner: Runner = Systemd(args.state) if args.runner == "systemd" else Processes()
+    packages = Packages(runner, FOUND, args.install)
+    offered = packages.offered(args.datastore or list(FOUND))
+    heartbeat = {"service_status": "running", "node_id": args.name, "lease": args.lease, "datastores": offered}
     journal = Journal(args.state)
-    make = partial(_make, args, Processes(), journal)
-    guarded = Guarded(args.state, _ourselves("guard"))
+
+    def make(instance: str, memory: Dict[str, Any]) -> Hands:
+        folder = args.state / "instances" / instance
+        return MariaDB(folder, instance, runner, memory, journal.save, packages.need, args.server_user)
+
+    guarded = Guarded(args.state / "guard.sock", partial(runner.start, _guard(args.state)))
     guest = Guest(lambda: Link(Client(connection, "baton-guest"), args.name), journal, guarded, make, args.lease, heartbeat)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, guest.stop)
+    alive = loop.create_task(_tell_systemd())
     await guest.run()
+    alive.cancel()
     logging.shutdown()
     os._exit(0)  # threads that wait for the cluster, or for a server, would keep us; what was done stands in the journal
 
 
-def _datastores() -> Dict[str, List[str]]:
-    """Return what this host can serve, with what is installed now."""
-    try:
-        return {"mariadb": [found_version()]}
-    except Trouble as trouble:
-        LOG.warning("%s", trouble)
-        return {}
+def _guard(state: Path) -> Program:
+    """Return what the guard is: this program."""
+    return Program("guard", (sys.executable, os.path.abspath(sys.argv[0]), "guard", str(state / "guard.sock")), state)
 
 
-def _make(args: argparse.Namespace, runner: Processes, journal: Journal, instance: str, memory: Dict[str, Any]) -> Hands:
-    return MariaDB(args.state / "instances" / instance, instance, runner, memory, journal.save, args.server_user)
-
-
-def _ourselves(*arguments: str) -> List[str]:
-    """Return the command that starts this program."""
-    return [sys.executable, sys.argv[0], *arguments]
+async def _tell_systemd() -> None:
+    """Say that we serve, and say again that we are not frozen: a server whose guest is has nobody."""
+    notify("READY=1")
+    period = watchdog_period()
+    while period is not None:
+        notify("WATCHDOG=1")
+        await asyncio.sleep(period)

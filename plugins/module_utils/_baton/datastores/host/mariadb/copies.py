@@ -17,11 +17,11 @@ from typing import IO, Any, Iterator, List, Mapping, cast
 
 from .. import copying
 from ..copying import Stands
-from ..runner import environment, identity
+from ..runner import environment, identity, run
 from ..trouble import Trouble, one_line
 from .config import remove
 from .instance import ACKNOWLEDGES, CATCHES_UP, Instance, executable, ourselves
-from .prepare import COPY_PORT, check_packages, run
+from .prepare import COPY_PORT, DATASTORE, Need
 from .source import make_user
 
 IS_USED_WITHIN = 3600.0  # seconds in which a copy that was sent has been made a server
@@ -29,8 +29,8 @@ INFO = ("mariadb_backup_binlog_info", "xtrabackup_binlog_info")
 
 
 class Copies:
-    def __init__(self, instance: Instance) -> None:
-        self._instance = instance
+    def __init__(self, instance: Instance, need: Need) -> None:
+        self._instance, self._need = instance, need
         self._sends: List["subprocess.Popen[bytes]"] = []
 
     # --- from here ----------------------------------------------------------------------------------------------------------
@@ -89,7 +89,7 @@ class Copies:
         if instance.memory.get("copied"):
             instance.start()
             return
-        check_packages(str(args["version"]))
+        self._need(DATASTORE, str(args["version"]))
         tls = copying.context(True, files.certificate, files.key)
         with copying.listen(str(args["address"]), int(args["port"]) + COPY_PORT) as listener:
             wire = copying.accept(listener, tls, instance.id, stands)

@@ -75,7 +75,7 @@ class Instance:
     @property
     def program(self) -> Program:
         argv = (executable("mariadbd"), f"--defaults-file={self.files.settings}")
-        return Program(self.id, argv, self.files.folder, self.files.log, self.files.user)
+        return Program(self.id, argv, self.files.folder, self.files.log, self.files.user, (self.files.run,))
 
     def pid(self) -> Optional[int]:
         return self.runner.pid(self.program) if self.files.is_ours() else None
@@ -145,6 +145,6 @@ def executable(name: str) -> str:
     """Return the path of a program of MariaDB's packages; Trouble says what to install."""
     found = shutil.which(name, path=PATH)
     if found is None:
-        package = "mariadb-backup" if name in ("mariadb-backup", "mbstream") else "mariadb-server"
+        package = "mariadb-backup" if name in ("mariadb-backup", "mbstream") else "mariadb-server-core"
         raise Trouble(f"there is no {name} on this host: install the package {package}")
     return found

@@ -11,26 +11,26 @@ from __future__ import annotations
 import re
 import shutil
 import socket
-import subprocess
 from pathlib import Path
-from typing import Any, List, Mapping
+from typing import Any, Callable, Mapping
 
 from ...model.passwords import hashed
-from ..runner import environment, identity
-from ..trouble import Trouble, one_line
+from ..runner import run
+from ..trouble import Trouble
 from . import sql
 from .config import ROOT, remove, write
 from .instance import ACKNOWLEDGES, CATCHES_UP, Instance, executable, ourselves
 from .source import CREATE_TERM, make_user
 
 LEAST_ROOM = 512 << 20  # bytes that a server takes before there is anything in it
-INSTALLS_WITHIN = 300.0
+DATASTORE = "mariadb"
+Need = Callable[[str, str], None]  # of a datastore a version; see packages.py
 OF_THE_SERVER = ("mysql", "sys", "information_schema", "performance_schema", "baton")
 COPY_PORT = 10000  # above the server's: where it receives a copy
 
 
-def prepare(instance: Instance, args: Mapping[str, Any]) -> None:
-    """Make the server and start it; one that was made already is started. Trouble: nothing is left of it."""
+def prepare(instance: Instance, args: Mapping[str, Any], need: Need) -> None:
+    """Make the server and start it; one that was made already is started. ``need``: has a version here. Trouble: nothing is left of it."""
     files = instance.files
     if files.is_ours() and files.ready.exists():
         if not instance.memory.get("spec"):
@@ -38,6 +38,7 @@ def prepare(instance: Instance, args: Mapping[str, Any]) -> None:
         instance.start()
         return
     _check(instance, args)
+    need(DATASTORE, str(args["version"]))
     files.make()
     try:
         _make(instance, args)
@@ -77,31 +78,10 @@ def _make(instance: Instance, args: Mapping[str, Any]) -> None:
     instance.remember(whole=True)
 
 
-def run(command: List[str], user: str, folder: Path, seconds: float = INSTALLS_WITHIN) -> str:
-    """Run a program to its end, and return what it printed; Trouble says what it said last."""
-    try:
-        done = subprocess.run(
-            command, cwd=folder, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            timeout=seconds, check=False, **identity(user),
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        raise Trouble(f"{Path(command[0]).name} has not ended in {seconds:g} s, and was killed: look at the host's load") from None
-    except OSError as error:
-        raise Trouble(f"{command[0]} can't be run: {error}") from None
-    output: str = done.stdout.decode("utf-8", "replace")
-    if done.returncode:
-        lines = [line for line in output.splitlines() if line.strip()]
-        errors = [line for line in lines if "ERROR" in line or "rror:" in line] or lines
-        said = one_line(errors[-1]) if errors else "it said nothing"
-        raise Trouble(f"{Path(command[0]).name} failed with exit status {done.returncode}: {said}")
-    return output
-
-
 # --- what is looked at first ------------------------------------------------------------------------------------------------
 
 
 def _check(instance: Instance, args: Mapping[str, Any]) -> None:
-    check_packages(str(args["version"]))
     if not instance.files.is_ours():
         check_port(str(args["address"]), int(args["port"]))
     _check_room(instance.files.folder, args.get("volume"))
@@ -111,19 +91,11 @@ def _check(instance: Instance, args: Mapping[str, Any]) -> None:
         _check_user(user)
 
 
-def check_packages(version: str) -> None:
-    """Trouble unless the server and its backup are here, in the version that was asked for."""
-    found = found_version()
-    if found != version:
-        has = found or "another server"
-        raise Trouble(f"this host has MariaDB {has}, not {version}: install mariadb-server {version}, or choose another host")
-
-
 def found_version() -> str:
     """Return the version that is installed, such as 10.11, "" for one that nobody knows; Trouble says what to install."""
     for name in ("mariadbd", "mariadb-install-db", "mariadb-backup", "mbstream"):
         executable(name)
-    found = re.search(r"\b([0-9]+\.[0-9]+)\.[0-9]+-MariaDB", run([executable("mariadbd"), "--version"], "", Path("/")))
+    found = re.search(r"\b([0-9]+\.[0-9]+)\.[0-9]+-MariaDB", run([executable("mariadbd"), "--version"]))
     return found[1] if found else ""
 
 

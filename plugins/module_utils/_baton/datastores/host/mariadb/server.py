@@ -18,7 +18,7 @@ from ..trouble import Trouble, one_line
 from . import sql
 from .copies import Copies
 from .instance import Instance
-from .prepare import prepare
+from .prepare import Need, prepare
 from .replica import Replica
 from .settings import Settings
 from .source import Source, position
@@ -34,10 +34,11 @@ class MariaDB:
     """``folder``: of this instance alone; ``memory``: see Instance. Its methods raise Trouble."""
 
     def __init__(
-        self, folder: Path, instance: str, runner: Runner, memory: Dict[str, Any], save: Callable[[], None], user: str = ""
+        self, folder: Path, instance: str, runner: Runner, memory: Dict[str, Any], save: Callable[[], None], need: Need, user: str = ""
     ) -> None:
-        self._instance = Instance(folder, instance, runner, memory, save, user)
-        self._source, self._replica, self._copies = Source(self._instance), Replica(self._instance), Copies(self._instance)
+        """``need``: see prepare.py."""
+        self._instance, self._need = Instance(folder, instance, runner, memory, save, user), need
+        self._source, self._replica, self._copies = Source(self._instance), Replica(self._instance), Copies(self._instance, need)
         self._settings = Settings(self._instance)
         self._tries = 0
         self._copies.roll_back()
@@ -148,7 +149,7 @@ class MariaDB:
             return Report(f"the order {verb} does not say {error}")
 
     def _prepare(self, args: Mapping[str, Any], _stands: Callable[[], bool]) -> Report:
-        prepare(self._instance, args)
+        prepare(self._instance, args, self._need)
         self._replica.again()
         return Report()
 

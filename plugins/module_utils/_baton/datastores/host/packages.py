@@ -1,0 +1,94 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The packages of datastores: which versions this host has or could have, and installing one when a server needs it.
+
+What a distribution starts by itself with a server's package is not wanted here: a part of it is installed that starts nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+import threading
+from typing import Callable, Dict, List, Sequence
+
+from .runner import PATH, Runner, run
+from .trouble import Trouble
+
+LOG = logging.getLogger("baton.guest")
+PACKAGES = {"mariadb": ("mariadb-server-core", "mariadb-backup")}  # the first says the version
+ANSWER = 30.0  # seconds for apt to tell what it knows
+UPDATE, INSTALL = 120.0, 900.0  # seconds
+APT = ("apt-get", "--quiet", "--yes", "-o", "DPkg::Lock::Timeout=300")
+
+
+class Packages:
+    """``found``: by datastore, what returns the version that is here, and raises Trouble if none is. ``installs``: whether we may."""
+
+    def __init__(self, runner: Runner, found: Dict[str, Callable[[], str]], installs: bool) -> None:
+        self._runner, self._found, self._installs = runner, found, installs
+        self._lock = threading.Lock()
+
+    def offered(self, datastores: Sequence[str]) -> Dict[str, List[str]]:
+        """Return the versions that a server can be of here, as things are."""
+        offered: Dict[str, List[str]] = {}
+        for datastore in datastores:
+            try:
+                version = self._version(datastore)
+            except Trouble as trouble:
+                LOG.warning("%s", trouble)
+            else:
+                offered[datastore] = [version]
+        return offered
+
+    def _version(self, datastore: str) -> str:
+        try:
+            return self._found[datastore]()
+        except Trouble as trouble:
+            if not self._installs:
+                raise
+            version = self._candidate(PACKAGES[datastore][0])
+            if not version:
+                raise Trouble(f"{trouble}; apt knows no package {PACKAGES[datastore][0]}, so that it can't be installed here") from None
+            return version
+
+    def _candidate(self, package: str) -> str:
+        """Return the version that apt would install, such as 11.8; "" if it knows none."""
+        if shutil.which("apt-cache", path=PATH) is None:
+            return ""
+        found = re.search(r"^ *Candidate: (?:[0-9]+:)?([0-9]+\.[0-9]+)\.", run(["apt-cache", "policy", package], seconds=ANSWER), re.M)
+        return found[1] if found else ""
+
+    def need(self, datastore: str, version: str) -> None:
+        """Have a version here; Trouble says what to do where that can't be."""
+        with self._lock:
+            try:
+                found = self._found[datastore]()
+            except Trouble:
+                if not self._installs:
+                    raise
+                found = self._install(datastore, version)
+        if found != version:
+            has = found or "another server"
+            raise Trouble(f"this host has {datastore} {has}, not {version}: install that version, or choose another host")
+
+    def _install(self, datastore: str, version: str) -> str:
+        names = PACKAGES[datastore]
+        try:
+            self._apt("update", UPDATE)
+        except Trouble as trouble:
+            LOG.warning("%s", trouble)  # what it knows may do
+        candidate = self._candidate(names[0])
+        if candidate != version:
+            has = f"{datastore} {candidate}" if candidate else f"no {datastore}"
+            raise Trouble(f"this host's packages have {has}, not {version}: choose another version, or another host")
+        LOG.info("installing %s", " ".join(names))
+        self._apt("install", INSTALL, "--no-install-recommends", *names)
+        return self._found[datastore]()
+
+    def _apt(self, command: str, seconds: float, *words: str) -> None:
+        try:
+            self._runner.do(["env", "DEBIAN_FRONTEND=noninteractive", *APT, command, *words], seconds)
+        except Trouble as trouble:
+            raise Trouble(f"apt-get {command} failed, try it on this host: {trouble}") from None

@@ -1,0 +1,90 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The runner "systemd": each server, and the guard, is a unit of its own, so that they outlive the guest and are hemmed in by themselves.
+
+The units are transient: a host that starts has none of them, and none writes before the guest knows whether it may. What systemd itself
+ends, such as when the host is shut down, it kills at once: a server that shuts down while commits wait for an acknowledgement is to answer
+none of them.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import List, Sequence
+
+from .runner import Processes, Program, identity, reason, run
+from .trouble import Trouble
+
+ANSWER = 30.0  # seconds for systemd to begin something
+MORE = 10.0  # seconds beyond those that a unit has, after which systemd itself is given up
+NOT_LOADED = 5  # exit status of systemctl for a unit that nobody knows
+WORK = "baton-guest-work.service"
+LIMITS = ("LimitNOFILE=32768", "LimitMEMLOCK=512M", "TasksMax=infinity", "OOMScoreAdjust=-600")  # memory for io_uring
+HEMMED_IN = (
+    "ProtectSystem=strict", "ProtectHome=read-only", "PrivateDevices=yes", "NoNewPrivileges=yes", "RestrictSUIDSGID=yes",
+    "ProtectKernelTunables=yes", "ProtectKernelModules=yes", "ProtectKernelLogs=yes", "ProtectControlGroups=yes", "ProtectClock=yes",
+    "ProtectHostname=yes", "RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX", "RestrictNamespaces=yes", "RestrictRealtime=yes",
+    "LockPersonality=yes", "SystemCallArchitectures=native", "UMask=0077",
+)  # fmt: skip
+
+
+class Systemd(Processes):
+    """Finds processes, and signals to them, as Processes does; only who begins them differs. ``folder``: where what WORK said is kept."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._said = folder / "work.log"
+
+    def _start(self, program: Program) -> None:
+        unit = unit_of(program)
+        _clear(unit)
+        try:
+            run([*_begin(unit), "--service-type=exec", *_properties(program), "--", *program.argv], seconds=ANSWER)
+        except Trouble as trouble:
+            raise Trouble(f"{program.argv[0]} can't be started as {unit}: {trouble}") from None
+
+    def do(self, argv: Sequence[str], seconds: float) -> str:
+        """Run it as a unit, since we may not write where it does; systemd returns once that has ended."""
+        _clear(WORK)
+        self._said.write_bytes(b"")
+        properties = [f"TimeoutStartSec={seconds:g}", f"StandardOutput=append:{self._said}", f"StandardError=append:{self._said}"]
+        try:
+            run([*_begin(WORK), "--service-type=oneshot", *_options(properties), "--", *argv], seconds=seconds + MORE)
+        except Trouble as trouble:
+            output = self._said.read_text(errors="replace")
+            raise Trouble(reason(output) if output.strip() else str(trouble)) from None
+        return self._said.read_text(errors="replace")
+
+
+def unit_of(program: Program) -> str:
+    """Return the name of the unit that runs a program."""
+    return f"baton-server-{program.name}.service" if program.user else f"baton-guest-{program.name}.service"
+
+
+def _begin(unit: str) -> List[str]:
+    return ["systemd-run", "--quiet", "--collect", f"--unit={unit}"]
+
+
+def _options(properties: Sequence[str]) -> List[str]:
+    return [f"--property={each}" for each in properties]
+
+
+def _properties(program: Program) -> List[str]:
+    properties = [f"WorkingDirectory={program.folder}", f"Description=baton-guest: {program.name}"]
+    if program.log:
+        properties += [f"StandardOutput=append:{program.log}", f"StandardError=append:{program.log}"]
+    if not program.user:
+        return _options(properties)
+    identity(program.user)  # Trouble where there is none, and what to do
+    properties += [f"User={program.user}", "CapabilityBoundingSet=", "KillSignal=SIGKILL", *LIMITS, *HEMMED_IN]
+    return _options([*properties, *(f"ReadWritePaths={path}" for path in (program.folder, *program.writes))])
+
+
+def _clear(unit: str) -> None:
+    """End what is left of a unit: of a server that is gone its last moments, which systemd has not seen to yet."""
+    done = subprocess.run(
+        ["systemctl", "stop", unit], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=ANSWER, check=False
+    )
+    if done.returncode not in (0, NOT_LOADED):
+        raise Trouble(f"systemd can't end {unit}: {reason(done.stdout.decode('utf-8', 'replace'))}")
