@@ -57,6 +57,7 @@ class Guest:
         self._telling: Set[str] = set()
         self._tasks: Set["asyncio.Task[None]"] = set()
         self._ended = asyncio.Event()
+        self.heard = asyncio.Event()  # once, when we have had a lease
 
     # --- life -------------------------------------------------------------------------------------------------------------
 
@@ -112,6 +113,7 @@ class Guest:
             self._is_heard = False
             return
         self._is_renewed = True
+        self.heard.set()
         self._tenures.renewed(sent, min(ttl, self._lease))  # a life before this one may have asked for less
         for instance in self.instances.values():
             if self._tenures.holds(instance.set) and instance.pid is not None:

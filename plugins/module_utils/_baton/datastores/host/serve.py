@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import sys
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Dict, Sequence
@@ -32,6 +33,7 @@ from .trouble import Trouble
 LOG = logging.getLogger("baton.guest")
 LEASE = 2.0  # seconds
 TIMEOUT = 5.0  # seconds for what is asked of the cluster, but for the lease
+HEARD = 20.0  # seconds after which we serve, whether Baton has heard us or not
 FOUND = {"mariadb": found_version}  # by datastore, what returns the version that is installed
 
 
@@ -81,7 +83,7 @@ async def _serve(args: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, guest.stop)
-    alive = loop.create_task(_tell_systemd())
+    alive = loop.create_task(_tell_systemd(guest.heard))
     await guest.run()
     alive.cancel()
     logging.shutdown()
@@ -93,8 +95,10 @@ def _guard(state: Path) -> Program:
     return Program("guard", (sys.executable, os.path.abspath(sys.argv[0]), "guard", str(state / "guard.sock")), state)
 
 
-async def _tell_systemd() -> None:
-    """Say that we serve, and say again that we are not frozen: a server whose guest is has nobody."""
+async def _tell_systemd(heard: asyncio.Event) -> None:
+    """Say that we serve once we are heard, so that guests are restarted one after the other; and then that we are not frozen."""
+    with suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(heard.wait(), HEARD)
     notify("READY=1")
     period = watchdog_period()
     while period is not None:

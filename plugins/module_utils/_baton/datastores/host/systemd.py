@@ -75,7 +75,7 @@ def _properties(program: Program) -> List[str]:
     if program.log:
         properties += [f"StandardOutput=append:{program.log}", f"StandardError=append:{program.log}"]
     if not program.user:
-        return _options(properties)
+        return _options([*properties, "OOMScoreAdjust=-900"])
     identity(program.user)  # Trouble where there is none, and what to do
     properties += [f"User={program.user}", "CapabilityBoundingSet=", "KillSignal=SIGKILL", *LIMITS, *HEMMED_IN]
     return _options([*properties, *(f"ReadWritePaths={path}" for path in (program.folder, *program.writes))])
