@@ -10,7 +10,7 @@ from typing import Any, Dict, Optional
 
 from ..client.api import scope_of
 from ..client.error import ClientError
-from ..core.model.access import parse_ttl, token_id
+from ..core.model.access import OF_ONE, parse_ttl, token_id
 from ..ground.problem import Problem
 from .common import Context, Result, spec
 
@@ -18,6 +18,7 @@ SPEC = spec(
     profile={"type": "str"},
     project={"type": "str"},
     viewer={"type": "bool", "default": False},
+    guest={"type": "str"},
     ttl={"type": "str"},
     description={"type": "str", "default": ""},
     path={"type": "path"},
@@ -34,13 +35,13 @@ def run(context: Context) -> Result:
     text = _read(params["path"])
     if params["state"] == "absent":
         return _revoke(context, params["id"] or (token_id(text) if text else None))
-    scope = scope_of(params["profile"], params["project"], params["viewer"])
+    scope = scope_of(params["profile"], params["project"], params["viewer"], params["guest"])
     now = _known(context, token_id(text)) if text else None
     if now is not None and now["Scope"] == scope and _lasts(now, params["refresh_before"]):
         return _result(False, now["Id"], now["Expires"], scope, now, now)
     if context.check:
-        if params["profile"]:
-            context.client.get("profiles", params["profile"])  # without it there would be no token
+        if scope["kind"] in OF_ONE:
+            context.client.get(OF_ONE[scope["kind"]], scope["name"])  # without it there would be no token
         return _result(True, None, None, scope, now, {"Scope": scope})
     made = context.client.create_token(scope, params["ttl"], params["description"])
     shown = _result(True, made["Id"], made["Expires"], scope, now, {"Id": made["Id"], "Scope": scope})
