@@ -59,6 +59,7 @@ options:
     choices: [present, absent]
     default: present
 seealso:
+  - module: baton.ha.datastore_host_info
   - module: baton.ha.datastore_instance
 author:
   - The Baton authors (@baton-ha)

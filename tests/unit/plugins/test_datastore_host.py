@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hosts come into the pool and leave it by the module datastore_host, against a real node."""
+"""Hosts come into the pool and leave it by the module datastore_host, and are read by datastore_host_info, against a real node."""
 
 import os
 import stat
@@ -197,6 +197,25 @@ def test_a_number_that_a_template_gave_as_text_is_one(cluster, host):
     assert "ram of flavor 1 is a number" in host(address="192.0.2.1", flavors=text)["msg"]
     assert good(host(text_for_numbers=True, address="192.0.2.1", flavors=text))["host"]["flavors"]["1"]["ram"] == 512
     assert not good(host(text_for_numbers=True, flavors=text))["changed"]
+
+
+def test_the_pool_is_read_without_what_guests_are_told(cluster, host):
+    good(host(address="192.0.2.1", region="eu", flavors=LARGE))
+    params = {
+        "heartbeat": {"datastores": {"mariadb": ["10.11", "11.8"]}}, "orders": {"o": {"args": {"secret": "x7x"}}},
+        "servers": {"i1": {"up": False, "trouble": "its disk is full", "set": "s", "more": "x7x"}, "i2": "x7x"},
+    }  # fmt: skip
+    cluster.call(cluster.n1, "POST", "/pool", json={"Name": "h2", "Meta": {}, "Params": params})
+    (h1, h2) = good(run(cluster, "datastore_host_info"))["hosts"]
+    assert (h1["region"], h1["flavors"], h1["heard"], h1["servers"]) == ("eu", LARGE, False, {})
+    assert h2 == {
+        "name": "h2", "address": "", "region": "", "heard": True, "maintenance": False, "flavors": {},
+        "datastores": {"mariadb": ["10.11", "11.8"]},
+        "servers": {"i1": {"up": False, "trouble": "its disk is full", "set": "s"}, "i2": {"up": False, "trouble": "", "set": ""}},
+    }  # fmt: skip
+    assert good(run(cluster, "datastore_host_info", name="h2"))["hosts"] == [h2]
+    assert good(run(cluster, "datastore_host_info", name="h3"))["hosts"] == []
+    assert run(cluster, "datastore_host_info", name="a/b")["failed"]
 
 
 @pytest.mark.parametrize(
