@@ -39,6 +39,7 @@ options:
 seealso:
   - module: baton.ha.datastore_instance
   - module: baton.ha.datastore_configuration
+  - module: baton.ha.datastore_host_info
 author:
   - The Baton authors (@baton-ha)
 """

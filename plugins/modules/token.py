@@ -11,7 +11,7 @@ module: token
 short_description: Make, refresh and revoke tokens
 version_added: 1.0.0
 description:
-  - Makes a token for one profile, for a project, for a viewer, or one that may do everything.
+  - Makes a token for one profile, for a project, for a viewer, for the guest of a host of the pool, or one that may do everything.
   - With O(path) the token is kept in a file and made anew when it has expired or soon will; without, each run makes one.
 extends_documentation_fragment:
   - baton.ha.connection
@@ -21,7 +21,7 @@ options:
   profile:
     description:
       - The profile that the token is for. It ends with the profile.
-      - Without this, O(project) and O(viewer), it is an admin's token.
+      - Without this, O(project), O(viewer) and O(guest), it is an admin's token.
     type: str
   project:
     description: The token is for the profiles, locks, barriers and files named like this, or like this with C(:) and more behind it.
@@ -30,6 +30,11 @@ options:
     description: The token only reads, with O(project) what is the project's, else all but tokens.
     type: bool
     default: false
+  guest:
+    description:
+      - The token is for the guest of this host of the pool, see M(baton.ha.datastore_host). It ends with the host.
+    type: str
+    version_added: 1.1.0
   ttl:
     description: How long it lasts, such as V(2h), V(7d) or V(3y). Without it, for ever.
     type: str

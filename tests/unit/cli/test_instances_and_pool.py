@@ -102,5 +102,9 @@ def test_hosts_come_into_the_pool_and_go(cluster):
     assert token and cluster("pool", "list").out.splitlines()[1].split()[:4] == ["db-1", "192.0.2.1", "eu", "silent"]
     assert cluster("pool", "show", "db-1", "--token", token).status == 0
     assert cluster("pool", "maintenance", "db-1", "on").status == 0 and "maintenance" in cluster("pool", "show", "db-1").out
+    another = cluster("tokens", "create", "--guest", "db-1", "--ttl", "1h").out.strip()
+    assert cluster("pool", "show", "db-1", "--token", another).status == 0
+    both = cluster("tokens", "create", "--guest", "db-1", "--viewer")
+    assert both.status == 2 and "for its host alone" in both.err
     assert cluster("pool", "remove", "db-1").status == 0
     assert cluster("pool", "show", "db-1", "--token", token).status != 0

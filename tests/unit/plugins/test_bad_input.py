@@ -174,6 +174,8 @@ TABLE = [
     # --- tokens ---
     ("token", {"profile": "web", "ttl": "soon"}, "'soon' is not a time"),
     ("token", {"profile": "a b"}, "can't name a profile"),
+    ("token", {"guest": "nobody"}, "there is no host 'nobody'"),
+    ("token", {"guest": "h", "profile": "web"}, "a guest's token is for its host alone: leave out profile, project and viewer"),
     ("token", {"profile": "web", "path": "/nonexistent/x"}, "can't write the token to /nonexistent/x: no such file or directory"),
     ("token", {"state": "absent"}, "say which token to revoke"),
 ]

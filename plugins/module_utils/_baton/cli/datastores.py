@@ -3,16 +3,18 @@
 """batonctl datastores, configurations and pool: what can be had, parameters of servers, and the hosts that carry them."""
 from __future__ import annotations
 
+import json
 import secrets
 from typing import Any, Dict, List
 
+from ..client import pool
 from ..client.error import ClientError
+from ..client.pool import POOL
 from .common import Context, add_group, add_verb, object_of, value_of
 from .instances import add_place
 
 Value = Dict[str, Any]
-POOL = "pool"  # kind of the documents of hosts
-FLAVORS = '{"1": {"name": "small", "ram": 1024, "vcpus": 1, "disk": 10}}'
+FLAVORS = json.dumps(pool.FLAVORS)
 
 
 def add(groups: Any) -> None:
@@ -158,41 +160,32 @@ def detach(context: Context) -> None:
 def list_hosts(context: Context) -> None:
     found = context.client.list(POOL)
     if context.out.as_json:
-        context.out.json([_host(each) for each in found])
+        context.out.json([pool.shown(each) for each in found])
         return
     rows = [
-        [each["name"], each["address"], each["region"] or "-", _heard(each), each["datastores"], len(each["servers"])]
-        for each in map(_host, found)
+        [each["name"], each["address"], each["region"] or "-", _heard(each), _offered(each), len(each["servers"])]
+        for each in map(pool.shown, found)
     ]
     context.out.table(["HOST", "ADDRESS", "REGION", "GUEST", "DATASTORES", "SERVERS"], rows, "There is no host in the pool.")
-
-
-def _host(document: Value) -> Value:
-    """Return what people may see of a host: not what its guest is told, which has secrets in it."""
-    meta, params = document["Meta"], document["Params"]
-    heartbeat = params.get("heartbeat")
-    offered = meta.get("datastores") or (heartbeat or {}).get("datastores") or {}
-    return {
-        "name": document["Name"], "address": meta.get("address", ""), "region": meta.get("region", ""), "heard": heartbeat is not None,
-        "maintenance": bool(meta.get("maintenance")), "flavors": meta.get("flavors") or {},
-        "datastores": ", ".join(f"{name} {' '.join(versions)}" for name, versions in sorted(offered.items())) or "-",
-        "servers": params.get("servers") or {},
-    }  # fmt: skip
 
 
 def _heard(host: Value) -> str:
     return "maintenance" if host["maintenance"] else "heard" if host["heard"] else "silent"
 
 
+def _offered(host: Value) -> str:
+    return ", ".join(f"{name} {' '.join(versions)}" for name, versions in host["datastores"].items()) or "-"
+
+
 def show_host(context: Context) -> None:
-    found = _host(context.client.get(POOL, context.args.host).body)
+    found = pool.shown(context.client.get(POOL, context.args.host).body)
     if context.out.as_json:
         context.out.json(found)
         return
     flavors = ", ".join(f"{key} ({each.get('name', '')})" for key, each in sorted(found["flavors"].items()))
     context.out.members({
         "Name": found["name"], "Address": found["address"], "Region": found["region"] or "-", "Guest": _heard(found),
-        "Datastores": found["datastores"], "Flavors": flavors or "-",
+        "Datastores": _offered(found), "Flavors": flavors or "-",
     })  # fmt: skip
     rows = [[name, each["up"], each["trouble"] or "-"] for name, each in sorted(found["servers"].items())]
     context.out.line()
@@ -201,7 +194,8 @@ def show_host(context: Context) -> None:
 
 def add_host(context: Context) -> None:
     args, client = context.args, context.client
-    meta = {"address": args.address, "region": args.region, "flavors": object_of(args.flavors, "--flavors")}
+    flavors = pool.checked_flavors(object_of(args.flavors, "--flavors"))
+    meta = {"address": pool.checked_address(args.address), "region": args.region, "flavors": flavors}
     client.create(POOL, {"Name": args.host, "Meta": meta}, want=False)
     made = client.create_token({"kind": "guest", "name": args.host}, description=f"of the guest of {args.host}")
     if context.out.as_json:
@@ -213,12 +207,7 @@ def add_host(context: Context) -> None:
 
 
 def remove_host(context: Context) -> None:
-    answer = context.client.get(POOL, context.args.host)
-    sets = context.client.list("sets")
-    carries = sorted({member["id"] for each in sets for member in each["Set"]["members"].values() if member["host"] == context.args.host})
-    if carries:
-        raise ClientError("conflict", f"{context.args.host} carries {', '.join(carries)}; delete these instances first")
-    context.client.delete(POOL, context.args.host, answer.revision)
+    pool.remove(context.client, context.args.host)
     context.out.done({"name": context.args.host}, f"Took {context.args.host} out of the pool; the token of its guest has ended.")
 
 

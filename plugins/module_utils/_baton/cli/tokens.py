@@ -16,6 +16,7 @@ def add(groups: Any) -> None:
     create = add_verb(verbs, "create", create_token, "make a token, which is shown this once")
     create.add_argument("--profile", metavar="NAME", help="for this profile and nothing else (without any of these: an admin token)")
     create.add_argument("--project", metavar="NAME", help="for what is named NAME or NAME:… and nothing else")
+    create.add_argument("--guest", metavar="HOST", help="for the guest of this host of the pool")
     create.add_argument("--viewer", action="store_true", help="for reading alone; with --project, what is the project's")
     create.add_argument("--ttl", help="how long it lasts, such as 90s, 15m, 2h, 7d, 3y (for ever)")
     create.add_argument("--description", default="", metavar="TEXT", help="what it is for")
@@ -42,7 +43,7 @@ def list_tokens(context: Context) -> None:
 
 def create_token(context: Context) -> None:
     args = context.args
-    scope = scope_of(args.profile, args.project, args.viewer)
+    scope = scope_of(args.profile, args.project, args.viewer, args.guest)
     show_made(context, context.client.create_token(scope, args.ttl, args.description))
 
 

@@ -418,8 +418,14 @@ class Client:
             raise
 
 
-def scope_of(profile: Optional[str] = None, project: Optional[str] = None, viewer: bool = False) -> Dict[str, str]:
+def scope_of(
+    profile: Optional[str] = None, project: Optional[str] = None, viewer: bool = False, guest: Optional[str] = None
+) -> Dict[str, str]:
     """Return the scope of a token that a person means by these words; ClientError for words that do not go together."""
+    if guest and (profile or project or viewer):
+        raise ClientError("usage", "a guest's token is for its host alone: leave out profile, project and viewer")
+    if guest:
+        return {"kind": "guest", "name": guest}
     if profile and (project or viewer):
         raise ClientError("usage", "a token is for a profile, or for a project or a viewer, not for both")
     if viewer:

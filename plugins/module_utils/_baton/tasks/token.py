@@ -4,20 +4,21 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from typing import Any, Dict, Optional
 
 from ..client.api import scope_of
 from ..client.error import ClientError
-from ..core.model.access import parse_ttl, token_id
+from ..core.model.access import OF_ONE, parse_ttl, token_id
 from ..ground.problem import Problem
+from . import token_file
 from .common import Context, Result, spec
 
 SPEC = spec(
     profile={"type": "str"},
     project={"type": "str"},
     viewer={"type": "bool", "default": False},
+    guest={"type": "str"},
     ttl={"type": "str"},
     description={"type": "str", "default": ""},
     path={"type": "path"},
@@ -31,16 +32,16 @@ SHOWN = "the token stands in the result, where callbacks and logs show it: give 
 
 def run(context: Context) -> Result:
     params = context.params
-    text = _read(params["path"])
+    text = token_file.read(params["path"])
     if params["state"] == "absent":
         return _revoke(context, params["id"] or (token_id(text) if text else None))
-    scope = scope_of(params["profile"], params["project"], params["viewer"])
+    scope = scope_of(params["profile"], params["project"], params["viewer"], params["guest"])
     now = _known(context, token_id(text)) if text else None
     if now is not None and now["Scope"] == scope and _lasts(now, params["refresh_before"]):
         return _result(False, now["Id"], now["Expires"], scope, now, now)
     if context.check:
-        if params["profile"]:
-            context.client.get("profiles", params["profile"])  # without it there would be no token
+        if scope["kind"] in OF_ONE:
+            context.client.get(OF_ONE[scope["kind"]], scope["name"])  # without it there would be no token
         return _result(True, None, None, scope, now, {"Scope": scope})
     made = context.client.create_token(scope, params["ttl"], params["description"])
     shown = _result(True, made["Id"], made["Expires"], scope, now, {"Id": made["Id"], "Scope": scope})
@@ -48,7 +49,7 @@ def run(context: Context) -> Result:
         context.warnings.append(SHOWN)
         return {**shown, "token": made["Token"]}
     try:
-        _write(params["path"], made["Token"])
+        token_file.write(params["path"], made["Token"])
     except ClientError:
         context.client.revoke_token(made["Id"])  # nobody has it
         raise
@@ -76,8 +77,8 @@ def _revoke(context: Context, key: Optional[str]) -> Result:
     if changed and not context.check:
         if now is not None:
             context.client.revoke_token(now["Id"])
-        if path and os.path.exists(path):
-            os.unlink(path)
+        if path:
+            token_file.remove(path)
     return _result(changed, key, None, now["Scope"] if now else None, now, None)
 
 
@@ -88,28 +89,3 @@ def _result(changed: bool, key: Optional[str], expires: Optional[int], scope: An
 
 def _shown(token: Optional[Dict[str, Any]]) -> Any:
     return {name: token[name] for name in ("Id", "Scope") if name in token} if token else ""
-
-
-def _read(path: Optional[str]) -> str:
-    try:
-        with open(path or "", encoding="utf-8") as file:
-            return file.read(10_000).strip()
-    except FileNotFoundError:
-        return ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise ClientError("usage", f"can't read {path}: {getattr(error, 'strerror', None) or 'it is not text'}") from None
-
-
-def _write(path: str, token: str) -> None:
-    """Replace the file as a whole; only its owner may read it."""
-    try:
-        handle, temporary = tempfile.mkstemp(prefix=".baton-", dir=os.path.dirname(path) or ".")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(token + "\n")
-            os.replace(temporary, path)
-        except OSError:
-            os.unlink(temporary)
-            raise
-    except OSError as error:
-        raise ClientError("usage", f"can't write the token to {path}: {(error.strerror or '').lower()}") from None

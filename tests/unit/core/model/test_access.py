@@ -132,8 +132,9 @@ def test_what_is_no_scope_is_refused(scope):
 
 
 def test_the_words_of_a_person_make_a_scope():
-    words = [{}, {"viewer": True}, {"profile": "web"}, {"project": "web"}, {"project": "web", "viewer": True}]
-    assert [scope_of(**given) for given in words] == [ADMIN, VIEWER, PROFILE, PROJECT, LOOKS]
-    for given in ({"profile": "web", "viewer": True}, {"profile": "web", "project": "web"}):
+    words = [{}, {"viewer": True}, {"profile": "web"}, {"project": "web"}, {"project": "web", "viewer": True}, {"guest": "web"}]
+    assert [scope_of(**given) for given in words] == [ADMIN, VIEWER, PROFILE, PROJECT, LOOKS, GUEST]
+    of_guests = [{**each, "guest": "h"} for each in words[1:4]]
+    for given in ({"profile": "web", "viewer": True}, {"profile": "web", "project": "web"}, *of_guests):
         with pytest.raises(ClientError):
             scope_of(**given)

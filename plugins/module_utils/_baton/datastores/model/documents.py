@@ -18,6 +18,7 @@ SETS = "sets"
 POOL = "pool"
 CONFIGURATIONS = "configurations"
 HEARTBEAT, LEASE = "heartbeat", "lease"
+PLACED = "placed"  # the last instance that a host was chosen for
 CLAIMS = "claims/"  # and the set
 KINDS = {
     "verb": str, "instance": str, "set": str, "problem": str, "trouble": str, "position": str, "up": bool, "whole": bool,

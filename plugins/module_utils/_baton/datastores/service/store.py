@@ -10,7 +10,7 @@ import contextlib
 import logging
 import threading
 import time
-from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, TypeVar
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, TypeVar
 
 from ...client.api import Client
 from ...client.error import ClientError
@@ -18,8 +18,8 @@ from ...ground.problem import Problem
 from ..engine.case import Case, Silences, Times
 from ..engine.engine import advance, request
 from ..engine.program import Plan
-from ..model.documents import CONFIGURATIONS, POOL, SETS, PoolHost, changes, host_of, set_document, set_of
-from ..model.replica_set import ReplicaSet
+from ..model.documents import CONFIGURATIONS, PLACED, POOL, SETS, PoolHost, changes, host_of, set_document, set_of
+from ..model.replica_set import Member, ReplicaSet
 
 LOG = logging.getLogger("baton.datastores")
 T = TypeVar("T")
@@ -92,7 +92,12 @@ class Store:
         request(case, self._plans[whole.datastore], program, why, **data)
         change = {"Kind": SETS, "Key": whole.id, "Action": "create", "Body": set_document(whole)}
         with _problems():
-            self.client.batch([change], self._reign().under)
+            try:
+                self.client.batch([change, *_placed(whole.members.values())], self._reign().under)
+            except ClientError as error:
+                if error.status == 404:
+                    raise Problem(503, "busy", f"a host has just left the pool ({error.message}); try again") from None
+                raise
         return whole
 
     def change(self, key: str, change: Callable[[Case], T]) -> T:
@@ -108,11 +113,13 @@ class Store:
             hosts = [self.find(POOL, host) for host in sorted({member.host for member in whole.members.values()})]
             read = {host.key: host for host in hosts if host is not None}
             case = self.case(whole, read, 0.0, Silences())
+            before = set(whole.members)
             made = change(case)
             if set_document(whole) == found.value:
                 return made
+            placed = _placed(member for key, member in whole.members.items() if key not in before)
             advance(case, self._plans[whole.datastore])
-            if self.commit(found, read, case) is not None:
+            if self.commit(found, read, case, placed) is not None:
                 return made
             time.sleep(PAUSE)
         raise Problem(503, "busy", f"set {key} changes all the time; try again")
@@ -124,8 +131,10 @@ class Store:
         times = self.times._replace(lease=lease)
         return Case(whole, channels, time.time(), clock, self._reign().token, times, silences)
 
-    def commit(self, found: Found, read: Mapping[str, Found], case: Case) -> Optional[Dict[Any, str]]:
-        """Write what a case came to, all or nothing, if all that it was read from stands still.
+    def commit(
+        self, found: Found, read: Mapping[str, Found], case: Case, placed: Sequence[Dict[str, Any]] = ()
+    ) -> Optional[Dict[Any, str]]:
+        """Write what a case came to, all or nothing, if all that it was read from stands still. ``placed``: see _placed.
 
         Returns the revisions that documents have now, by kind and key, empty if there was nothing to write; None if something has changed.
         """
@@ -141,6 +150,7 @@ class Store:
         for host, was in read.items():
             patch = changes(was.value["Params"], written[host], MANAGERS) if host in written else []
             asked.append({"Kind": POOL, "Key": host, "Body": patch, "IfMatch": was.revision})
+        asked += placed
         with _problems():
             try:
                 left = self.client.batch(asked, self._reign().under)
@@ -177,6 +187,11 @@ class Store:
     def lock(self) -> Any:
         """One at a time chooses hosts and ports."""
         return self._lock
+
+
+def _placed(members: Iterable[Member]) -> List[Dict[str, Any]]:
+    """Return changes that note on hosts what comes to them: each is still in the pool, and who removes it sees that it has changed."""
+    return [{"Kind": POOL, "Key": member.host, "Param": PLACED, "Action": "put", "Body": member.id} for member in members]
 
 
 def _host(value: Mapping[str, Any]) -> PoolHost:
