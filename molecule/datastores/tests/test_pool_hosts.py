@@ -32,9 +32,8 @@ def host_of(name):
 
 
 def batonctl(*words):
-    done = subprocess.run(
-        [sys.executable, str(PROJECT / "build/batonctl.pyz"), "-o", "json", *words], env=ENVIRON, capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, str(PROJECT / "build/batonctl.pyz"), "-o", "json", *words]
+    done = subprocess.run(command, env=ENVIRON, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

@@ -160,7 +160,8 @@ def run(command: Sequence[str], user: str = "", folder: Path = Path("/"), second
 def reason(output: str) -> str:
     """Return the line of what a program printed that says best why it failed."""
     lines = [line for line in output.splitlines() if line.strip()]
-    errors = [line for line in lines if "ERROR" in line or "rror:" in line or line.startswith("E: ")] or lines
+    errors = [line for line in lines if "ERROR" in line or "rror:" in line or line.startswith("E: ")]
+    errors = errors or [line for line in lines if "failed" in line or "can't" in line or "denied" in line][:1] or lines
     return one_line(errors[-1]) if errors else "it said nothing"
 
 

@@ -65,7 +65,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _serve(args: argparse.Namespace) -> None:
-    os.makedirs(args.state, mode=0o711, exist_ok=True)  # servers run as another user
+    for folder in (args.state, args.state / "instances"):
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            folder.chmod(0o711)  # servers run as another user, whatever our umask is
     options = {"url": args.url, "token_file": args.token_file, "ca": args.ca, "timeout": TIMEOUT}
     connection = connection_from(options, os.environ)
     runner: Runner = Systemd(args.state) if args.runner == "systemd" else Processes()
