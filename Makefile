@@ -16,7 +16,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 ROOT = @test "$$(id -u)" = 0 || { echo "make $@: run this as root (or with sudo): $(1)" >&2; exit 1; }
 
-.PHONY: help system venv build collection lint check format unit coverage hosts cores lab faults lab-datastores simulate mutate fuzz schema histories molecule failover drivers demo demo-clean datastores datastores-down docs tutorial bench bench-plays bench-failover bench-drivers bench-stalls bench-memory soak lock audit release test test-long clean
+.PHONY: help system venv build collection lint check format unit coverage hosts cores lab faults lab-datastores simulate mutate fuzz schema histories molecule failover drivers databases demo demo-clean datastores datastores-down docs tutorial bench bench-plays bench-failover bench-drivers bench-stalls bench-memory soak lock audit release test test-long clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 20
@@ -120,6 +120,10 @@ failover: build ## etcd, failover and coming back on real systemd hosts; needs r
 drivers: build ## nginx, a script and mail that follow the active on real systemd hosts; needs root and podman
 	$(call ROOT,systemd hosts need it)
 	@tools/molecule drivers
+
+databases: build ## a MariaDB set on three hosts of a pool, and its manager on a pair, on real systemd hosts; needs root and podman
+	$(call ROOT,systemd hosts need it)
+	@tools/molecule datastores
 
 demo: ## three hosts, one cluster, one leader, one switch under load; needs root
 	$(call ROOT,systemd hosts need it)

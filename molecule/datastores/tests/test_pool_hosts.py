@@ -24,7 +24,7 @@ ENVIRON = {
 POOL = ("p1", "p2", "p3")
 SERVER = "/var/lib/baton-guest/instances"
 SECONDS = 90
-written = []
+written, there = [], []
 
 
 def host_of(name):
@@ -56,16 +56,17 @@ def is_up(name):
 
 
 def instances():
-    return {each["host"]: each for each in batonctl("instances", "list")}
+    """Return instances by the host that they are on."""
+    return {each["hostname"]: each for each in batonctl("instances", "list")}
 
 
 def members(role):
-    return [each for each in instances().values() if each["role"] == role and each["status"] == "ACTIVE"]
+    return [each for each in instances().values() if ("replica_of" in each) == (role == "replica") and each["status"] == "ACTIVE"]
 
 
 def connect(each):
     return pymysql.connect(
-        host=each["address"], port=each["port"], user="joe", password="secret-of-joe", database="shop", autocommit=True,
+        host=each["ip"][0], port=each["port"], user="joe", password="secret-of-joe", database="shop", autocommit=True,
         connect_timeout=3, read_timeout=5, write_timeout=5,
     )  # fmt: skip
 
@@ -77,13 +78,13 @@ def ask(each, statement, *values):
 
 
 def write():
-    """Have a row acknowledged by whoever takes writes; return on which host."""
+    """Have a row acknowledged by whoever takes writes; return on which host. Servers are asked, not the manager."""
 
     def once():
-        for each in instances().values():
+        for each in there:
             with contextlib.suppress(pymysql.Error, OSError):
-                ask(each, "INSERT INTO rows_of_the_test VALUES (%s)", number)
-                return each["host"]
+                ask(each, "REPLACE INTO rows_of_the_test VALUES (%s)", number)
+                return each["hostname"]
         return None
 
     number = len(written) + 1
@@ -102,6 +103,7 @@ def whole():
 @pytest.fixture(scope="module", autouse=True)
 def table():
     (source,) = members("source")
+    there.extend(instances().values())
     ask(source, "CREATE TABLE IF NOT EXISTS rows_of_the_test (n INT PRIMARY KEY)")
 
 
@@ -132,8 +134,10 @@ def test_each_server_is_a_unit_of_its_own_that_may_do_little():
         assert dict(line.split("=", 1) for line in shown) == wanted
         pid = host.check_output("pgrep -x mariadbd")
         assert unit in host.file(f"/proc/{pid}/cgroup").content_string
-        guard = host.check_output("pgrep -f '[b]aton-guest.pyz guard'")
-        assert "baton-guest-guard.service" in host.file(f"/proc/{guard}/cgroup").content_string
+    (source,) = members("source")  # where a guard is needed
+    host = host_of(source["hostname"])
+    guard = host.check_output("pgrep -f '[b]aton-guest.pyz guard'")
+    assert "baton-guest-guard.service" in host.file(f"/proc/{guard}/cgroup").content_string
 
 
 def test_the_guest_opens_no_port_and_its_secrets_are_its_own():
@@ -187,7 +191,7 @@ def test_the_host_of_the_source_dies_and_a_replica_serves():
     finally:
         start(name)
     until(whole, "what was the source's is a replica")
-    assert instances()[name]["role"] == "replica"
+    assert "replica_of" in instances()[name]
 
 
 def test_the_active_node_dies_and_the_other_one_manages():
