@@ -23,7 +23,7 @@ FIRST = ("system", "build")  # without them no other can say anything
 SEEDS = {False: {"simulate": 500, "histories": 4}, True: {"simulate": 10_000, "histories": 200}}
 FAULTS = {False: 26, True: 100}
 LANE = ("unit", "histories", "lab", "faults", "molecule")
-LANE_LONG = ("failover", "drivers", "tutorial", "cores", "coverage")
+LANE_LONG = ("failover", "drivers", "databases", "tutorial", "cores", "coverage")
 LONG = {"BATON_LONG": "1", "BATON_TUTORIAL_HOSTS": "trixie:furnished"}  # in the environment
 BESIDE = ("hosts", "lint", "simulate", "mutate", "fuzz")
 CLOSING = re.compile(r"^(?:=+ )?(\d+) (?:passed|failed).*|^lint: all ok|^lint: .* FAILED|^coverage: .*")

@@ -16,11 +16,7 @@ import testinfra
 
 PROJECT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
 OWN = PROJECT / "build/datastores"
-VIP = (OWN / "vip").read_text().partition("/")[0]
-ENVIRON = {
-    **os.environ, "BATON_URL": f"https://{VIP}:8092", "BATON_CA": str(OWN / "ca.pem"), "BATON_TOKEN_FILE": str(OWN / "admin.token"),
-    "BATON_PROJECT": "demo", "ANSIBLE_COLLECTIONS_PATH": str(PROJECT / "build/collections"),
-}  # fmt: skip
+ENVIRON = {**os.environ, "BATON_CONFIG": str(OWN / "config.ini"), "ANSIBLE_COLLECTIONS_PATH": str(PROJECT / "build/collections")}
 POOL = ("p1", "p2", "p3")
 SERVER = "/var/lib/baton-guest/instances"
 SECONDS = 90

@@ -11,7 +11,10 @@ from pathlib import Path
 import testinfra
 
 PROJECT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
-ENVIRON = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(PROJECT / "build/collections")}
+ENVIRON = {
+    **os.environ, "BATON_CONFIG": str(PROJECT / "build/datastores/config.ini"),
+    "ANSIBLE_COLLECTIONS_PATH": str(PROJECT / "build/collections"),
+}  # fmt: skip
 
 
 def play(*words):
