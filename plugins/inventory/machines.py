@@ -59,62 +59,23 @@ cache_plugin: ansible.builtin.jsonfile
 cache_connection: ~/.ansible/cache
 """
 
-import re
 from collections import Counter
 
-from ansible.errors import AnsibleParserError
-from ansible.inventory.group import to_safe_group_name
-from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
-from ansible.utils.unsafe_proxy import wrap_var
-from ansible_collections.baton.ha.plugins.module_utils._baton.client.error import ClientError
 from ansible_collections.baton.ha.plugins.plugin_utils.connection import OPTIONS, client_of
-
-# Whoever may write a machine must not run code here: a name is neither a pattern nor a template, and an address no option of ssh.
-HOST_NAME = re.compile(r"\w[\w.-]*")
-ADDRESS = re.compile(r"[\w:\[][\w.:%\[\]-]*")
+from ansible_collections.baton.ha.plugins.plugin_utils.inventory import ADDRESS, HOST_NAME, BatonInventory, matches, safe
 
 
-class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
+class InventoryModule(BatonInventory):
     """One request for the machines (or the cache), one for the state of the cluster."""
 
     NAME = "baton.ha.machines"
+    TEMPLATES = OPTIONS
 
-    def verify_file(self, path):
-        return super().verify_file(path) and path.endswith(("baton.yml", "baton.yaml"))
+    def ask(self, config):
+        with client_of(self, config) as client:
+            return self.cached(lambda: client.list("machines")), client.cluster_status()
 
-    def parse(self, inventory, loader, path, cache=True):
-        super().parse(inventory, loader, path, cache)
-        config = self._read_config_data(path)
-        unknown = sorted(set(config) - set(self.get_options()))
-        if unknown:
-            there = ", ".join(sorted(self.get_options()))
-            raise AnsibleParserError(f"Unsupported options for (baton.ha.machines) inventory: {', '.join(unknown)}. There are: {there}")
-        for name in OPTIONS:
-            if name in config:
-                self.set_option(name, self.templar.template(config[name]))
-        self.load_cache_plugin()
-        try:
-            with client_of(self, config) as client:
-                machines = self._machines(client, self.get_cache_key(path), cache)
-                status = client.cluster_status()
-        except ClientError as error:
-            raise AnsibleParserError(error.message) from None
-        self._populate(machines, status)
-
-    def _machines(self, client, key, cache):
-        """Return the machines' documents. ``cache`` is false when the inventory is to be refreshed."""
-        if not self.get_option("cache"):
-            return client.list("machines")
-        if cache:
-            try:
-                return self._cache[key]
-            except KeyError:
-                pass  # not there, or expired
-        machines = client.list("machines")
-        self._cache[key] = machines
-        return machines
-
-    def _populate(self, machines, status):
+    def populate(self, machines, status):
         nodes = nodes_by_group(status)
         for group in nodes:
             self.inventory.add_group(group)
@@ -124,21 +85,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 self.display.warning(f"{count} machines are named {name!r}: each is a host named by its Uuid")
         for machine in machines:
             name = host_name(machine)
-            host = name if names[name] == 1 else machine["Uuid"]
-            self.inventory.add_host(host)
-            for name, value in variables_of(machine).items():
-                self.inventory.set_variable(host, name, wrap_var(value))
-            groups = [*groups_of(machine), *(group for group, members in nodes.items() if machine.get("Name") in members)]
-            for group in groups:
-                self.inventory.add_child(self.inventory.add_group(group), host)
-            self._construct(host)
-
-    def _construct(self, host):
-        strict = self.get_option("strict")
-        variables = self.inventory.get_host(host).get_vars()
-        self._set_composite_vars(self.get_option("compose"), variables, host, strict=strict)
-        self._add_host_to_composed_groups(self.get_option("groups"), variables, host, strict=strict)
-        self._add_host_to_keyed_groups(self.get_option("keyed_groups"), variables, host, strict=strict)
+            of_nodes = (group for group, members in nodes.items() if machine.get("Name") in members)
+            self.add(name if names[name] == 1 else machine["Uuid"], variables_of(machine), [*groups_of(machine), *of_nodes])
 
 
 def host_name(machine):
@@ -183,11 +131,3 @@ def nodes_by_group(status):
         "baton_passive": {node["id"] for node in status.get("nodes") or []} - active,
         "baton_in_sync": set(status.get("in_sync") or []),
     }
-
-
-def matches(pattern, value):
-    return isinstance(value, str) and bool(pattern.fullmatch(value))
-
-
-def safe(name):
-    return to_safe_group_name(name, force=True, silent=True)

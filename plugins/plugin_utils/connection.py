@@ -9,8 +9,11 @@ from __future__ import annotations
 import os
 
 from ansible_collections.baton.ha.plugins.module_utils._baton.client.api import Client, connection_from
+from ansible_collections.baton.ha.plugins.module_utils._baton.client.connection import datastores_from
+from ansible_collections.baton.ha.plugins.module_utils._baton.client.datastores import Datastores
 
 OPTIONS = ("url", "token", "token_file", "ca", "timeout", "cluster")
+OF_DATASTORES = (*OPTIONS, "datastores_url", "project")
 VARIABLES = ("baton_url", "baton_token", "baton_token_file", "baton_ca", "baton_cluster")
 
 
@@ -19,7 +22,16 @@ def client_of(plugin, given=(), notice=None):
 
     ``given``: the options that are set right there, and not by a variable. ``notice`` is told one line when nobody answers.
     """
-    options = {name: plugin.get_option(name) for name in OPTIONS}
+    return Client(connection_from(_options(plugin, OPTIONS, given), os.environ), notice=notice)
+
+
+def datastores_of(plugin, given=()):
+    """Return the same of the API of datastores, as doc_fragments/plugin_datastores.py has its options besides."""
+    return Datastores(*datastores_from(_options(plugin, OF_DATASTORES, given), os.environ))
+
+
+def _options(plugin, names, given):
+    options = {name: plugin.get_option(name) for name in names}
     if "token_file" in given and "token" not in given:
         options["token"] = None  # from a variable, which what is set right there overrides
-    return Client(connection_from(options, os.environ), notice=notice)
+    return options

@@ -1,0 +1,127 @@
+# Copyright (c) 2026 The Baton authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# ruff: noqa: E402 (ansible-test wants the imports below the documentation)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: datastores
+short_description: Instances of databases as hosts
+version_added: 1.1.0
+description:
+  - Each instance of a project is a host, named by its name, or by its id if it shares its name with another instance, or has one that
+    no host can have.
+  - "A host has the variable C(baton_instance), a dictionary with what RV(baton.ha.datastore_info#module:instances) has of one, such as
+    C(id), C(name), C(set), C(role), C(status), C(host) (of the pool), C(address), C(port), C(datastore), C(version) and C(region).
+    C(ansible_host) is the address at which it listens, which is one of the host that it is on."
+  - "Groups: C(datastore_role_source) and C(datastore_role_replica), which always exist; C(datastore_X) for what it is a server of, such
+    as C(datastore_mariadb); C(datastore_region_X); and C(datastore_set_X) for its set, where X is the name of the oldest instance that
+    the set has, or the id of the set where another set has such a name. What a group's name can't have becomes an underscore."
+  - The source is a YAML file whose name ends in C(baton.yml) or C(baton.yaml). It asks the API of datastores.
+extends_documentation_fragment:
+  - baton.ha.plugin_connection
+  - baton.ha.plugin_datastores
+  - ansible.builtin.constructed
+  - ansible.builtin.inventory_cache
+options:
+  plugin:
+    description: Says that the file is for this plugin.
+    type: str
+    required: true
+    choices: [baton.ha.datastores]
+notes:
+  - Of the variables for the connection only extra variables (C(-e)) are known here. The options of the connection may be templates.
+  - With a cache, roles are what they were when it was filled. To be sure of who is the source, do without.
+  - An instance that is named as another host of the inventory is, such as a machine, is one host with that.
+seealso:
+  - module: baton.ha.datastore_info
+author:
+  - The Baton authors (@baton-ha)
+"""
+
+EXAMPLES = r"""
+# databases.baton.yml; the token is in BATON_TOKEN or BATON_TOKEN_FILE
+plugin: baton.ha.datastores
+datastores_url: https://192.0.2.10:8779
+project: demo
+ca: ~/.baton/ca.pem
+
+---
+# groups and variables of your own: whoever is not well, and the address for clients
+plugin: baton.ha.datastores
+datastores_url: https://192.0.2.10:8779
+project: demo
+token_file: ~/.baton/demo.token
+compose:
+  database_address: baton_instance.address ~ ":" ~ baton_instance.port
+groups:
+  unwell: baton_instance.status not in ["ACTIVE", "RESTART_REQUIRED"]
+keyed_groups:
+  - prefix: on
+    key: baton_instance.host
+"""
+
+from collections import Counter, defaultdict
+
+from ansible_collections.baton.ha.plugins.module_utils._baton.tasks.datastore_instance import shown
+from ansible_collections.baton.ha.plugins.module_utils._baton.tasks.datastore_set import seen
+from ansible_collections.baton.ha.plugins.plugin_utils.connection import OF_DATASTORES, datastores_of
+from ansible_collections.baton.ha.plugins.plugin_utils.inventory import ADDRESS, HOST_NAME, BatonInventory, matches, safe
+
+ROLES = ("datastore_role_source", "datastore_role_replica")
+
+
+class InventoryModule(BatonInventory):
+    """One request for the instances, or the cache."""
+
+    NAME = "baton.ha.datastores"
+    TEMPLATES = OF_DATASTORES
+
+    def ask(self, config):
+        with datastores_of(self, config) as client:
+            return (self.cached(client.instances),)
+
+    def populate(self, instances):
+        for group in ROLES:
+            self.inventory.add_group(group)
+        names = Counter(each["name"] for each in instances)
+        for name, count in names.items():
+            if count > 1:
+                self.display.warning(f"{count} instances are named {name!r}: each is a host named by its id")
+        sets = by_set(instances)
+        called = Counter(set_group(of_set[0].name) for of_set in sets.values())
+        for key, of_set in sets.items():
+            group = set_group(of_set[0].name)
+            group = group if called[group] == 1 else set_group(key)
+            for each in of_set:
+                instance = shown(each, (each.raw.get("configuration") or {}).get("name"))
+                is_named = names[each.name] == 1 and matches(HOST_NAME, each.name)
+                self.add(each.name if is_named else each.id, variables_of(instance), [group, *groups_of(instance)])
+
+
+def by_set(instances):
+    """Return the instances of each set by its id, the oldest first."""
+    found = defaultdict(list)
+    for each in instances:
+        found[each["set"]].append(each)
+    return {key: seen(of_set).instances for key, of_set in found.items()}
+
+
+def set_group(name):
+    return safe(f"datastore_set_{name}")
+
+
+def variables_of(instance):
+    """Return the variables of an instance; it has no address before it is placed."""
+    variables = {"baton_instance": instance}
+    if matches(ADDRESS, instance["address"]):
+        variables["ansible_host"] = instance["address"]
+    return variables
+
+
+def groups_of(instance):
+    """Return the names of the groups that an instance is in for itself."""
+    found = [("datastore_role", instance["role"]), ("datastore", instance["datastore"]), ("datastore_region", instance["region"])]
+    return [safe(f"{prefix}_{value}") for prefix, value in found if value]
