@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from baton.cli.instances import lag
 from support.datastores_api import served
 from support.pool import Memory
 
@@ -46,6 +47,18 @@ def test_a_set_is_made_and_seen(ctl, tmp_path):
     refused = ctl("instances", "delete", "copy-1")
     assert refused.status == 1 and "promote one of them, or delete them, first" in refused.err
     assert ctl("instances", "delete", "copy-2", "--watch").out == "It is gone.\n"
+
+
+@pytest.mark.parametrize(
+    ("slave", "says"),
+    [
+        ((0, 0), "none"), ((1572864, 6), "1.5 MiB, 6 s"), ((0, 12), "0.0 MiB, 12 s"), ((65536, None), "0.1 MiB, ? s"),
+        ((None, None), "unknown"),
+    ],
+)  # fmt: skip
+def test_it_is_said_how_far_a_replica_is_behind(slave, says):
+    assert lag({"replica_of": {}, "slave": {"lag_bytes": slave[0], "lag_seconds": slave[1]}}) == says
+    assert lag({"replicas": []}) == "-"
 
 
 def test_what_is_being_done_is_explained_and_watched(batonctl, monkeypatch):

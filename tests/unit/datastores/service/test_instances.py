@@ -46,7 +46,8 @@ def test_replicas_are_made_of_a_source_and_numbered_when_they_are_several(api):
     source = api.make(volume={"size": 3})
     last = api.replicate(source["id"], many=2, name="copy")
     assert last["name"] == "copy-2" and last["replica_of"]["id"] == source["id"] and last["volume"] == {"size": 3}
-    assert last["slave"] == {"of": source["id"], "read_only": True, "follows": True, "counts": True}
+    lag = {"lag_bytes": None, "lag_seconds": None}
+    assert last["slave"] == {"of": source["id"], "read_only": True, "follows": True, "counts": True, **lag}
     shown = api.show("db")
     assert sorted(each["id"] for each in shown["replicas"]) == sorted(shown["slave"]["list"])
     names = {each["name"]: each["hostname"] for each in api.get("/instances")["instances"]}

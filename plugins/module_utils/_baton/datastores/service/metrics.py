@@ -69,6 +69,17 @@ def _running(seen: Seen) -> Iterable[Sample]:
     ]  # fmt: skip
 
 
+def _lags(seen: Seen, what: str) -> Iterable[Sample]:
+    """What guests tell of replicas; of who is not heard, or does not hear its source, nobody knows it."""
+    found: List[Sample] = []
+    for whole in seen.sets:
+        for key, member in sorted(whole.members.items()):
+            host = seen.hosts.get(member.host)
+            number = getattr(host.channel.server(key), what) if host is not None else None
+            found += [({"set": whole.id, "instance": key}, number)] if number is not None and key != whole.source else []
+    return found
+
+
 METRICS = (
     Metric("sets", "How many sets there are.", lambda seen: [({}, len(seen.sets))]),
     Metric("instances", "Servers, by role and by whether they run and answer.", _instances),
@@ -78,6 +89,14 @@ METRICS = (
         lambda seen: [({"set": each.id}, len(each.confirmed)) for each in seen.sets],
     ),
     Metric("set_term", "How often a set has had a source.", lambda seen: [({"set": each.id}, each.term) for each in seen.sets]),
+    Metric(
+        "instance_lag_bytes", "What a replica has received and not applied, in steps of a third or half; less than 64 KiB is 0.",
+        lambda seen: _lags(seen, "lag_bytes"),
+    ),
+    Metric(
+        "instance_lag_seconds", "How old that is; there is no sample while the replica does not hear its source.",
+        lambda seen: _lags(seen, "lag_seconds"),
+    ),
     Metric("task_running_seconds", "For how long something is being done with a set.", _running),
     Metric(
         "tasks_total", "What has ended since this manager began.",

@@ -101,11 +101,14 @@ class View(NamedTuple):
             others = [self._reference(other) for key, other in sorted(whole.members.items()) if key != member.id]
             return {"replicas": others, "slave": {"list": [other["id"] for other in others]}} if others else {}
         if whole.source in whole.members:
+            server = self._server(member)
             slave = {
                 "of": whole.source,
                 "read_only": True,
                 "follows": member.joined and member.follows == whole.term,
                 "counts": member.id in whole.confirmed,
+                "lag_bytes": server.lag_bytes,
+                "lag_seconds": server.lag_seconds,
             }
             return {"replica_of": self._reference(whole.members[whole.source]), "slave": slave}
         return {}
