@@ -3,6 +3,7 @@
 """batonctl instances, configurations, datastores and pool: against the API over a pool in memory, and a real node."""
 
 import json
+import re
 
 import pytest
 
@@ -59,6 +60,15 @@ def test_a_set_is_made_and_seen(ctl, tmp_path):
 def test_it_is_said_how_far_a_replica_is_behind(slave, says):
     assert lag({"replica_of": {}, "slave": {"lag_bytes": slave[0], "lag_seconds": slave[1]}}) == says
     assert lag({"replicas": []}) == "-"
+
+
+def test_it_is_said_whether_another_takes_the_place_of_a_source(ctl, api):
+    api.make()
+    assert "Failover" not in ctl("instances", "show", "db").out
+    replica = api.replicate("db")
+    assert re.search(r"Failover:? +automatic\n", ctl("instances", "show", "db").out)
+    api.pool.say(replica["hostname"], alive=False)
+    assert "not automatic: replica (" in ctl("instances", "show", "db").out
 
 
 def test_what_is_being_done_is_explained_and_watched(batonctl, monkeypatch):

@@ -92,6 +92,11 @@ def lag(instance: Value) -> str:
     return f"{waits / MIB:.1f} MiB, {'?' if old is None else old} s" if waits or old or old is None else "none"
 
 
+def failover(instance: Value) -> str:
+    """Return whether another takes a source's place by itself if it is lost."""
+    return "automatic" if instance["failover"]["automatic"] else f"not automatic: {instance['failover']['reason']}"
+
+
 def doing(instance: Value) -> str:
     """Return what is being done with an instance's set, and how far that is."""
     task = instance.get("task") or {}
@@ -118,7 +123,8 @@ def show_instance(context: Context) -> None:
         "Name": found["name"], "Id": found["id"], "Set": found["set"], "Status": found["status"], "Server": found["operating_status"],
         "Role": role(found), "Address": _where(found), "Host": found["hostname"], "Region": found["region"] or "-",
         "Datastore": f"{found['datastore']['type']} {found['datastore']['version']}", "Flavor": found["flavor"]["id"],
-        **({"Lag": lag(found)} if "replica_of" in found else {}), "Created": found["created"], "Task": doing(found),
+        **({"Lag": lag(found)} if "replica_of" in found else {}), **({"Failover": failover(found)} if "failover" in found else {}),
+        "Created": found["created"], "Task": doing(found),
         **({"Fault": fault} if fault else {}),
     })  # fmt: skip
 

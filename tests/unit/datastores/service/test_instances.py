@@ -160,8 +160,12 @@ def test_a_source_that_is_gone_is_ejected_when_nobody_takes_over_unasked(api):
     source = api.make()
     replica = api.replicate("db")
     (whole,) = api.pool.sets()
+    assert api.show("db")["failover"] == {"automatic": True, "reason": None} and "failover" not in api.show("replica")
     whole.failovers = [api.pool.now] * 3
     api.pool.documents[whole.id] = whole.to_json()
+    warned = api.show("db")
+    assert warned["status"] == "ACTIVE" and not warned["failover"]["automatic"]
+    assert "are the most that are begun unasked" in warned["failover"]["reason"]
     api.pool.dies(source["hostname"])
     api.pool.settle()
     shown = api.show("db")

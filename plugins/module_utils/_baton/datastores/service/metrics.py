@@ -10,8 +10,10 @@ import threading
 from collections import Counter
 from typing import Callable, Dict, Iterable, List, Mapping, NamedTuple, Tuple
 
+from ..engine.case import Case, Silences, Times
 from ..model.documents import PoolHost
 from ..model.replica_set import ReplicaSet
+from .api.asking import PLANS
 
 PREFIX = "baton_datastores_"
 Sample = Tuple[Dict[str, str], float]
@@ -43,6 +45,7 @@ class Seen(NamedTuple):
     ended: Mapping[Tuple[str, str], Tuple[int, float]]
     silent: Mapping[str, float]
     now: float
+    times: Times
 
 
 class Metric(NamedTuple):
@@ -60,6 +63,14 @@ def _instances(seen: Seen) -> Iterable[Sample]:
             is_up = host is not None and host.channel.server(member.id).up
             found["source" if member.id == whole.source else "replica", "up" if is_up else "down"] += 1
     return [({"role": role, "server": state}, many) for (role, state), many in sorted(found.items())]
+
+
+def _guarded(seen: Seen) -> Iterable[Sample]:
+    channels = {name: host.channel for name, host in seen.hosts.items()}
+    return [
+        ({"set": whole.id}, int(not PLANS[whole.datastore].unguarded(Case(whole, channels, seen.now, 0.0, 0, seen.times, Silences()))))
+        for whole in seen.sets if whole.source and whole.replicas
+    ]  # fmt: skip
 
 
 def _running(seen: Seen) -> Iterable[Sample]:
@@ -84,6 +95,7 @@ METRICS = (
     Metric("sets", "How many sets there are.", lambda seen: [({}, len(seen.sets))]),
     Metric("instances", "Servers, by role and by whether they run and answer.", _instances),
     Metric("set_needs_help", "Sets that wait for a person.", lambda seen: [({"set": each.id}, 1) for each in seen.sets if each.needs]),
+    Metric("set_guarded", "Whether a replica would take the source's place unasked if it were lost now.", _guarded),
     Metric(
         "set_counted_replicas", "How many replicas count: one of them has a commit before it returns.",
         lambda seen: [({"set": each.id}, len(each.confirmed)) for each in seen.sets],

@@ -34,7 +34,7 @@ class Instances:
     # --- looking ----------------------------------------------------------------------------------------------------------
 
     def view(self, base: str) -> View:
-        return View(self._backend.hosts(), named(self._backend.configurations()), base)
+        return View(self._backend.hosts(), named(self._backend.configurations()), base, self._clock(), self._backend.times)
 
     def show(self, project: str, wanted: str, base: str) -> Dict[str, Any]:
         return self.view(base).instance(*self.find(project, wanted))
