@@ -121,7 +121,8 @@ def test_without_a_project_it_says_how_to_name_one(batonctl, monkeypatch):
 
 def test_hosts_come_into_the_pool_and_go(cluster):
     assert cluster("pool", "list").out == "There is no host in the pool.\n"
-    token = cluster("pool", "add", "db-1", "--address", "192.0.2.1", "--region", "eu").out.strip()
+    token = cluster("pool", "add", "db-1", "--address", "192.0.2.1", "--region", "eu", "--ram", "4096", "--volume", "50").out.strip()
+    assert "4096 MiB" in cluster("pool", "show", "db-1").out and "50 GiB" in cluster("pool", "show", "db-1").out
     assert token and cluster("pool", "list").out.splitlines()[1].split()[:4] == ["db-1", "192.0.2.1", "eu", "silent"]
     assert cluster("pool", "show", "db-1", "--token", token).status == 0
     assert cluster("pool", "maintenance", "db-1", "on").status == 0 and "maintenance" in cluster("pool", "show", "db-1").out

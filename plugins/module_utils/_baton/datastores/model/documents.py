@@ -34,8 +34,9 @@ class PoolHost:
     """A machine given to Baton for databases.
 
     ``meta``: what people say of it, {"address", "region", "flavors": {id: {"name", "ram", "vcpus", "disk"}}, "datastores": {name:
-    [versions]}, "maintenance"}. ``heartbeat``: what its guest says of itself while it is heard, {"service_status", "node_id", "lease",
-    "datastores"}. ``lease``: the TTL of its guest's lease, heard or not, 0 before it had one.
+    [versions]}, "maintenance", "ram" (MiB) and "volume" (GiB) for all that it carries}.
+    ``heartbeat``: what its guest says of itself while it is heard, {"service_status", "node_id", "lease", "datastores"}.
+    ``lease``: the TTL of its guest's lease, heard or not, 0 before it had one.
     """
 
     name: str
