@@ -6,6 +6,7 @@ It has what the stream of events has told, and writes only if that is what stand
 """
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import threading
@@ -19,7 +20,8 @@ from ...ground.problem import Problem
 from ..engine.case import Case, Silences
 from ..engine.engine import advance
 from ..engine.program import Plan
-from ..model.documents import HEARTBEAT, POOL, SETS, order_of, set_of
+from ..engine.traces import left_by_others
+from ..model.documents import HEARTBEAT, POOL, SETS, host_of, order_of, set_of
 from .metrics import Ended
 from .store import Found, Store
 
@@ -28,6 +30,7 @@ TICK = 0.1  # seconds between two looks at every set
 WARNINGS = 5.0  # seconds between two looks for what people should know, and for which it must have been so to be told of
 PAUSE, LONGEST_PAUSE = 0.3, 5.0  # seconds after the cluster has not answered
 QUIET = 1.0  # seconds between two looks at a set with which nothing is done
+SWEEPS, MOST_SWEPT = 60.0, 20  # seconds between two looks for what sets that are gone have left with hosts; of a host at once
 BROKEN = 5.0  # seconds until a set is tried again that could not be carried on
 KINDS = f"{SETS},{POOL}"
 Key = Tuple[str, str]
@@ -86,6 +89,16 @@ class Documents:
         if any((POOL, host) in self._expected for host in hosts):
             return None
         return found, {host: self._found[(POOL, host)] for host in hosts if (POOL, host) in self._found}
+
+    def traces(self) -> List[Tuple[Found, Set[str]]]:
+        """Return hosts that have traces of sets of which nobody knows, and of which; of each host some."""
+        found: List[Tuple[Found, Set[str]]] = []
+        known = self.sets()
+        for (kind, key), host in self._found.items():
+            with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError):  # what can't be read is left as it is
+                left = left_by_others(host_of(host.value).channel, known) if kind == POOL and (kind, key) not in self._expected else set()
+                found += [(host, set(sorted(left)[:MOST_SWEPT]))] if left else []
+        return found
 
     def strays(self) -> Set[str]:
         """Return, for people, servers of which guests speak and no set does: of one deleted by force while its host was away, for one."""
@@ -149,7 +162,8 @@ class Carrier:
     def _carry(self) -> None:
         documents = self._read_all()
         looked = all_looked = 0.0
-        warned, warnings = time.monotonic(), self._warnings(documents)
+        warned = swept = time.monotonic()
+        warnings = self._warnings(documents)
         dirty = documents.sets()
         while not self._stop.is_set():
             for kind, key, revision, value in self._heard(TICK if not dirty else 0.0):
@@ -162,6 +176,9 @@ class Carrier:
             if now - warned >= WARNINGS:
                 warned, before, warnings = now, warnings, self._warnings(documents)
                 self._warn(warnings & before)
+            if now - swept >= SWEEPS:
+                swept = now
+                self._sweep(documents)
             for key in sorted(dirty):
                 self._look(key, documents)
             dirty = set()
@@ -261,6 +278,11 @@ class Carrier:
         if task is not None and (now is None or now.id != task["id"]):
             is_done = any(entry["what"] == f"{task['program']} is done" and entry["at"] == case.now for entry in case.whole.history)
             self.ended.note(task["program"], is_done, case.now - task["began"])
+
+    def _sweep(self, documents: Documents) -> None:
+        """Keep nothing of sets that are gone: hosts would have more and more of it."""
+        for host, left in documents.traces():
+            documents.expect(self._store.sweep(host, left))
 
     def _warnings(self, documents: Documents) -> Set[str]:
         """Return what only people can mend: servers that nobody knows, which take no writes and stay as they are, and sets that wait for
