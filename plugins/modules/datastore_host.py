@@ -41,6 +41,12 @@ options:
       - What servers may be made on the host. By name, a list of versions, each a text in quotes.
       - With V({}), and on a new host of which nobody says it, it is what the guest finds, or could install.
     type: dict
+  ram:
+    description: Memory for all its servers together, in MiB, by their flavors. Nothing is put there that goes beyond it. V(0) is no limit.
+    type: int
+  volume:
+    description: Room for the data of all its servers together, in GiB. V(0) is no limit.
+    type: int
   maintenance:
     description: Whether nothing new is put on the host. What is there already stays.
     type: bool
@@ -110,6 +116,14 @@ host:
       description: Whether its guest is heard.
       returned: success
       type: bool
+    ram:
+      description: Memory for all its servers together, in MiB; V(none) where nobody says it.
+      returned: success
+      type: int
+    volume:
+      description: Room for the data of all its servers together, in GiB; V(none) where nobody says it.
+      returned: success
+      type: int
     maintenance:
       description: Whether nothing new is put there.
       returned: success

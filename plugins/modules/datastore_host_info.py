@@ -61,6 +61,14 @@ hosts:
       description: Whether its guest is heard.
       returned: success
       type: bool
+    ram:
+      description: Memory for all its servers together, in MiB; V(none) where nobody says it.
+      returned: success
+      type: int
+    volume:
+      description: Room for the data of all its servers together, in GiB; V(none) where nobody says it.
+      returned: success
+      type: int
     maintenance:
       description: Whether nothing new is put there.
       returned: success

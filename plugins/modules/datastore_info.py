@@ -83,6 +83,14 @@ instances:
       description: Its status, such as V(ACTIVE), V(BUILD), V(RESTART_REQUIRED) or V(ERROR).
       returned: success
       type: str
+    lag_bytes:
+      description: What a replica has received and not applied; V(0) is less than 64 KiB, V(none) where nobody knows.
+      returned: success
+      type: int
+    lag_seconds:
+      description: How old that is, in seconds; V(none) where nobody knows, as while it does not hear its source.
+      returned: success
+      type: int
     fault:
       description: What is wrong with it, and what is needed; V(none) when nothing is.
       returned: success

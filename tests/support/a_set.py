@@ -24,7 +24,7 @@ class Pool:
         grant = Grant(1, tuple(names[1:]), 1)
         self.say("h1", grants={"s": grant}, claims={"s": 1}, claimed={"s": 1}, opened={"s": grant})
         self.now, self.silences, self.begin = 100.0, Silences(), None
-        self.parted = []
+        self.parted, self.times = [], TIMES
 
     def say(self, host, **what):
         self.channels[host] = replace(self.channels[host], **what)
@@ -33,7 +33,7 @@ class Pool:
         """Let time pass, and the manager look until it changes nothing more."""
         self.now += seconds
         for _look in range(20):
-            case = Case(ReplicaSet.from_json(self.whole.to_json()), self.channels, self.now, self.now, 1, TIMES, self.silences)
+            case = Case(ReplicaSet.from_json(self.whole.to_json()), self.channels, self.now, self.now, 1, self.times, self.silences)
             if self.begin is not None and case.whole.task is None:
                 case.begin(*self.begin[0], **self.begin[1])
                 self.begin = None
@@ -72,6 +72,10 @@ class Pool:
         """The guest's lease has ended."""
         self.say(host, alive=False, claims={})
         return self.on()
+
+    @property
+    def unguarded(self):
+        return PLAN.unguarded(Case(self.whole, self.channels, self.now, self.now, 1, self.times, self.silences))
 
     @property
     def step(self):

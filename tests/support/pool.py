@@ -44,6 +44,8 @@ class Memory:
         self.found, self.running = dict(FOUND), {}  # what guests say of orders; with which parameters servers were started
         self._silences, self._lock, self._busy = Silences(), threading.RLock(), threading.Lock()
 
+    times = TIMES
+
     def clock(self):
         return self.now
 

@@ -40,6 +40,7 @@ SEEN = {
     "nobody_waits_on_a_clock_of_his_own": 3,
     "orders_have_the_ids_of_those_before": 538,
     "positions_are_compared_as_strings": 376,
+    "traces_are_swept_whether_their_set_is_gone_or_not": 21,
     "what_gave_way_is_forgotten": 5,
     "what_is_detached_stays_where_it_was": 3,
     "what_was_begun_is_not_undone": 43,

@@ -14,11 +14,13 @@ from unittest.mock import patch
 from baton.datastores.engine import engine
 from baton.datastores.engine.case import Case, Times
 from baton.datastores.engine.program import DONE, Outcome
+from baton.datastores.engine.traces import left_by_others, without
 from baton.datastores.guest.orders import Orders
 from baton.datastores.guest.tenure import Tenures
 from baton.datastores.model import positions
 from baton.datastores.model.channel import Report
 from baton.datastores.plans import asked, mariadb
+from simulation.datastores import world
 from simulation.datastores.store import Store
 from simulation.datastores.world import Host
 
@@ -309,6 +311,16 @@ def another_source_is_looked_for_while_the_last_one_is_deleted():
 @_plays("a_source_is_lost_while_it_is_restarted")
 def a_restart_is_an_end_before_it_is_one():
     return patch.object(Host, "_begin_restart", lambda self: self.tenures.died(self.set))
+
+
+def traces_are_swept_whether_their_set_is_gone_or_not():
+    def sweep(self, host, read, left):
+        self.channels[host] = without(self.channels[host], left) if not self.out and self.channels[host] == read else self.channels[host]
+
+    both = ExitStack()
+    both.enter_context(patch.object(Store, "sweep", sweep))
+    both.enter_context(patch.object(world, "left_by_others", lambda channel, _known: left_by_others(channel, ())))
+    return both
 
 
 MUTATIONS = {

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from baton.datastores.engine.traces import without
 from baton.datastores.model.channel import Channel
 from baton.datastores.model.replica_set import ReplicaSet
 
@@ -49,6 +50,12 @@ class Store:
             reports = {key: report for key, report in now.reports.items() if key in channel.orders}
             self.channels[host] = replace(now, orders=channel.orders, grants=channel.grants, reports=reports)
         return True
+
+    def sweep(self, host, read, left):
+        """Take traces of sets away that are gone, if the host is what was read."""
+        channel = self.channels[host]
+        if not self.out and channel == read:
+            self.channels[host] = without(channel, {key for key in left if key not in self.sets})
 
     # --- a guest's --------------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ import random
 
 from baton.datastores.engine.case import Case, Silences, Times
 from baton.datastores.engine.engine import advance
+from baton.datastores.engine.traces import left_by_others
 from baton.datastores.guest import orders, tenure
 from baton.datastores.model.channel import End, Report
 from baton.datastores.model.channel import Server as Said
@@ -30,6 +31,7 @@ class World:
 
     def __init__(self, seed, hosts=4, lease=2.0):
         self.random = random.Random(seed)
+        self.sweeps = random.Random(seed)  # of its own, so that all else is as it would be without
         self.now = 0.0
         self.times = Times(lease, most_failovers=1000)
         self._events, self._number = [], 0
@@ -444,7 +446,7 @@ class Manager(Process):
 
     def start(self):
         super().start()
-        self.silences = Silences()
+        self.silences, self.known = Silences(), set()
         self._soon(0.05, self._read)
 
     def _soon(self, seconds, act):
@@ -458,6 +460,18 @@ class Manager(Process):
         for key in self.world.store.sets:
             whole, channels, revision = self.world.store.read(key)
             self._soon(self.world.travel(), lambda whole=whole, all_=channels, at=revision: self._think(whole, all_, at))
+        all_, known = dict(self.world.store.channels), set(self.world.store.sets)
+        self._soon(self.world.sweeps.uniform(0, 0.1), lambda: self._sweep(all_, known))
+
+    def _sweep(self, channels, known):
+        """Which sets there are it may have heard before or after how hosts are."""
+        known = self.known if self.world.sweeps.random() < 0.5 else known
+        self.known = known
+        for host, channel in channels.items():
+            left = left_by_others(channel, known)
+            if left:
+                wait = self.world.sweeps.uniform(0, 0.1)
+                self.world.after(wait, lambda host=host, read=channel, left=left: self.world.store.sweep(host, read, left))
 
     def _think(self, whole, all_channels, revision):
         """What people ask for is written for itself, and carried on once it stands."""

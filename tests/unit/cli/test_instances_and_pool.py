@@ -3,9 +3,11 @@
 """batonctl instances, configurations, datastores and pool: against the API over a pool in memory, and a real node."""
 
 import json
+import re
 
 import pytest
 
+from baton.cli.instances import lag
 from support.datastores_api import served
 from support.pool import Memory
 
@@ -46,6 +48,27 @@ def test_a_set_is_made_and_seen(ctl, tmp_path):
     refused = ctl("instances", "delete", "copy-1")
     assert refused.status == 1 and "promote one of them, or delete them, first" in refused.err
     assert ctl("instances", "delete", "copy-2", "--watch").out == "It is gone.\n"
+
+
+@pytest.mark.parametrize(
+    ("slave", "says"),
+    [
+        ((0, 0), "none"), ((1572864, 6), "1.5 MiB, 6 s"), ((0, 12), "0.0 MiB, 12 s"), ((65536, None), "0.1 MiB, ? s"),
+        ((None, None), "unknown"),
+    ],
+)  # fmt: skip
+def test_it_is_said_how_far_a_replica_is_behind(slave, says):
+    assert lag({"replica_of": {}, "slave": {"lag_bytes": slave[0], "lag_seconds": slave[1]}}) == says
+    assert lag({"replicas": []}) == "-"
+
+
+def test_it_is_said_whether_another_takes_the_place_of_a_source(ctl, api):
+    api.make()
+    assert "Failover" not in ctl("instances", "show", "db").out
+    replica = api.replicate("db")
+    assert re.search(r"Failover:? +automatic\n", ctl("instances", "show", "db").out)
+    api.pool.say(replica["hostname"], alive=False)
+    assert "not automatic: replica (" in ctl("instances", "show", "db").out
 
 
 def test_what_is_being_done_is_explained_and_watched(batonctl, monkeypatch):
@@ -98,7 +121,8 @@ def test_without_a_project_it_says_how_to_name_one(batonctl, monkeypatch):
 
 def test_hosts_come_into_the_pool_and_go(cluster):
     assert cluster("pool", "list").out == "There is no host in the pool.\n"
-    token = cluster("pool", "add", "db-1", "--address", "192.0.2.1", "--region", "eu").out.strip()
+    token = cluster("pool", "add", "db-1", "--address", "192.0.2.1", "--region", "eu", "--ram", "4096", "--volume", "50").out.strip()
+    assert "4096 MiB" in cluster("pool", "show", "db-1").out and "50 GiB" in cluster("pool", "show", "db-1").out
     assert token and cluster("pool", "list").out.splitlines()[1].split()[:4] == ["db-1", "192.0.2.1", "eu", "silent"]
     assert cluster("pool", "show", "db-1", "--token", token).status == 0
     assert cluster("pool", "maintenance", "db-1", "on").status == 0 and "maintenance" in cluster("pool", "show", "db-1").out

@@ -92,6 +92,38 @@ def test_a_paused_set_is_left_to_people_and_failovers_have_a_limit():
     assert "3 failovers in 3600 s" in pool.on().whole.needs
 
 
+def test_before_a_source_is_lost_it_is_known_whether_another_takes_its_place():
+    pool = Pool()
+    assert pool.unguarded == "" and Pool(1).unguarded == ""
+    pool.whole.failovers = [90.0, 95.0]
+    assert pool.unguarded == ""
+    pool.whole.failovers = [90.0, 95.0, 100.5]  # the last by a manager whose clock is ahead
+    assert pool.unguarded.startswith("3 failovers in 3600 s")
+    pool.now += 3600
+    assert pool.unguarded == ""
+    pool.say("h2", alive=False)
+    assert pool.unguarded.startswith("m2 may have acknowledged what the others lack")
+    pool.say("h3", alive=False)
+    assert pool.on().whole.needs == "" and pool.unguarded
+
+
+def test_no_failover_is_begun_where_none_is_wanted_and_people_can_have_one():
+    pool = Pool()
+    pool.times = TIMES._replace(most_failovers=0)
+    assert "eject" in pool.unguarded
+    pool.dies("h1").on(10.0)
+    assert pool.whole.task is None and pool.whole.needs.endswith(pool.unguarded)
+    assert pool.ask("eject").step[0] == "eject"
+
+
+def test_the_limit_is_of_a_window():
+    pool = Pool()
+    pool.times = TIMES._replace(most_failovers=1, failover_window=60.0)
+    pool.whole.failovers = [pool.now - 30]
+    assert pool.dies("h1").whole.task is None and "1 failovers in 60 s" in pool.whole.needs
+    assert pool.on(31.0).whole.task.program == "failover"
+
+
 def test_who_does_not_answer_is_not_waited_for_by_commits_and_counts_until_the_source_says_so():
     pool = Pool()
     pool.say("h3", alive=False)

@@ -18,7 +18,7 @@ FULL = Channel(
     grants={"s": Grant(2, ("m2",), 5)}, claimed={"s": 2}, opened={"s": Grant(2, (), 4)}, ends={"t": End(1, "1-1-9")},
     orders={"s.1.0.do.prepare.m1": Order("prepare", "m1", "s", 2, 7, {"port": 3306})},
     reports={"s.1.0.do.prepare.m1": Report("", {"a": 1})},
-    servers={"m1": Server(True), "a/b~c": Server(False, "it is gone")},
+    servers={"m1": Server(True, lag_bytes=65536, lag_seconds=3), "a/b~c": Server(False, "it is gone")},
 )  # fmt: skip
 
 
@@ -94,3 +94,8 @@ def test_what_a_newer_version_has_besides_is_left_out_and_an_entry_that_is_none_
 def test_a_grant_or_claim_that_can_not_be_read_is_none_that_is_gone(params):
     with pytest.raises(ValueError, match="granted and claimed"):
         channel_of(params)
+
+
+def test_a_guest_that_knows_no_lag_is_read_and_so_is_one_that_knows_more_than_we():
+    read = channel_of({"servers": {"m1": {"up": True}, "m2": {"up": True, "lag_bytes": 5, "lag_hours": 7}}}).servers
+    assert read == {"m1": Server(True), "m2": Server(True, lag_bytes=5)}

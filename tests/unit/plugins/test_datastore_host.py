@@ -192,6 +192,13 @@ def test_tasks_that_run_at_once_make_one_host_and_one_token(cluster, host, tmp_p
     assert len(of_guests) == 1 and any(each["changed"] for each in results)
 
 
+def test_the_room_of_a_host_is_kept_and_no_limit_is_one_too(host):
+    assert done(host, address="192.0.2.1", ram=8192, volume=100)["host"]["ram"] == 8192
+    assert done(host, ram=0)["host"]["ram"] == 0
+    kept = good(host())["host"]
+    assert (kept["ram"], kept["volume"]) == (0, 100)
+
+
 def test_a_number_that_a_template_gave_as_text_is_one(cluster, host):
     text = {1: {"name": "small", "ram": "512", "vcpus": "1", "disk": "10"}}
     assert "ram of flavor 1 is a number" in host(address="192.0.2.1", flavors=text)["msg"]
@@ -209,7 +216,7 @@ def test_the_pool_is_read_without_what_guests_are_told(cluster, host):
     (h1, h2) = good(run(cluster, "datastore_host_info"))["hosts"]
     assert (h1["region"], h1["flavors"], h1["heard"], h1["servers"]) == ("eu", LARGE, False, {})
     assert h2 == {
-        "name": "h2", "address": "", "region": "", "heard": True, "maintenance": False, "flavors": {},
+        "name": "h2", "address": "", "region": "", "heard": True, "maintenance": False, "flavors": {}, "ram": None, "volume": None,
         "datastores": {"mariadb": ["10.11", "11.8"]},
         "servers": {"i1": {"up": False, "trouble": "its disk is full", "set": "s"}, "i2": {"up": False, "trouble": "", "set": ""}},
     }  # fmt: skip
@@ -231,6 +238,7 @@ def test_the_pool_is_read_without_what_guests_are_told(cluster, host):
         ({"address": "192.0.2.1", "flavors": {"1": {"name": "s", "disk": 0}}}, "disk of flavor 1 is a number from 1, not 0"),
         ({"address": "192.0.2.1", "datastores": {"mariadb": [10.11]}}, 'datastore mariadb needs a list of versions as texts in quotes'),
         ({"address": "192.0.2.1", "datastores": {"mariadb": "11.8"}}, "datastore mariadb needs a list"),
+        ({"address": "192.0.2.1", "ram": -1}, "ram is a number from 0, not -1"),
         ({"address": "192.0.2.1", "path": "/nonexistent/token"}, "can't write the token to /nonexistent/token: there is no such directory"),
     ],
 )  # fmt: skip

@@ -61,6 +61,8 @@ def _add_pool(groups: Any) -> None:
     added.add_argument("--address", required=True, help="where its servers listen")
     added.add_argument("--region", default="", help="where it is")
     added.add_argument("--flavors", metavar="JSON", default=FLAVORS, help=f"what it can carry, by id ({FLAVORS})")
+    added.add_argument("--ram", type=int, metavar="MIB", help="memory for all servers that it carries (no limit)")
+    added.add_argument("--volume", type=int, metavar="GIB", help="room for the data of all servers that it carries (no limit)")
     kept.add_argument("state", choices=["on", "off"])
 
 
@@ -186,6 +188,8 @@ def show_host(context: Context) -> None:
     context.out.members({
         "Name": found["name"], "Address": found["address"], "Region": found["region"] or "-", "Guest": _heard(found),
         "Datastores": _offered(found), "Flavors": flavors or "-",
+        **({"Memory": f"{found['ram']} MiB"} if found["ram"] is not None else {}),
+        **({"Volumes": f"{found['volume']} GiB"} if found["volume"] is not None else {}),
     })  # fmt: skip
     rows = [[name, each["up"], each["trouble"] or "-"] for name, each in sorted(found["servers"].items())]
     context.out.line()
@@ -194,8 +198,9 @@ def show_host(context: Context) -> None:
 
 def add_host(context: Context) -> None:
     args, client = context.args, context.client
+    room = {name: value for name, value in (("ram", args.ram), ("volume", args.volume)) if value is not None}
     flavors = pool.checked_flavors(object_of(args.flavors, "--flavors"))
-    meta = {"address": pool.checked_address(args.address), "region": args.region, "flavors": flavors}
+    meta = {"address": pool.checked_address(args.address), "region": args.region, "flavors": flavors, **room}
     client.create(POOL, {"Name": args.host, "Meta": meta}, want=False)
     made = client.create_token({"kind": "guest", "name": args.host}, description=f"of the guest of {args.host}")
     if context.out.as_json:

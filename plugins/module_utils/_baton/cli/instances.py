@@ -15,6 +15,7 @@ from .output import Output
 Value = Dict[str, Any]
 LOOK = 0.3  # seconds between two looks at what is being done
 WAIT = 600.0  # seconds
+MIB = 1 << 20
 ACTIONS = {
     "promote": ("promote_to_replica_source", "let a replica take its source's place; nothing is lost"),
     "eject": ("eject_replica_source", "put a source out that is not heard, and let a replica take its place"),
@@ -72,14 +73,28 @@ def list_instances(context: Context) -> None:
         context.out.json(found)
         return
     rows = [
-        [each["name"], each["id"], _status(context.out, each), role(each), _where(each), each["hostname"], doing(each)]
+        [each["name"], each["id"], _status(context.out, each), role(each), _where(each), each["hostname"], lag(each), doing(each)]
         for each in sorted(found, key=lambda each: (each["set"], role(each) != "source", each["name"]))
     ]
-    context.out.table(["NAME", "ID", "STATUS", "ROLE", "ADDRESS", "HOST", "TASK"], rows, "There is no instance.")
+    context.out.table(["NAME", "ID", "STATUS", "ROLE", "ADDRESS", "HOST", "LAG", "TASK"], rows, "There is no instance.")
 
 
 def role(instance: Value) -> str:
     return "replica" if "replica_of" in instance else "source" if "replicas" in instance else "alone"
+
+
+def lag(instance: Value) -> str:
+    """Return how far a replica is behind its source, as far as its guest knows."""
+    slave = instance.get("slave", {})
+    waits, old = slave.get("lag_bytes"), slave.get("lag_seconds")
+    if waits is None:
+        return "unknown" if "replica_of" in instance else "-"
+    return f"{waits / MIB:.1f} MiB, {'?' if old is None else old} s" if waits or old or old is None else "none"
+
+
+def failover(instance: Value) -> str:
+    """Return whether another takes a source's place by itself if it is lost."""
+    return "automatic" if instance["failover"]["automatic"] else f"not automatic: {instance['failover']['reason']}"
 
 
 def doing(instance: Value) -> str:
@@ -108,7 +123,9 @@ def show_instance(context: Context) -> None:
         "Name": found["name"], "Id": found["id"], "Set": found["set"], "Status": found["status"], "Server": found["operating_status"],
         "Role": role(found), "Address": _where(found), "Host": found["hostname"], "Region": found["region"] or "-",
         "Datastore": f"{found['datastore']['type']} {found['datastore']['version']}", "Flavor": found["flavor"]["id"],
-        "Created": found["created"], "Task": doing(found), **({"Fault": fault} if fault else {}),
+        **({"Lag": lag(found)} if "replica_of" in found else {}), **({"Failover": failover(found)} if "failover" in found else {}),
+        "Created": found["created"], "Task": doing(found),
+        **({"Fault": fault} if fault else {}),
     })  # fmt: skip
 
 

@@ -7,7 +7,7 @@ A host's document holds what its guest is told, with secrets in it: nothing of t
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, List, Mapping
+from typing import Any, Dict, List, Mapping, Optional
 
 from .api import Client
 from .error import ClientError, short
@@ -24,7 +24,8 @@ def shown(document: Mapping[str, Any]) -> Value:
     """Return what people may see of a host.
 
     {"name", "address", "region", "heard": is its guest, "maintenance", "flavors": {id: {"name", "ram", "vcpus", "disk"}}, "datastores":
-    {name: [versions]}, "servers": {id of instance: {"up", "trouble", "set"}}}; ``datastores`` is what its guest finds where nobody says it.
+    {name: [versions]}, "ram", "volume": for servers in all, MiB and GiB, "servers": {id of instance: {"up", "trouble", "set"}}};
+    ``datastores`` is what its guest finds where nobody says it, ``ram`` and ``volume`` are null then.
     """
     meta, params = _members(document.get("Meta")), _members(document.get("Params"))
     heartbeat = params.get("heartbeat")
@@ -34,6 +35,7 @@ def shown(document: Mapping[str, Any]) -> Value:
     return {
         "name": document["Name"], "address": str(meta.get("address") or ""), "region": str(meta.get("region") or ""),
         "heard": heartbeat is not None, "maintenance": bool(meta.get("maintenance")), "flavors": flavors,
+        "ram": _size(meta.get("ram")), "volume": _size(meta.get("volume")),
         "datastores": {name: list(map(str, each)) for name, each in sorted(offered.items()) if isinstance(each, list)},
         "servers": {
             key: {"up": server.get("up") is True, "trouble": str(server.get("trouble") or ""), "set": str(server.get("set") or "")}
@@ -45,6 +47,10 @@ def shown(document: Mapping[str, Any]) -> Value:
 def _members(value: Any) -> Value:
     """Return an object, or an empty one in place of anything else: people and guests may write what they like."""
     return value if isinstance(value, dict) else {}
+
+
+def _size(value: Any) -> Optional[int]:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def checked_address(text: str) -> str:

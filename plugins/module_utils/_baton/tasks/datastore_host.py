@@ -19,12 +19,14 @@ SPEC = spec(
     region={"type": "str"},
     flavors={"type": "dict"},
     datastores={"type": "dict"},
+    ram={"type": "int"},
+    volume={"type": "int"},
     maintenance={"type": "bool"},
     path={"type": "path"},
     state={"type": "str", "choices": ["present", "absent"], "default": "present"},
 )
 Value = Dict[str, Any]
-SAID = ("address", "region", "flavors", "datastores", "maintenance")  # what people say of a host
+SAID = ("address", "region", "flavors", "datastores", "ram", "volume", "maintenance")  # what people say of a host
 TRIES = 5  # if others make it and take it away meanwhile
 TOKEN = "token of its guest, in the file"
 
@@ -71,6 +73,9 @@ def _wanted(context: Context) -> Value:
         said["address"] = pool.checked_address(said["address"])
     if "flavors" in said:
         said["flavors"] = pool.checked_flavors(_numbers(said["flavors"]) if context.text_for_numbers else said["flavors"])
+    for name in ("ram", "volume"):
+        if said.get(name, 1) < 0:
+            raise ClientError("usage", f"{name} is a number from 0, not {said[name]}")
     if "datastores" in said:
         said["datastores"] = pool.checked_datastores(said["datastores"])
     return said

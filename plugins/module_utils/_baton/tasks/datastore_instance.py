@@ -251,6 +251,8 @@ def shown(each: Instance, configuration: Optional[str]) -> Dict[str, Any]:
         "name": each.name,
         "role": "source" if each.is_source else "replica",
         "status": each.status if raw else None,
+        "lag_bytes": (raw.get("slave") or {}).get("lag_bytes"),
+        "lag_seconds": (raw.get("slave") or {}).get("lag_seconds"),
         "fault": each.fault or None,
         "address": next(iter(raw.get("ip") or ()), None),
         "port": raw.get("port"),

@@ -13,7 +13,7 @@ import pytest
 from baton.datastores.host.mariadb import sql
 from baton.datastores.host.mariadb.config import LEAST_ROOM, Files
 from baton.datastores.host.mariadb.instance import Instance
-from baton.datastores.host.mariadb.replica import Replica
+from baton.datastores.host.mariadb.replica import Replica, _behind
 from baton.datastores.host.trouble import Trouble
 
 
@@ -67,7 +67,7 @@ class Session:
 
 def test_what_is_stopped_for_an_order_is_not_taken_for_broken():
     replica, session = Replica(SimpleNamespace(follow={"source": "m2"}, memory={})), Session()
-    assert replica.broken(session) == ""
+    assert replica.standing(session).broken == ""
     session.io_error = "can't reach it"
     held, done = threading.Event(), threading.Event()
 
@@ -79,10 +79,10 @@ def test_what_is_stopped_for_an_order_is_not_taken_for_broken():
     thread = threading.Thread(target=seal)
     thread.start()
     assert held.wait(10)
-    assert replica.broken(session) == ""
+    assert replica.standing(session).broken == ""
     done.set()
     thread.join()
-    assert replica.broken(session) == "can't reach it"
+    assert replica.standing(session).broken == "can't reach it"
 
 
 def test_a_replica_that_was_started_anew_is_in_a_hurry_to_be_whole():
@@ -92,3 +92,24 @@ def test_a_replica_that_was_started_anew_is_in_a_hurry_to_be_whole():
     assert not replica._is_hasty()
     replica.again()
     assert replica._is_hasty()
+
+
+ROW = {
+    "Slave_IO_Running": "Yes", "Master_Log_File": "log.7", "Relay_Master_Log_File": "log.7", "Read_Master_Log_Pos": 900,
+    "Exec_Master_Log_Pos": 700, "Relay_Log_Space": 9000, "Relay_Log_Pos": 400, "Seconds_Behind_Master": 3,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("row", "behind"),
+    [
+        ({}, (200, 3)),
+        ({"Seconds_Behind_Master": 0, "Exec_Master_Log_Pos": 900}, (0, 0)),
+        ({"Relay_Master_Log_File": "log.5"}, (8600, 3)),
+        ({"Seconds_Behind_Master": None}, (200, None)),
+        ({"Slave_IO_Running": "Connecting"}, (None, None)),
+        ({"Slave_IO_Running": b"No"}, (None, None)),
+    ],
+)
+def test_who_does_not_hear_its_source_does_not_know_how_far_it_is_behind(row, behind):
+    assert _behind({**ROW, **row}) == behind

@@ -281,3 +281,19 @@ def test_closing_cuts_a_copy_off(pair, source, second, monkeypatch):
     thread.join(30)
     assert "mariadb-backup failed" in sent[0].problem and backups[0].returncode == -signal.SIGKILL
     assert "broke off" in received[0].problem and second.server.look().up
+
+
+def test_how_far_a_replica_is_behind_is_known_while_it_hears_its_source(pair, source, second):
+    with second.server._instance.session(30.0) as locking:
+        locking.ask("LOCK TABLES d.t READ")  # so that nothing is applied
+        insert(source)
+        until(lambda: (second.server.look().lag_bytes or 0) > 0 and second.server.look().lag_seconds, "it is behind", [second])
+        waits = second.server.look().lag_bytes
+        source.root("FLUSH BINARY LOGS")
+        number = insert(source)
+        until(lambda: second.server.look().lag_bytes > waits, "what comes in another file of the source is counted", [second])
+    until(lambda: (second.server.look().lag_bytes, second.server.look().lag_seconds) == (0, 0), "it has caught up", [second])
+    assert has(second, number) and source.server.look().lag_bytes is None
+    source.server.open((), always)
+    second.ok("seal")
+    assert second.server.look().lag_bytes is second.server.look().lag_seconds is None

@@ -139,3 +139,17 @@ def test_nothing_is_kept_of_a_set_that_is_gone():
     assert "a" in carrier._broken and "a" in carrier._silences
     carrier._learn(documents, "sets", "a", "1.9", None)
     assert not {"a"} & {*carrier._broken, *carrier._silences, *carrier._said}
+
+
+def test_the_journal_says_once_that_a_set_would_need_help_and_that_it_does(caplog):
+    carrier, documents = carrier_of(refuses=(), problem=None)
+    members = {"m1": Member("m1", "h1", joined=True), "m2": Member("m2", "h2", joined=True)}
+    documents.learn("sets", "s", "1.2", set_document(ReplicaSet("s", source="m1", members=members)))
+    for _look in range(2):
+        carrier._warn(carrier._warnings(documents))
+    assert caplog.messages == [
+        "set s: no other would take its source's place unasked: no replica counts, so that each may lack what was acknowledged"
+    ]
+    documents.learn("sets", "s", "1.3", set_document(ReplicaSet("s", source="m1", members=members, needs="somebody")))
+    carrier._warn(carrier._warnings(documents))
+    assert caplog.messages[1:] == ["set s needs help: somebody"]

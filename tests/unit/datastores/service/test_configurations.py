@@ -189,3 +189,17 @@ def test_the_server_knows_each_parameter_and_does_not_refuse_to_start():
     known = set(re.findall(r"^([a-z0-9-]+) ", done.stdout[done.stdout.index("Variables (--variable-name=value)") :], re.MULTILINE))
     settable = {name.replace("_", "-") for name, parameter in PARAMETERS["mariadb"].items() if not parameter.read_only}
     assert settable - known == set() and not settable & OURS
+
+
+@pytest.mark.parametrize(("path", "reads"), [("/configurations", 3), ("/instances", 3)])
+def test_a_list_is_one_look_at_the_cluster_however_long_it_is(api, monkeypatch, path, reads):
+    """The cluster sends all that it has of a kind each time."""
+    for number in range(4):
+        made = make(api, name=f"c{number}")
+        api.make(f"db-{number}", configuration=made["id"])
+    asked = []
+    for name in ("sets", "hosts", "configurations"):
+        monkeypatch.setattr(api.pool, name, lambda name=name, real=getattr(api.pool, name): asked.append(name) or real())
+    found = api.get(path)[path[1:]]
+    assert len(found) == 4 and len(asked) == reads == len(set(asked))
+    assert path == "/instances" or [each["instance_count"] for each in found] == [1, 1, 1, 1]

@@ -46,7 +46,8 @@ def test_replicas_are_made_of_a_source_and_numbered_when_they_are_several(api):
     source = api.make(volume={"size": 3})
     last = api.replicate(source["id"], many=2, name="copy")
     assert last["name"] == "copy-2" and last["replica_of"]["id"] == source["id"] and last["volume"] == {"size": 3}
-    assert last["slave"] == {"of": source["id"], "read_only": True, "follows": True, "counts": True}
+    lag = {"lag_bytes": None, "lag_seconds": None}
+    assert last["slave"] == {"of": source["id"], "read_only": True, "follows": True, "counts": True, **lag}
     shown = api.show("db")
     assert sorted(each["id"] for each in shown["replicas"]) == sorted(shown["slave"]["list"])
     names = {each["name"]: each["hostname"] for each in api.get("/instances")["instances"]}
@@ -159,8 +160,12 @@ def test_a_source_that_is_gone_is_ejected_when_nobody_takes_over_unasked(api):
     source = api.make()
     replica = api.replicate("db")
     (whole,) = api.pool.sets()
+    assert api.show("db")["failover"] == {"automatic": True, "reason": None} and "failover" not in api.show("replica")
     whole.failovers = [api.pool.now] * 3
     api.pool.documents[whole.id] = whole.to_json()
+    warned = api.show("db")
+    assert warned["status"] == "ACTIVE" and not warned["failover"]["automatic"]
+    assert "are the most that are begun unasked" in warned["failover"]["reason"]
     api.pool.dies(source["hostname"])
     api.pool.settle()
     shown = api.show("db")
@@ -353,3 +358,17 @@ def test_a_marker_that_is_gone_keeps_its_place(api):
 @pytest.mark.parametrize("limit", ["0", "-1", "x", "1.5", "٣", "9" * 20])
 def test_a_limit_that_is_none_is_refused(api, limit):
     assert "limit is a whole number" in message(api.ask("GET", f"/instances?limit={limit}"), 400, "badRequest")
+
+
+def test_no_host_is_given_more_than_it_has_room_for(api):
+    api.pool.meta["h1"]["ram"] = api.pool.meta["h2"]["ram"] = 1023
+    api.pool.meta["h3"]["volume"], api.pool.meta["h4"]["volume"] = 19, 9
+    for name in ("a", "b", "c"):
+        api.make(name)
+    assert {api.show(name)["hostname"] for name in ("a", "b", "c")} == {"h1", "h2", "h3"}
+    refused = message(api.ask("POST", "/instances", {"instance": {"name": "d", "flavorRef": "1"}}), 422, "unprocessableEntity")
+    assert "h1 has 511 of its 1023 MiB of ram left" in refused and "h3 has 9 of its 19 GiB of volume left" in refused
+    asked = {"instance": {"name": "r", "replica_of": api.show("a")["id"], "volume": {"size": 5}}}
+    assert "volume.size of a replica is" in message(api.ask("POST", "/instances", asked), 400, "badRequest")
+    refused = message(api.ask("POST", "/instances", {"instance": {"name": "r", "replica_of": "a"}}), 422, "unprocessableEntity")
+    assert "h4 has 9 of its 9 GiB" in refused

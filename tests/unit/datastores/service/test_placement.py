@@ -78,3 +78,27 @@ def test_of_many_hosts_some_are_named():
         chosen(1, NEEDS, hosts)
     with pytest.raises(Problem, match="the pool has no host yet"):
         chosen(1, NEEDS, {})
+
+
+ROOMY = NEEDS._replace(room={"ram": 512, "volume": 10})
+
+
+def test_what_a_host_carries_is_no_more_than_it_has_room_for():
+    hosts = pool(h1={"ram": 4608, "volume": 20}, h2={"ram": 4607}, h3={"volume": 9}, h4={"ram": 4608})
+    sets = carrying(h1=[("2", 3306)], h2=[("2", 3306)], h4=[("2", 3306)])
+    assert chosen(2, ROOMY, hosts, sets) == [("h1", 3307), ("h4", 3307)]
+    with pytest.raises(Problem) as refused:
+        chosen(3, ROOMY, hosts, sets)
+    assert "h2 has 511 of its 4607 MiB of ram left, and 512 are needed" in refused.value.detail
+    assert "h3 has 9 of its 9 GiB of volume left, and 10 are needed" in refused.value.detail
+
+
+def test_a_host_that_has_less_than_it_carries_has_none_left():
+    with pytest.raises(Problem, match="h1 has 0 of its 100 MiB of ram left"):
+        chosen(1, ROOMY, pool(h1={"ram": 100}), carrying(h1=[("1", 3306)]))
+
+
+@pytest.mark.parametrize("said", ["much", True, [1]])
+def test_room_that_is_no_number_is_not_taken_for_any(said):
+    with pytest.raises(Problem, match="which is no number of MiB"):
+        chosen(1, ROOMY, pool(h1={"ram": said}))

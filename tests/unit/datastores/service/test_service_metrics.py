@@ -6,6 +6,7 @@ import re
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from baton.datastores.engine.case import Times
 from baton.datastores.model.channel import Channel, Server
 from baton.datastores.model.documents import PoolHost
 from baton.datastores.model.replica_set import Member, ReplicaSet, Task
@@ -14,15 +15,23 @@ from support.cluster import ROOT
 
 
 def seen():
-    members = {"m1": Member("m1", "h1"), "m2": Member("m2", "h2")}
+    members = {"m1": Member("m1", "h1"), "m2": Member("m2", "h2", joined=True), "m3": Member("m3", "h3")}
     whole = ReplicaSet(
-        "s", term=3, source="m1", members=members, confirmed=["m2"], needs="somebody", task=Task("s.1", "promote", began=90.0)
+        "s",
+        term=3,
+        source="m1",
+        members=members,
+        confirmed=["m2"],
+        counted=["m2"],
+        needs="somebody",
+        task=Task("s.1", "promote", began=90.0),
     )
-    hosts = {"h1": PoolHost("h1", channel=Channel(True, servers={"m1": Server(True)})), "h2": PoolHost("h2")}
+    lagging = PoolHost("h3", channel=Channel(True, servers={"m3": Server(True, lag_bytes=65536, lag_seconds=4)}))
+    hosts = {"h1": PoolHost("h1", channel=Channel(True, servers={"m1": Server(True)})), "h2": PoolHost("h2"), "h3": lagging}
     ended = Ended()
     for is_done in (True, True, False):
         ended.note("failover", is_done, 1.5)
-    return Seen([whole], hosts, ended.seen(), {"h2": 7.5}, 100.0)
+    return Seen([whole], hosts, ended.seen(), {"h2": 7.5}, 100.0, Times(2.0))
 
 
 def samples():
@@ -37,6 +46,10 @@ def test_what_there_is_is_counted():
     assert found[f"{PREFIX}tasks_total", (("outcome", "done"), ("program", "failover"))] == 2
     assert found[f"{PREFIX}task_seconds_total", (("outcome", "failed"), ("program", "failover"))] == 1.5
     assert found[f"{PREFIX}host_heard", (("host", "h2"),)] == 0 and found[f"{PREFIX}host_silent_seconds", (("host", "h2"),)] == 7.5
+    assert found[f"{PREFIX}set_guarded", (("set", "s"),)] == 0  # the one that counts is not heard
+    lags = {what: {labels[0][1]: number for (name, labels), number in found.items() if name == f"{PREFIX}instance_lag_{what}"}
+            for what in ("bytes", "seconds")}  # fmt: skip
+    assert lags == {"bytes": {"m3": 65536}, "seconds": {"m3": 4}}  # nothing of the source, nor of who is not heard
     assert found[f"{PREFIX}set_needs_help", (("set", "s"),)] == 1 and found[f"{PREFIX}set_counted_replicas", (("set", "s"),)] == 1
 
 

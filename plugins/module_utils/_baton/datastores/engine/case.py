@@ -15,7 +15,10 @@ from ..model.replica_set import Member, ReplicaSet, Task
 
 
 class Times(NamedTuple):
-    """Seconds. ``lease``: a guest's, after which its server takes no writes; ``rate_error``: by how much clocks may run off."""
+    """Seconds. ``lease``: a guest's, after which its server takes no writes; ``rate_error``: by how much clocks may run off.
+
+    ``most_failovers``: of one set, that are begun unasked within ``failover_window``; 0 for none ever.
+    """
 
     lease: float
     rate_error: float = 0.1

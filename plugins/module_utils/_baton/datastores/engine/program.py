@@ -68,13 +68,15 @@ class Due(NamedTuple):
 
 class Plan(NamedTuple):
     """``keep``: what is seen to beside any task; ``due``: what is to be begun that nobody asked for; ``given_up``: what a program that
-    failed leaves of its members.
+    failed leaves of its members. ``unguarded``: why nobody would take a source's place unasked if it were lost now, "" if one would,
+    or there are no replicas.
     """
 
     programs: Mapping[str, Program]
     keep: Callable[[Case], None]
     due: Callable[[Case], Optional[Due]]
     given_up: Callable[[Case], None]
+    unguarded: Callable[[Case], str]
 
 
 def all_of(reports: Iterable[Tuple[str, Optional[Report]]]) -> Outcome:

@@ -6,7 +6,7 @@ Whatever depends on what was read is written only if that stands still. Every me
 """
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional
 
 from ...client.api import Client
 from ...client.error import ClientError
@@ -117,7 +117,7 @@ class Link:
             test = {"op": "test", "path": pointer("orders", key, "verb"), "value": order.verb}
             self._patch([test, {"op": "add", "path": pointer("reports", key), "value": to_json(report)}])
 
-    def servers(self, servers: Dict[str, Server], _seen: Seen) -> None:
+    def servers(self, servers: Mapping[str, Server], _seen: Seen) -> None:
         """Say how all servers of this host are."""
         value = {name: to_json(server) for name, server in servers.items()}
         self._patch([{"op": "add", "path": pointer("servers"), "value": value}])

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Callable, Dict, List, Optional, Set
 
 from ...client.error import ClientError
+from ..guest.lag import Lags, is_same_but_for_lag
 from ..guest.orders import Orders
 from ..guest.tenure import NEVER, Claim, Close, Command, End, Open, Tenures
 from ..model import channel
@@ -48,7 +49,7 @@ class Guest:
         for name, kept in sorted(journal.instances.items()):
             self.instances[name] = Instance(name, kept["set"], make(name, kept["memory"]))
         self._tenures = Tenures(SPARE * lease, {instance.set for instance in self.instances.values()})
-        self._orders = Orders(journal.reports, journal.terms)
+        self._orders, self._lags = Orders(journal.reports, journal.terms), Lags()
         self._seen: Optional[Seen] = None
         self._born, self._is_renewed = boottime(), False
         self._is_heard = True  # as far as we know: a life before this one may have left a lease that stands
@@ -202,8 +203,9 @@ class Guest:
             for key, report in work.tell:
                 self._tell(f"report {key}", self._links["ask"].report, key, report)
             known = [instance for instance in self.instances.values() if not instance.busy or instance.seen.up]
-            said = {instance.name: replace(instance.seen, set=instance.set) for instance in known}
-            if said != seen.host.channel.servers:
+            told = seen.host.channel.servers
+            said = self._lags.told({each.name: replace(each.seen, set=each.set) for each in known}, told, boottime())
+            if said != told:
                 self._tell("servers", self._links["ask"].servers, said)
 
     async def _keep(self) -> None:
@@ -444,9 +446,9 @@ class Guest:
         if instance.pid is None and instance.busy not in LONG and boottime() >= instance.may_start and instance.hands.is_ours():
             await self._start(instance)
         seen = await instance.run("looks", instance.hands.look)
-        if seen != instance.seen:
-            instance.seen = seen
+        if not is_same_but_for_lag(seen, instance.seen):
             self._changed.set()
+        instance.seen = seen
         if seen.up:
             instance.starts = 0
             if instance.busy in ("", "send") and not instance.is_opening:

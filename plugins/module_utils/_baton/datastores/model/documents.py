@@ -20,10 +20,11 @@ CONFIGURATIONS = "configurations"
 HEARTBEAT, LEASE = "heartbeat", "lease"
 PLACED = "placed"  # the last instance that a host was chosen for
 CLAIMS = "claims/"  # and the set
-KINDS = {
+KINDS: Dict[str, Any] = {
     "verb": str, "instance": str, "set": str, "problem": str, "trouble": str, "position": str, "up": bool, "whole": bool,
-    "term": int, "token": int, "args": dict, "found": dict,
+    "term": int, "token": int, "args": dict, "found": dict, "lag_bytes": (int, type(None)), "lag_seconds": (int, type(None)),
 }  # fmt: skip
+NUMBERS = ("term", "token", "lag_bytes", "lag_seconds")
 T = TypeVar("T")
 Params = Mapping[str, Any]
 Operation = Dict[str, Any]
@@ -34,8 +35,9 @@ class PoolHost:
     """A machine given to Baton for databases.
 
     ``meta``: what people say of it, {"address", "region", "flavors": {id: {"name", "ram", "vcpus", "disk"}}, "datastores": {name:
-    [versions]}, "maintenance"}. ``heartbeat``: what its guest says of itself while it is heard, {"service_status", "node_id", "lease",
-    "datastores"}. ``lease``: the TTL of its guest's lease, heard or not, 0 before it had one.
+    [versions]}, "maintenance", "ram" (MiB) and "volume" (GiB) for all that it carries}.
+    ``heartbeat``: what its guest says of itself while it is heard, {"service_status", "node_id", "lease", "datastores"}.
+    ``lease``: the TTL of its guest's lease, heard or not, 0 before it had one.
     """
 
     name: str
@@ -118,7 +120,7 @@ def _read(what: Callable[..., T], *needed: str) -> Callable[[Any], T]:
     def read(value: Any) -> T:
         given = {name: each for name, each in value.items() if name in known}
         for name, each in given.items():
-            if not isinstance(each, KINDS.get(name, object)) or name in ("term", "token") and isinstance(each, bool):
+            if not isinstance(each, KINDS.get(name, object)) or name in NUMBERS and isinstance(each, bool):
                 raise ValueError(f"{name} is {each!r}")
         if any(name not in given for name in needed):
             raise ValueError(f"{', '.join(needed)} is missing")

@@ -60,17 +60,33 @@ def is_lost(case: Case) -> str:
 
 def what_keeps_a_failover(case: Case) -> str:
     """Return why no replica may be promoted unasked now, "" if one may be."""
+    if _is_ahead(case, case.whole.not_before):
+        return _what_stands_against_one(case) or "the last attempt failed, and the next one comes in a moment"
+    return _what_stands_against_one(case)
+
+
+def unguarded(case: Case) -> str:
+    """Return why nobody would take the source's place unasked if it were lost now."""
+    return _what_stands_against_one(case) if case.source is not None and case.whole.replicas else ""
+
+
+def _recent_failovers(case: Case) -> List[float]:
+    """Clocks of managers may differ: what seems to come yet was just now."""
+    return [at for at in case.whole.failovers if abs(case.now - at) < case.times.failover_window]
+
+
+def _what_stands_against_one(case: Case) -> str:
     counted = _counted(case)
-    recent = [at for at in case.whole.failovers if case.now - at < case.times.failover_window]
+    recent, most = _recent_failovers(case), case.times.most_failovers
     if not case.whole.confirmed:
         return "no replica counts, so that each may lack what was acknowledged"
     silent = [member.id for member in counted if not _is_up(case, member)]
     if silent:
         return f"{', '.join(silent)} may have acknowledged what the others lack, and {case.server(case.member(silent[0])).trouble}"
-    if len(recent) >= case.times.most_failovers:
+    if most == 0:
+        return "no failover is begun unasked here; eject the source when it is gone"
+    if len(recent) >= most:
         return f"{len(recent)} failovers in {case.times.failover_window:g} s are the most that are begun unasked"
-    if _is_ahead(case, case.whole.not_before):
-        return "the last attempt failed, and the next one comes in a moment"
     return "it is paused" if case.whole.paused else ""
 
 
@@ -253,8 +269,7 @@ def _grant(case: Case) -> Outcome:
     case.grant(new, [member.id for member in _counted(case) if member not in (old, new) and _is_whole(case, member)])
     new.follows = case.whole.term
     if case.task.program == "failover":
-        recent = [at for at in case.whole.failovers if case.now - at < case.times.failover_window]
-        case.whole.failovers = [*recent, case.now]
+        case.whole.failovers = [*_recent_failovers(case), case.now]
     return DONE
 
 
@@ -397,4 +412,4 @@ def given_up(case: Case) -> None:
         member.status = member.status if member.joined else "ERROR"
 
 
-PLAN = Plan(PROGRAMS, keep, due, given_up)
+PLAN = Plan(PROGRAMS, keep, due, given_up, unguarded)

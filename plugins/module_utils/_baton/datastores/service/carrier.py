@@ -6,6 +6,7 @@ It has what the stream of events has told, and writes only if that is what stand
 """
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import threading
@@ -19,15 +20,17 @@ from ...ground.problem import Problem
 from ..engine.case import Case, Silences
 from ..engine.engine import advance
 from ..engine.program import Plan
-from ..model.documents import HEARTBEAT, POOL, SETS, order_of, set_of
+from ..engine.traces import left_by_others
+from ..model.documents import HEARTBEAT, POOL, SETS, host_of, order_of, set_of
 from .metrics import Ended
 from .store import Found, Store
 
 LOG = logging.getLogger("baton.datastores")
 TICK = 0.1  # seconds between two looks at every set
-STRAYS = 5.0  # seconds between two looks for servers that no set knows, and for which one must have been there to be told of
+WARNINGS = 5.0  # seconds between two looks for what people should know, and for which it must have been so to be told of
 PAUSE, LONGEST_PAUSE = 0.3, 5.0  # seconds after the cluster has not answered
 QUIET = 1.0  # seconds between two looks at a set with which nothing is done
+SWEEPS, MOST_SWEPT = 60.0, 20  # seconds between two looks for what sets that are gone have left with hosts; of a host at once
 BROKEN = 5.0  # seconds until a set is tried again that could not be carried on
 KINDS = f"{SETS},{POOL}"
 Key = Tuple[str, str]
@@ -87,6 +90,16 @@ class Documents:
             return None
         return found, {host: self._found[(POOL, host)] for host in hosts if (POOL, host) in self._found}
 
+    def traces(self) -> List[Tuple[Found, Set[str]]]:
+        """Return hosts that have traces of sets of which nobody knows, and of which; of each host some."""
+        found: List[Tuple[Found, Set[str]]] = []
+        known = self.sets()
+        for (kind, key), host in self._found.items():
+            with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError):  # what can't be read is left as it is
+                left = left_by_others(host_of(host.value).channel, known) if kind == POOL and (kind, key) not in self._expected else set()
+                found += [(host, set(sorted(left)[:MOST_SWEPT]))] if left else []
+        return found
+
     def strays(self) -> Set[str]:
         """Return, for people, servers of which guests speak and no set does: of one deleted by force while its host was away, for one."""
         known = {
@@ -124,7 +137,7 @@ class Carrier:
         self._stop = threading.Event()
         self._silences: Dict[str, Silences] = {}
         self._said: Dict[str, str] = {}
-        self._strays: Set[str] = set()  # of which was told
+        self._warned: Set[str] = set()  # of what was told
         self.ended = Ended()
         self.silent: Dict[str, float] = {}  # hosts that are not heard, and since when, on our clock
         self._broken: Dict[str, Tuple[Tuple[str, ...], float]] = {}  # sets that can't be carried on: what was read, and until when
@@ -149,7 +162,8 @@ class Carrier:
     def _carry(self) -> None:
         documents = self._read_all()
         looked = all_looked = 0.0
-        counted, strays = time.monotonic(), documents.strays()
+        warned = swept = time.monotonic()
+        warnings = self._warnings(documents)
         dirty = documents.sets()
         while not self._stop.is_set():
             for kind, key, revision, value in self._heard(TICK if not dirty else 0.0):
@@ -159,9 +173,12 @@ class Carrier:
                 is_due, looked = now - all_looked >= QUIET, now
                 dirty |= documents.sets() if is_due else documents.busy()
                 all_looked = now if is_due else all_looked
-            if now - counted >= STRAYS:
-                counted, before, strays = now, strays, documents.strays()
-                self._tell_of(strays & before)
+            if now - warned >= WARNINGS:
+                warned, before, warnings = now, warnings, self._warnings(documents)
+                self._warn(warnings & before)
+            if now - swept >= SWEEPS:
+                swept = now
+                self._sweep(documents)
             for key in sorted(dirty):
                 self._look(key, documents)
             dirty = set()
@@ -262,11 +279,33 @@ class Carrier:
             is_done = any(entry["what"] == f"{task['program']} is done" and entry["at"] == case.now for entry in case.whole.history)
             self.ended.note(task["program"], is_done, case.now - task["began"])
 
-    def _tell_of(self, strays: Set[str]) -> None:
-        """Nobody but a person knows what is with such a server: it takes no writes, and stays as it is."""
-        for stray in sorted(strays - self._strays):
-            LOG.warning("%s; it is left alone: look at what it has, then end it and remove its directory there", stray)
-        self._strays = strays
+    def _sweep(self, documents: Documents) -> None:
+        """Keep nothing of sets that are gone: hosts would have more and more of it."""
+        for host, left in documents.traces():
+            documents.expect(self._store.sweep(host, left))
+
+    def _warnings(self, documents: Documents) -> Set[str]:
+        """Return what only people can mend: servers that nobody knows, which take no writes and stay as they are, and sets that wait for
+        help, or would if their source were lost now.
+        """
+        leave = "it is left alone: look at what it has, then end it and remove its directory there"
+        found = {f"{stray}; {leave}" for stray in documents.strays()}
+        for key in documents.sets() - self._broken.keys():
+            read = documents.read(key)
+            if read is not None:
+                case = self._store.case(set_of(read[0].value), read[1], 0.0, Silences())
+                why = self._plans[case.whole.datastore].unguarded(case)
+                if case.whole.needs:
+                    found.add(f"set {key} needs help: {case.whole.needs}")
+                elif why:
+                    found.add(f"set {key}: no other would take its source's place unasked: {why}")
+        return found
+
+    def _warn(self, warnings: Set[str]) -> None:
+        """Have the journal say once what has begun."""
+        for warning in sorted(warnings - self._warned):
+            LOG.warning("%s", warning)
+        self._warned = warnings
 
     def _tell(self, key: str, history: List[Dict[str, Any]]) -> None:
         """Have the journal say what was begun and ended."""

@@ -35,13 +35,16 @@ BEGIN = 10.0  # seconds until it reigns
 FRESH = 1.0  # seconds for which metrics are told again
 END = 0.5  # seconds for what is being written when it stops
 LEASE = 2.0  # seconds: of guests that never said
+MOST_FAILOVERS, LONGEST_WINDOW = 1000, 30 * 86400  # their times are kept in the set's document
 
 
 class Service:
     """All of it, while this node is active."""
 
-    def __init__(self, connection: Connection, node: str, listen: str, port: int, tls: Optional[ssl.SSLContext]) -> None:
-        self._connection, self._node = connection, node
+    def __init__(
+        self, connection: Connection, node: str, listen: str, port: int, tls: Optional[ssl.SSLContext], times: Times
+    ) -> None:
+        self._connection, self._node, self._times = connection, node, times
         self._listen, self._port, self._tls = listen, port, tls
         self._threads: List[threading.Thread] = []
         self._server: Optional[Server] = None
@@ -57,7 +60,7 @@ class Service:
     async def start(self) -> None:
         """Serve; Failed when that can't be."""
         keeper = self._keeper = Keeper(lambda: Client(replace(self._connection, timeout=PATIENCE), "baton-datastores"), self._node)
-        store = self._store = Store(self._client, keeper.reign, PLANS, Times(LEASE))
+        store = self._store = Store(self._client, keeper.reign, PLANS, self._times)
         carrier = self._carrier = Carrier(store, self._client, PLANS)
         self._begin(keeper.run, "keeper")
         if not await asyncio.to_thread(keeper.wait, BEGIN):
@@ -96,7 +99,7 @@ class Service:
             if time.monotonic() - self._metrics_at > FRESH:
                 sets, hosts = await asyncio.to_thread(lambda: (store.sets(), store.hosts()))
                 silent = {name: time.monotonic() - since for name, since in carrier.silent.items()}
-                self._metrics_text = text(Seen(sets, hosts, carrier.ended.seen(), silent, time.time()))
+                self._metrics_text = text(Seen(sets, hosts, carrier.ended.seen(), silent, time.time(), store.times))
                 self._metrics_at = time.monotonic()
         return web.Response(text=self._metrics_text, content_type="text/plain")
 
@@ -127,7 +130,9 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         sys.stderr.write(f"baton-datastores: {AIOHTTP_ERROR}\n")
         return 1
     try:
-        service = Service(connection_from(_options(args), os.environ), os.uname().nodename, args.listen, args.port, _tls(args))
+        times = Times(LEASE, most_failovers=args.failovers, failover_window=args.failover_window)
+        connection = connection_from(_options(args), os.environ)
+        service = Service(connection, os.uname().nodename, args.listen, args.port, _tls(args), times)
         if args.driver:
             run(Datastores(args.driver, service))
         else:
@@ -160,10 +165,33 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=PORT, help=f"its port ({PORT})")
     parser.add_argument("--cert", help="certificate of the API; without it the API speaks plain HTTP")
     parser.add_argument("--key", help="the certificate's key")
+    parser.add_argument(
+        "--failovers", type=_count, default=Times(LEASE).most_failovers, metavar="N",
+        help="how many of one set are begun unasked within the window; 0: none ever (%(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--failover-window", type=_seconds, default=Times(LEASE).failover_window, metavar="SECONDS", help="that window (%(default)g)"
+    )
     parser.add_argument("--url", help="of Baton's nodes, with commas")
     parser.add_argument("--token-file", help="an admin's token")
     parser.add_argument("--ca", help="of the nodes' certificates")
     return parser
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text[:9]) <= MOST_FAILOVERS):
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is no number from 0 to {MOST_FAILOVERS}")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 1 <= value <= LONGEST_WINDOW:
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is no number of seconds from 1 to {LONGEST_WINDOW}")
+    return value
 
 
 async def _alone(service: Service) -> None:

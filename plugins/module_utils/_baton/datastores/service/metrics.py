@@ -10,8 +10,10 @@ import threading
 from collections import Counter
 from typing import Callable, Dict, Iterable, List, Mapping, NamedTuple, Tuple
 
+from ..engine.case import Case, Silences, Times
 from ..model.documents import PoolHost
 from ..model.replica_set import ReplicaSet
+from .api.asking import PLANS
 
 PREFIX = "baton_datastores_"
 Sample = Tuple[Dict[str, str], float]
@@ -43,6 +45,7 @@ class Seen(NamedTuple):
     ended: Mapping[Tuple[str, str], Tuple[int, float]]
     silent: Mapping[str, float]
     now: float
+    times: Times
 
 
 class Metric(NamedTuple):
@@ -62,6 +65,14 @@ def _instances(seen: Seen) -> Iterable[Sample]:
     return [({"role": role, "server": state}, many) for (role, state), many in sorted(found.items())]
 
 
+def _guarded(seen: Seen) -> Iterable[Sample]:
+    channels = {name: host.channel for name, host in seen.hosts.items()}
+    return [
+        ({"set": whole.id}, int(not PLANS[whole.datastore].unguarded(Case(whole, channels, seen.now, 0.0, 0, seen.times, Silences()))))
+        for whole in seen.sets if whole.source and whole.replicas
+    ]  # fmt: skip
+
+
 def _running(seen: Seen) -> Iterable[Sample]:
     return [
         ({"set": whole.id, "program": whole.task.program}, max(0.0, seen.now - whole.task.began))
@@ -69,15 +80,35 @@ def _running(seen: Seen) -> Iterable[Sample]:
     ]  # fmt: skip
 
 
+def _lags(seen: Seen, what: str) -> Iterable[Sample]:
+    """What guests tell of replicas; of who is not heard, or does not hear its source, nobody knows it."""
+    found: List[Sample] = []
+    for whole in seen.sets:
+        for key, member in sorted(whole.members.items()):
+            host = seen.hosts.get(member.host)
+            number = getattr(host.channel.server(key), what) if host is not None else None
+            found += [({"set": whole.id, "instance": key}, number)] if number is not None and key != whole.source else []
+    return found
+
+
 METRICS = (
     Metric("sets", "How many sets there are.", lambda seen: [({}, len(seen.sets))]),
     Metric("instances", "Servers, by role and by whether they run and answer.", _instances),
     Metric("set_needs_help", "Sets that wait for a person.", lambda seen: [({"set": each.id}, 1) for each in seen.sets if each.needs]),
+    Metric("set_guarded", "Whether a replica would take the source's place unasked if it were lost now.", _guarded),
     Metric(
         "set_counted_replicas", "How many replicas count: one of them has a commit before it returns.",
         lambda seen: [({"set": each.id}, len(each.confirmed)) for each in seen.sets],
     ),
     Metric("set_term", "How often a set has had a source.", lambda seen: [({"set": each.id}, each.term) for each in seen.sets]),
+    Metric(
+        "instance_lag_bytes", "What a replica has received and not applied, in steps of a third or half; less than 64 KiB is 0.",
+        lambda seen: _lags(seen, "lag_bytes"),
+    ),
+    Metric(
+        "instance_lag_seconds", "How old that is; there is no sample while the replica does not hear its source.",
+        lambda seen: _lags(seen, "lag_seconds"),
+    ),
     Metric("task_running_seconds", "For how long something is being done with a set.", _running),
     Metric(
         "tasks_total", "What has ended since this manager began.",

@@ -10,7 +10,7 @@ import contextlib
 import logging
 import threading
 import time
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, TypeVar
+from typing import Any, Callable, Collection, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, TypeVar
 
 from ...client.api import Client
 from ...client.error import ClientError
@@ -18,6 +18,7 @@ from ...ground.problem import Problem
 from ..engine.case import Case, Silences, Times
 from ..engine.engine import advance, request
 from ..engine.program import Plan
+from ..engine.traces import TRACES, without
 from ..model.documents import CONFIGURATIONS, PLACED, POOL, SETS, PoolHost, changes, host_of, set_document, set_of
 from ..model.replica_set import Member, ReplicaSet
 
@@ -159,6 +160,24 @@ class Store:
                     return None
                 raise
         return {(item["Kind"], item["Key"]): item["Revision"] for item in left}
+
+    def sweep(self, read: Found, left: Collection[str]) -> Dict[Any, str]:
+        """Take traces out of a host's document that these sets have left, if it stands as it was read, and if they are not there *now*.
+
+        Returns as commit does.
+        """
+        gone = {key for key in left if self.find(SETS, key) is None}
+        patch = changes(read.value["Params"], without(host_of(read.value).channel, gone), TRACES)
+        if not patch:
+            return {}
+        with _problems():
+            try:
+                written = self.client.batch([{"Kind": POOL, "Key": read.key, "Body": patch, "IfMatch": read.revision}], self._reign().under)
+            except ClientError as error:
+                if error.status == 412 and error.code == "revision_differs" or error.status == 404:
+                    return {}
+                raise
+        return {(item["Kind"], item["Key"]): item["Revision"] for item in written}
 
     # --- configurations -----------------------------------------------------------------------------------------------------
 

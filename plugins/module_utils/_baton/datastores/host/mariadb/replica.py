@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any, Dict, Mapping, NamedTuple, Optional
+from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple
 
 from ...model import positions
 from ...model.channel import Report
@@ -45,6 +45,8 @@ class Look(NamedTuple):
     io_error: int
     sql_error: int
     error: str
+    lag_bytes: Optional[int]
+    lag_seconds: Optional[int]
 
     @property
     def follows(self) -> bool:
@@ -66,6 +68,14 @@ class Look(NamedTuple):
         return self.error if stops else ""
 
 
+class Standing(NamedTuple):
+    """``broken``: why it has stopped to follow, "" while it follows, or should not. The others: as of a Server."""
+
+    broken: str = ""
+    lag_bytes: Optional[int] = None
+    lag_seconds: Optional[int] = None
+
+
 class Replica:
     """Its methods block for no longer than a server takes to answer; None means: not yet, ask again. What stops a thread that talks to a
     frozen source takes a second more.
@@ -77,7 +87,7 @@ class Replica:
         self._sealed_at = self._probed_at = self._began_at = float("-inf")
         self._is_settled = False
         self._becoming = ""  # as whom it is about to follow, while it applies what it has received before that
-        self._was_broken = ""
+        self._stood = Standing()
         self._must_reach: Optional[positions.Position] = None  # to be whole again: what the source had when we were not
 
     # --- looks --------------------------------------------------------------------------------------------------------------
@@ -96,21 +106,19 @@ class Replica:
             row["Master_User"], bool(row["Master_Log_File"]),
             positions.joined(applied, io_position if held else ""), applied, positions.joined(applied, io_position),
             int(row["Last_IO_Errno"] or 0), int(row["Last_SQL_Errno"] or 0), row["Last_SQL_Error"] or row["Last_IO_Error"],
+            *_behind(rows[0]),
         )  # fmt: skip
 
-    def broken(self, session: sql.Session) -> str:
-        """Return why it has stopped to follow, "" while it follows, or should not.
-
-        What we have stopped ourselves, for whatever is being done, is as it was before.
-        """
+    def standing(self, session: sql.Session) -> Standing:
+        """Return how it follows. What we have stopped ourselves, for whatever is being done, is as it was before."""
         if not self._lock.acquire(timeout=BUSY):
-            return self._was_broken
+            return self._stood
         try:
             look = self.look(session) if self._instance.follow is not None else None
-            self._was_broken = look.broken if look is not None else ""
+            self._stood = Standing(look.broken, look.lag_bytes, look.lag_seconds) if look is not None else Standing()
         finally:
             self._lock.release()
-        return self._was_broken
+        return self._stood
 
     def _ask(self, source: Mapping[str, Any], role: str) -> positions.Position:
         """Ask a source how far it has come, as ourselves in one of our roles."""
@@ -311,3 +319,17 @@ class Replica:
             if positions.contains(positions.parse(look.applied if look is not None else position(session)), positions.parse(wanted)):
                 return Report()
             return Report(f"it can't apply more: {look.broken}") if look is not None and look.broken else None
+
+
+def _behind(row: Mapping[str, Any]) -> Tuple[Optional[int], Optional[int]]:
+    """Return how many bytes it has received and not applied, and how old these are; None each while it does not hear its source, since it
+    would say that nothing waits, however much it lacks.
+    """
+    if text(row["Slave_IO_Running"]) != "Yes":
+        return None, None
+    if row["Master_Log_File"] == row["Relay_Master_Log_File"]:
+        waits = int(row["Read_Master_Log_Pos"]) - int(row["Exec_Master_Log_Pos"])
+    else:  # positions of two files of the source can't be compared: what lies here, but what was applied of the first of these
+        waits = int(row["Relay_Log_Space"]) - int(row["Relay_Log_Pos"])
+    seconds = row["Seconds_Behind_Master"]
+    return max(0, waits), None if seconds is None else int(seconds)

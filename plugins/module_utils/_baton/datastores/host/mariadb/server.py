@@ -19,7 +19,7 @@ from . import sql
 from .copies import Copies
 from .instance import Instance
 from .prepare import Need, prepare
-from .replica import Replica
+from .replica import Replica, Standing
 from .settings import Settings
 from .source import Source, position
 
@@ -84,18 +84,19 @@ class MariaDB:
 
     def look(self) -> Server:
         """Return how it is, within a second."""
+        stands = Standing()
         try:
             if not self.is_ours():
                 raise Trouble("it was not prepared on this host")
             with self._instance.session() as session:
-                broken = self._replica.broken(session)
-            trouble = f"it does not follow any more: {broken}" if broken else self._instance.files.too_full()
+                stands = self._replica.standing(session)
+            trouble = f"it does not follow any more: {stands.broken}" if stands.broken else self._instance.files.too_full()
         except sql.SqlTrouble as error:
             trouble = self._instance.why_silent(error)
         except (Trouble, OSError) as error:
             trouble = str(error)
         is_whole = self._instance.follow is None or bool(self._instance.memory.get("whole"))
-        return Server(not trouble, one_line(trouble), whole=is_whole)
+        return Server(not trouble, one_line(trouble), whole=is_whole, lag_bytes=stands.lag_bytes, lag_seconds=stands.lag_seconds)
 
     def tend(self) -> bool:
         """See to what goes on by itself, every few tenths of a second while it runs; return whether that is due again at once."""

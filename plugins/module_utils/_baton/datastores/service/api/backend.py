@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, ContextManager, Dict, List, Optional, Protocol, TypeVar
 
-from ...engine.case import Case
+from ...engine.case import Case, Times
 from ...model.documents import PoolHost
 from ...model.replica_set import ReplicaSet
 
@@ -17,6 +17,10 @@ T = TypeVar("T")
 
 class Backend(Protocol):
     """``service/store.py`` is one over a cluster."""
+
+    @property
+    def times(self) -> Times:
+        """Return the manager's."""
 
     def sets(self) -> List[ReplicaSet]:
         """Return the sets of all projects."""

@@ -3,7 +3,8 @@
 """Configurations: groups of parameters that instances of a project have."""
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from collections import Counter
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from ....ground.problem import Problem
 from ...engine.case import Case
@@ -52,6 +53,29 @@ def attached(configuration: Dict[str, Any]) -> Dict[str, Any]:
     return {"configuration": configuration["id"], "parameters": dict(configuration["values"])}
 
 
+class _Look(NamedTuple):
+    """What configurations are shown with, read once for all of them. ``having``: how many instances have one, by id."""
+
+    catalogue: Catalogue
+    having: Mapping[str, int]
+    base: str
+
+    def shown(self, value: Dict[str, Any]) -> Dict[str, Any]:
+        version = self.catalogue.versions.get(value["datastore"], [])
+        return {
+            "id": value["id"],
+            "name": value["name"],
+            "description": value["description"],
+            "created": stamp(value["created"]),
+            "updated": stamp(value["updated"]),
+            "datastore_name": value["datastore"],
+            "datastore_version_id": next((each.id for each in version if each.name == value["version"]), ""),
+            "datastore_version_name": value["version"],
+            "instance_count": self.having.get(value["id"], 0),
+            "links": links(f"{self.base}/configurations/{value['id']}"),
+        }
+
+
 class Configurations:
     def __init__(self, backend: Backend, clock: Callable[[], float]) -> None:
         self._backend, self._clock = backend, clock
@@ -91,22 +115,18 @@ class Configurations:
             for member in whole.members.values() if member.own.get("configuration") == configuration["id"]
         ]  # fmt: skip
 
-    def show(self, value: Dict[str, Any], base: str, values: bool = True) -> Dict[str, Any]:
-        """Return a configuration as clients see it; lists leave the values out."""
-        version = Catalogue(self._backend.hosts()).versions.get(value["datastore"], [])
-        found = {
-            "id": value["id"],
-            "name": value["name"],
-            "description": value["description"],
-            "created": stamp(value["created"]),
-            "updated": stamp(value["updated"]),
-            "datastore_name": value["datastore"],
-            "datastore_version_id": next((each.id for each in version if each.name == value["version"]), ""),
-            "datastore_version_name": value["version"],
-            "instance_count": len(self._having(value)),
-            "links": links(f"{base}/configurations/{value['id']}"),
-        }
-        return {**found, "values": value["values"]} if values else found
+    def list(self, project: str, base: str) -> List[Dict[str, Any]]:
+        """Return all configurations of a project as clients see them, without their values."""
+        look = self._look(base)
+        return [look.shown(each) for each in self.of(project)]
+
+    def show(self, value: Dict[str, Any], base: str) -> Dict[str, Any]:
+        return {**self._look(base).shown(value), "values": value["values"]}
+
+    def _look(self, base: str) -> "_Look":
+        members = [member for whole in self._backend.sets() for member in whole.members.values()]
+        having = Counter(str(member.own["configuration"]) for member in members if member.own.get("configuration"))
+        return _Look(Catalogue(self._backend.hosts()), having, base)
 
     # --- changing ---------------------------------------------------------------------------------------------------------
 

@@ -34,7 +34,7 @@ class Instances:
     # --- looking ----------------------------------------------------------------------------------------------------------
 
     def view(self, base: str) -> View:
-        return View(self._backend.hosts(), named(self._backend.configurations()), base)
+        return View(self._backend.hosts(), named(self._backend.configurations()), base, self._clock(), self._backend.times)
 
     def show(self, project: str, wanted: str, base: str) -> Dict[str, Any]:
         return self.view(base).instance(*self.find(project, wanted))
@@ -91,10 +91,13 @@ class Instances:
         version = catalogue.version(datastore, wanted.version).name
         flavor = catalogue.flavor(wanted.flavor or "")
         parameters = self._parameters(project, wanted.configuration, datastore, version)
-        needs = placement.Needs(datastore, version, flavor, wanted.region)
+        volume = wanted.volume or catalogue.flavors[flavor].get("disk")
+        needs = placement.Needs(
+            datastore, version, flavor, wanted.region, room=placement.room_of(catalogue.flavors[flavor], volume)
+        )  # fmt: skip
         (place,) = placement.choose(1, needs, hosts, sets)
         own = {
-            **self._own(wanted.name, place, catalogue.made_of(flavor), wanted.volume or catalogue.flavors[flavor].get("disk"), repeat),
+            **self._own(wanted.name, place, catalogue.made_of(flavor), volume, repeat),
             **parameters,
             "server_id": made.server_id(()),
             "databases": wanted.databases,
@@ -124,8 +127,9 @@ class Instances:
             _can_have_replicas(case, source.id, wanted.many)
             region = wanted.region or source.own.get("region") or None
             needs = placement.Needs(
-                whole.datastore, whole.version, flavor["id"], region, [member.host for member in whole.members.values()]
-            )
+                whole.datastore, whole.version, flavor["id"], region, [member.host for member in whole.members.values()],
+                placement.room_of(flavor, volume),
+            )  # fmt: skip
             new: List[str] = []
             for number, place in enumerate(placement.choose(wanted.many, needs, hosts, sets), 1):
                 name = wanted.name if wanted.many == 1 else f"{wanted.name}-{number}"

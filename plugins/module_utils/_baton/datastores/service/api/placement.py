@@ -2,17 +2,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which hosts of the pool new instances come to, and which ports they get. Pure.
 
-Never two of one set on one host, the emptiest host first, and where none is left it says of each why.
+Never two of one set on one host, nor more on one than it says that it has room for; the emptiest host first, and where none is left it
+says of each why.
 """
 from __future__ import annotations
 
-from typing import Collection, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set
+from typing import Any, Collection, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set
 
 from ...model.documents import PoolHost
 from ...model.replica_set import Member, ReplicaSet
 from .errors import bad, unprocessable
 
 FIRST_PORT, PORTS = 3306, 500  # copies are taken at a port 10000 above
+ROOM = {"ram": "MiB", "volume": "GiB"}  # what a host may say that it has in all, for what its instances are made of
 MOST_SAID = 12  # hosts of which it is said why they are not chosen
 
 
@@ -22,13 +24,23 @@ class Place(NamedTuple):
 
 
 class Needs(NamedTuple):
-    """What an instance is to find. ``apart``: hosts that have one of its set; ``region``: None for any."""
+    """What an instance is to find. ``apart``: hosts that have one of its set; ``region``: None for any; ``room``: how much of ROOM."""
 
     datastore: str
     version: str
     flavor: str
     region: Optional[str] = None
     apart: Collection[str] = ()
+    room: Mapping[str, float] = {}
+
+
+def room_of(flavor: Mapping[str, Any], volume: Any) -> Dict[str, float]:
+    """Return how much of ROOM an instance takes; 0 of what nobody has said in numbers."""
+    return {"ram": _number(flavor.get("ram")) or 0, "volume": _number(volume) or 0}
+
+
+def _number(said: Any) -> Optional[float]:
+    return said if isinstance(said, (int, float)) and not isinstance(said, bool) else None
 
 
 def choose(many: int, needs: Needs, hosts: Mapping[str, PoolHost], sets: Iterable[ReplicaSet]) -> List[Place]:
@@ -70,7 +82,23 @@ def _against(host: PoolHost, needs: Needs, carried: Collection[Member]) -> str:
         return f"does not offer {needs.datastore} {needs.version}"
     if needs.flavor not in host.flavors:
         return f"can't carry flavor {needs.flavor}"
-    return "" if free_port(carried) is not None else "has no port left"
+    return _full(host, needs, carried) if free_port(carried) is not None else "has no port left"
+
+
+def _full(host: PoolHost, needs: Needs, carried: Collection[Member]) -> str:
+    taken = [room_of(member.own.get("flavor") or {}, member.own.get("volume")) for member in carried]
+    for name, unit in ROOM.items():
+        most = _number(host.meta.get(name))
+        if most is None:
+            if host.meta.get(name) is not None:
+                return f"says {name} {host.meta[name]!r}, which is no number of {unit}"
+            continue
+        if most == 0:  # nobody counts
+            continue
+        left = most - sum(each[name] for each in taken)
+        if needs.room.get(name, 0) > left:
+            return f"has {max(0, left)} of its {most} {unit} of {name} left, and {needs.room[name]} are needed"
+    return ""
 
 
 def free_port(carried: Collection[Member]) -> Optional[int]:
@@ -79,9 +107,9 @@ def free_port(carried: Collection[Member]) -> Optional[int]:
     return next((port for port in range(FIRST_PORT, FIRST_PORT + PORTS) if port not in taken), None)
 
 
-def _load(carried: Collection[Member]) -> "tuple[int, int]":
+def _load(carried: Collection[Member]) -> "tuple[float, int]":
     """How full a host is: by the memory of what it carries, then by how many these are."""
-    return sum(int((member.own.get("flavor") or {}).get("ram") or 0) for member in carried), len(carried)
+    return sum(room_of(member.own.get("flavor") or {}, 0)["ram"] for member in carried), len(carried)
 
 
 def _none_left(many: int, found: int, needs: Needs, against: Mapping[str, str]) -> str:

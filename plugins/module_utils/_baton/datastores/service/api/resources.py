@@ -133,8 +133,7 @@ class Resources:
     # --- configurations ---------------------------------------------------------------------------------------------------
 
     def list_configurations(self, call: Call) -> Any:
-        found = [self.configurations.show(each, call.base, values=False) for each in self.configurations.of(call.project)]
-        return _listed("configurations", found, call, "configurations")
+        return _listed("configurations", self.configurations.list(call.project, call.base), call, "configurations")
 
     def show_configuration(self, call: Call) -> Any:
         return {"configuration": self.configurations.show(self.configurations.find(call.project, call.names["id"]), call.base)}

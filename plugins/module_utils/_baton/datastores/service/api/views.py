@@ -11,6 +11,7 @@ import re
 import time
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional
 
+from ...engine.case import Case, Silences, Times
 from ...model.channel import Channel, Server
 from ...model.documents import PoolHost
 from ...model.replica_set import Member, ReplicaSet
@@ -42,11 +43,13 @@ _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class View(NamedTuple):
-    """What is looked at: ``base`` is the address of the project, ``configurations`` are names by id."""
+    """What is looked at: ``base`` is the address of the project, ``configurations`` are names by id; ``now``, ``times``: of a Case."""
 
     hosts: Mapping[str, PoolHost]
     configurations: Mapping[str, str]
     base: str
+    now: float
+    times: Times
 
     def instance(self, whole: ReplicaSet, member: Member) -> Dict[str, Any]:
         """Return all there is to say of an instance."""
@@ -79,6 +82,8 @@ class View(NamedTuple):
         if own.get("configuration"):
             found["configuration"] = self._configuration(str(own["configuration"]))
         found.update(self._relations(whole, member))
+        if whole.source == member.id and whole.replicas:
+            found["failover"] = self._failover(whole)
         fault = fault_of(whole, member, server, status)
         if fault:
             created = whole.history[-1]["at"] if whole.history else own.get("updated", whole.made)
@@ -87,6 +92,12 @@ class View(NamedTuple):
         if task is not None:
             found["task"] = task
         return found
+
+    def _failover(self, whole: ReplicaSet) -> Dict[str, Any]:
+        """Return whether another would take the source's place by itself if it were lost now, and why not."""
+        channels = {name: host.channel for name, host in self.hosts.items()}
+        why = PLANS[whole.datastore].unguarded(Case(whole, channels, self.now, 0.0, 0, self.times, Silences()))
+        return {"automatic": not why, "reason": with_names(whole, why) or None}
 
     def _server(self, member: Member) -> Server:
         host = self.hosts.get(member.host)
@@ -101,11 +112,14 @@ class View(NamedTuple):
             others = [self._reference(other) for key, other in sorted(whole.members.items()) if key != member.id]
             return {"replicas": others, "slave": {"list": [other["id"] for other in others]}} if others else {}
         if whole.source in whole.members:
+            server = self._server(member)
             slave = {
                 "of": whole.source,
                 "read_only": True,
                 "follows": member.joined and member.follows == whole.term,
                 "counts": member.id in whole.confirmed,
+                "lag_bytes": server.lag_bytes,
+                "lag_seconds": server.lag_seconds,
             }
             return {"replica_of": self._reference(whole.members[whole.source]), "slave": slave}
         return {}
