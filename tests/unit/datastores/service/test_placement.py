@@ -93,6 +93,10 @@ def test_what_a_host_carries_is_no_more_than_it_has_room_for():
     assert "h3 has 9 of its 9 GiB of volume left, and 10 are needed" in refused.value.detail
 
 
+def test_a_host_that_says_no_limit_has_none():
+    assert chosen(1, ROOMY, pool(h1={"ram": 0, "volume": 0}), carrying(h1=[("2", 3306)])) == [("h1", 3307)]
+
+
 def test_a_host_that_has_less_than_it_carries_has_none_left():
     with pytest.raises(Problem, match="h1 has 0 of its 100 MiB of ram left"):
         chosen(1, ROOMY, pool(h1={"ram": 100}), carrying(h1=[("1", 3306)]))
