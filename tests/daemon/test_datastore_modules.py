@@ -38,17 +38,24 @@ class Pool:
         address, _slash, project = said["OS_ENDPOINT"].partition("/v1.0/")
         self._environ = {"BATON_DATASTORES_URL": address, "BATON_PROJECT": project, "BATON_TOKEN": said["OS_TOKEN"]}
 
-    def play(self, module, options, *words):
-        """Begin a play of one task, whose result goes to a file; return what ends it."""
+    def play(self, module, *tasks):
+        """Begin a play of some tasks of a module, each {option: value}, whose results go to a file; return what ends it and returns them.
+
+        ``check_mode`` is of the task, not an option.
+        """
         self._plays += 1
         book, result = self.state / f"play-{self._plays}.yml", self.state / f"result-{self._plays}.json"
-        copy = {"content": "{{ it | to_json }}", "dest": str(result)}
-        tasks = [{f"baton.ha.{module}": options, "register": "it"}, {"ansible.builtin.copy": copy, "check_mode": False, "diff": False}]
-        book.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
+        done = []
+        for number, task in enumerate(tasks):
+            options = {name: value for name, value in task.items() if name != "check_mode"}
+            done.append({f"baton.ha.{module}": options, "register": f"it{number}", "check_mode": task.get("check_mode", False)})
+        names = ", ".join(f"it{number}" for number in range(len(tasks)))
+        done.append({"ansible.builtin.copy": {"content": f"{{{{ [{names}] | to_json }}}}", "dest": str(result)}})
+        book.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": done}]))
         values = json.dumps({"ansible_python_interpreter": sys.executable})
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("BATON_", "RS_", "OS_"))}
         process = subprocess.Popen(
-            [COMMANDS / "ansible-playbook", "-c", "local", "-i", "here,", book, "-e", values, *words], cwd=ROOT, text=True,
+            [COMMANDS / "ansible-playbook", "-c", "local", "-i", "here,", book, "-e", values], cwd=ROOT, text=True,
             env={**inherited, **self._environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
@@ -60,12 +67,14 @@ class Pool:
 
         return end
 
-    def db(self, *words, module="datastore_instance", **options):
-        return self.play(module, {"name": "db", **options}, *words)()
+    def db(self, module="datastore_instance", **options):
+        (result,) = self.play(module, {"name": "db", **options})()
+        return result
 
     def done(self, **options):
         """Have a task do what it has foretold, and nothing the second time; return its result."""
-        before, result, again = self.db("--check", **options), self.db(**options), self.db(**options)
+        task = {"name": "db", **options}
+        before, result, again = self.play("datastore_instance", {**task, "check_mode": True}, task, task)()
         assert [before[name] for name in ("changed", "steps", "diff")] == [result[name] for name in ("changed", "steps", "diff")]
         assert result["changed"] and not again["changed"], again
         return result
@@ -105,6 +114,6 @@ def test_a_manager_that_dies_under_a_play_is_waited_for(pool):
     (pid,) = (int(line.split()[0]) for line in (pool.state / "pids").read_text().splitlines() if line.endswith(" baton-datastores"))
     os.kill(pid, 9)
     until(lambda: demo("restart", pool.state, "baton-datastores").returncode == 0, "the manager runs again")
-    result = end()
+    (result,) = end()
     assert [each["name"] for each in result["instances"]] == ["kept", "kept-1"] and pool.writable(result) == ["kept"]
     pool.play("datastore_instance", {"name": "kept", "state": "absent", "whole_set": True})()
