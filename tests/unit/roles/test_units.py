@@ -31,7 +31,7 @@ class Unit(configparser.RawConfigParser):
 
 def unit(folder, template, name, **values):
     folder.mkdir()
-    parts = ("defaults", "vars") if name == "driver" else ()
+    parts = ("defaults", "vars") if name in ("driver", "pool_host") else ()
     known = [{"ansible.builtin.include_vars": str(ROLES / name / part / "main.yml")} for part in parts]
     tasks = [facts(), role("node", "nothing"), *known, render(template, folder, name)]
     play(folder, {"h": {"baton_address": "192.0.2.1"}}, tasks, {"baton": ["h"]}, **values)
@@ -47,6 +47,7 @@ AGENT = {"baton_agent_url": "https://192.0.2.1:8092", "baton_agent_lease": "l", 
         ("batond.service.j2", "node", {}),
         ("baton-driver@.service.j2", "driver", {}),
         ("baton-agent.service.j2", "agent", {**AGENT, "baton_agent_dir": "/etc/baton-agent"}),
+        ("baton-guest.service.j2", "pool_host", {}),
     ],
 )
 def test_no_number_of_failed_starts_is_the_last_one(tmp_path, template, name, values):
@@ -93,6 +94,32 @@ def test_a_driver_of_units_is_root_that_may_do_nothing_itself_unless_it_runs_a_c
     service = conf(tmp_path / "a", "systemd", **units, baton_driver_check={"http": "http://127.0.0.1/"})
     assert "User" not in service and service["CapabilityBoundingSet"] == "" and service["ProtectSystem"] == "strict"
     assert dict(conf(tmp_path / "b", "systemd", **units, baton_driver_check={"command": "true"})) == {}
+
+
+def test_a_program_is_hemmed_in_if_that_is_asked_for(tmp_path):
+    service = conf(tmp_path / "a", "program", **{**DRIVER, "baton_driver_confine": True, "baton_driver_user": "baton"})
+    assert (service["User"], service["ProtectSystem"], service["CapabilityBoundingSet"]) == ("baton", "strict", "")
+    assert service["ExecStart"].endswith("/bin/true\"") and "DynamicUser" not in service
+    assert "ProtectSystem" not in conf(tmp_path / "b", "program", **DRIVER)
+
+
+def guest(folder, **values):
+    return Unit(unit(folder, "baton-guest.service.j2", "pool_host", baton_pool_url="https://192.0.2.1:8092", **values))["Service"]
+
+
+def test_a_guest_may_write_to_its_directory_alone_and_is_killed_if_it_is_frozen(tmp_path):
+    service = guest(tmp_path / "a", baton_pool_name="50%")
+    assert (service["ProtectSystem"], service["ReadWritePaths"]) == ("strict", "/var/lib/baton-guest")
+    assert (service["Type"], service["WatchdogSignal"]) == ("notify", "SIGKILL") and int(service["WatchdogSec"]) > 0
+    assert "CAP_SYS_ADMIN" not in service["CapabilityBoundingSet"] and service["NoNewPrivileges"] == "yes"
+    words = service["ExecStart"].split()
+    assert {"--name=50%%", "--runner=systemd", "--install", "--lease=2", "--server-user=baton-servers"} <= set(words)
+
+
+def test_a_guest_installs_nothing_and_has_what_it_is_told_alone(tmp_path):
+    more = {"baton_pool_install": False, "baton_pool_datastores": ["mariadb"], "baton_pool_timing": "fast"}
+    words = guest(tmp_path / "a", **more)["ExecStart"].split()
+    assert "--install" not in words and {"--datastore=mariadb", "--lease=1"} <= set(words)
 
 
 def test_what_runs_commands_of_yours_is_as_free_as_those_need(tmp_path):

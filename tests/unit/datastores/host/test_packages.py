@@ -1,0 +1,91 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a guest offers, and what it installs when a server needs it. molecule/datastores has real packages installed by a real guest."""
+
+import re
+import threading
+
+import pytest
+
+from baton.datastores.host import packages
+from baton.datastores.host.packages import Packages
+from baton.datastores.host.trouble import Trouble
+
+POLICY = """mariadb-server-core:
+  Installed: (none)
+  Candidate: {candidate}
+  Version table:
+"""
+
+
+class Host:
+    """A host with apt: ``has`` is what is installed, ``candidate`` what could be."""
+
+    def __init__(self, monkeypatch, has="", candidate="1:11.8.9+ds-0+deb13u1", fails=""):
+        self.has, self.candidate, self.fails, self.did = has, candidate, fails, []
+        monkeypatch.setattr(packages, "run", lambda command, seconds: POLICY.format(candidate=self.candidate))
+        monkeypatch.setattr(packages.shutil, "which", lambda name, path: f"/usr/bin/{name}")
+
+    def found(self):
+        if not self.has:
+            raise Trouble("there is no mariadbd on this host: install the package mariadb-server-core")
+        return self.has
+
+    def do(self, argv, seconds):
+        command = next(word for word in argv if word in ("update", "install"))
+        self.did.append(command)
+        if command == self.fails:
+            raise Trouble("E: no such thing")
+        if command == "install":
+            self.has = re.search(r"([0-9]+\.[0-9]+)\.", self.candidate)[1]
+        return ""
+
+    def packages(self, installs=True):
+        return Packages(self, {"mariadb": self.found}, installs)
+
+
+@pytest.mark.parametrize(
+    ("has", "candidate", "installs", "offers"),
+    [
+        ("10.11", "1:11.8.9-1", True, {"mariadb": ["10.11"]}),
+        ("", "1:11.8.9+ds-0+deb13u1", True, {"mariadb": ["11.8"]}),
+        ("", "1:11.8.9-1", False, {}),
+        ("", "(none)", True, {}),
+    ],
+)
+def test_what_is_there_is_offered_or_else_what_could_be(monkeypatch, has, candidate, installs, offers):
+    host = Host(monkeypatch, has, candidate)
+    assert host.packages(installs).offered(["mariadb"]) == offers and host.did == []
+
+
+def test_a_server_that_needs_it_has_it_installed_once(monkeypatch):
+    host = Host(monkeypatch)
+    ours = host.packages()
+    threads = [threading.Thread(target=ours.need, args=("mariadb", "11.8")) for _number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert host.did == ["update", "install"] and host.has == "11.8"
+
+
+def test_packages_that_can_not_be_looked_for_anew_may_do(monkeypatch):
+    host = Host(monkeypatch, fails="update")
+    host.packages().need("mariadb", "11.8")
+    assert host.has == "11.8"
+
+
+@pytest.mark.parametrize(
+    ("values", "installs", "version", "says"),
+    [
+        ({"has": "10.11"}, True, "11.8", "this host has mariadb 10.11, not 11.8: install that version, or choose another host"),
+        ({}, False, "11.8", "there is no mariadbd on this host: install the package mariadb-server-core"),
+        ({}, True, "10.11", "this host's packages have mariadb 11.8, not 10.11: choose another version, or another host"),
+        ({"candidate": "(none)"}, True, "11.8", "this host's packages have no mariadb, not 11.8: choose another version, or another host"),
+        ({"fails": "install"}, True, "11.8", "apt-get install failed, try it on this host: E: no such thing"),
+    ],
+)
+def test_what_can_not_be_installed_is_said_with_what_to_do(monkeypatch, values, installs, version, says):
+    with pytest.raises(Trouble) as trouble:
+        Host(monkeypatch, **values).packages(installs).need("mariadb", version)
+    assert str(trouble.value) == says
