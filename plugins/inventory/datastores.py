@@ -59,7 +59,7 @@ compose:
 groups:
   unwell: baton_instance.status not in ["ACTIVE", "RESTART_REQUIRED"]
 keyed_groups:
-  - prefix: on
+  - prefix: pool_host
     key: baton_instance.host
 """
 

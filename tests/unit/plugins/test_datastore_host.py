@@ -127,7 +127,11 @@ def test_a_token_nobody_could_keep_is_revoked(cluster, host, tmp_path, monkeypat
     before = len(cluster.call(cluster.n1, "GET", "/tokens").json())
     folder = tmp_path / "folder"
     folder.mkdir()
-    monkeypatch.setattr(os, "replace", lambda *_paths: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+
+    def no_room(*_paths):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", no_room)
     refused = host(address="192.0.2.1", path=str(folder / "token"))
     assert refused["failed"] and refused["msg"] == f"can't write the token to {folder}/token: no space left on device"
     assert len(cluster.call(cluster.n1, "GET", "/tokens").json()) == before and list(folder.iterdir()) == []

@@ -147,4 +147,5 @@ def test_the_inventory_of_the_documentation(api, tmp_path):
     (block,) = [each for each in page.split("```yaml\n") if "plugin: baton.ha.datastores" in each]
     text = block.partition("```")[0].replace("https://192.0.2.10:8779", api.address).replace("ca: .baton/ca.pem\n", "")
     (tmp_path / "databases.baton.yml").write_text(text)
-    assert set(inventory_of(api, tmp_path / "databases.baton.yml")[0]) == {"shop"}
+    variables, groups, _said = inventory_of(api, tmp_path / "databases.baton.yml")
+    assert groups[f"pool_host_{variables['shop']['baton_instance']['host']}"] == {"shop"}

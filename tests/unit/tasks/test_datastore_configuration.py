@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from baton.client.datastores import Datastores
 from baton.tasks import datastore_work
 from support.cluster import until
 from support.datastores_api import served
@@ -157,3 +158,17 @@ def test_one_set_and_what_was_done_with_it(api):
 def test_parameters_of_a_version(api):
     known = {each["name"]: each for each in info(api, gather=["parameters"], version="10.11")["parameters"]}
     assert known["performance_schema"]["restart_required"] and known["server_id"]["read_only"] and known["wait_timeout"]["min"] == 1
+
+
+def test_one_that_another_task_has_just_removed_is_gone(api, monkeypatch):
+    """Between the list and the look at it."""
+    look = Datastores.configuration
+
+    def late(client, key):
+        api.ask("DELETE", f"/configurations/{key}")
+        return look(client, key)
+
+    run(api, values={"wait_timeout": 60})
+    monkeypatch.setattr(Datastores, "configuration", late)
+    gone = run(api, state="absent")
+    assert not gone.get("failed") and not gone["changed"] and gone["configuration"] is None

@@ -6,8 +6,9 @@ import threading
 
 import pytest
 
+from baton.client.datastores import Datastores
 from baton.datastores.model.passwords import hashed
-from baton.tasks import datastore_work
+from baton.tasks import datastore_instance, datastore_work
 from support.cluster import until
 from support.datastores_api import served
 from support.pool import Memory
@@ -146,6 +147,25 @@ def test_one_goes_or_all(api):
     assert done(api, whole_set=True, **gone)["steps"] == ["take db away", "take db-1 away"] and names(api) == []
 
 
+def test_a_set_that_another_task_takes_away_is_waited_for(api, monkeypatch):
+    """Its source goes last, which is not the one that it is known by."""
+    done(api, replicas=1)
+    done(api, source="db-1")
+    done(api, name="db", state="absent")
+    look, looks = Datastores.instances, []
+
+    def late(client):
+        found = look(client)
+        looks.append(sorted(each["name"] for each in found))
+        if len(looks) == 1:
+            assert api.ask("DELETE", f"/instances/{found[0]['id']}").status_code == 202
+        return found
+
+    monkeypatch.setattr(Datastores, "instances", late)
+    gone = run(api, state="absent", whole_set=True)
+    assert not gone.get("failed") and not gone["changed"] and looks[0] == ["db-1"] and looks[-1] == [], (gone, looks)
+
+
 def test_one_goes_by_force_though_its_host_is_not_heard(api):
     done(api, replicas=1)
     api.pool.dies(next(each["host"] for each in run(api)["instances"] if each["name"] == "db-1"))
@@ -185,7 +205,8 @@ def test_what_an_instance_keeps_is_not_changed_silently(api):
     assert not run(api, flavor="small", volume=5, version="10.11", datastore="mariadb")["changed"]
 
 
-def test_no_second_set_is_made_where_one_of_its_name_may_be_left(api):
+def test_no_second_set_is_made_where_one_of_its_name_may_be_left(api, monkeypatch):
+    monkeypatch.setattr(datastore_instance, "GOING", 0.3)
     done(api, replicas=2)
     done(api, source="db-1")
     done(api, name="db", state="absent")

@@ -53,7 +53,12 @@ class _Job:
             if key and self._params["state"] == "present":
                 raise ClientError("not_found", f"there is no configuration with the id {key}")
             return None
-        return self._client.configuration(str(configuration_of(there, key or self._params["name"])["id"]))
+        try:
+            return self._client.configuration(str(configuration_of(there, key or self._params["name"])["id"]))
+        except ClientError as error:
+            if error.kind != "not_found" or key and self._params["state"] == "present":
+                raise
+            return None  # another has just removed it
 
     def _having(self, key: str) -> List[Value]:
         return [each for each in self._instances if (each.get("configuration") or {}).get("id") == key]

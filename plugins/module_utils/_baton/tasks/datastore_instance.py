@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Tuple
 
 from ..client.error import ClientError
+from ..client.patience import Patience
 from .common import Context, Result, datastores_spec
 from .datastore_catalogue import configuration_of, flavor_of, version_of, waits_for_a_restart
 from .datastore_set import Instance, Seen, Wanted, of_a_set, plan, remains, seen
@@ -45,13 +46,14 @@ SPEC = datastores_spec(
     wait_timeout={"type": "float", "default": 900.0},
 )
 MOST_REPLICAS = 14
+GOING = 5.0  # seconds until what is left of a set is taken for left, and not for what somebody is taking away
 
 
 def run(context: Context) -> Result:
     params = context.params
     if params["replicas"] is not None and not 0 <= params["replicas"] <= MOST_REPLICAS:
         raise ClientError("usage", f"replicas is a number from 0 to {MOST_REPLICAS}, not {params['replicas']}")
-    every = context.datastores.instances()
+    every = _every(context)
     here = of_a_set(every, params["name"], params["id"])
     now, names = seen(here), _Names(context)
     _judge(context, every, now)
@@ -70,6 +72,22 @@ def run(context: Context) -> Result:
     except ClientError as error:
         return {"failed": True, "changed": bool(work.done), "steps": work.done, **error.result()}
     return _result(context, now, after, work.done, [step.text for step in left], names)
+
+
+def _every(context: Context) -> List[Dict[str, Any]]:
+    """Return all instances. The set that is to go may be going already, its source last, whatever that is called: that is waited for."""
+    params = context.params
+    every, quiet = context.datastores.instances(), Patience(GOING)
+    if params["state"] == "present" or not params["whole_set"] or not params["wait"] or params["id"] or context.check:
+        return every
+    waiting, left = Waiting(params["wait_timeout"], context.say), remains(every, params["name"])
+    while left and quiet.left and not of_a_set(every, params["name"], None):
+        waiting.pause(f"{', '.join(left)} may be going")
+        every, before = context.datastores.instances(), left
+        left = remains(every, params["name"])
+        if left != before or any(each["name"] in left and each.get("task") for each in every):
+            quiet = Patience(GOING)
+    return every
 
 
 # --- what is wanted -------------------------------------------------------------------------------------------------------
