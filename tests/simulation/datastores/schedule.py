@@ -85,6 +85,10 @@ class Schedule:
         return True
 
     def _something(self, case):
+        away = [each.id for each in case.whole.replicas if not case.server(each).up] if case.whole.needs else []
+        if away and self.random.random() < 0.5:  # one that is waited for, with the source: people lose patience
+            request(case, PLAN, "delete", "asked for", members=[self.random.choice(away)], force=True)
+            return True
         program = self.random.choice(("promote", "promote", "promote", "restart", "restart", "delete", "detach", "detach", "configure"))
         if program == "promote":
             return self._another_source(case)
