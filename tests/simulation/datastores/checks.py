@@ -47,6 +47,11 @@ class Checks:
         if server.writable:
             raise Violation(f"D1: {server.id} is wiped, and takes writes")
 
+    def given_up(self, key):
+        """People say that hosts are gone for good, and what nobody else has is lost with them."""
+        left = {number for host in self.world.hosts.values() if host.name not in self.world.gone for number in host.server.has()}
+        self.acknowledged[key][:] = [number for number in self.acknowledged[key] if number in left]
+
     def rebuilt(self, _server):
         self.rebuilds += 1
 
@@ -89,7 +94,7 @@ class Checks:
             wrong.append(f"{whole.task.program} of {whole.id} has not ended, at step {whole.task.step}{undoing}")
         if writable != [whole.source]:
             wrong.append(f"{writable or 'nobody'} takes writes, and the source is {whole.source}; {whole.needs}")
-        members = [member for member in whole.members.values() if member.host != self.world.gone]
+        members = [member for member in whole.members.values() if member.host not in self.world.gone]
         replicas = [member for member in members if member.joined and member.id != whole.source]
         late = [member.id for member in replicas if member.follows != whole.term]
         if late:
@@ -99,7 +104,7 @@ class Checks:
             wrong.append(f"{', '.join(apart)} are taken for ones that follow {whole.source}, and do not")
         if sorted(whole.confirmed) != sorted(member.id for member in replicas):
             wrong.append(f"{whole.confirmed} count of {[member.id for member in replicas]}")
-        if not of_its_own and sum(member.joined for member in members) < len(self.world.hosts) - bool(self.world.gone):
+        if not of_its_own and sum(member.joined for member in members) < len(self.world.hosts) - len(self.world.gone):
             wrong.append(f"only {sorted(whole.members)} are members")
         source = next((server for server in self.world.servers if server.id == whole.source), None)
         if source is not None and set(self.acknowledged.get(whole.id, ())) - set(source.log):

@@ -313,6 +313,33 @@ def a_restart_is_an_end_before_it_is_one():
     return patch.object(Host, "_begin_restart", lambda self: self.tenures.died(self.set))
 
 
+@_plays("a_source_comes_back_after_a_replica_that_counts_was_given_up")
+def others_are_sure_to_have_all_that_one_had_who_was_given_up():
+    def given_up(case, leaving):
+        sure = list(case.whole.confirmed)
+        outcome = real(case, leaving)
+        case.whole.confirmed = [name for name in sure if name in case.whole.counted] if outcome.done else sure
+        return outcome
+
+    real = asked._given_up
+    return patch.object(asked, "_given_up", given_up)
+
+
+@_plays("a_source_comes_back_after_a_replica_that_counts_was_given_up")
+def a_source_may_count_on_one_who_was_given_up():
+    def given_up(case, leaving):
+        case.whole.counted = [name for name in case.whole.counted if name not in {member.id for member in leaving}]
+        case.whole.confirmed = []
+        return DONE
+
+    return patch.object(asked, "_given_up", given_up)
+
+
+@_plays("a_source_and_a_replica_that_counts_are_gone_for_good")
+def a_source_that_is_gone_is_asked_to_do_without_who_is_gone():
+    return patch.object(asked, "_given_up", lambda case, leaving: Outcome(on="the source"))
+
+
 def traces_are_swept_whether_their_set_is_gone_or_not():
     def sweep(self, host, read, left):
         self.channels[host] = without(self.channels[host], left) if not self.out and self.channels[host] == read else self.channels[host]

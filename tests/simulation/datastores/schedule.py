@@ -62,7 +62,7 @@ class Schedule:
     def _of_its_own(self, case):
         """What was detached is deleted after a while: by force, if its host is gone for good."""
         if case.whole.asked is None and case.whole.task is None and (self.healed or self.random.random() < 0.02):
-            is_gone = any(each.host == self.world.gone for each in case.whole.members.values())
+            is_gone = any(each.host in self.world.gone for each in case.whole.members.values())
             request(case, PLAN, "delete", "asked for", members=list(case.whole.members), **({"force": True} if is_gone else {}))
             return True
         return False
@@ -72,7 +72,7 @@ class Schedule:
         elsewhere = {name for key, whole in self.world.store.sets.items() if key != SET for name in whole["members"]}
         names = [name for name in (f"m{n + 1}" for n in range(len(self.world.hosts))) if name not in elsewhere]
         missing = [name for name in names if name not in there or there[name].status == "ERROR" and not there[name].joined]
-        missing = [name for name in missing if name.replace("m", "h") != self.world.gone]
+        missing = [name for name in missing if name.replace("m", "h") not in self.world.gone]
         if len(missing) == len(self.world.hosts):
             return self._add(case, names[:1], "create", candidate="m1")
         if missing and case.opened is not None:
@@ -85,6 +85,10 @@ class Schedule:
         return True
 
     def _something(self, case):
+        away = [each.id for each in case.whole.replicas if not case.server(each).up] if case.whole.needs else []
+        if away and self.random.random() < 0.5:  # one that is waited for, with the source: people lose patience
+            request(case, PLAN, "delete", "asked for", members=[self.random.choice(away)], force=True)
+            return True
         program = self.random.choice(("promote", "promote", "promote", "restart", "restart", "delete", "detach", "detach", "configure"))
         if program == "promote":
             return self._another_source(case)
@@ -93,7 +97,10 @@ class Schedule:
         if len(names) < 2 or name == case.whole.source and len(names) < 3:
             return False
         self.number += 1
-        request(case, PLAN, program, "asked for", members=[name], **({"set": f"n{self.number}"} if program == "detach" else {}))
+        more = {"set": f"n{self.number}"} if program == "detach" else {}
+        if program == "delete" and not case.server(case.whole.members[name]).up:  # people take it for gone, and it may come back
+            more = {"force": self.number % 2 == 0}
+        request(case, PLAN, program, "asked for", members=[name], **more)
         if self.random.random() < 0.3:  # something happens meanwhile
             self.world.after(self.random.uniform(0.05, 0.6), self._fault)
         return True
@@ -220,8 +227,12 @@ class Schedule:
         if reigns and whole.confirmed == whole.counted == sorted(each.id for each in whole.replicas):
             others.append(whole.members[whole.source].host)  # any of them can take its place
         if made and self.random.random() < 0.25:
-            world.gone = self.random.choice(others)
-            world.hosts[world.gone].power_off()
+            self.lose(world.hosts[self.random.choice(others)])
+
+    def lose(self, host):
+        """A host is gone for good."""
+        self.world.gone.add(host.name)
+        host.power_off()
 
     def _all_come_back(self):
         """From here on people gather all in one set again."""

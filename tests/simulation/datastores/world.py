@@ -37,7 +37,7 @@ class World:
         self._events, self._number = [], 0
         self.store = Store(ReplicaSet(SET), [f"h{n + 1}" for n in range(hosts)], self.times, lambda: self.now)
         self.checks = Checks(self)
-        self.gone = ""  # a host that does not come back
+        self.gone = set()  # hosts that do not come back
         self.main, self.gathers = SET, False  # the set to which all are to belong in the end
         self.hosts = {name: Host(self, name, self.random.uniform(0.95, 1.05)) for name in self.store.channels}
         self.managers = [Manager(self, self.random.uniform(0.95, 1.05))]
@@ -154,7 +154,7 @@ class Host:
     # --- life ---------------------------------------------------------------------------------------------------------------
 
     def start(self):
-        if self.name == self.world.gone:
+        if self.name in self.world.gone:
             return
         if not self.guest.up:
             self.guest.start()

@@ -64,6 +64,41 @@ def test_who_is_not_heard_is_deleted_by_force_alone():
     assert sorted(pool.whole.members) == ["m1", "m2"]
 
 
+def lost_with_its_source():
+    """m1 is not heard any more, and m3 counts and is not heard either."""
+    pool = Pool().dies("h3").dies("h1")
+    assert pool.whole.task is None and "m3 may have acknowledged what the others lack" in pool.whole.needs
+    return pool
+
+
+def test_who_counts_and_is_gone_for_good_with_its_source_is_given_up_by_force():
+    pool = lost_with_its_source().ask("delete", members=["m3"], force=True)
+    assert pool.step == ("delete", "release", False) and "s" not in pool.channels["h1"].grants
+    pool.on(TIMES.wait + 0.1)
+    assert sorted(pool.whole.members) == ["m1", "m2"] and pool.whole.task is None
+    assert (pool.whole.counted, pool.whole.confirmed) == (["m2"], [])
+    assert "no replica counts, so that each may lack" in pool.on(10).whole.needs and pool.whole.source == "m1"
+    pool.say("h1", alive=True)
+    assert pool.on().step == ("restore", "lead", False) and pool.channels["h1"].grants["s"].counted == ("m2",)
+
+
+def test_without_force_the_source_is_waited_for_and_it_is_said_what_would_end_that():
+    pool = lost_with_its_source().ask("delete", members=["m3"])
+    assert pool.on(30).step == ("delete", "release", False) and "s" in pool.channels["h1"].grants
+    pool.on(31)
+    assert pool.whole.task is None and pool.whole.counted == ["m2", "m3"] and pool.whole.members["m3"].joined
+    assert "by force, where both are gone for good" in pool.latest[1]
+
+
+@pytest.mark.parametrize("back", ["h1", "h3"])
+def test_who_is_back_before_it_was_given_up_is_waited_for_after_all(back):
+    pool = lost_with_its_source().ask("delete", members=["m3"], force=True)
+    pool.say(back, alive=True)
+    pool.on()
+    assert pool.whole.counted == ["m2", "m3"] and pool.whole.confirmed == ["m2", "m3"]
+    assert pool.whole.task.program == {"h1": "restore", "h3": "failover"}[back]
+
+
 def test_a_restart_is_done_when_its_guest_says_so():
     pool = Pool().ask("restart", members=["m2"])
     assert pool.told("h2") == ["restart"]

@@ -81,7 +81,24 @@ def release(case: Case) -> Outcome:
     for member in leaving:
         member.joined = False
     counts = [member.id for member in leaving if member.id in case.whole.counted and member is not case.source]
-    return wait(f"{case.whole.source} to do without {counts[0]}") if counts else DONE
+    if not counts:
+        return DONE
+    is_lost = not case.reigns(case.member(case.whole.source)) and not any(case.server(member).up for member in leaving)
+    if is_lost and case.task.data.get("force"):
+        return _given_up(case, leaving)
+    return wait(f"{case.whole.source} to do without {counts[0]} (by force, where both are gone for good)")
+
+
+def _given_up(case: Case, leaving: List[Member]) -> Outcome:
+    """Somebody says of one that counts that it is gone for good, and so is the source, or it is not there to do without. From here on the
+    source alone is sure to have all: nobody takes its place unasked. By its grant it could count on who is given up.
+    """
+    case.take_back()
+    if not case.is_over():
+        return wait(f"{case.whole.source}, which may take writes still")
+    case.whole.counted = [name for name in case.whole.counted if name not in {member.id for member in leaving}]
+    case.whole.confirmed = []
+    return DONE
 
 
 def keep(case: Case) -> Outcome:
