@@ -68,6 +68,7 @@ def lost_with_its_source():
     """m1 is not heard any more, and m3 counts and is not heard either."""
     pool = Pool().dies("h3").dies("h1")
     assert pool.whole.task is None and "m3 may have acknowledged what the others lack" in pool.whole.needs
+    assert pool.whole.needs.endswith("delete the replica by force if both are gone for good")
     return pool
 
 
@@ -77,7 +78,8 @@ def test_who_counts_and_is_gone_for_good_with_its_source_is_given_up_by_force():
     pool.on(TIMES.wait + 0.1)
     assert sorted(pool.whole.members) == ["m1", "m2"] and pool.whole.task is None
     assert (pool.whole.counted, pool.whole.confirmed) == (["m2"], [])
-    assert "no replica counts, so that each may lack" in pool.on(10).whole.needs and pool.whole.source == "m1"
+    assert "no replica counts, so that each may lack" in pool.on(10).whole.needs and "or eject it" in pool.whole.needs
+    assert pool.whole.source == "m1"
     pool.say("h1", alive=True)
     assert pool.on().step == ("restore", "lead", False) and pool.channels["h1"].grants["s"].counted == ("m2",)
 

@@ -87,7 +87,7 @@ def test_what_a_replica_had_and_has_lost_keeps_all_from_taking_over(had2, had3, 
 def test_a_paused_set_is_left_to_people_and_failovers_have_a_limit():
     pool = Pool()
     pool.whole.paused = True
-    assert pool.dies("h1").whole.task is None and pool.whole.needs.endswith("it is paused")
+    assert pool.dies("h1").whole.task is None and pool.whole.needs.endswith("it is paused; bring it back, or eject it")
     pool.whole.paused, pool.whole.failovers = False, [90.0, 95.0, 99.0]
     assert "3 failovers in 3600 s" in pool.on().whole.needs
 
@@ -110,9 +110,9 @@ def test_before_a_source_is_lost_it_is_known_whether_another_takes_its_place():
 def test_no_failover_is_begun_where_none_is_wanted_and_people_can_have_one():
     pool = Pool()
     pool.times = TIMES._replace(most_failovers=0)
-    assert "eject" in pool.unguarded
+    assert pool.unguarded == "no failover is begun unasked here"
     pool.dies("h1").on(10.0)
-    assert pool.whole.task is None and pool.whole.needs.endswith(pool.unguarded)
+    assert pool.whole.task is None and pool.whole.needs.endswith(f"{pool.unguarded}; bring it back, or eject it")
     assert pool.ask("eject").step[0] == "eject"
 
 

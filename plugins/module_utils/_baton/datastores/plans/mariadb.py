@@ -84,10 +84,17 @@ def _what_stands_against_one(case: Case) -> str:
     if silent:
         return f"{', '.join(silent)} may have acknowledged what the others lack, and {case.server(case.member(silent[0])).trouble}"
     if most == 0:
-        return "no failover is begun unasked here; eject the source when it is gone"
+        return "no failover is begun unasked here"
     if len(recent) >= most:
         return f"{len(recent)} failovers in {case.times.failover_window:g} s are the most that are begun unasked"
     return "it is paused" if case.whole.paused else ""
+
+
+def _remedy(case: Case) -> str:
+    """Return what people can do where a source is lost and no other may take over."""
+    if case.whole.confirmed and not all(_is_up(case, member) for member in _counted(case)):
+        return "; bring one of both back, or delete the replica by force if both are gone for good"
+    return "; bring it back, or eject it" if _what_stands_against_one(case) else ""
 
 
 # --- who counts: beside any task ------------------------------------------------------------------------------------------
@@ -384,7 +391,7 @@ def due(case: Case) -> Optional[Due]:
         keeps = what_keeps_a_failover(case)
         if not keeps:
             return Due("failover", lost)
-        whole.needs = f"{lost}; no other takes over: {keeps}"
+        whole.needs = f"{lost}; no other takes over: {keeps}{_remedy(case)}"
         return None
     if whole.task is not None or whole.paused or _is_ahead(case, whole.not_before):
         return None
