@@ -63,10 +63,10 @@ class Processes:
     def __init__(self) -> None:
         self._started: Dict[str, "subprocess.Popen[bytes]"] = {}
         self._known: Dict[str, int] = {}
-        self._lock = threading.Lock()
+        self._locks: Dict[str, threading.Lock] = {}  # by name: nobody waits for what is slow with another
 
     def start(self, program: Program) -> None:
-        with self._lock:
+        with self._lock(program):
             if self._find(program) is None:
                 self._start(program)
 
@@ -85,8 +85,11 @@ class Processes:
             raise Trouble(f"{program.argv[0]} can't be started: {error}") from None
 
     def pid(self, program: Program) -> Optional[int]:
-        with self._lock:
+        with self._lock(program):
             return self._find(program)
+
+    def _lock(self, program: Program) -> threading.Lock:
+        return self._locks.setdefault(program.name, threading.Lock())
 
     def _find(self, program: Program) -> Optional[int]:
         child = self._started.get(program.name)
