@@ -8,7 +8,6 @@ import asyncio
 import logging
 import os
 import signal
-import ssl
 import sys
 import threading
 import time
@@ -25,6 +24,7 @@ from ..engine.case import Times
 from .api.app import application
 from .api.asking import PLANS
 from .carrier import Carrier
+from .certificate import Certificate
 from .metrics import Seen, text
 from .reign import Keeper
 from .store import Store
@@ -33,6 +33,7 @@ PORT = 8779
 PATIENCE = 2.0  # seconds for what keeps the lock
 BEGIN = 10.0  # seconds until it reigns
 FRESH = 1.0  # seconds for which metrics are told again
+LOOK = 20.0  # seconds between two looks whether the certificate was renewed
 END = 0.5  # seconds for what is being written when it stops
 LEASE = 2.0  # seconds: of guests that never said
 MOST_FAILOVERS, LONGEST_WINDOW = 1000, 30 * 86400  # their times are kept in the set's document
@@ -42,12 +43,13 @@ class Service:
     """All of it, while this node is active."""
 
     def __init__(
-        self, connection: Connection, node: str, listen: str, port: int, tls: Optional[ssl.SSLContext], times: Times
+        self, connection: Connection, node: str, listen: str, port: int, tls: Optional[Certificate], times: Times
     ) -> None:
         self._connection, self._node, self._times = connection, node, times
         self._listen, self._port, self._tls = listen, port, tls
         self._threads: List[threading.Thread] = []
         self._server: Optional[Server] = None
+        self._renewing: Optional["asyncio.Task[None]"] = None
         self._keeper: Optional[Keeper] = None
         self._carrier: Optional[Carrier] = None
         self._store: Optional[Store] = None
@@ -66,14 +68,26 @@ class Service:
         if not await asyncio.to_thread(keeper.wait, BEGIN):
             raise Failed("the manager's lock can't be taken: does Baton serve at the address that it was given?")
         self._begin(carrier.run, "carrier")
+        if self._tls:
+            await asyncio.to_thread(self._tls.look)  # this node may have been passive for long
         server = Server(application(store, time.time, self._metrics))
         try:
-            await server.start(self._listen, self._port, self._tls)
+            await server.start(self._listen, self._port, self._tls.context if self._tls else None)
         except OSError as error:
             raise Failed(f"can't listen at {self._listen}:{self._port}: {error.strerror}") from None
         self._server = server
+        self._renewing = asyncio.get_running_loop().create_task(self._renew()) if self._tls else None
+
+    async def _renew(self) -> None:
+        """Have a certificate that was renewed be shown."""
+        while self._tls is not None:
+            await asyncio.sleep(LOOK)
+            await asyncio.to_thread(self._tls.look)
 
     async def stop(self) -> None:
+        if self._renewing is not None:
+            self._renewing.cancel()
+            self._renewing = None
         if self._server is not None:
             await self._server.stop()
             self._server = None
@@ -147,15 +161,13 @@ def _options(args: argparse.Namespace) -> Any:
     return {"url": args.url, "token_file": args.token_file, "ca": args.ca, "timeout": 10.0}
 
 
-def _tls(args: argparse.Namespace) -> Optional[ssl.SSLContext]:
+def _tls(args: argparse.Namespace) -> Optional[Certificate]:
     if not args.cert:
         return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        context.load_cert_chain(args.cert, args.key)
+        return Certificate(args.cert, args.key)
     except OSError as error:
         raise Failed(f"can't read certificate and key {args.cert}, {args.key}: {error.strerror or error}") from None
-    return context
 
 
 def _parser() -> argparse.ArgumentParser:
