@@ -21,10 +21,15 @@ POLICY = """mariadb-server-core:
 class Host:
     """A host with apt: ``has`` is what is installed, ``candidate`` what could be."""
 
-    def __init__(self, monkeypatch, has="", candidate="1:11.8.9+ds-0+deb13u1", fails=""):
-        self.has, self.candidate, self.fails, self.did = has, candidate, fails, []
-        monkeypatch.setattr(packages, "run", lambda command, seconds: POLICY.format(candidate=self.candidate))
+    def __init__(self, monkeypatch, has="", candidate="1:11.8.9+ds-0+deb13u1", fails="", others=()):
+        self.has, self.candidate, self.fails, self.others, self.did = has, candidate, fails, others, []
+        monkeypatch.setattr(packages, "run", self.run)
         monkeypatch.setattr(packages.shutil, "which", lambda name, path: f"/usr/bin/{name}")
+
+    def run(self, command, seconds, good=(0,)):
+        if command[0] == "dpkg-query":
+            return "ii " if command[-1] in self.others else f"dpkg-query: no packages found matching {command[-1]}"
+        return POLICY.format(candidate=self.candidate)
 
     def found(self):
         if not self.has:
@@ -73,6 +78,15 @@ def test_packages_that_can_not_be_looked_for_anew_may_do(monkeypatch):
     host = Host(monkeypatch, fails="update")
     host.packages().need("mariadb", "11.8")
     assert host.has == "11.8"
+
+
+@pytest.mark.parametrize("others", ["mariadb-server", "mariadb-server-core", "default-mysql-server"])
+def test_what_somebody_else_has_installed_is_neither_upgraded_nor_completed(monkeypatch, others):
+    host = Host(monkeypatch, others=[others])
+    assert host.packages().offered(["mariadb"]) == {}
+    with pytest.raises(Trouble, match="install the package mariadb-server-core"):
+        host.packages().need("mariadb", "11.8")
+    assert host.did == []
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,14 @@
 """Replicas: what they know of what they have, whom they follow, and copies that come or do not. Real servers."""
 
 import signal
+import subprocess
 import threading
 
 import pytest
 
-from baton.datastores.host.mariadb import copies, replica
+from baton.datastores.host.mariadb import copies, instance, replica
+from baton.datastores.host.runner import Processes, identity
+from baton.datastores.host.trouble import Trouble
 from baton.datastores.model import positions
 from support.mariadb import Pool, always, secrets, until
 
@@ -106,6 +109,75 @@ def test_a_replica_that_was_started_anew_does_not_know_what_it_had_until_it_has_
     until(lambda: second.memory["whole"], "it has all again", [second])
     found = second.ok("seal")
     assert found["had"] == found["received"] == source.server.position()
+
+
+def started_by_others(member):
+    """Have its server killed and begun again behind the guest's back, as `systemctl restart` does it; return once it answers."""
+    program = member.server._instance.program
+    member.signal(signal.SIGKILL)
+    until(lambda: Processes().pid(program) is None, "it is gone")
+    subprocess.Popen(program.argv, cwd=program.folder, **identity(program.user))
+    until(lambda: answers(member), "it answers")
+
+
+def answers(member):
+    try:
+        return bool(member.root("SELECT 1 AS it"))
+    except Trouble:
+        return False
+
+
+@pytest.mark.parametrize("seen", ["by nobody", "by a look", "by a start", "by another guest"])
+def test_a_replica_that_others_have_started_anew_does_not_know_what_it_had(pair, source, second, seen):
+    with second.server._instance.session(30.0) as locking:
+        locking.ask("LOCK TABLES d.t READ")  # so that nothing is applied
+        number = insert(source)
+        assert not has(second, number) and second.server.look().whole
+        source.signal(signal.SIGSTOP)
+        try:
+            started_by_others(second)
+            if seen == "by a look":
+                assert not second.server.look().whole
+            elif seen == "by a start":
+                second.server.start()
+            elif seen == "by another guest":
+                second.reborn()
+            for _time in range(3):
+                second.tend()
+            assert not second.server.look().whole
+            found = second.ok("seal")
+            assert found["had"] is None and not has(second, number)
+        finally:
+            source.signal(signal.SIGCONT)
+    assert second.follow(source).found == {}
+    until(lambda: second.server.look().whole, "it has all again", [second])
+    assert has(second, number)
+
+
+def test_a_seal_in_which_the_server_becomes_another_says_nothing(pair, source, second, monkeypatch):
+    """What it had is told of one process, and of the next one what it has."""
+    seal = second.server._replica.seal
+
+    def sealed():
+        report = seal()
+        started_by_others(second)
+        return report
+
+    monkeypatch.setattr(second.server._replica, "seal", sealed)
+    assert second.server.do("seal", {}, always) is None
+    monkeypatch.undo()
+    assert second.ok("seal")["had"] is None
+
+
+def test_a_server_whose_package_is_gone_is_found_and_ended(pair, source, second, monkeypatch):
+    monkeypatch.setattr(instance, "PATH", "/nonexistent")
+    pid = second.server.pid()
+    second.reborn()
+    assert pid is not None and second.server.pid() == pid
+    second.server.kill()
+    assert second.server.pid() is None
+    with pytest.raises(Trouble, match="there is no mariadbd on this host: install the package mariadb-server-core"):
+        second.server.start()
 
 
 def test_who_acknowledges_to_a_frozen_source_is_sealed(pair, source, second):

@@ -109,6 +109,26 @@ def test_a_guard_that_was_killed_is_replaced(guarded, server, tmp_path):
     assert len(list(of_guards(tmp_path))) == 1 and list(of_guards(tmp_path)) != [pid]
 
 
+def test_a_guard_that_is_ended_sees_to_those_whose_time_runs(guarded, server, tmp_path):
+    """Who stops guest and guard must not leave a server that takes writes for ever."""
+    guarded.tell(server.pid, guard.boottime() + 1.0)
+    (pid,) = of_guards(tmp_path)
+    os.kill(pid, signal.SIGTERM)
+    assert server.wait(10) == -signal.SIGKILL
+    until(lambda: not list(of_guards(tmp_path)), "the guard has ended")
+
+
+def test_a_guard_that_is_ended_goes_on_while_it_is_told_and_then_ends(guarded, server, tmp_path):
+    guarded.tell(server.pid, guard.boottime() + 600)
+    (pid,) = of_guards(tmp_path)
+    os.kill(pid, signal.SIGTERM)
+    guarded.tell(server.pid, guard.boottime() + 700)
+    assert list(of_guards(tmp_path)) == [pid]
+    guarded.tell(server.pid, None)
+    until(lambda: not list(of_guards(tmp_path)), "the guard has ended")
+    assert server.poll() is None
+
+
 def test_a_guard_that_can_not_be_there_is_trouble(tmp_path, server):
     with pytest.raises(Trouble, match="does not answer"):
         guarded_at(tmp_path, sys.executable, "-c", "").tell(server.pid, 1.0)

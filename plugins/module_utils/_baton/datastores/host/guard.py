@@ -61,6 +61,10 @@ class Guard:
                 self._forget(pid)
         return max(0.0, min([IDLE, *(until - now for _pidfd, until in self._told.values())]))
 
+    @property
+    def is_needed(self) -> bool:
+        return bool(self._told)
+
     def _forget(self, pid: int) -> None:
         held = self._told.pop(pid, None)
         if held is not None:
@@ -106,16 +110,21 @@ class Server:
         listening.listen(MOST_GUESTS)
         listening.setblocking(False)
         self._listening = listening
+        self._is_ending = False
         self._parts.register(listening, selectors.EVENT_READ)
 
     def run(self) -> None:
-        while True:
+        """Serve until we are to end, and nobody's time is left to see to: a source must not outlive its guest and its guard."""
+        while not self._is_ending or self._guard.is_needed:
             pause = self._guard.look(boottime())
             for key, _events in self._parts.select(pause):
                 if key.fileobj is self._listening:
                     self._accept()
                 else:
                     self._read(key.fileobj)  # type: ignore[arg-type]
+
+    def end(self, *_signal: Any) -> None:
+        self._is_ending = True
 
     def _accept(self) -> None:
         try:
@@ -167,7 +176,9 @@ def main(path: str) -> int:
     """Serve at a socket until somebody ends us."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: it goes to all, and we stay as long as servers do
     try:
-        Server(path).run()
+        server = Server(path)
+        signal.signal(signal.SIGTERM, server.end)
+        server.run()
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             return 0

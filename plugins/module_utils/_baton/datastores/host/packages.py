@@ -20,6 +20,7 @@ LOG = logging.getLogger("baton.guest")
 PACKAGES = {"mariadb": ("mariadb-server-core", "mariadb-backup")}  # the first says the version
 ANSWER = 30.0  # seconds for apt to tell what it knows
 UPDATE, INSTALL = 120.0, 900.0  # seconds
+OTHERS = {"mariadb": ("mariadb-server", "default-mysql-server", "mysql-server")}  # that somebody may run
 APT = ("apt-get", "--quiet", "--yes", "-o", "DPkg::Lock::Timeout=300")
 
 
@@ -46,12 +47,16 @@ class Packages:
         try:
             return self._found[datastore]()
         except Trouble as trouble:
-            if not self._installs:
+            if not self._may_install(datastore):
                 raise
             version = self._candidate(PACKAGES[datastore][0])
             if not version:
                 raise Trouble(f"{trouble}; apt knows no package {PACKAGES[datastore][0]}, so that it can't be installed here") from None
             return version
+
+    def _may_install(self, datastore: str) -> bool:
+        """Whether nothing of it is here: what somebody else has installed is neither upgraded nor completed."""
+        return self._installs and not any(_is_installed(name) for name in (*PACKAGES[datastore], *OTHERS[datastore]))
 
     def _candidate(self, package: str) -> str:
         """Return the version that apt would install, such as 11.8; "" if it knows none."""
@@ -66,7 +71,7 @@ class Packages:
             try:
                 found = self._found[datastore]()
             except Trouble:
-                if not self._installs:
+                if not self._may_install(datastore):
                     raise
                 found = self._install(datastore, version)
         if found != version:
@@ -84,7 +89,7 @@ class Packages:
             has = f"{datastore} {candidate}" if candidate else f"no {datastore}"
             raise Trouble(f"this host's packages have {has}, not {version}: choose another version, or another host")
         LOG.info("installing %s", " ".join(names))
-        self._apt("install", INSTALL, "--no-install-recommends", *names)
+        self._apt("install", INSTALL, "--no-install-recommends", "--no-upgrade", "--no-remove", *names)
         return self._found[datastore]()
 
     def _apt(self, command: str, seconds: float, *words: str) -> None:
@@ -92,3 +97,11 @@ class Packages:
             self._runner.do(["env", "DEBIAN_FRONTEND=noninteractive", *APT, command, *words], seconds)
         except Trouble as trouble:
             raise Trouble(f"apt-get {command} failed, try it on this host: {trouble}") from None
+
+
+def _is_installed(package: str) -> bool:
+    """Whether dpkg has it, or a part of it; not where there is no dpkg."""
+    if shutil.which("dpkg-query", path=PATH) is None:
+        return False
+    query = ["dpkg-query", "--show", "--showformat=${db:Status-Abbrev}", package]
+    return run(query, seconds=ANSWER, good=(0, 1))[:2] in ("ii", "iU", "iF", "iH")

@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Protocol, Sequence, Tuple
+from typing import Any, Collection, Dict, List, NamedTuple, Optional, Protocol, Sequence, Tuple
 
 from .trouble import Trouble, one_line
 
@@ -143,8 +143,10 @@ class Processes:
         return run(argv, seconds=seconds)
 
 
-def run(command: Sequence[str], user: str = "", folder: Path = Path("/"), seconds: float = 300.0) -> str:
-    """Run a program to its end, and return what it printed; Trouble says what it said last."""
+def run(
+    command: Sequence[str], user: str = "", folder: Path = Path("/"), seconds: float = 300.0, good: Collection[int] = (0,)
+) -> str:
+    """Run a program to its end, and return what it printed; Trouble says what it said last, if its exit status is none of ``good``."""
     try:
         done = subprocess.run(
             command, cwd=folder, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -155,7 +157,7 @@ def run(command: Sequence[str], user: str = "", folder: Path = Path("/"), second
     except OSError as error:
         raise Trouble(f"{command[0]} can't be run: {error}") from None
     output: str = done.stdout.decode("utf-8", "replace")
-    if done.returncode:
+    if done.returncode not in good:
         raise Trouble(f"{Path(command[0]).name} failed with exit status {done.returncode}: {reason(output)}")
     return output
 
@@ -166,6 +168,15 @@ def reason(output: str) -> str:
     errors = [line for line in lines if "ERROR" in line or "rror:" in line or line.startswith("E: ")]
     errors = errors or [line for line in lines if "failed" in line or "can't" in line or "denied" in line][:1] or lines
     return one_line(errors[-1]) if errors else "it said nothing"
+
+
+def life_of(pid: int) -> str:
+    """Return what tells a process from all others that ever had this number; "" if it is gone."""
+    try:
+        began = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        return f"{pid} {began} {Path('/proc/sys/kernel/random/boot_id').read_text().strip()}"
+    except (OSError, IndexError):
+        return ""
 
 
 def identity(user: str) -> Dict[str, Any]:

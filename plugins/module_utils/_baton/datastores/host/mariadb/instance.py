@@ -11,9 +11,9 @@ import shutil
 import threading
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Sequence, Set
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Set
 
-from ..runner import PATH, Program, Runner
+from ..runner import PATH, Program, Runner, life_of
 from ..trouble import Trouble
 from . import sql
 from .config import Files
@@ -27,10 +27,11 @@ CATCHES_UP, ACKNOWLEDGES = "baton_a_", "baton_s_"  # as whom a member follows; i
 class Instance:
     """``memory`` is the guest's journal of this instance: ``save`` is called after each change, before what follows from it is done.
 
-    ``spec``: as it was prepared; ``follow``: whom it follows, or null; ``had``: how far it once was when it was sealed; ``whole``: it has
-    all that it has ever acknowledged; ``copied``: a copy came in full, and it has not followed anybody since; ``swapping``: one is taking
-    the place of what was here; ``running``: the parameters with which it was started last; ``before``: those with which it has started,
-    while it has not with those of ``spec``.
+    ``argv``: with what it was started last, so that its process is found although its package is gone; ``life``: which process it is, as
+    far as we have seen; ``spec``: as it was prepared; ``follow``: whom it follows, or null; ``had``: how far it was when it was sealed;
+    ``whole``: it has all that it has ever acknowledged; ``copied``: a copy came in full, and it has not followed anybody since;
+    ``swapping``: one is taking the place of what was here; ``running``: the parameters with which it was started last; ``before``: those
+    with which it has started, while it has not with those of ``spec``.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Instance:
         self.memory, self._save = memory, save
         self.sessions: Set[int] = set()  # that are ours, so that they are not taken for clients
         self._lock = threading.Lock()
+        self._finding = threading.Lock()
 
     def remember(self, forget: Sequence[str] = (), **values: Any) -> None:
         """Change the memory."""
@@ -74,11 +76,33 @@ class Instance:
 
     @property
     def program(self) -> Program:
-        argv = (executable("mariadbd"), f"--defaults-file={self.files.settings}")
+        argv = tuple(self.memory.get("argv") or self._argv())
         return Program(self.id, argv, self.files.folder, self.files.log, self.files.user, (self.files.run,))
 
+    def _argv(self) -> List[str]:
+        return [executable("mariadbd"), f"--defaults-file={self.files.settings}"]
+
+    @property
+    def life(self) -> str:
+        """Which process it was when we looked last."""
+        return str(self.memory.get("life") or "")
+
     def pid(self) -> Optional[int]:
-        return self.runner.pid(self.program) if self.files.is_ours() else None
+        """Return its process. One that others have started anew, such as systemd for an administrator, has lost what it had received and
+        not applied, as when we do it: it is not whole.
+        """
+        if not self.files.is_ours():
+            return None
+        with self._finding:
+            try:
+                pid = self.runner.pid(self.program)
+            except Trouble:  # there is no such program here, and never was
+                return None
+            life = life_of(pid) if pid is not None else ""
+            if life and life != self.life:
+                with contextlib.suppress(Trouble):  # what is not on disk is found out again
+                    self.remember(life=life, whole=False)
+            return pid
 
     def start(self) -> None:
         """Start it and wait until it answers; what it had received and not applied is lost when it does."""
@@ -94,10 +118,12 @@ class Instance:
                 spec = self.memory.get("spec")
                 if spec:
                     self.files.write_settings(spec)
-                self.remember(whole=False, running=(spec or {}).get("parameters") or {})
+                self.remember(whole=False, running=(spec or {}).get("parameters") or {}, argv=self._argv())
                 self.runner.start(self.program)
             try:
                 with self.session():
+                    pass
+                if self.pid() is not None:  # so that this life is known
                     return
             except sql.SqlTrouble as error:
                 if self.pid() is None and is_begun:

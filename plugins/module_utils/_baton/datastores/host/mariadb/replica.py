@@ -89,6 +89,7 @@ class Replica:
         self._becoming = ""  # as whom it is about to follow, while it applies what it has received before that
         self._stood = Standing()
         self._must_reach: Optional[positions.Position] = None  # to be whole again: what the source had when we were not
+        self._asked_in = ""  # in which life of the server that was
 
     # --- looks --------------------------------------------------------------------------------------------------------------
 
@@ -278,6 +279,8 @@ class Replica:
         if not look.follows:
             return False
         if not self._instance.memory.get("whole"):
+            if self._asked_in != self._instance.life:
+                self._must_reach, self._asked_in = None, self._instance.life
             self._must_reach = self._must_reach or theirs
             if positions.contains(positions.parse(look.received), self._must_reach):
                 self._instance.remember(whole=True)

@@ -95,6 +95,7 @@ class MariaDB:
             trouble = self._instance.why_silent(error)
         except (Trouble, OSError) as error:
             trouble = str(error)
+        self.pid()  # after we have asked it: which life that was
         is_whole = self._instance.follow is None or bool(self._instance.memory.get("whole"))
         return Server(not trouble, one_line(trouble), whole=is_whole, lag_bytes=stands.lag_bytes, lag_seconds=stands.lag_seconds)
 
@@ -192,7 +193,12 @@ class MariaDB:
         return self._replica.follow(args)
 
     def _seal(self, _args: Mapping[str, Any], _stands: Callable[[], bool]) -> Optional[Report]:
-        return self._replica.seal()
+        life = self._instance.life
+        report = self._replica.seal()
+        if self.pid() is None or self._instance.life != life:
+            self._instance.remember(had=None)  # nobody knows which process has answered
+            return None
+        return report
 
     def _drain(self, args: Mapping[str, Any], _stands: Callable[[], bool]) -> Optional[Report]:
         return self._replica.drain(str(args["position"]))
