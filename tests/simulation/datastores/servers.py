@@ -39,8 +39,8 @@ class Process:
         if self.frozen:
             return
         waiting, self._waiting = self._waiting, []
-        for act in waiting:
-            act()
+        for act, args in waiting:
+            act(*args)
 
     @property
     def frozen(self):
@@ -48,14 +48,14 @@ class Process:
 
     @property
     def runs(self):
-        return self.up and not self.frozen
+        return self.up and self._freezes == 0
 
-    def deliver(self, life, act):
+    def deliver(self, life, act, *args):
         if self.up and self.life == life:
-            if self.frozen:
-                self._waiting.append(act)
+            if self._freezes:
+                self._waiting.append((act, args))
             else:
-                act()
+                act(*args)
 
 
 @dataclass
@@ -97,6 +97,16 @@ class Server(Process):
     def has(self):
         return self.log + self.relay
 
+    def goes_on_from(self, other):
+        """Whether all that another has received is the beginning of our log.
+
+        A number is written once, by one server, and comes to another one only behind what was before it: so the last one says it all.
+        """
+        position = other.received
+        if position == 0 or position > len(self.log):
+            return position == 0
+        return self.log[position - 1] == (other.relay or other.log)[-1]
+
     def write(self, number, then):
         """A client's transaction; ``then`` is called when its commit returns."""
         self.log.append(number)
@@ -124,5 +134,6 @@ class Server(Process):
     def apply(self, many):
         """Apply some of what was received; return whether nothing is left."""
         many = 0 if self.stalled else many
-        self.log, self.relay = self.log + self.relay[:many], self.relay[many:]
+        self.log += self.relay[:many]
+        del self.relay[:many]
         return not self.relay
