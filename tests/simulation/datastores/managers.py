@@ -7,17 +7,17 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from baton.datastores.engine.case import Case, Silences
-from baton.datastores.engine.engine import advance
+from baton.datastores.engine.engine import SILENCE, advance
 from baton.datastores.engine.traces import left_by_others
 from baton.datastores.model.replica_set import ReplicaSet
 from baton.datastores.plans import mariadb
 from simulation.datastores.servers import Process
 
-AT_REST = 1.0  # seconds for which a set is not thought about in full again, of which nothing has changed
+AT_REST = 1.0  # seconds after which a set is thought about in full again, although nothing has changed
 
 
 class Rest(NamedTuple):
-    """What a manager has read when it changed nothing: of what has been read again until ``until``, it thinks the same."""
+    """What a manager has read when it changed nothing: if it reads that again before ``until``, it thinks the same."""
 
     revision: int
     channels: dict
@@ -25,11 +25,23 @@ class Rest(NamedTuple):
     whole: ReplicaSet
 
 
+class Clock(Silences):
+    """Notices who looks at how long somebody is silent: that changes by itself."""
+
+    looked = False
+
+    def lasts(self, key, now):
+        self.looked = True
+        return super().lasts(key, now)
+
+
 def _until(case):
-    """Return until when time alone changes nothing for a set that has no task: there is little that a plan waits for then."""
-    whole = case.whole
-    waits = (whole.since + mariadb.FOLLOWS_WITHIN, whole.not_before, *(each.again_at for each in whole.members.values()))
-    return min((at for at in waits if at > case.now), default=case.now + AT_REST)
+    """Return until when time alone changes nothing: what rules of the engine and the plan wait for, and AT_REST at most."""
+    whole, task = case.whole, case.whole.task
+    waits = [whole.since + mariadb.FOLLOWS_WITHIN, whole.not_before, *(each.again_at for each in whole.members.values())]
+    if task is not None:
+        waits += [task.since + mariadb.PLAN.programs[task.program].steps[task.step].seconds, task.silent + SILENCE]
+    return min(at for at in (*waits, case.now + AT_REST) if at > case.now)
 
 
 class Manager(Process):
@@ -42,7 +54,7 @@ class Manager(Process):
 
     def start(self):
         super().start()
-        self.silences, self.known, self.rests = Silences(), set(), {}
+        self.silences, self.known, self.rests = Clock(), set(), {}
         self._soon(0.05, self._read)
 
     def _soon(self, seconds, act, *args):
@@ -81,15 +93,16 @@ class Manager(Process):
         if rests and not asked:
             self.rests[whole.id] = rest
             return
+        self.silences.looked = False
         if not asked:
             advance(case, mariadb.PLAN)
-        written = case.written()
+        written, looked = case.written(), self.silences.looked
 
         def arrive():
             store = self.world.store
             if store.commit(whole, written, case.parted, channels, revision):
                 self.world.checks.committed(whole)
-                if store.revisions.get(whole.id) == revision and whole.task is None and whole.asked is None:
+                if store.revisions.get(whole.id) == revision and not looked:
                     self.rests[whole.id] = Rest(revision, all_channels, _until(case), whole)
 
         self.world.after(delay, arrive)  # it is on its way: to kill who has sent it does not stop it

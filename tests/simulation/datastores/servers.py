@@ -12,24 +12,27 @@ from dataclasses import dataclass, field
 
 
 class Process:
-    """What can be killed, frozen and thawed. What is for it while it is frozen waits; a process that died hears nothing of it."""
+    """What can be killed, frozen and thawed. What is for it while it is frozen waits; a process that died hears nothing of it.
+
+    ``runs``: it is up, and not frozen.
+    """
 
     def __init__(self):
-        self.up = False
+        self.up = self.runs = False
         self._freezes = 0  # who thaws it may not be the only one who froze it
         self.life = 0
         self._waiting = []
 
     def start(self):
-        self.up, self._freezes, self.life, self._waiting = True, 0, self.life + 1, []
+        self.up, self.runs, self._freezes, self.life, self._waiting = True, True, 0, self.life + 1, []
 
     def kill(self):
-        self.up, self._freezes, self._waiting = False, 0, []
+        self.up, self.runs, self._freezes, self._waiting = False, False, 0, []
 
     def freeze(self):
         """Return what thaws it, but for who else has frozen it, and unless it has died meanwhile."""
         life = self.life
-        self._freezes += self.up
+        self._freezes, self.runs = self._freezes + self.up, False
         return lambda: self.thaw(life)
 
     def thaw(self, life=None):
@@ -38,6 +41,7 @@ class Process:
         self._freezes = max(0, self._freezes - 1)
         if self.frozen:
             return
+        self.runs = True
         waiting, self._waiting = self._waiting, []
         for act, args in waiting:
             act(*args)
@@ -46,16 +50,13 @@ class Process:
     def frozen(self):
         return self._freezes > 0
 
-    @property
-    def runs(self):
-        return self.up and self._freezes == 0
-
     def deliver(self, life, act, *args):
-        if self.up and self.life == life:
-            if self._freezes:
-                self._waiting.append((act, args))
-            else:
-                act(*args)
+        if self.life != life:
+            return
+        if self.runs:
+            act(*args)
+        elif self.up:
+            self._waiting.append((act, args))
 
 
 @dataclass

@@ -149,17 +149,17 @@ class Host:
 
     def request(self, act, then=None):
         """Send something to the store: it may get lost, on its way or back. Runs ``then`` with what it answered."""
-        life = self.guest.life
+        world = self.world
+        lost_its_way = world.random.random() < 0.01  # it arrives long after everybody has stopped to expect it
+        world.after(world.random.uniform(0.5, 4) if lost_its_way else world.travel(), self._arrive, self.guest.life, act, then)
 
-        def arrive():
-            if self.name in self.world.cut or self.world.random.random() < 0.02:
-                return
-            found = act()
-            if then is not None and self.world.random.random() >= 0.02:
-                self.world.after(self.world.travel(), self.guest.deliver, life, then, found)
-
-        lost_its_way = self.world.random.random() < 0.01  # it arrives long after everybody has stopped to expect it
-        self.world.after(self.world.random.uniform(0.5, 4) if lost_its_way else self.world.travel(), arrive)
+    def _arrive(self, life, act, then):
+        world = self.world
+        if self.name in world.cut or world.random.random() < 0.02:
+            return
+        found = act()
+        if then is not None and world.random.random() >= 0.02:
+            world.after(world.travel(), self.guest.deliver, life, then, found)
 
     def soon(self, seconds, act, *args):
         """Have the guest do something, unless it dies before."""
@@ -219,8 +219,11 @@ class Host:
     def _poll(self):
         self._carry_out(self.tenures.tick(self.clock))
         self._watch()
-        self.request(lambda: None if self.world.store.out else (self.world.now, self.world.store.channels[self.name]), self._seen)
+        self.request(self._look, self._seen)
         self.soon(self.world.random.uniform(0.02, 0.06), self._poll)
+
+    def _look(self):
+        return None if self.world.store.out else (self.world.now, self.world.store.channels[self.name])
 
     def _watch(self):
         """Start the server that should run."""
