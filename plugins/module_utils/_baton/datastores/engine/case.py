@@ -227,8 +227,9 @@ class Case:
         changed: Dict[str, Channel] = {}
         task = f"{self.whole.task.id}." if self.whole.task is not None else None
         asked = {key: order for key, order in self._asked.items() if task is not None and key.startswith(task)}
+        concerned = {*self._grants, *(at for at, _order in asked.values())}
         for host, channel in self.channels.items():
-            if not (asked or channel.orders or channel.reports or host in self._grants):
+            if not (channel.orders or channel.reports or host in concerned):
                 continue  # most are at rest
             orders = {key: order for key, order in channel.orders.items() if key in asked or key.partition(".")[0] != self.whole.id}
             orders.update({key: order for key, (at, order) in asked.items() if at == host})
