@@ -98,12 +98,11 @@ class Server(Process):
     def has(self):
         return self.log + self.relay
 
-    def goes_on_from(self, other):
-        """Whether all that another has received is the beginning of our log.
+    def goes_on_from(self, other, position):
+        """Whether all that another has received, up to its position, is the beginning of our log.
 
         A number is written once, by one server, and comes to another one only behind what was before it: so the last one says it all.
         """
-        position = other.received
         if position == 0 or position > len(self.log):
             return position == 0
         return self.log[position - 1] == (other.relay or other.log)[-1]

@@ -25,6 +25,7 @@ SET = "s"
 DELAYS = (0.001, 0.003, 0.003, 0.01, 0.01, 0.05)
 AT_ONCE = range(1, 31)  # so many transactions travel
 FOREVER = float("inf")
+NO_WORK = orders.Work([], [])
 SPARE = 0.4  # seconds before its lease's end in which a guest closes a server
 
 
@@ -98,21 +99,22 @@ class World:
 
     def _replicate(self):
         """A little of what each replica has not received travels to it, and its acknowledgement back."""
-        for host in self.hosts.values():
-            replica = host.server
+        for replica in self.servers:
             if not replica.runs:
                 continue
-            source = self.homes[replica.follows] if replica.follows else None
-            if source is not None and source.server.runs and self.reach(host.name, source.name):
-                self._stream(source.server, replica)
+            if replica.follows:
+                source = self.homes[replica.follows]
+                if source.server.runs and self.reach(self.homes[replica.id].name, source.name):
+                    self._stream(source.server, replica)
             if replica.relay and self.random.random() < 0.5:
                 replica.apply(self.random.randint(1, 5))
         self.after(self.random.uniform(0.005, 0.02), self._replicate)
 
     def _stream(self, source, replica):
-        if not source.goes_on_from(replica):
+        position = replica.received
+        if not source.goes_on_from(replica, position):
             return  # it has diverged: the source refuses it
-        position, many = replica.received, self.random.choice(AT_ONCE)
+        many = self.random.choice(AT_ONCE)
         if position < len(source.log):
             replica.relay += source.log[position : position + many]
             position = replica.received
@@ -174,7 +176,7 @@ class Host:
             self.guest.start()
             self.tenures = tenure.Tenures(SPARE, [self.set] if self.server.ours else [])
             self.orders = orders.Orders(self.journal["reports"], self.journal["terms"])
-            self.starting, self.restarting, self.read_at = False, "", 0.0
+            self.starting, self.restarting, self.read_at, self.channel = False, "", 0.0, None
             self.soon(0.02, self._poll)
             self.soon(0.01, self._renew)
         if not self.guard.up:
@@ -256,10 +258,13 @@ class Host:
     def _seen(self, found):
         if found is None or found[0] < self.read_at:  # answers may come in another order: who reads looks at the revision
             return
-        self.read_at, channel = found
+        before, (self.read_at, channel) = self.channel, found
+        self.channel = channel
         self._say(channel)
-        work = self.orders.seen(channel)
-        self.journal["terms"] = dict(self.orders.terms)
+        work = NO_WORK
+        if channel.orders or channel is not before:
+            work = self.orders.seen(channel)
+            self.journal["terms"] = dict(self.orders.terms)
         self._carry_out(self.tenures.seen(channel, self.clock))
         for key, report in work.tell:
             self._tell(key, report)
@@ -417,7 +422,7 @@ class Host:
         source = self.world.homes[args["source"]]
         if not source.server.runs or not self.world.reach(self.name, source.name):
             return None
-        if not source.server.goes_on_from(self.server):
+        if not source.server.goes_on_from(self.server, self.server.received):
             return Report(found={"apart": True})
         self.server.close()
         self.journal["follow"] = args["source"]
