@@ -5,6 +5,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do $$p -c '
 SOURCE := plugins/module_utils/_baton
 BIN := .venv/bin
 SEEDS ?= 300
+POOL_SEEDS ?= $(SEEDS)
 N ?= 5000
 FIRST_SEED ?= 1
 LAB_WORKERS ?= 3
@@ -83,9 +84,9 @@ lab-datastores: build ## a set of real MariaDB servers in network namespaces und
 	$(call ROOT,network namespaces need it)
 	@$(BIN)/python tests/lab/datastores/storm.py --faults $(or $(FAULTS),27) --seed $(FIRST_SEED) --beside $(if $(filter file,$(origin TRIALS)),3,$(TRIALS))
 
-simulate: venv ## the core, and pools of databases, under seeded schedules: SEEDS=n FIRST_SEED=m
+simulate: venv ## the core, and pools of databases, under seeded schedules: SEEDS=n POOL_SEEDS=n FIRST_SEED=m
 	@$(BIN)/python tests/simulation/run.py --seeds $(SEEDS) --first-seed $(FIRST_SEED)
-	@$(BIN)/python tests/simulation/datastores/run.py --seeds $(SEEDS) --first-seed $(FIRST_SEED)
+	@$(BIN)/python tests/simulation/datastores/run.py --seeds $(POOL_SEEDS) --first-seed $(FIRST_SEED)
 
 mutate: venv ## leave out one rule of the protocol at a time: does the simulator notice?
 	@$(BIN)/python tests/simulation/mutate.py $(if $(SEEN),--seen)

@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LOG = ROOT / "build/test"
 FIRST = ("system", "build")  # without them no other can say anything
 SEEDS = {False: {"simulate": 500, "histories": 4}, True: {"simulate": 10_000, "histories": 200}}
+POOL_SEEDS = {False: 4_000, True: 40_000}  # of pools of databases, which `simulate` plays after the core
 FAULTS = {False: 26, True: 100}
 LANE = ("unit", "histories", "lab", "faults", "molecule")
 LANE_LONG = ("failover", "drivers", "databases", "tutorial", "cores", "coverage")
@@ -56,7 +57,11 @@ class Suite:
     ended: bool = False
 
     def command(self, name):
-        given = {"SEEN": 1, "SEEDS": SEEDS[self.long].get(name, 1), "FAULTS": FAULTS[self.long] if name == "faults" else ""}
+        given = {
+            "SEEN": 1, "SEEDS": SEEDS[self.long].get(name, 1),
+            "POOL_SEEDS": POOL_SEEDS[self.long] if name == "simulate" else "",
+            "FAULTS": FAULTS[self.long] if name == "faults" else "",
+        }  # fmt: skip
         # Mutations begin shortly before the seeds that are known to notice them: seconds instead of ten minutes.
         words = [f"{key}={value}" for key, value in given.items() if value != ""]
         built = [] if name in FIRST else ["-o", "build", "-o", "venv"]  # once is enough, and two at once are in each other's way

@@ -21,8 +21,7 @@ class Checks:
 
     def look(self):
         """D1: whoever takes writes for a set is its source."""
-        for host in self.world.hosts.values():
-            server = host.server
+        for server in self.world.servers:
             if not server.read_only and server.runs:
                 whole = self.world.store.sets.get(server.opened_for)
                 source = whole["source"] if whole is not None else "gone"

@@ -20,7 +20,7 @@ from baton.datastores.guest.tenure import Tenures
 from baton.datastores.model import positions
 from baton.datastores.model.channel import Report
 from baton.datastores.plans import asked, mariadb
-from simulation.datastores import world
+from simulation.datastores import managers
 from simulation.datastores.store import Store
 from simulation.datastores.world import Host
 
@@ -346,7 +346,7 @@ def traces_are_swept_whether_their_set_is_gone_or_not():
 
     both = ExitStack()
     both.enter_context(patch.object(Store, "sweep", sweep))
-    both.enter_context(patch.object(world, "left_by_others", lambda channel, _known: left_by_others(channel, ())))
+    both.enter_context(patch.object(managers, "left_by_others", lambda channel, _known: left_by_others(channel, ())))
     return both
 
 

@@ -70,7 +70,7 @@ class Schedule:
     def _of_all(self, case):
         there = case.whole.members
         elsewhere = {name for key, whole in self.world.store.sets.items() if key != SET for name in whole["members"]}
-        names = [name for name in (f"m{n + 1}" for n in range(len(self.world.hosts))) if name not in elsewhere]
+        names = [server.id for server in self.world.servers if server.id not in elsewhere]
         missing = [name for name in names if name not in there or there[name].status == "ERROR" and not there[name].joined]
         missing = [name for name in missing if name.replace("m", "h") not in self.world.gone]
         if len(missing) == len(self.world.hosts):

@@ -12,24 +12,27 @@ from dataclasses import dataclass, field
 
 
 class Process:
-    """What can be killed, frozen and thawed. What is for it while it is frozen waits; a process that died hears nothing of it."""
+    """What can be killed, frozen and thawed. What is for it while it is frozen waits; a process that died hears nothing of it.
+
+    ``runs``: it is up, and not frozen.
+    """
 
     def __init__(self):
-        self.up = False
+        self.up = self.runs = False
         self._freezes = 0  # who thaws it may not be the only one who froze it
         self.life = 0
         self._waiting = []
 
     def start(self):
-        self.up, self._freezes, self.life, self._waiting = True, 0, self.life + 1, []
+        self.up, self.runs, self._freezes, self.life, self._waiting = True, True, 0, self.life + 1, []
 
     def kill(self):
-        self.up, self._freezes, self._waiting = False, 0, []
+        self.up, self.runs, self._freezes, self._waiting = False, False, 0, []
 
     def freeze(self):
         """Return what thaws it, but for who else has frozen it, and unless it has died meanwhile."""
         life = self.life
-        self._freezes += self.up
+        self._freezes, self.runs = self._freezes + self.up, False
         return lambda: self.thaw(life)
 
     def thaw(self, life=None):
@@ -38,24 +41,22 @@ class Process:
         self._freezes = max(0, self._freezes - 1)
         if self.frozen:
             return
+        self.runs = True
         waiting, self._waiting = self._waiting, []
-        for act in waiting:
-            act()
+        for act, args in waiting:
+            act(*args)
 
     @property
     def frozen(self):
         return self._freezes > 0
 
-    @property
-    def runs(self):
-        return self.up and not self.frozen
-
-    def deliver(self, life, act):
-        if self.up and self.life == life:
-            if self.frozen:
-                self._waiting.append(act)
-            else:
-                act()
+    def deliver(self, life, act, *args):
+        if self.life != life:
+            return
+        if self.runs:
+            act(*args)
+        elif self.up:
+            self._waiting.append((act, args))
 
 
 @dataclass
@@ -97,6 +98,15 @@ class Server(Process):
     def has(self):
         return self.log + self.relay
 
+    def goes_on_from(self, other, position):
+        """Whether all that another has received, up to its position, is the beginning of our log.
+
+        A number is written once, by one server, and comes to another one only behind what was before it: so the last one says it all.
+        """
+        if position == 0 or position > len(self.log):
+            return position == 0
+        return self.log[position - 1] == (other.relay or other.log)[-1]
+
     def write(self, number, then):
         """A client's transaction; ``then`` is called when its commit returns."""
         self.log.append(number)
@@ -124,5 +134,6 @@ class Server(Process):
     def apply(self, many):
         """Apply some of what was received; return whether nothing is left."""
         many = 0 if self.stalled else many
-        self.log, self.relay = self.log + self.relay[:many], self.relay[many:]
+        self.log += self.relay[:many]
+        del self.relay[:many]
         return not self.relay

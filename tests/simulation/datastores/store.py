@@ -16,6 +16,10 @@ def _decides(channel):
     return channel.grants, channel.claims, channel.claimed, channel.ends, channel.orders
 
 
+def _differ(one, other):
+    return one is not other and _decides(one) != _decides(other)
+
+
 class Store:
     """``sets``: by id. ``clock``: of the cluster. Leases end by it, later by the rate error than their owners think."""
 
@@ -36,7 +40,7 @@ class Store:
         """Write all or nothing: if the set is what was read, and what is granted and claimed. Return whether it was."""
         if self.out or revision != self.revisions.get(whole.id):
             return False
-        if any(_decides(self.channels[host]) != _decides(channel) for host, channel in read.items()):
+        if any(_differ(self.channels[host], channel) for host, channel in read.items()):
             return False
         value = whole.to_json()
         if value != self.sets[whole.id] or written:
@@ -65,7 +69,8 @@ class Store:
             return False
         self.tick()
         self._ends[host] = self.clock() + self.times.lease * (1 + self.times.rate_error)
-        self.channels[host] = replace(self.channels[host], alive=True)
+        if not self.channels[host].alive:
+            self.channels[host] = replace(self.channels[host], alive=True)
         return True
 
     def tick(self):

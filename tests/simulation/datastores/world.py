@@ -9,20 +9,23 @@ from __future__ import annotations
 
 import heapq
 import random
+from functools import cache
 
-from baton.datastores.engine.case import Case, Silences, Times
-from baton.datastores.engine.engine import advance
-from baton.datastores.engine.traces import left_by_others
+from baton.datastores.engine.case import Times
 from baton.datastores.guest import orders, tenure
 from baton.datastores.model.channel import End, Report
 from baton.datastores.model.channel import Server as Said
 from baton.datastores.model.replica_set import Member, ReplicaSet
-from baton.datastores.plans import mariadb
 from simulation.datastores.checks import Checks
+from simulation.datastores.managers import Manager
 from simulation.datastores.servers import Process, Server
 from simulation.datastores.store import Store
 
 SET = "s"
+DELAYS = (0.001, 0.003, 0.003, 0.01, 0.01, 0.05)
+AT_ONCE = range(1, 31)  # so many transactions travel
+FOREVER = float("inf")
+NO_WORK = orders.Work([], [])
 SPARE = 0.4  # seconds before its lease's end in which a guest closes a server
 
 
@@ -31,6 +34,7 @@ class World:
 
     def __init__(self, seed, hosts=4, lease=2.0):
         self.random = random.Random(seed)
+        self._bits, self._draw = self.random.getrandbits, self.random.random
         self.sweeps = random.Random(seed)  # of its own, so that all else is as it would be without
         self.now = 0.0
         self.times = Times(lease, most_failovers=1000)
@@ -40,6 +44,8 @@ class World:
         self.gone = set()  # hosts that do not come back
         self.main, self.gathers = SET, False  # the set to which all are to belong in the end
         self.hosts = {name: Host(self, name, self.random.uniform(0.95, 1.05)) for name in self.store.channels}
+        self.servers = [host.server for host in self.hosts.values()]
+        self.homes = {host.server.id: host for host in self.hosts.values()}  # where a server is
         self.managers = [Manager(self, self.random.uniform(0.95, 1.05))]
         self.links = {}  # (host, host) → whether servers reach each other; the store is reached from all but ``cut``
         self.cut = set()
@@ -51,15 +57,16 @@ class World:
 
     # --- time -------------------------------------------------------------------------------------------------------------
 
-    def after(self, seconds, act):
+    def after(self, seconds, act, *args):
         self._number += 1
-        heapq.heappush(self._events, (self.now + seconds, self._number, act))
+        heapq.heappush(self._events, (self.now + seconds, self._number, act, args))
 
     def run(self, until):
-        while self._events and self._events[0][0] <= until:
-            self.now, _number, act = heapq.heappop(self._events)
-            act()
-            self.checks.look()
+        events, look = self._events, self.checks.look
+        while events and events[0][0] <= until:
+            self.now, _number, act, args = heapq.heappop(events)
+            act(*args)
+            look()
         self.now = until
 
     def _tick(self):
@@ -70,17 +77,16 @@ class World:
         self.managers.append(Manager(self, self.random.uniform(0.95, 1.05)))
 
     def travel(self):
-        """How long a message takes."""
-        return self.random.choice((0.001, 0.003, 0.003, 0.01, 0.01, 0.05)) * self.random.uniform(0.5, 2)
+        """How long a message takes. Asked ten thousand times a seed, so this is random.choice and random.uniform in short."""
+        which = self._bits(3)
+        while which >= len(DELAYS):
+            which = self._bits(3)
+        return DELAYS[which] * (0.5 + 1.5 * self._draw())
 
     # --- servers and clients ------------------------------------------------------------------------------------------------
 
-    @property
-    def servers(self):
-        return [host.server for host in self.hosts.values()]
-
     def reach(self, one, other):
-        return self.links.get((one, other), True) and self.links.get((other, one), True)
+        return not self.links or self.links.get((one, other), True) and self.links.get((other, one), True)
 
     def _write(self):
         """A client writes to whoever takes it, and keeps what was acknowledged."""
@@ -93,23 +99,34 @@ class World:
 
     def _replicate(self):
         """A little of what each replica has not received travels to it, and its acknowledgement back."""
-        for host in self.hosts.values():
-            source = next((other for other in self.hosts.values() if other.server.id == host.server.follows), None)
-            if source is not None and host.server.runs and source.server.runs and self.reach(host.name, source.name):
-                self._stream(source.server, host.server)
-            if host.server.runs and host.server.relay and self.random.random() < 0.5:
-                host.server.apply(self.random.randint(1, 5))
+        for replica in self.servers:
+            if not replica.runs:
+                continue
+            if replica.follows:
+                source = self.homes[replica.follows]
+                if source.server.runs and self.reach(self.homes[replica.id].name, source.name):
+                    self._stream(source.server, replica)
+            if replica.relay and self.random.random() < 0.5:
+                replica.apply(self.random.randint(1, 5))
         self.after(self.random.uniform(0.005, 0.02), self._replicate)
 
     def _stream(self, source, replica):
-        have, position = replica.has(), replica.received
-        if source.log[:position] != have:
+        position = replica.received
+        if not source.goes_on_from(replica, position):
             return  # it has diverged: the source refuses it
-        new, life = source.log[position : position + self.random.randint(1, 30)], source.life
-        replica.relay = replica.relay + new
-        replica.whole = replica.whole or replica.received >= replica.must_reach
-        at = replica.received
-        self.after(self.travel(), lambda: source.deliver(life, lambda: source.acknowledged(replica.id, at)))
+        many = self.random.choice(AT_ONCE)
+        if position < len(source.log):
+            replica.relay += source.log[position : position + many]
+            position = replica.received
+        replica.whole = replica.whole or position >= replica.must_reach
+        delay = self.travel()
+        if source.commits:  # else nobody waits for an acknowledgement
+            self.after(delay, source.deliver, source.life, source.acknowledged, replica.id, position)
+
+
+@cache
+def _said(runs, of, whole):
+    return Said(runs, "" if runs else "it does not answer", of, whole)
 
 
 class Host:
@@ -134,22 +151,21 @@ class Host:
 
     def request(self, act, then=None):
         """Send something to the store: it may get lost, on its way or back. Runs ``then`` with what it answered."""
-        life = self.guest.life
+        world = self.world
+        lost_its_way = world.random.random() < 0.01  # it arrives long after everybody has stopped to expect it
+        world.after(world.random.uniform(0.5, 4) if lost_its_way else world.travel(), self._arrive, self.guest.life, act, then)
 
-        def arrive():
-            if self.name in self.world.cut or self.world.random.random() < 0.02:
-                return
-            found = act()
-            if then is not None and self.world.random.random() >= 0.02:
-                self.world.after(self.world.travel(), lambda: self.guest.deliver(life, lambda: then(found)))
+    def _arrive(self, life, act, then):
+        world = self.world
+        if self.name in world.cut or world.random.random() < 0.02:
+            return
+        found = act()
+        if then is not None and world.random.random() >= 0.02:
+            world.after(world.travel(), self.guest.deliver, life, then, found)
 
-        lost_its_way = self.world.random.random() < 0.01  # it arrives long after everybody has stopped to expect it
-        self.world.after(self.world.random.uniform(0.5, 4) if lost_its_way else self.world.travel(), arrive)
-
-    def soon(self, seconds, act):
+    def soon(self, seconds, act, *args):
         """Have the guest do something, unless it dies before."""
-        life = self.guest.life
-        self.world.after(seconds, lambda: self.guest.deliver(life, act))
+        self.world.after(seconds, self.guest.deliver, self.guest.life, act, *args)
 
     # --- life ---------------------------------------------------------------------------------------------------------------
 
@@ -160,12 +176,12 @@ class Host:
             self.guest.start()
             self.tenures = tenure.Tenures(SPARE, [self.set] if self.server.ours else [])
             self.orders = orders.Orders(self.journal["reports"], self.journal["terms"])
-            self.starting, self.restarting, self.read_at = False, "", 0.0
+            self.starting, self.restarting, self.read_at, self.channel = False, "", 0.0, None
             self.soon(0.02, self._poll)
             self.soon(0.01, self._renew)
         if not self.guard.up:
             self.guard.start()
-            self.deadline = float("inf")  # nobody has told it anything
+            self.deadline = FOREVER  # nobody has told it anything
             self._guard()
 
     def freeze(self):
@@ -180,9 +196,10 @@ class Host:
         """The guard kills what takes writes beyond the time that the guest has told it."""
         if self.server.up and not self.server.read_only and self.clock >= self.deadline:
             self.server.kill()
-        life = self.guard.life
-        wait = max(0.005, (self.deadline - self.clock) / self.rate) if self.clock < self.deadline else 0.05
-        self.world.after(min(0.05, wait), lambda: self.guard.deliver(life, self._guard))
+        wait = 0.05
+        if self.clock < self.deadline < FOREVER:
+            wait = min(wait, max(0.005, (self.deadline - self.clock) / self.rate))
+        self.world.after(wait, self.guard.deliver, self.guard.life, self._guard)
 
     # --- the guest's loop -----------------------------------------------------------------------------------------------------
 
@@ -204,8 +221,11 @@ class Host:
     def _poll(self):
         self._carry_out(self.tenures.tick(self.clock))
         self._watch()
-        self.request(lambda: None if self.world.store.out else (self.world.now, self.world.store.channels[self.name]), self._seen)
+        self.request(self._look, self._seen)
         self.soon(self.world.random.uniform(0.02, 0.06), self._poll)
+
+    def _look(self):
+        return None if self.world.store.out else (self.world.now, self.world.store.channels[self.name])
 
     def _watch(self):
         """Start the server that should run."""
@@ -216,8 +236,7 @@ class Host:
             self.soon(self.world.random.uniform(0.1, 0.6), self._start_server)
 
     def _say(self, channel):
-        server = Said(self.server.runs, "" if self.server.runs else "it does not answer", self.set, self.server.whole)
-        said = {self.server.id: server} if self.server.ours else {}
+        said = {self.server.id: _said(self.server.runs, self.set, self.server.whole)} if self.server.ours else {}
         if channel.servers != said:
             self.request(lambda: self.world.store.servers(self.name, said))
 
@@ -232,22 +251,25 @@ class Host:
             self._connect(self.journal["follow"])
 
     def _connect(self, source):
-        server, other = self.server, next(each for each in self.world.servers if each.id == source)
+        server, other = self.server, self.world.homes[source].server
         server.must_reach = len(other.log)
         server.follows = source
 
     def _seen(self, found):
         if found is None or found[0] < self.read_at:  # answers may come in another order: who reads looks at the revision
             return
-        self.read_at, channel = found
+        before, (self.read_at, channel) = self.channel, found
+        self.channel = channel
         self._say(channel)
-        work = self.orders.seen(channel)
-        self.journal["terms"] = dict(self.orders.terms)
+        work = NO_WORK
+        if channel.orders or channel is not before:
+            work = self.orders.seen(channel)
+            self.journal["terms"] = dict(self.orders.terms)
         self._carry_out(self.tenures.seen(channel, self.clock))
         for key, report in work.tell:
             self._tell(key, report)
         for key, order in work.begin:
-            self.soon(self.world.random.uniform(0.005, 0.1), lambda key=key, order=order: self._do(key, order))
+            self.soon(self.world.random.uniform(0.005, 0.1), self._do, key, order)
 
     def _tell(self, key, report):
         self.request(lambda: self.world.store.report(self.name, key, report))
@@ -256,7 +278,7 @@ class Host:
         """Do an order; one that is not done yet is looked at again. A restart goes on once it has begun."""
         report = self._carried_out(order) if self.restarting or self.orders.stands(key) else Report("it is taken back")
         if report is None:
-            self.soon(0.03, lambda: self._do(key, order))
+            self.soon(0.03, self._do, key, order)
             return
         self.orders.ended(key, order, report)
         self.journal["reports"] = dict(self.orders.reports)
@@ -282,7 +304,7 @@ class Host:
             if isinstance(command, tenure.Claim):
                 self.request(lambda c=command: self.world.store.claim(self.name, c.set, c.term))
             elif isinstance(command, tenure.Open):
-                self.soon(self.world.random.uniform(0.001, 0.02), lambda c=command: self._open(c.set, c.grant))
+                self.soon(self.world.random.uniform(0.001, 0.02), self._open, command.set, command.grant)
             elif isinstance(command, tenure.Close):
                 self._close(command.set)
             else:
@@ -306,13 +328,13 @@ class Host:
         life = self.guest.life
         self.world.transactions += 1
         marker = self.world.transactions
-        server.write(marker, lambda: self.guest.deliver(life, lambda: self._say_opened(key, grant)))
+        server.write(marker, lambda: self.guest.deliver(life, self._say_opened, key, grant))
 
     def _say_opened(self, key, grant):
         channel_says = self.world.store.channels[self.name].opened.get(key)
         if channel_says != grant and self.tenures.may_open(key, grant, self.clock):
             self.request(lambda: self.world.store.opened(self.name, key, grant))
-            self.soon(0.2, lambda: self._say_opened(key, grant))
+            self.soon(0.2, self._say_opened, key, grant)
 
     def _close(self, key):
         if self.set != key:  # it has no server of that set
@@ -397,10 +419,10 @@ class Host:
         return Report()
 
     def _follow(self, args):
-        source = next(host for host in self.world.hosts.values() if host.server.id == args["source"])
+        source = self.world.homes[args["source"]]
         if not source.server.runs or not self.world.reach(self.name, source.name):
             return None
-        if source.server.log[: self.server.received] != self.server.has():
+        if not source.server.goes_on_from(self.server, self.server.received):
             return Report(found={"apart": True})
         self.server.close()
         self.journal["follow"] = args["source"]
@@ -434,59 +456,6 @@ class Host:
         if self.server.received < want or not self.server.apply(len(self.server.relay)):
             return None
         return Report()
-
-
-class Manager(Process):
-    """One of those who carry tasks on: it reads, thinks, and writes if nothing has changed."""
-
-    def __init__(self, world, rate):
-        super().__init__()
-        self.world, self.rate = world, rate
-        self.start()
-
-    def start(self):
-        super().start()
-        self.silences, self.known = Silences(), set()
-        self._soon(0.05, self._read)
-
-    def _soon(self, seconds, act):
-        life = self.life
-        self.world.after(seconds, lambda: self.deliver(life, act))
-
-    def _read(self):
-        self._soon(self.world.random.uniform(0.03, 0.08), self._read)
-        if self.world.store.out:
-            return
-        for key in self.world.store.sets:
-            whole, channels, revision = self.world.store.read(key)
-            self._soon(self.world.travel(), lambda whole=whole, all_=channels, at=revision: self._think(whole, all_, at))
-        all_, known = dict(self.world.store.channels), set(self.world.store.sets)
-        self._soon(self.world.sweeps.uniform(0, 0.1), lambda: self._sweep(all_, known))
-
-    def _sweep(self, channels, known):
-        """Which sets there are it may have heard before or after how hosts are."""
-        known = self.known if self.world.sweeps.random() < 0.5 else known
-        self.known = known
-        for host, channel in channels.items():
-            left = left_by_others(channel, known)
-            if left:
-                wait = self.world.sweeps.uniform(0, 0.1)
-                self.world.after(wait, lambda host=host, read=channel, left=left: self.world.store.sweep(host, read, left))
-
-    def _think(self, whole, all_channels, revision):
-        """What people ask for is written for itself, and carried on once it stands."""
-        hosts = {each.host for each in whole.members.values()}
-        channels = {name: channel for name, channel in all_channels.items() if name in hosts}
-        case = Case(whole, channels, self.world.now, self.world.now * self.rate, 1, self.world.times, self.silences)
-        if self.world.people is None or not self.world.people(case):
-            advance(case, mariadb.PLAN)
-        written = case.written()
-
-        def arrive():
-            if self.world.store.commit(case.whole, written, case.parted, channels, revision):
-                self.world.checks.committed(case.whole)
-
-        self.world.after(self.world.travel(), arrive)  # it is on its way: to kill who has sent it does not stop it
 
 
 def member(number):

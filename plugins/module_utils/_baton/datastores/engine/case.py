@@ -31,6 +31,9 @@ class Times(NamedTuple):
         return self.lease * (1 + self.rate_error)
 
 
+UNHEARD = Channel()  # of a host whose document was never read
+
+
 class Silences:
     """Since when, on this manager's clock, a host has had neither grant nor claim of a term.
 
@@ -74,7 +77,7 @@ class Case:
         return self.whole.task
 
     def channel(self, member: Member) -> Channel:
-        return self.channels.get(member.host, Channel())
+        return self.channels.get(member.host, UNHEARD)
 
     def server(self, member: Member) -> Server:
         return self.channel(member).server(member.id)
@@ -117,15 +120,17 @@ class Case:
     @property
     def granted(self) -> Optional[Grant]:
         """The grant of this term, as it was read."""
-        grant = self.channel(self.source).grants.get(self.whole.id) if self.source is not None else None
+        source = self.source
+        grant = self.channel(source).grants.get(self.whole.id) if source is not None else None
         return grant if grant is not None and grant.term == self.whole.term else None
 
     @property
     def opened(self) -> Optional[Grant]:
         """By which grant of this term the source takes writes."""
-        if self.source is None or not self.reigns(self.source):
+        source = self.source
+        if source is None or not self.reigns(source):
             return None
-        grant = self.channel(self.source).opened.get(self.whole.id)
+        grant = self.channel(source).opened.get(self.whole.id)
         return grant if grant is not None and grant.term == self.whole.term else None
 
     # --- changing -------------------------------------------------------------------------------------------------------
@@ -222,7 +227,10 @@ class Case:
         changed: Dict[str, Channel] = {}
         task = f"{self.whole.task.id}." if self.whole.task is not None else None
         asked = {key: order for key, order in self._asked.items() if task is not None and key.startswith(task)}
+        concerned = {*self._grants, *(at for at, _order in asked.values())}
         for host, channel in self.channels.items():
+            if not (channel.orders or channel.reports or host in concerned):
+                continue  # most are at rest
             orders = {key: order for key, order in channel.orders.items() if key in asked or key.partition(".")[0] != self.whole.id}
             orders.update({key: order for key, (at, order) in asked.items() if at == host})
             grants = dict(channel.grants)
@@ -231,7 +239,6 @@ class Case:
                 given = self._grants[host]
                 grants.update({} if given is None else {self.whole.id: given})
             reports = {key: report for key, report in channel.reports.items() if key in orders}
-            new = replace(channel, orders=orders, grants=grants, reports=reports)
-            if new != channel:
-                changed[host] = new
+            if orders != channel.orders or grants != channel.grants or reports != channel.reports:
+                changed[host] = replace(channel, orders=orders, grants=grants, reports=reports)
         return changed

@@ -17,8 +17,7 @@ TRACES = ("claimed", "opened", "ends")
 
 def left_by_others(channel: Channel, known: Collection[str]) -> Set[str]:
     """Return ids of sets of which there are traces, and that are none of those that are known. What is granted or claimed is left alone."""
-    left = {key for name in TRACES for key in getattr(channel, name)}
-    return left - {*known, *channel.grants, *channel.claims}
+    return {*channel.claimed, *channel.opened, *channel.ends}.difference(known, channel.grants, channel.claims)
 
 
 def without(channel: Channel, gone: Collection[str]) -> Channel:

@@ -31,6 +31,9 @@ class Orders:
         for key, grant in channel.grants.items():
             self._learn(key, grant.term)
         self._standing = channel.orders
+        if not channel.orders:  # as it is most of the time
+            self.reports = {}
+            return Work([], [])
         self.reports = {key: report for key, report in self.reports.items() if key in channel.orders}
         begin: List[Tuple[str, Order]] = []
         waits: Set[str] = set(self._busy)
@@ -47,7 +50,8 @@ class Orders:
             self._busy.pop(order.instance, None)
 
     def _learn(self, key: str, term: int) -> None:
-        self.terms[key] = max(term, self.terms.get(key, 0))
+        if term > self.terms.get(key, 0):
+            self.terms[key] = term
 
     def stands(self, key: str) -> bool:
         """Return whether an order is to be carried out still: looked at in the same moment in which something is done for it."""

@@ -6,7 +6,7 @@ An instance that stands alone is a set of one. The manager alone writes these do
 """
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Dict, List, Optional
 
 MOST_REPLICAS = 14
@@ -89,14 +89,20 @@ class ReplicaSet:
     @classmethod
     def from_json(cls, value: Dict[str, Any]) -> "ReplicaSet":
         """Read a document that to_json made. Nothing of it is shared with the set."""
-        lists = {name: list(each) for name, each in value.items() if isinstance(each, list)}
-        members = {key: Member(**{**member, "own": dict(member["own"])}) for key, member in value["members"].items()}
-        task = Task(**{**value["task"], "data": dict(value["task"]["data"])}) if value["task"] else None
-        return cls(**{**value, **lists, "members": members, "task": task})
+        found = cls(**value)
+        found.members = {key: Member(**member) for key, member in value["members"].items()}
+        for member in found.members.values():
+            member.own = dict(member.own)
+        found.task = Task(**value["task"]) if value["task"] else None
+        if found.task is not None:
+            found.task.data = dict(found.task.data)
+        for name in LISTS:
+            setattr(found, name, list(getattr(found, name)))
+        return found
 
     def to_json(self) -> Dict[str, Any]:
         """Return the document. Nothing of it is shared with the set but what nobody changes."""
-        lists = {name: list(each) for name, each in vars(self).items() if isinstance(each, list)}
+        lists = {name: list(getattr(self, name)) for name in LISTS}
         members = {key: {**vars(member), "own": dict(member.own)} for key, member in self.members.items()}
         task = {**vars(self.task), "data": dict(self.task.data)} if self.task else None
         return {**vars(self), **lists, "members": members, "task": task}
@@ -109,3 +115,6 @@ class ReplicaSet:
     def note(self, at: float, what: str, why: str = "") -> None:
         """Keep for people what was done, and why."""
         self.history = [*self.history, {"at": at, "what": what, "why": why}][-MOST_HISTORY:]
+
+
+LISTS = tuple(each.name for each in fields(ReplicaSet) if each.default_factory is list)
