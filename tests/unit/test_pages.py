@@ -104,3 +104,9 @@ def test_each_page_is_in_the_index():
     index = DOCS / "README.md"
     linked = {(DOCS / link.partition("#")[0]).resolve() for link in LINK.findall(index.read_text())}
     assert set(DOCS.rglob("*.md")) - linked <= {index}
+
+
+def test_the_play_of_a_page_is_the_one_that_molecule_plays():
+    page = (ROOT / "docs/start/pool.md").read_text()
+    play = page.partition("## The play\n")[2].partition("```yaml\n")[2].partition("```")[0]
+    assert play and f"---\n{play}" == (ROOT / "molecule/datastores/databases.yml").read_text()

@@ -4,7 +4,7 @@
 
 import pytest
 
-from baton.datastores.model.channel import Channel, End, Grant
+from baton.datastores.model.channel import Channel, End, Grant, Server
 from baton.datastores.model.replica_set import Member
 from baton.ground.problem import Problem
 from support.a_set import TIMES, Pool, asked, cancelled
@@ -82,6 +82,26 @@ def test_who_counts_and_is_gone_for_good_with_its_source_is_given_up_by_force():
     assert pool.whole.source == "m1"
     pool.say("h1", alive=True)
     assert pool.on().step == ("restore", "lead", False) and pool.channels["h1"].grants["s"].counted == ("m2",)
+
+
+def test_where_nobody_is_left_who_counts_a_replica_goes_on_by_itself():
+    """m3 was catching up when the source was lost together with m2, the only one that counted."""
+    pool = Pool()
+    pool.say("h3", servers={"m3": Server(True, whole=False)})
+    pool.on()
+    pool.say("h1", opened={"s": pool.channels["h1"].grants["s"]})
+    pool.on()
+    pool.dies("h2").dies("h1")
+    pool.say("h3", servers={"m3": Server(True)})
+    pool.ask("delete", members=["m2"], force=True).on(TIMES.wait + 0.1)
+    assert sorted(pool.whole.members) == ["m1", "m3"] and pool.whole.counted == []
+    assert pool.on(10).whole.needs.endswith("bring it back, or detach a replica, which goes on with what it has")
+    pool.ask("eject")
+    pool.on(3)
+    pool.on(3)
+    assert "no replica counts; bring m1 back, or detach one" in pool.latest[1]
+    detached(pool).answer("h3", "seal", received="1-1-10", had="1-1-10").answer("h3", "drain")
+    assert sorted(pool.whole.members) == ["m1"] and pool.whole.task is None
 
 
 def test_without_force_the_source_is_waited_for_and_it_is_said_what_would_end_that():

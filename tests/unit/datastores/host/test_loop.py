@@ -60,6 +60,10 @@ class Cluster:
     def begin(self, ttl, _heartbeat, _patience):
         self.has_lease, self.ttl = True, ttl
         self.set(alive=True)
+        self.say(_heartbeat, _patience)
+
+    def say(self, heartbeat, _patience):
+        self.heartbeat = dict(heartbeat)
 
     def claim(self, key, term, _seen):
         self.said.append("claim")
@@ -255,5 +259,21 @@ def test_a_guest_whose_disk_is_full_closes_and_begins_nothing(play):
 
     def full():
         raise Trouble("the journal can't be written")
+
+    play(cluster, hands, act)
+
+
+def test_what_servers_can_be_of_is_told_when_it_changes_and_again_with_each_lease(play):
+    cluster, hands = Cluster(), Hands()
+
+    async def act(guest):
+        await eventually(guest.heard.is_set, "it is heard")
+        await guest.offer({"mariadb": ["11.8"]})
+        assert cluster.heartbeat == {"datastores": {"mariadb": ["11.8"]}}
+        cluster.heartbeat = None
+        await guest.offer({"mariadb": ["11.8"]})
+        assert cluster.heartbeat is None  # nothing is new
+        cluster.has_lease = False
+        await eventually(lambda: cluster.heartbeat == {"datastores": {"mariadb": ["11.8"]}}, "it has a lease again")
 
     play(cluster, hands, act)

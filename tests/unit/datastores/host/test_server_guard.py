@@ -134,6 +134,18 @@ def test_a_guard_that_can_not_be_there_is_trouble(tmp_path, server):
         guarded_at(tmp_path, sys.executable, "-c", "").tell(server.pid, 1.0)
 
 
+def test_a_host_keeps_its_name_while_it_carries_something(tmp_path):
+    journal = Journal(tmp_path)
+    journal.be("db1")
+    Journal(tmp_path).be("db2")  # it carries nothing
+    journal = Journal(tmp_path)
+    journal.instances["m1"] = {"set": "s", "memory": {}}
+    journal.be("db2")
+    with pytest.raises(Trouble, match="this host is db2 in the pool, and carries instances"):
+        Journal(tmp_path).be("db1")
+    Journal(tmp_path).be("db2")
+
+
 def test_the_journal_knows_what_was_kept(tmp_path):
     journal = Journal(tmp_path)
     journal.instances["m1"] = {"set": "s", "memory": {"had": "1-1-5"}}

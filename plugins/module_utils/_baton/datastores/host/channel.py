@@ -65,6 +65,10 @@ class Link:
         self._complete(ttl)
         body = {"Id": self.lease, "Ttl": ttl, "Owner": self.name}
         self._client.request("POST", "/leases", body, total=patience, attempt=patience)
+        self.say(heartbeat, patience)
+
+    def say(self, heartbeat: Dict[str, Any], patience: float) -> None:
+        """Say something else of ourselves, while our lease stands."""
         path = f"/{POOL}/{self.name}/params/{HEARTBEAT}"
         self._client.request("PUT", path, heartbeat, False, {"Baton-Lease": self.lease}, total=patience, attempt=patience)
 

@@ -22,16 +22,24 @@ class Journal:
         self.reports: Dict[str, Report] = {}
         self.terms: Dict[str, int] = {}
         self.instances: Dict[str, Dict[str, Any]] = {}
+        self._name = ""
         self._written = ""
         self._lock = threading.Lock()  # verbs save from threads of their own
         try:
             value = json.loads(self._path.read_text())
             self.reports = {key: Report(**report) for key, report in value["reports"].items()}
-            self.terms, self.instances = value["terms"], value["instances"]
+            self.terms, self.instances, self._name = value["terms"], value["instances"], value.get("name", "")
         except FileNotFoundError:
             pass
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise Trouble(f"the journal {self._path} can't be read: {error}; restore it, or empty this host with its instances") from None
+
+    def be(self, name: str) -> None:
+        """Be this host of the pool; Trouble where there are instances of another one, which would be nobody's."""
+        if self._name not in ("", name) and self.instances:
+            raise Trouble(f"this host is {self._name} in the pool, and carries instances: keep that name, or take it out of the pool first")
+        self._name = name
+        self.save()
 
     def keep(self, reports: Mapping[str, Report], terms: Mapping[str, int]) -> None:
         """Have these on disk when this returns."""
@@ -43,7 +51,8 @@ class Journal:
             self._save()
 
     def _save(self) -> None:
-        value = {"reports": {key: asdict(report) for key, report in self.reports.items()}, "terms": self.terms, "instances": self.instances}
+        reports = {key: asdict(report) for key, report in self.reports.items()}
+        value = {"name": self._name, "reports": reports, "terms": self.terms, "instances": self.instances}
         text = json.dumps(value)
         if text == self._written:
             return

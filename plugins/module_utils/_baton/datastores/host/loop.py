@@ -30,6 +30,7 @@ LEAST = 0.1  # of the lease: what a server has to close where nobody knows how m
 RENEWALS = 8  # in the time of a lease
 TICK, LOOK = 0.05, 0.25  # seconds
 SURE = 1.0  # seconds after which the document is read, whether it is said to have changed or not
+PATIENCE = 2.0  # seconds for what is said of ourselves
 PAUSE = 0.3  # seconds after the cluster has not answered
 AGAIN = 0.02  # seconds until an order that is not done is looked at again
 STARTS = (0.0, 1.0, 3.0, 10.0, 30.0)  # seconds before a server that does not hold is started again
@@ -72,6 +73,14 @@ class Guest:
 
     def stop(self) -> None:
         self._ended.set()
+
+    async def offer(self, datastores: Dict[str, Any]) -> None:
+        """Say that other servers can be made here than we said. What can't be told now is told with the next lease."""
+        if datastores != self._heartbeat.get("datastores"):
+            LOG.info("servers here may be of %s", datastores or "nothing")
+            self._heartbeat["datastores"] = datastores
+            if self.heard.is_set():
+                await self._ask("ask", self._links["ask"].say, dict(self._heartbeat), PATIENCE)
 
     def _begin(self, work: Any) -> "asyncio.Task[None]":
         task = asyncio.get_running_loop().create_task(work)

@@ -33,6 +33,7 @@ from .trouble import Trouble
 LOG = logging.getLogger("baton.guest")
 LEASE = 2.0  # seconds
 TIMEOUT = 5.0  # seconds for what is asked of the cluster, but for the lease
+LOOK = 60.0  # seconds between looks at what is installed
 HEARD = 20.0  # seconds after which we serve, whether Baton has heard us or not
 FOUND = {"mariadb": found_version}  # by datastore, what returns the version that is installed
 
@@ -73,9 +74,10 @@ async def _serve(args: argparse.Namespace) -> None:
     connection = connection_from(options, os.environ)
     runner: Runner = Systemd(args.state) if args.runner == "systemd" else Processes()
     packages = Packages(runner, FOUND, args.install)
-    offered = packages.offered(args.datastore or list(FOUND))
-    heartbeat = {"service_status": "running", "node_id": args.name, "lease": args.lease, "datastores": offered}
+    known = args.datastore or list(FOUND)
+    heartbeat = {"service_status": "running", "node_id": args.name, "lease": args.lease, "datastores": packages.offered(known)}
     journal = Journal(args.state)
+    journal.be(args.name)
 
     def make(instance: str, memory: Dict[str, Any]) -> Hands:
         folder = args.state / "instances" / instance
@@ -86,9 +88,10 @@ async def _serve(args: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, guest.stop)
-    alive = loop.create_task(_tell_systemd(guest.heard))
+    beside = [loop.create_task(_tell_systemd(guest.heard)), loop.create_task(_offer(guest, packages, known))]
     await guest.run()
-    alive.cancel()
+    for task in beside:
+        task.cancel()
     logging.shutdown()
     os._exit(0)  # threads that wait for the cluster, or for a server, would keep us; what was done stands in the journal
 
@@ -96,6 +99,15 @@ async def _serve(args: argparse.Namespace) -> None:
 def _guard(state: Path) -> Program:
     """Return what the guard is: this program."""
     return Program("guard", (sys.executable, os.path.abspath(sys.argv[0]), "guard", str(state / "guard.sock")), state)
+
+
+async def _offer(guest: Guest, packages: Packages, known: Sequence[str]) -> None:
+    """Look now and then what servers can be of: packages come and go."""
+    while True:
+        await asyncio.sleep(LOOK)
+        offered = await asyncio.to_thread(packages.offered, known)
+        with suppress(ClientError):
+            await guest.offer(offered)
 
 
 async def _tell_systemd(heard: asyncio.Event) -> None:

@@ -94,6 +94,8 @@ def _remedy(case: Case) -> str:
     """Return what people can do where a source is lost and no other may take over."""
     if case.whole.confirmed and not all(_is_up(case, member) for member in _counted(case)):
         return "; bring one of both back, or delete the replica by force if both are gone for good"
+    if not _counted(case):  # nobody can say who has most of it
+        return "; bring it back, or detach a replica, which goes on with what it has"
     return "; bring it back, or eject it" if _what_stands_against_one(case) else ""
 
 
@@ -210,6 +212,8 @@ def _choose(case: Case, reports: List[Tuple[str, Optional[Report]]]) -> Outcome:
             return fail(f"{name} was started anew and may lack what it has acknowledged; bring {case.whole.source} back")
         received[name], had[name] = positions.parse(report.found["received"]), positions.parse(report.found["had"])
     able = {name: at for name, at in received.items() if all(positions.contains(at, other) for other in had.values())}
+    if not received:
+        return fail(f"no replica counts; bring {case.whole.source} back, or detach one, which goes on with what it has")
     if not able:
         return fail(f"none of {', '.join(sorted(received))} has all that each of them once had; bring {case.whole.source} back")
     candidate = positions.furthest(able)
