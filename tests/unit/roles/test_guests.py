@@ -15,10 +15,11 @@ SYSTEMCTL = """#!/bin/sh
 case "$*" in
 *"start baton-guest.service"*) echo "$@" >>{folder}/restarts ;;
 *is-enabled*) echo enabled ;;
-*show*) printf 'LoadState=loaded\\nUnitFileState=enabled\\nActiveState={state}\\n' ;;
+*show*) printf 'LoadState=loaded\\nUnitFileState=enabled\\nActiveState={state}\\nExecMainStartTimestamp=@{started}\\n' ;;
 esac
 """
 CHANGED = ("guest", "files", "unit_file")
+STARTED = 1_000_000
 
 
 @pytest.fixture(scope="module")
@@ -32,11 +33,14 @@ def start(cluster, tmp_path):
     """Run what starts guests; return who was worked on, how many were restarted, and what was said."""
     made = []
 
-    def start(hosts, check=0, state="active", **values):
+    def start(hosts, check=0, state="active", written=STARTED, **values):
         """``hosts``: {name: (whether it has changed, is heard before, is heard after)}."""
         systemctl = tmp_path / "systemctl"
-        systemctl.write_text(SYSTEMCTL.format(folder=tmp_path, state=state))
+        systemctl.write_text(SYSTEMCTL.format(folder=tmp_path, state=state, started=STARTED))
         systemctl.chmod(0o755)
+        (tmp_path / "ca.pem").write_text("")
+        os.utime(tmp_path / "ca.pem", (written, written))
+        values["baton_pool_made_from"] = [str(tmp_path / "ca.pem"), str(tmp_path / "crl.pem")]
         given = {}
         for name, (changed, before, after) in hosts.items():
             params = {"heartbeat": {"service_status": "running"}} if after else {}
@@ -68,6 +72,10 @@ def test_who_is_not_heard_yet_comes_first(start):
 
 def test_one_that_does_not_run_is_started(start):
     assert start({"h1": (False, False, True)}, state="inactive")[:2] == (["h1"], 1)
+
+
+def test_one_that_a_run_which_was_broken_off_has_left_behind_is_restarted(start):
+    assert start({"h1": (False, True, True)}, written=STARTED + 1)[:2] == (["h1"], 1)
 
 
 def test_none_is_restarted_after_one_that_is_not_heard(start):
