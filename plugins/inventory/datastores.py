@@ -12,7 +12,7 @@ short_description: Instances of databases as hosts
 version_added: 1.1.0
 description:
   - Each instance of a project is a host, named by its name, or by its id if it shares its name with another instance, or has one that
-    no host can have.
+    no host can have, or one that is taken, C(localhost) or that of a host or group which other sources of the inventory have.
   - "A host has the variable C(baton_instance), a dictionary with what RV(baton.ha.datastore_info#module:instances) has of one, such as
     C(id), C(name), C(set), C(role), C(status), C(host) (of the pool), C(address), C(port), C(datastore), C(version) and C(region).
     C(ansible_host) is the address at which it listens, which is one of the host that it is on."
@@ -34,7 +34,7 @@ options:
 notes:
   - Of the variables for the connection only extra variables (C(-e)) are known here. The options of the connection may be templates.
   - With a cache, roles are what they were when it was filled. To be sure of who is the source, do without.
-  - An instance that is named as another host of the inventory is, such as a machine, is one host with that.
+  - Have it come after the other sources of the inventory. Whoever comes later and has a host of an instance's name is one host with it.
 seealso:
   - module: baton.ha.datastore_info
 author:
@@ -65,6 +65,7 @@ keyed_groups:
 
 from collections import Counter, defaultdict
 
+from ansible import constants
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks.datastore_instance import shown
 from ansible_collections.baton.ha.plugins.module_utils._baton.tasks.datastore_set import seen
 from ansible_collections.baton.ha.plugins.plugin_utils.connection import OF_DATASTORES, datastores_of
@@ -86,10 +87,14 @@ class InventoryModule(BatonInventory):
     def populate(self, instances):
         for group in ROLES:
             self.inventory.add_group(group)
+        # Whoever may name an instance must not take over a machine: the instance's variables would be that host's.
+        taken = {*constants.LOCALHOST, *self.inventory.hosts, *self.inventory.groups}
         names = Counter(each["name"] for each in instances)
         for name, count in names.items():
             if count > 1:
                 self.display.warning(f"{count} instances are named {name!r}: each is a host named by its id")
+            if name in taken:
+                self.display.warning(f"an instance has the name {name!r}, which is taken in the inventory: it is a host named by its id")
         sets = by_set(instances)
         called = Counter(set_group(of_set[0].name) for of_set in sets.values())
         for key, of_set in sets.items():
@@ -97,7 +102,7 @@ class InventoryModule(BatonInventory):
             group = group if called[group] == 1 else set_group(key)
             for each in of_set:
                 instance = shown(each, (each.raw.get("configuration") or {}).get("name"))
-                is_named = names[each.name] == 1 and matches(HOST_NAME, each.name)
+                is_named = names[each.name] == 1 and each.name not in taken and matches(HOST_NAME, each.name)
                 self.add(each.name if is_named else each.id, variables_of(instance), [group, *groups_of(instance)])
 
 

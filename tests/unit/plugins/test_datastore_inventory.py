@@ -101,6 +101,16 @@ def test_names_that_are_none_or_not_alone_are_ids(api, tmp_path):
     assert EVIL in done.stdout, done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "all", "ungrouped", "web-1", "web", "datastore_role_source"])
+def test_an_instance_takes_over_no_host_of_others(api, tmp_path, name):
+    made = api.make(name)
+    (tmp_path / "1.yml").write_text("web: {hosts: {web-1: {}}}")
+    source(tmp_path)
+    variables, groups, said = inventory_of(api, tmp_path)
+    assert {each for each, known in variables.items() if "baton_instance" in known} == {made["id"]}
+    assert groups["web"] == {"web-1"} and f"the name '{name}', which is taken" in said
+
+
 def test_an_empty_project_has_its_groups_and_no_host(api, tmp_path):
     variables, groups, _said = inventory_of(api, source(tmp_path))
     assert variables == {}

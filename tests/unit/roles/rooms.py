@@ -32,12 +32,13 @@ def render(template, folder, name="node"):
     return {"name": template, "ansible.builtin.template": {"src": str(source), "dest": f"{folder}/{{{{ inventory_hostname }}}}"}}
 
 
-def play(folder, hosts, tasks, groups=None, check=0, environ=None, **values):
+def play(folder, hosts, tasks, groups=None, check=0, environ=None, serial=0, **values):
     """Run tasks on ``hosts`` ({name: variables}); return what ansible-playbook said."""
     inventory, book = folder / "inventory.json", folder / "play.yml"
     listed = {"all": {"hosts": hosts}, **{group: {"hosts": dict.fromkeys(names)} for group, names in (groups or {}).items()}}
     inventory.write_text(json.dumps(listed))
-    book.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
+    turns = {"serial": serial} if serial else {}
+    book.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks, **turns}]))
     return run(folder, inventory, book, check, environ, **values)
 
 

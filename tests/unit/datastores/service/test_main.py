@@ -38,3 +38,10 @@ def test_the_limit_of_failovers_is_taken_as_it_is_given():
     assert (given.failovers, given.failover_window) == (0, 60.0)
     usual = main._parser().parse_args([])
     assert (usual.failovers, usual.failover_window) == (3, 3600.0)
+
+
+@pytest.mark.parametrize("library", ["AIOHTTP_ERROR", "REQUESTS_ERROR"])
+def test_a_library_that_is_missing_is_said_in_one_line(monkeypatch, capsys, library):
+    monkeypatch.setattr(main, library, "it is missing: install it")
+    assert main.main([]) == 1
+    assert capsys.readouterr().err == "baton-datastores: it is missing: install it\n"

@@ -16,7 +16,7 @@ from typing import Any, List, Optional, Sequence
 
 from ...adapters.aio import AIOHTTP_ERROR, web
 from ...adapters.http.server import Server
-from ...client.api import Client, connection_from
+from ...client.api import REQUESTS_ERROR, Client, connection_from
 from ...client.connection import Connection
 from ...client.error import ClientError
 from ...drivers.session import Driver, Failed, run
@@ -140,9 +140,10 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     args = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("urllib3").setLevel(logging.ERROR)
-    if AIOHTTP_ERROR is not None:
-        sys.stderr.write(f"baton-datastores: {AIOHTTP_ERROR}\n")
-        return 1
+    for missing in (AIOHTTP_ERROR, REQUESTS_ERROR):
+        if missing is not None:
+            sys.stderr.write(f"baton-datastores: {missing}\n")
+            return 1
     try:
         times = Times(LEASE, most_failovers=args.failovers, failover_window=args.failover_window)
         connection = connection_from(_options(args), os.environ)
