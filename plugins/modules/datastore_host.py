@@ -47,6 +47,11 @@ options:
   volume:
     description: Room for the data of all its servers together, in GiB. V(0) is no limit.
     type: int
+  port:
+    description:
+      - Port of its first server, from V(1024) to V(55035); others have the 499 that follow, and 10000 more for copies.
+      - Where nobody says it, it is 3306. Give another one where the host has a server of its own there. What is there already keeps its port.
+    type: int
   maintenance:
     description: Whether nothing new is put on the host. What is there already stays.
     type: bool
@@ -122,6 +127,10 @@ host:
       type: int
     volume:
       description: Room for the data of all its servers together, in GiB; V(none) where nobody says it.
+      returned: success
+      type: int
+    port:
+      description: Port of its first server; V(none) where nobody says it, which is 3306.
       returned: success
       type: int
     maintenance:

@@ -69,6 +69,10 @@ hosts:
       description: Room for the data of all its servers together, in GiB; V(none) where nobody says it.
       returned: success
       type: int
+    port:
+      description: Port of its first server; V(none) where nobody says it, which is 3306.
+      returned: success
+      type: int
     maintenance:
       description: Whether nothing new is put there.
       returned: success

@@ -121,8 +121,12 @@ def test_without_a_project_it_says_how_to_name_one(batonctl, monkeypatch):
 
 def test_hosts_come_into_the_pool_and_go(cluster):
     assert cluster("pool", "list").out == "There is no host in the pool.\n"
-    token = cluster("pool", "add", "db-1", "--address", "192.0.2.1", "--region", "eu", "--ram", "4096", "--volume", "50").out.strip()
+    token = cluster("pool", "add", "db-1", "--address", "192.0.2.1", "--region", "eu", "--ram", "4096", "--volume", "50",
+                    "--port", "3406").out.strip()  # fmt: skip
     assert "4096 MiB" in cluster("pool", "show", "db-1").out and "50 GiB" in cluster("pool", "show", "db-1").out
+    assert "3406" in cluster("pool", "show", "db-1").out
+    refused = cluster("pool", "add", "db-2", "--address", "192.0.2.2", "--port", "80")
+    assert refused.status == 2 and "port is a number from 1024 to 55035, not 80" in refused.err
     assert token and cluster("pool", "list").out.splitlines()[1].split()[:4] == ["db-1", "192.0.2.1", "eu", "silent"]
     assert cluster("pool", "show", "db-1", "--token", token).status == 0
     assert cluster("pool", "maintenance", "db-1", "on").status == 0 and "maintenance" in cluster("pool", "show", "db-1").out

@@ -203,6 +203,12 @@ def test_the_room_of_a_host_is_kept_and_no_limit_is_one_too(host):
     assert (kept["ram"], kept["volume"]) == (0, 100)
 
 
+def test_the_first_port_of_a_host_is_kept_and_may_be_changed(cluster, host):
+    assert done(host, address="192.0.2.1")["host"]["port"] is None
+    assert done(host, port=3406)["host"]["port"] == document(cluster)["Meta"]["port"] == 3406
+    assert done(host, port=55035)["host"]["port"] == 55035
+
+
 def test_a_number_that_a_template_gave_as_text_is_one(cluster, host):
     text = {1: {"name": "small", "ram": "512", "vcpus": "1", "disk": "10"}}
     assert "ram of flavor 1 is a number" in host(address="192.0.2.1", flavors=text)["msg"]
@@ -221,6 +227,7 @@ def test_the_pool_is_read_without_what_guests_are_told(cluster, host):
     assert (h1["region"], h1["flavors"], h1["heard"], h1["servers"]) == ("eu", LARGE, False, {})
     assert h2 == {
         "name": "h2", "address": "", "region": "", "heard": True, "maintenance": False, "flavors": {}, "ram": None, "volume": None,
+        "port": None,
         "datastores": {"mariadb": ["10.11", "11.8"]},
         "servers": {"i1": {"up": False, "trouble": "its disk is full", "set": "s"}, "i2": {"up": False, "trouble": "", "set": ""}},
     }  # fmt: skip
@@ -243,6 +250,8 @@ def test_the_pool_is_read_without_what_guests_are_told(cluster, host):
         ({"address": "192.0.2.1", "datastores": {"mariadb": [10.11]}}, 'datastore mariadb needs a list of versions as texts in quotes'),
         ({"address": "192.0.2.1", "datastores": {"mariadb": "11.8"}}, "datastore mariadb needs a list"),
         ({"address": "192.0.2.1", "ram": -1}, "ram is a number from 0, not -1"),
+        ({"address": "192.0.2.1", "port": 1023}, "port is a number from 1024 to 55035, not 1023"),
+        ({"address": "192.0.2.1", "port": 55036}, "port is a number from 1024 to 55035, not 55036"),
         ({"address": "192.0.2.1", "path": "/nonexistent/token"}, "can't write the token to /nonexistent/token: there is no such directory"),
     ],
 )  # fmt: skip

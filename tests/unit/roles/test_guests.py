@@ -52,7 +52,7 @@ def start(cluster, tmp_path):
         said = play(tmp_path, given, [role("pool_host", "start", baton_pool_looks=1)], check=check, environ=environ, **values)
         restarts = tmp_path / "restarts"
         return (
-            re.findall(r"TASK \[.*Wait until the guest of (\w+)", said),
+            re.findall(r"TASK \[.*Wait to hear the guest of (\w+)", said),
             len(restarts.read_text().splitlines()) if restarts.exists() else 0,
             said,
         )

@@ -63,6 +63,7 @@ def _add_pool(groups: Any) -> None:
     added.add_argument("--flavors", metavar="JSON", default=FLAVORS, help=f"what it can carry, by id ({FLAVORS})")
     added.add_argument("--ram", type=int, metavar="MIB", help="memory for all servers that it carries (no limit)")
     added.add_argument("--volume", type=int, metavar="GIB", help="room for the data of all servers that it carries (no limit)")
+    added.add_argument("--port", type=int, metavar="PORT", help="port of its first server; others have what follows (3306)")
     kept.add_argument("state", choices=["on", "off"])
 
 
@@ -190,6 +191,7 @@ def show_host(context: Context) -> None:
         "Datastores": _offered(found), "Flavors": flavors or "-",
         **({"Memory": f"{found['ram']} MiB"} if found["ram"] is not None else {}),
         **({"Volumes": f"{found['volume']} GiB"} if found["volume"] is not None else {}),
+        **({"Port": found["port"]} if found["port"] is not None else {}),
     })  # fmt: skip
     rows = [[name, each["up"], each["trouble"] or "-"] for name, each in sorted(found["servers"].items())]
     context.out.line()
@@ -198,9 +200,10 @@ def show_host(context: Context) -> None:
 
 def add_host(context: Context) -> None:
     args, client = context.args, context.client
-    room = {name: value for name, value in (("ram", args.ram), ("volume", args.volume)) if value is not None}
+    port = None if args.port is None else pool.checked_port(args.port)
+    numbers = {name: value for name, value in (("ram", args.ram), ("volume", args.volume), ("port", port)) if value is not None}
     flavors = pool.checked_flavors(object_of(args.flavors, "--flavors"))
-    meta = {"address": pool.checked_address(args.address), "region": args.region, "flavors": flavors, **room}
+    meta = {"address": pool.checked_address(args.address), "region": args.region, "flavors": flavors, **numbers}
     client.create(POOL, {"Name": args.host, "Meta": meta}, want=False)
     made = client.create_token({"kind": "guest", "name": args.host}, description=f"of the guest of {args.host}")
     if context.out.as_json:

@@ -17,6 +17,7 @@ POOL = "pool"  # kind of the documents of hosts
 MOST_LOOKS = 10
 SIZES = ("ram", "vcpus", "disk")  # of a flavor: MiB, processors, GiB
 FLAVORS: Value = {"1": {"name": "small", "ram": 1024, "vcpus": 1, "disk": 10}}  # what a host can carry of which nobody says it
+LOWEST_PORT, HIGHEST_PORT = 1024, 55035  # of a host's servers the first one: 500 follow, and copies are taken at ports 10000 above
 ADDRESS = re.compile(r"[A-Za-z0-9_:][A-Za-z0-9_.:-]*\Z", re.ASCII)
 
 
@@ -24,8 +25,8 @@ def shown(document: Mapping[str, Any]) -> Value:
     """Return what people may see of a host.
 
     {"name", "address", "region", "heard": is its guest, "maintenance", "flavors": {id: {"name", "ram", "vcpus", "disk"}}, "datastores":
-    {name: [versions]}, "ram", "volume": for servers in all, MiB and GiB, "servers": {id of instance: {"up", "trouble", "set"}}};
-    ``datastores`` is what its guest finds where nobody says it, ``ram`` and ``volume`` are null then.
+    {name: [versions]}, "ram", "volume": for servers in all, MiB and GiB, "port": of its first server, "servers": {id of instance: {"up",
+    "trouble", "set"}}}; ``datastores`` is what its guest finds where nobody says it, ``ram``, ``volume`` and ``port`` are null then.
     """
     meta, params = _members(document.get("Meta")), _members(document.get("Params"))
     heartbeat = params.get("heartbeat")
@@ -35,7 +36,7 @@ def shown(document: Mapping[str, Any]) -> Value:
     return {
         "name": document["Name"], "address": str(meta.get("address") or ""), "region": str(meta.get("region") or ""),
         "heard": heartbeat is not None, "maintenance": bool(meta.get("maintenance")), "flavors": flavors,
-        "ram": _size(meta.get("ram")), "volume": _size(meta.get("volume")),
+        "ram": _size(meta.get("ram")), "volume": _size(meta.get("volume")), "port": _size(meta.get("port")),
         "datastores": {name: list(map(str, each)) for name, each in sorted(offered.items()) if isinstance(each, list)},
         "servers": {
             key: {"up": server.get("up") is True, "trouble": str(server.get("trouble") or ""), "set": str(server.get("set") or "")}
@@ -58,6 +59,13 @@ def checked_address(text: str) -> str:
     if not ADDRESS.match(text):
         raise ClientError("usage", f"{text!r} is no address: give the IP address at which the host's servers are reached")
     return text
+
+
+def checked_port(port: int) -> int:
+    """Return the port of a host's first server; ClientError "usage" for one that none can be."""
+    if not LOWEST_PORT <= port <= HIGHEST_PORT:
+        raise ClientError("usage", f"port is a number from {LOWEST_PORT} to {HIGHEST_PORT}, not {port}")
+    return port
 
 
 def checked_flavors(given: Mapping[Any, Any]) -> Value:

@@ -21,12 +21,13 @@ SPEC = spec(
     datastores={"type": "dict"},
     ram={"type": "int"},
     volume={"type": "int"},
+    port={"type": "int"},
     maintenance={"type": "bool"},
     path={"type": "path"},
     state={"type": "str", "choices": ["present", "absent"], "default": "present"},
 )
 Value = Dict[str, Any]
-SAID = ("address", "region", "flavors", "datastores", "ram", "volume", "maintenance")  # what people say of a host
+SAID = ("address", "region", "flavors", "datastores", "ram", "volume", "port", "maintenance")  # what people say of a host
 TRIES = 5  # if others make it and take it away meanwhile
 TOKEN = "token of its guest, in the file"
 
@@ -76,6 +77,8 @@ def _wanted(context: Context) -> Value:
     for name in ("ram", "volume"):
         if said.get(name, 1) < 0:
             raise ClientError("usage", f"{name} is a number from 0, not {said[name]}")
+    if "port" in said:
+        pool.checked_port(said["port"])
     if "datastores" in said:
         said["datastores"] = pool.checked_datastores(said["datastores"])
     return said

@@ -4,6 +4,7 @@
 
 import pytest
 
+from baton.client import pool as client_pool
 from baton.datastores.model.channel import Channel
 from baton.datastores.model.documents import PoolHost
 from baton.datastores.model.replica_set import Member, ReplicaSet
@@ -70,6 +71,31 @@ def test_a_host_without_ports_is_full():
     full = carrying(h1=[("1", placement.FIRST_PORT + number) for number in range(placement.PORTS)])
     with pytest.raises(Problem, match="h1 has no port left"):
         chosen(1, NEEDS, pool(h1={}), full)
+
+
+def test_people_may_say_what_is_gone_by():
+    assert (placement.LOWEST_PORT, placement.HIGHEST_PORT) == (client_pool.LOWEST_PORT, client_pool.HIGHEST_PORT)
+
+
+def test_ports_begin_where_the_host_says():
+    begin = pool(h1={"port": 3406})
+    assert chosen(1, NEEDS, begin) == [("h1", 3406)]
+    assert chosen(1, NEEDS, begin, carrying(h1=[("1", 3306), ("1", 3406)])) == [("h1", 3407)]
+    highest = pool(h1={"port": 55035})
+    full = carrying(h1=[("1", 55035 + number) for number in range(placement.PORTS)])
+    assert chosen(1, NEEDS, highest) == [("h1", 55035)]
+    with pytest.raises(Problem, match="h1 has no port left"):
+        chosen(1, NEEDS, highest, full)
+
+
+@pytest.mark.parametrize("said", [None, "3406", True, 3406.0, 1023, 55036, [3406]])
+def test_a_port_that_can_not_be_the_first_is_not_taken_for_it(said):
+    assert chosen(1, NEEDS, pool(h1={"port": said})) == [("h1", 3306)]
+
+
+@pytest.mark.parametrize(("begins", "was"), [(13306, 3306), (3306, 13306)])
+def test_a_server_is_not_where_copies_of_another_are_taken(begins, was):
+    assert chosen(1, NEEDS, pool(h1={"port": begins}), carrying(h1=[("1", was)])) == [("h1", begins + 1)]
 
 
 def test_of_many_hosts_some_are_named():

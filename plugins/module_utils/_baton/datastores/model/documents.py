@@ -35,7 +35,7 @@ class PoolHost:
     """A machine given to Baton for databases.
 
     ``meta``: what people say of it, {"address", "region", "flavors": {id: {"name", "ram", "vcpus", "disk"}}, "datastores": {name:
-    [versions]}, "maintenance", "ram" (MiB) and "volume" (GiB) for all that it carries}.
+    [versions]}, "maintenance", "ram" (MiB) and "volume" (GiB) for all that it carries, "port" of its first server}.
     ``heartbeat``: what its guest says of itself while it is heard, {"service_status", "node_id", "lease", "datastores"}.
     ``lease``: the TTL of its guest's lease, heard or not, 0 before it had one.
     """

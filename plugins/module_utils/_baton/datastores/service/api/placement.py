@@ -13,7 +13,8 @@ from ...model.documents import PoolHost
 from ...model.replica_set import Member, ReplicaSet
 from .errors import bad, unprocessable
 
-FIRST_PORT, PORTS = 3306, 500  # copies are taken at a port 10000 above
+FIRST_PORT, PORTS, COPIES = 3306, 500, 10000  # copies are taken at a port so much above
+LOWEST_PORT, HIGHEST_PORT = 1024, 65535 - COPIES - PORTS  # that a host may say that its servers begin at
 ROOM = {"ram": "MiB", "volume": "GiB"}  # what a host may say that it has in all, for what its instances are made of
 MOST_SAID = 12  # hosts of which it is said why they are not chosen
 
@@ -59,7 +60,7 @@ def choose(many: int, needs: Needs, hosts: Mapping[str, PoolHost], sets: Iterabl
     if len(able) < many:
         raise unprocessable(_none_left(many, len(able), needs, against))
     able.sort(key=lambda host: (_load(carried.get(host.name, [])), host.name))
-    return [Place(host, free_port(carried.get(host.name, [])) or 0) for host in able[:many]]
+    return [Place(host, free_port(host, carried.get(host.name, [])) or 0) for host in able[:many]]
 
 
 def _by_host(sets: Iterable[ReplicaSet]) -> Dict[str, List[Member]]:
@@ -82,7 +83,7 @@ def _against(host: PoolHost, needs: Needs, carried: Collection[Member]) -> str:
         return f"does not offer {needs.datastore} {needs.version}"
     if needs.flavor not in host.flavors:
         return f"can't carry flavor {needs.flavor}"
-    return _full(host, needs, carried) if free_port(carried) is not None else "has no port left"
+    return _full(host, needs, carried) if free_port(host, carried) is not None else "has no port left"
 
 
 def _full(host: PoolHost, needs: Needs, carried: Collection[Member]) -> str:
@@ -101,10 +102,15 @@ def _full(host: PoolHost, needs: Needs, carried: Collection[Member]) -> str:
     return ""
 
 
-def free_port(carried: Collection[Member]) -> Optional[int]:
-    """Return the lowest port that none of a host's instances has."""
-    taken: Set[int] = {member.own.get("port", 0) for member in carried}
-    return next((port for port in range(FIRST_PORT, FIRST_PORT + PORTS) if port not in taken), None)
+def free_port(host: PoolHost, carried: Collection[Member]) -> Optional[int]:
+    """Return the lowest port that none of a host's instances has, from where people say that they begin there.
+
+    Those that came before they said it may be anywhere, with their copies.
+    """
+    said = host.meta.get("port")
+    first = said if isinstance(said, int) and LOWEST_PORT <= said <= HIGHEST_PORT else FIRST_PORT
+    taken: Set[int] = {member.own.get("port", 0) + apart for member in carried for apart in (-COPIES, 0, COPIES)}
+    return next((port for port in range(first, first + PORTS) if port not in taken), None)
 
 
 def _load(carried: Collection[Member]) -> "tuple[float, int]":
