@@ -87,14 +87,19 @@ class Schedule:
     def _something(self, case):
         away = [each.id for each in case.whole.replicas if not case.server(each).up] if case.whole.needs else []
         if away and self.random.random() < 0.5:  # one that is waited for, with the source: people lose patience
-            request(case, PLAN, "delete", "asked for", members=[self.random.choice(away)], force=True)
-            return True
+            name = self.random.choice(away)
+            if self._spares_one(case, name):
+                request(case, PLAN, "delete", "asked for", members=[name], force=True)
+                return True
+            return False
         program = self.random.choice(("promote", "promote", "promote", "restart", "restart", "delete", "detach", "detach", "configure"))
         if program == "promote":
             return self._another_source(case)
         names = sorted(case.whole.members)
         name = self.random.choice(names if len(names) > 2 else names[-1:])  # of a source that has replicas nobody is rid: that is refused
         if len(names) < 2 or name == case.whole.source and len(names) < 3:
+            return False
+        if program == "delete" and not self._spares_one(case, name):
             return False
         self.number += 1
         more = {"set": f"n{self.number}"} if program == "detach" else {}
@@ -104,6 +109,13 @@ class Schedule:
         if self.random.random() < 0.3:  # something happens meanwhile
             self.world.after(self.random.uniform(0.05, 0.6), self._fault)
         return True
+
+    def _spares_one(self, case, name):
+        """Whether somebody stays beside all whose deletion was asked for: people do not delete the whole set here, one by one."""
+        asked = [(case.whole.asked["program"], case.whole.asked["data"])] if case.whole.asked else []
+        asked += [(case.task.program, case.task.data)] if case.whole.task else []
+        going = {each for program, data in asked if program == "delete" for each in data["members"]}
+        return bool(set(case.whole.members) - going - {name})
 
     def _another_source(self, case):
         ready = [each.id for each in case.whole.replicas if each.follows == case.whole.term]

@@ -81,8 +81,11 @@ def test_a_sweep_writes_nothing_where_nothing_is_gone_or_the_host_has_changed():
 
 
 def test_a_cluster_that_does_not_serve_takes_nothing_away():
+    def nobody(_kind, _key):
+        raise ClientError("connection", "nobody answers")
+
     cluster = Cluster()
-    cluster.get = lambda _kind, _key: (_ for _ in ()).throw(ClientError("connection", "nobody answers"))
+    cluster.get = nobody
     with pytest.raises(Problem) as refused:
         swept(cluster, {"gone"})
     assert refused.value.status == 503 and cluster.batches == []
