@@ -263,6 +263,10 @@ def test_a_guest_whose_disk_is_full_closes_and_begins_nothing(play):
     play(cluster, hands, act)
 
 
+def nobody_answers(_heartbeat, _patience):
+    raise ClientError("connection", "nobody answers", retriable=True)
+
+
 def test_what_servers_can_be_of_is_told_when_it_changes_and_again_with_each_lease(play):
     cluster, hands = Cluster(), Hands()
 
@@ -273,7 +277,14 @@ def test_what_servers_can_be_of_is_told_when_it_changes_and_again_with_each_leas
         cluster.heartbeat = None
         await guest.offer({"mariadb": ["11.8"]})
         assert cluster.heartbeat is None  # nothing is new
-        cluster.has_lease = False
+        say, cluster.say = cluster.say, nobody_answers
+        with pytest.raises(ClientError):
+            await guest.offer({})
+        cluster.say = say
+        await guest.offer({})
+        assert cluster.heartbeat == {"datastores": {}}  # what could not be told is told the next time
+        await guest.offer({"mariadb": ["11.8"]})
+        cluster.has_lease, cluster.heartbeat = False, None
         await eventually(lambda: cluster.heartbeat == {"datastores": {"mariadb": ["11.8"]}}, "it has a lease again")
 
     play(cluster, hands, act)

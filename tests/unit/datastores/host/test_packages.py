@@ -63,6 +63,15 @@ def test_what_is_there_is_offered_or_else_what_could_be(monkeypatch, has, candid
     assert host.packages(installs).offered(["mariadb"]) == offers and host.did == []
 
 
+def test_why_nothing_is_offered_is_said_once_and_again_when_it_is_so_again(monkeypatch, caplog):
+    host = Host(monkeypatch)
+    ours = host.packages(installs=False)
+    for has in ("", "", "11.8", ""):
+        host.has = has
+        ours.offered(["mariadb"])
+    assert len([line for line in caplog.messages if "install the package" in line]) == 2
+
+
 def test_a_server_that_needs_it_has_it_installed_once(monkeypatch):
     host = Host(monkeypatch)
     ours = host.packages()

@@ -5,6 +5,7 @@
 import pytest
 
 from baton.client import pool as client_pool
+from baton.client import pool as pool_of_clients
 from baton.datastores.model.channel import Channel
 from baton.datastores.model.documents import PoolHost
 from baton.datastores.model.replica_set import Member, ReplicaSet
@@ -117,6 +118,10 @@ def test_what_a_host_carries_is_no_more_than_it_has_room_for():
         chosen(3, ROOMY, hosts, sets)
     assert "h2 has 511 of its 4607 MiB of ram left, and 512 are needed" in refused.value.detail
     assert "h3 has 9 of its 9 GiB of volume left, and 10 are needed" in refused.value.detail
+
+
+def test_people_may_say_those_ports_that_are_taken_for_one():
+    assert (pool_of_clients.LOWEST_PORT, pool_of_clients.HIGHEST_PORT) == (placement.LOWEST_PORT, placement.HIGHEST_PORT)
 
 
 def test_a_host_that_says_no_limit_has_none():

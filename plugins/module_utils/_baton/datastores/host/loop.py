@@ -75,12 +75,13 @@ class Guest:
         self._ended.set()
 
     async def offer(self, datastores: Dict[str, Any]) -> None:
-        """Say that other servers can be made here than we said. What can't be told now is told with the next lease."""
+        """Say that other servers can be made here than we said. ClientError: nobody was told, so that it is to be said again."""
         if datastores != self._heartbeat.get("datastores"):
-            LOG.info("servers here may be of %s", datastores or "nothing")
-            self._heartbeat["datastores"] = datastores
+            news = {**self._heartbeat, "datastores": datastores}
             if self.heard.is_set():
-                await self._ask("ask", self._links["ask"].say, dict(self._heartbeat), PATIENCE)
+                await self._ask("ask", self._links["ask"].say, news, PATIENCE)
+            self._heartbeat["datastores"] = datastores
+            LOG.info("servers here may be of %s", datastores or "nothing")
 
     def _begin(self, work: Any) -> "asyncio.Task[None]":
         task = asyncio.get_running_loop().create_task(work)

@@ -30,6 +30,7 @@ class Packages:
     def __init__(self, runner: Runner, found: Dict[str, Callable[[], str]], installs: bool) -> None:
         self._runner, self._found, self._installs = runner, found, installs
         self._lock = threading.Lock()
+        self._said: Dict[str, str] = {}  # by datastore, why there is none, as it was told last
 
     def offered(self, datastores: Sequence[str]) -> Dict[str, List[str]]:
         """Return the versions that a server can be of here, as things are."""
@@ -37,10 +38,12 @@ class Packages:
         for datastore in datastores:
             try:
                 version = self._version(datastore)
-            except Trouble as trouble:
-                LOG.warning("%s", trouble)
-            else:
+                self._said.pop(datastore, None)
                 offered[datastore] = [version]
+            except Trouble as trouble:
+                if str(trouble) != self._said.get(datastore):
+                    self._said[datastore] = str(trouble)
+                    LOG.warning("%s", trouble)
         return offered
 
     def _version(self, datastore: str) -> str:

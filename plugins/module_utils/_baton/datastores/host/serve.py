@@ -44,7 +44,7 @@ def serve(arguments: Sequence[str]) -> int:
     logging.getLogger("urllib3").setLevel(logging.ERROR)
     try:
         asyncio.run(_serve(args))
-    except (ClientError, Trouble) as error:
+    except (ClientError, Trouble, OSError) as error:
         sys.stderr.write(f"baton-guest: {error}\n")
         return 1
     return 0

@@ -56,6 +56,8 @@ class Systemd(Processes):
         try:
             run([*_begin(WORK), "--service-type=oneshot", *_options(properties), "--", *argv], seconds=seconds)
         except Trouble as trouble:
+            if _is_busy(WORK):
+                raise Trouble(f"{WORK} has not ended in {seconds:g} s, and goes on: look at it with systemctl status") from None
             output = self._said.read_text(errors="replace")
             raise Trouble(reason(output) if output.strip() else str(trouble)) from None
         return self._said.read_text(errors="replace")
