@@ -3,8 +3,8 @@
 """The runner "systemd": each server, and the guard, is a unit of its own, so that they outlive the guest and are hemmed in by themselves.
 
 The units are transient: a host that starts has none of them, and none writes before the guest knows whether it may. What systemd itself
-ends, such as when the host is shut down, it kills at once: a server that shuts down while commits wait for an acknowledgement is to answer
-none of them.
+ends, such as when the host is shut down, it kills at once. The guest did not close it first, and what a server that shuts down tells those
+who wait for an acknowledgement is nothing to rely on.
 """
 
 from __future__ import annotations
