@@ -490,7 +490,7 @@ class Node:
     def _released(self, event: ev.Released, now: float) -> None:
         if self.leading is not None and self.leading.handover is not None and self.leading.handover.released:
             self.leading.handover.vip_gone = True
-            self.leading.released(now, self.driving.drivers.at_rest(now))
+            self.driving.tell_rest(self.leading, now)
 
     def _release_notice(self, event: ev.ReleaseNotice, now: float) -> None:
         if event.drivers:

@@ -247,6 +247,30 @@ def test_the_role_is_given_away_when_the_vip_is_gone_and_drivers_have_stopped():
     assert swap.record.active == "n2"
 
 
+def test_a_switch_that_a_driver_keeps_from_its_end_is_called_off_and_names_it():
+    script = serving()
+    connect(script)
+    commit(script)
+    done(script)
+    script.now += 0.01
+    script.give(ev.Operator(9, "switch", "n2"))
+    store_answers(script)
+    script.give(ev.Released())
+    done(script, ok=False, message="exit 1")
+    said, end = [], script.now + 60
+    while not said and script.now < end:
+        script.now += 0.125
+        commands = script.give(ev.Tick())
+        said += [command for command in commands if isinstance(command, cmd.Reply) and command.id == 9]
+        if any(isinstance(command, cmd.DriverOrder) for command in commands):
+            done(script, ok=False, message="exit 1")
+        commit(script)
+        store_answers(script)
+    (reply,) = said
+    assert reply.result.code == "switch_aborted" and "driver web does not stop (exit 1)" in reply.result.detail
+    assert not script.of(cmd.Swap)
+
+
 def test_nothing_is_served_until_the_pre_active_drivers_are_active():
     script = Script()
     connect(script, "db", pre_active=True)

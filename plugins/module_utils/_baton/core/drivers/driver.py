@@ -82,6 +82,7 @@ def trouble_of(driver: Driver, now: float) -> str:
     return "is not connected" if driver.session is None and now - driver.away_since > PATIENCE else ""
 
 
-def how_to_end(driver: Driver) -> str:
-    """Return what a person does about a driver that can't stop its service."""
-    return f"repair its stop, or end it by `systemctl stop baton-driver@{driver.id}`"
+def why_kept(driver: Driver) -> str:
+    """Return why the role stays where a driver can't stop its service, and what a person does about it."""
+    end = f"repair its stop, or end it by `systemctl stop baton-driver@{driver.id}`"
+    return f"driver {driver.id} does not stop ({driver.stuck}), so its service would run on two nodes: {end}"

@@ -21,6 +21,7 @@ class Handover:
     """``to``: the node that takes over, "" for nobody.
 
     ``released``: serving has ended, VIP and drivers are being given up; ``vip_gone``, and ``freed``: drivers have stopped, too.
+    ``held``: why they have not, when one of them has said that it can't.
     """
 
     def __init__(self, order: int, to: str, reason: str, now: float, store: Optional[Asked] = None) -> None:
@@ -31,6 +32,7 @@ class Handover:
         self.released = False
         self.vip_gone = False
         self.freed = False
+        self.held = ""
         self._answered = False
         self._store = store  # None once it has answered
 
@@ -57,7 +59,9 @@ class Handover:
 
     def why_late(self) -> str:
         """Return what became of one that is overdue."""
-        return "it took too long" if self._store is None else "the store of the cluster record does not answer; nothing was changed"
+        if self._store is not None:
+            return "the store of the cluster record does not answer; nothing was changed"
+        return self.held or "it took too long"
 
     def complete(self, out: List[Command], record: Record) -> None:
         self._answered = True

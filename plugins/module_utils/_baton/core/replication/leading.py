@@ -500,9 +500,12 @@ class Leading:
         self.handover = Handover(order, to, reason, now, None if store_answers else Asked(self.state.out))
         self.advance(now)
 
-    def released(self, now: float, drivers_at_rest: bool) -> None:
-        """The VIP is gone: with the drivers stopped, too, the role may be given away."""
-        if self.handover is not None and self.handover.vip_gone and not self.handover.freed and drivers_at_rest:
+    def released(self, now: float, drivers_at_rest: bool, held: str) -> None:
+        """With the VIP gone and the drivers stopped the role may be given away; ``held``: why they have not, "" for unknown."""
+        if self.handover is None or self.handover.freed:
+            return
+        self.handover.held = held
+        if self.handover.vip_gone and drivers_at_rest:
             self.handover.freed = True
             self._give_away(now)
 

@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, Optional, Tuple
 
 from ...ground.problem import Problem
 from ..commands import DriversCleared, DropDriver, RoleChanged
-from ..drivers.driver import ACTIVE, Driver
+from ..drivers.driver import ACTIVE, Driver, why_kept
 from ..drivers.trouble import troubles
 from ..events import DriverDone, DriverGone, DriverHealth, DriverHello, DriversExpected, DriverStopped, Event, Tick  # fmt: skip
 from ..model.document import Document
@@ -146,8 +146,13 @@ class Driving:
         if waited_for and not leading.waits_for:
             leading.advance(now)
             self.standing.out.append(RoleChanged("active", self.standing.config.node, self.standing.config.url))
-        leading.released(now, drivers.at_rest(now))
+        self.tell_rest(leading, now)
         self._consider_failover(leading, now)
+
+    def tell_rest(self, leading: Leading, now: float) -> None:
+        """Tell the reign, which may be giving its role away, whether its drivers have stopped."""
+        stuck = self.drivers.can_not_stop()
+        leading.released(now, self.drivers.at_rest(now), why_kept(stuck[0]) if stuck else "")
 
     def _consider_failover(self, leading: Leading, now: float) -> None:
         """Let another node take over for a driver that still does not run when the store has answered."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, Iterable
 
 from ...ground.problem import Problem
-from ..drivers.driver import how_to_end
+from ..drivers.driver import why_kept
 from ..drivers.drivers import Drivers
 from ..replication.leading import Leading
 from .election import best, may_ever_lead
@@ -74,8 +74,7 @@ class Succession:
             why = f"drivers of the reign before may run for {left:.1f} s more; until then the role can't be handed on: try again"
             raise refused("too_early", why, seconds=round(left, 3))
         for driver in self.drivers.can_not_stop():
-            why = f"driver {driver.id} does not stop ({driver.stuck}), so its service would run on two nodes: {how_to_end(driver)}"
-            raise refused("driver_stuck", f"{why}; until then the role can't be handed on")
+            raise refused("driver_stuck", f"{why_kept(driver)}; until then the role can't be handed on")
 
     def _best(self, leading: Leading) -> str:
         positions = {name: follower.matched for name, follower in leading.followers.by_node.items()}
