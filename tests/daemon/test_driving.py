@@ -245,7 +245,7 @@ def test_a_service_that_can_not_run_fails_over_but_not_for_ever(cluster, drivers
 def test_a_service_that_can_not_be_stopped_is_not_started_elsewhere(cluster, drivers, tmp_path):
     first = cluster.active()
     gate = tmp_path / "gate"
-    both = drivers(stop=f"test -e {gate} && {{ {END}; }}")
+    drivers(stop=f"test -e {gate} && {{ {END}; }}")
     until(lambda: all("did not stop: " in node.log.read_text() for node in cluster.nodes.values()), "their first stop fails")
     refused = cluster.call(first, "POST", "/system/switch", json={})
     assert refused.status_code == 409 and "driver web does not stop" in refused.json()["detail"]

@@ -39,7 +39,8 @@ class Server:
     """What a guest says of a server unasked. ``up``: it runs and answers; ``trouble``: why it does not, in one line; ``set``: of which
     it is, as far as the guest knows. ``whole``: it is known to have all that it ever acknowledged; one that was started anew is not until
     it has caught up with its source. ``lag_bytes``: what a replica has received and not applied; ``lag_seconds``: how old that is; None
-    where nobody knows, as while it does not hear its source, and of who follows nobody.
+    where nobody knows, as while it does not hear its source, and of who follows nobody. ``view``: what a member of a cluster says of
+    that, {"primary", "size", "state", "uuid"}.
     """
 
     up: bool
@@ -48,6 +49,7 @@ class Server:
     whole: bool = True
     lag_bytes: Optional[int] = None
     lag_seconds: Optional[int] = None
+    view: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The document of a set: a source, its replicas, and what is being done with them. Pure.
+"""The document of a set: a source and its replicas, or the members of a cluster, and what is being done with them. Pure.
 
 An instance that stands alone is a set of one. The manager alone writes these documents.
 """
@@ -17,7 +17,8 @@ MOST_HISTORY = 50  # entries that are kept
 class Member:
     """One server on one pool host.
 
-    ``follows``: the term whose source it follows. ``joined``: it has the set's data, so that it stays when what is being done fails.
+    ``follows``: the term whose source it follows, or in which it joined its cluster last. ``joined``: it has the set's data, so that it
+    stays when what is being done fails.
     ``again_at``: when what failed with it is tried again, unasked. ``own``: what people and its guest know it by, such as name, address,
     port, server_id, flavor, volume, region, created.
     """
@@ -57,6 +58,8 @@ class Task:
 @dataclass
 class ReplicaSet:
     """``term`` grows each time that a member is granted to be the source, which is ``source`` then; nobody is before the first.
+    Nobody ever is in a cluster, whose term grows each time that it is formed: ``formed`` says of this term {"uuid", "seqno", "by": a member}.
+    ``own``: what people know a cluster by, such as name, created, updated, configuration, and ``stopped`` if they had it stopped.
 
     ``confirmed``: replicas of which the furthest has all that was acknowledged; none: only the source is sure to have it. ``counted``:
     those, and all of which an acknowledgement may have been enough since. ``secrets``: what its servers share, the password of replication,
@@ -85,6 +88,8 @@ class ReplicaSet:
     paused: bool = False  # nothing is begun that nobody asked for
     needs: str = ""  # what keeps the set from being what it should be, and what a person can do
     history: List[Dict[str, Any]] = field(default_factory=list)
+    formed: Dict[str, Any] = field(default_factory=dict)
+    own: Dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, value: Dict[str, Any]) -> "ReplicaSet":
@@ -98,6 +103,7 @@ class ReplicaSet:
             found.task.data = dict(found.task.data)
         for name in LISTS:
             setattr(found, name, list(getattr(found, name)))
+        found.formed, found.own = dict(found.formed), dict(found.own)
         return found
 
     def to_json(self) -> Dict[str, Any]:
@@ -105,7 +111,8 @@ class ReplicaSet:
         lists = {name: list(getattr(self, name)) for name in LISTS}
         members = {key: {**vars(member), "own": dict(member.own)} for key, member in self.members.items()}
         task = {**vars(self.task), "data": dict(self.task.data)} if self.task else None
-        return {**vars(self), **lists, "members": members, "task": task}
+        own = {"formed": dict(self.formed), "own": dict(self.own)}
+        return {**vars(self), **lists, **own, "members": members, "task": task}
 
     @property
     def replicas(self) -> List[Member]:
