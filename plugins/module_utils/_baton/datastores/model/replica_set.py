@@ -18,8 +18,7 @@ class Member:
     """One server on one pool host.
 
     ``follows``: the term whose source it follows, or in which it joined its cluster last. ``joined``: it has the set's data, so that it
-    stays when what is being done fails.
-    ``again_at``: when what failed with it is tried again, unasked. ``own``: what people and its guest know it by, such as name, address,
+    stays when what is being done fails. ``again_at``: when what failed with it is tried again, unasked. ``own``: what people and its guest know it by, such as name, address,
     port, server_id, flavor, volume, region, created.
     """
 
@@ -58,9 +57,8 @@ class Task:
 @dataclass
 class ReplicaSet:
     """``term`` grows each time that a member is granted to be the source, which is ``source`` then; nobody is before the first.
-    Nobody ever is in a cluster, whose term grows each time that it is formed: ``formed`` says of this term {"uuid", "seqno", "by": a member}.
-    ``own``: what people know a cluster by, such as name, created, updated, configuration, and ``stopped`` if they had it stopped.
-
+    Nobody ever is in a cluster, whose term grows each time that it is formed: ``formed`` says of this term {"uuid", "seqno", "by": a
+    member}. ``own``: what people know a cluster by, such as name, created, updated, configuration, and ``stopped`` if they stopped it.
     ``confirmed``: replicas of which the furthest has all that was acknowledged; none: only the source is sure to have it. ``counted``:
     those, and all of which an acknowledgement may have been enough since. ``secrets``: what its servers share, the password of replication,
     certificate and key; ``made``: when.
