@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Real MariaDB servers for tests: members of a set on loopback, as a guest has them, each with an address of its own."""
 
+import contextlib
 import datetime
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -53,16 +55,13 @@ def secrets(password="replicas' own"):
     }  # fmt: skip
 
 
-def free_port(address):
-    """Return a port that is free at an address, and the one where copies come, too."""
-    for _attempt in range(100):
-        with socket.socket() as one, socket.socket() as other:
-            one.bind((address, 0))
-            port = one.getsockname()[1]
-            if port > 55535:
-                continue
+def free_port(address, above=(10000,)):
+    """Return a port that is free at an address, and those above it, such as the one where copies come."""
+    for port in random.sample(range(10240, 65536 - max(above)), 100):
+        with contextlib.ExitStack() as sockets:
             try:
-                other.bind((address, port + 10000))
+                for number in (port, *(port + more for more in above)):
+                    sockets.enter_context(socket.socket()).bind((address, number))
             except OSError:
                 continue
             return port
@@ -87,8 +86,8 @@ class Member:
 
     def __init__(self, pool, number):
         self.id, self.number, self.pool = f"m{number}", number, pool
-        self.address = f"127.0.1.{100 + number}"
-        self.port = free_port(self.address)
+        self.address = self.address_of(number)
+        self.port = self.free_port()
         self.memory, self.saved = {}, ""
         self.reborn()
 
@@ -96,7 +95,16 @@ class Member:
         """Have another life of the guest look after it."""
         if self.saved:
             self.memory = json.loads(self.saved)
-        self.server = MariaDB(self.pool.folder / self.id, self.id, self.pool.runner, self.memory, self._save, self.pool.packages.need)
+        self.server = self.made()
+
+    def made(self):
+        return MariaDB(self.pool.folder / self.id, self.id, self.pool.runner, self.memory, self._save, self.pool.packages.need)
+
+    def address_of(self, number):
+        return f"127.0.1.{100 + number}"
+
+    def free_port(self):
+        return free_port(self.address)
 
     def _save(self):
         self.saved = json.dumps(self.memory)
@@ -185,6 +193,8 @@ class Writer:
 class Pool:
     """Members of one set in a folder that the server's user may enter."""
 
+    member_of = Member
+
     def __init__(self):
         needs_servers()
         self.folder = Path(tempfile.mkdtemp(prefix="baton-", dir="/tmp"))
@@ -192,8 +202,8 @@ class Pool:
         self.runner, self.secrets, self.members = Processes(), secrets(), []
         self.packages = Packages(self.runner, {"mariadb": found_version}, installs=False)
 
-    def member(self):
-        self.members.append(Member(self, len(self.members) + 1))
+    def member(self, **more):
+        self.members.append(self.member_of(self, len(self.members) + 1, **more))
         return self.members[-1]
 
     def source(self, **more):

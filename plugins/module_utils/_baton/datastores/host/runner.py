@@ -27,7 +27,8 @@ LOOK = 0.02  # seconds between looks at a process that can't be waited for
 
 class Program(NamedTuple):
     """``name``: of the instance; ``argv``: whoever runs with it is this program; ``user``: as whom, "" as ourselves. ``log``: where it says
-    what it has to say; with ours if None. ``writes``: where it may write, apart from ``folder``.
+    what it has to say; with ours if None. ``writes``: where it may write, apart from ``folder``. ``tools``: a folder of programs that it
+    finds before all others.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Program(NamedTuple):
     log: Optional[Path] = None
     user: str = ""
     writes: Tuple[Path, ...] = ()
+    tools: Optional[Path] = None
 
 
 class Runner(Protocol):
@@ -79,7 +81,7 @@ class Processes:
                 said = log if program.log else sys.stderr
                 self._started[program.name] = subprocess.Popen(
                     program.argv, cwd=program.folder, stdin=subprocess.DEVNULL, stdout=said, stderr=said,
-                    start_new_session=True, env=environment(), **who,
+                    start_new_session=True, env=environment(program.tools), **who,
                 )  # fmt: skip
         except (OSError, subprocess.SubprocessError) as error:
             raise Trouble(f"{program.argv[0]} can't be started: {error}") from None
@@ -190,9 +192,9 @@ def identity(user: str) -> Dict[str, Any]:
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
 
 
-def environment() -> Dict[str, str]:
+def environment(tools: Optional[Path] = None) -> Dict[str, str]:
     """Return what a server's programs are told: nothing of what the guest was."""
-    return {"PATH": PATH, "LANG": "C.UTF-8", "HOME": "/nonexistent"}
+    return {"PATH": f"{tools}:{PATH}" if tools else PATH, "LANG": "C.UTF-8", "HOME": "/nonexistent"}
 
 
 def _all() -> List[int]:

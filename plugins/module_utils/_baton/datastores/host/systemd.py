@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import List, Sequence
 
-from .runner import Processes, Program, identity, reason, run
+from .runner import Processes, Program, environment, identity, reason, run
 from .trouble import Trouble
 
 ANSWER = 30.0  # seconds for systemd to begin something
@@ -80,6 +80,8 @@ def _properties(program: Program) -> List[str]:
     properties = [f"WorkingDirectory={program.folder}", f"Description=baton-guest: {program.name}"]
     if program.log:
         properties += [f"StandardOutput=append:{program.log}", f"StandardError=append:{program.log}"]
+    if program.tools:
+        properties.append(f"Environment=PATH={environment(program.tools)['PATH']}")
     if not program.user:
         return _options([*properties, "OOMScoreAdjust=-900", "TimeoutStopSec=30"])  # the guard sees to the end of all leases
     identity(program.user)  # Trouble where there is none, and what to do

@@ -14,7 +14,7 @@ import pwd
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any, Dict, List, Mapping
+from typing import Any, Dict, FrozenSet, List, Mapping, Optional
 
 from ..trouble import Trouble
 
@@ -60,7 +60,13 @@ OURS = {
 
 
 class Files:
-    """Of one instance. ``marker`` says whose it is; ``ready`` stands there once it was made in full."""
+    """Of one instance. ``marker`` says whose it is; ``ready`` stands there once it was made in full.
+
+    ``tools``: a folder of programs that the server finds before all others; ``ours``: what no configuration sets.
+    """
+
+    tools: Optional[Path] = None
+    ours: FrozenSet[str] = frozenset(OURS)
 
     def __init__(self, folder: Path, instance: str, user: str = "") -> None:
         self.folder, self.instance = folder, instance
@@ -154,8 +160,8 @@ class Files:
         """Return what my.cnf says."""
         own: Dict[str, object] = {
             **sizes(spec),
-            **_parameters(spec.get("parameters") or {}),
-            **FIXED,
+            **self._parameters(spec.get("parameters") or {}),
+            **self.fixed(spec),
             "server-id": int(spec["server_id"]),
             "datadir": self.data,
             "socket": self.socket,
@@ -164,8 +170,6 @@ class Files:
             "log-error": self.log,
             "bind-address": spec["address"],
             "port": int(spec["port"]),
-            "report-host": spec["address"],
-            "report-port": int(spec["port"]),
             "ssl-ca": self.certificate,
             "ssl-cert": self.certificate,
             "ssl-key": self.key,
@@ -173,6 +177,18 @@ class Files:
         }
         lines: List[str] = ["# Written by baton-guest, and written again whenever it changes something.", "[mariadbd]"]
         return "\n".join([*lines, *(f"{key} = {_value(key, value)}" for key, value in own.items()), ""])
+
+    def fixed(self, spec: Mapping[str, Any]) -> Dict[str, object]:
+        """Return what a server must have, whatever people want, to be one of its set."""
+        return {**FIXED, "report-host": spec["address"], "report-port": int(spec["port"])}
+
+    def _parameters(self, parameters: Mapping[str, Any]) -> Dict[str, object]:
+        """Return what a configuration sets, by the names that my.cnf has."""
+        named = {str(key).replace("_", "-").lower(): value for key, value in parameters.items()}
+        ours = sorted(set(named) & self.ours)
+        if ours:
+            raise Trouble(f"{', '.join(ours)}: what sets of servers depend on can't be set by a configuration")
+        return named
 
     def rotate_log(self) -> None:
         """Begin a new log when the old one has become large; what a server says from here on is of its next life."""
@@ -228,15 +244,6 @@ def sizes(spec: Mapping[str, Any]) -> Dict[str, object]:
         "log-warnings": 1,
         "character-set-server": "utf8mb4",
     }
-
-
-def _parameters(parameters: Mapping[str, Any]) -> Dict[str, object]:
-    """Return what a configuration sets, by the names that my.cnf has."""
-    named = {str(key).replace("_", "-").lower(): value for key, value in parameters.items()}
-    ours = sorted(set(named) & OURS)
-    if ours:
-        raise Trouble(f"{', '.join(ours)}: what sets of servers depend on can't be set by a configuration")
-    return named
 
 
 def _value(key: str, value: object) -> str:

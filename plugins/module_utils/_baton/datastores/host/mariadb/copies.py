@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import threading
 from pathlib import Path
-from typing import IO, Any, Iterator, List, Mapping, cast
+from typing import IO, Any, Iterator, List, Mapping, Sequence, cast
 
 from .. import copying
 from ..copying import Stands
@@ -29,6 +29,12 @@ INFO = ("mariadb_backup_binlog_info", "xtrabackup_binlog_info")
 
 
 class Copies:
+    """``port``: above the server's, where copies come; ``options``: of mariadb-backup."""
+
+    datastore: str = DATASTORE
+    port: int = COPY_PORT
+    options: Sequence[str] = ()
+
     def __init__(self, instance: Instance, need: Need) -> None:
         self._instance, self._need = instance, need
         self._sends: List["subprocess.Popen[bytes]"] = []
@@ -38,18 +44,23 @@ class Copies:
     def send(self, args: Mapping[str, Any], stands: Stands) -> None:
         """Copy this server to another, which may follow it from then on."""
         instance, to = self._instance, str(args["to"])
-        with instance.session(30.0) as session:
-            session.ask("SET SESSION lock_wait_timeout=25")
-            for role, locked in ((CATCHES_UP, False), (ACKNOWLEDGES, True)):
-                make_user(session, role + to, instance.password, locked)
+        self._let_in(to)
         tls = copying.context(False, instance.files.certificate, instance.files.key)
-        port = int(args["port"]) + COPY_PORT
+        port = int(args["port"]) + self.port
         wire = copying.connect(str(args["address"]), port, tls, to, stands)
         with wire, tempfile.TemporaryFile() as said, self._backup(said) as backup:
             copying.give(wire, cast(IO[bytes], backup.stdout), stands)
             if backup.wait():
                 raise Trouble(f"mariadb-backup failed: {_last_of(said)}")
             copying.finish(wire, IS_USED_WITHIN)
+
+    def _let_in(self, to: str) -> None:
+        """Let who gets the copy follow this server."""
+        instance = self._instance
+        with instance.session(30.0) as session:
+            session.ask("SET SESSION lock_wait_timeout=25")
+            for role, locked in ((CATCHES_UP, False), (ACKNOWLEDGES, True)):
+                make_user(session, role + to, instance.password, locked)
 
     def cut_off(self) -> None:
         """End all copies from here: they hold locks."""
@@ -65,7 +76,7 @@ class Copies:
         work.mkdir(mode=0o700)
         command = [
             executable("mariadb-backup"), f"--defaults-file={files.settings}", "--backup", "--stream=mbstream",
-            f"--user={ourselves()}", f"--socket={files.socket}", f"--target-dir={work}",
+            f"--user={ourselves()}", f"--socket={files.socket}", f"--target-dir={work}", *self.options,
         ]  # fmt: skip
         backup = subprocess.Popen(command, cwd=work, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said)
         self._sends.append(backup)
@@ -87,11 +98,11 @@ class Copies:
             raise Trouble(f"{instance.id} was not prepared on this host")
         remove(files.aside)
         if instance.memory.get("copied"):
-            instance.start()
+            self._again()
             return
-        self._need(DATASTORE, str(args["version"]))
+        self._need(self.datastore, str(args["version"]))
         tls = copying.context(True, files.certificate, files.key)
-        with copying.listen(str(args["address"]), int(args["port"]) + COPY_PORT) as listener:
+        with copying.listen(str(args["address"]), int(args["port"]) + self.port) as listener:
             wire = copying.accept(listener, tls, instance.id, stands)
         with wire:
             try:
@@ -130,10 +141,13 @@ class Copies:
                 unpack.kill()
                 unpack.wait()
         run([executable("mariadb-backup"), "--prepare", f"--target-dir={files.incoming}"], files.user, files.folder, IS_USED_WITHIN)
-        return copied_position(files.incoming)
+        return self._position(files.incoming)
+
+    def _position(self, folder: Path) -> str:
+        return copied_position(folder)
 
     def _become(self, spec: Mapping[str, Any], position: str) -> None:
-        """Start with the new data."""
+        """Be a server with the new data."""
         instance, files = self._instance, self._instance.files
         before = dict(instance.memory)
         instance.stop()
@@ -144,14 +158,22 @@ class Copies:
             files.incoming.replace(files.data)
             instance.remember_spec(spec, follow=None)
             files.write(spec)
-            instance.start()
-            with instance.session(10.0) as session:
-                session.ask("SET GLOBAL gtid_slave_pos=%s", position)
+            self._settle(position)
             instance.remember(whole=True, copied=True, forget=("swapping",))
         except Exception:
             self.roll_back()
             instance.remember(**{**before, "whole": False})
             raise
+
+    def _settle(self, position: str) -> None:
+        """Start with the new data, which came so far."""
+        self._instance.start()
+        with self._instance.session(10.0) as session:
+            session.ask("SET GLOBAL gtid_slave_pos=%s", position)
+
+    def _again(self) -> None:
+        """The copy was here already."""
+        self._instance.start()
 
     def roll_back(self) -> None:
         """Have back what was here before a copy that has never answered: it failed, or the guest died meanwhile."""

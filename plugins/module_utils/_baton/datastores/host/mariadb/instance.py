@@ -11,7 +11,7 @@ import shutil
 import threading
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Set
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Type
 
 from ..runner import PATH, Program, Runner, life_of
 from ..trouble import Trouble
@@ -34,11 +34,13 @@ class Instance:
     with which it has started, while it has not with those of ``spec``.
     """
 
+    files_of: Type[Files] = Files
+
     def __init__(
         self, folder: Path, instance: str, runner: Runner, memory: Dict[str, Any], save: Callable[[], None], user: str = ""
     ) -> None:
         """``user``: who runs the server if we are root; mysql, if none is named."""
-        self.id, self.files, self.runner = instance, Files(folder, instance, user), runner
+        self.id, self.files, self.runner = instance, self.files_of(folder, instance, user), runner
         self.memory, self._save = memory, save
         self.sessions: Set[int] = set()  # that are ours, so that they are not taken for clients
         self._lock = threading.Lock()
@@ -77,7 +79,7 @@ class Instance:
     @property
     def program(self) -> Program:
         argv = tuple(self.memory.get("argv") or self._argv())
-        return Program(self.id, argv, self.files.folder, self.files.log, self.files.user, (self.files.run,))
+        return Program(self.id, argv, self.files.folder, self.files.log, self.files.user, (self.files.run,), self.files.tools)
 
     def _argv(self) -> List[str]:
         return [executable("mariadbd"), f"--defaults-file={self.files.settings}"]
@@ -104,22 +106,26 @@ class Instance:
                     self.remember(life=life, whole=False)
             return pid
 
-    def start(self) -> None:
+    def begin(self, *options: str) -> None:
+        """Start its process, and do not wait until it answers. ``options``: of this life alone."""
+        if self.files.too_full():  # it would wait for room before it answers, a minute at a time
+            raise Trouble(self.files.too_full())
+        self.files.rotate_log()
+        spec = self.memory.get("spec")
+        if spec:
+            self.files.write_settings(spec)
+        self.remember(whole=False, running=(spec or {}).get("parameters") or {}, argv=[*self._argv(), *options])
+        self.runner.start(self.program)
+
+    def start(self, *options: str) -> None:
         """Start it and wait until it answers; what it had received and not applied is lost when it does."""
         self.files.make_run()
         end = time.monotonic() + STARTS_WITHIN
         is_begun = False
         while True:
             if self.pid() is None and not is_begun:
-                if self.files.too_full():  # it would wait for room before it answers, a minute at a time
-                    raise Trouble(self.files.too_full())
                 is_begun = True
-                self.files.rotate_log()
-                spec = self.memory.get("spec")
-                if spec:
-                    self.files.write_settings(spec)
-                self.remember(whole=False, running=(spec or {}).get("parameters") or {}, argv=self._argv())
-                self.runner.start(self.program)
+                self.begin(*options)
             try:
                 with self.session():
                     pass

@@ -12,7 +12,7 @@ import re
 import shutil
 import socket
 from pathlib import Path
-from typing import Any, Callable, Mapping
+from typing import Any, Callable, Mapping, Sequence
 
 from ...model.passwords import hashed
 from ..runner import run
@@ -37,11 +37,26 @@ def prepare(instance: Instance, args: Mapping[str, Any], need: Need) -> None:
             instance.remember_spec(args, follow=None, whole=False)
         instance.start()
         return
-    _check(instance, args)
-    need(DATASTORE, str(args["version"]))
+    make_anew(instance, args, (COPY_PORT,), lambda: need(DATASTORE, str(args["version"])), _make)
+
+
+def make_anew(
+    instance: Instance, args: Mapping[str, Any], above: Sequence[int], need: Callable[[], None],
+    make: Callable[[Any, Mapping[str, Any]], None], room: int = LEAST_ROOM,
+) -> None:  # fmt: skip
+    """Look whether it can be made here, and make it; nothing is left of one that can't. ``above``: see check_port."""
+    files = instance.files
+    _check(instance, args, above, room)
+    need()
     files.make()
     try:
-        _make(instance, args)
+        if instance.pid() is not None:  # of an attempt that was cut off
+            instance.kill()
+        for path in (files.data, files.incoming, files.aside):
+            remove(path)
+        files.write(args)
+        make(instance, args)
+        write(files.ready, "")
     except BaseException:
         if instance.pid() is not None:
             instance.kill()
@@ -51,12 +66,17 @@ def prepare(instance: Instance, args: Mapping[str, Any], need: Need) -> None:
 
 
 def _make(instance: Instance, args: Mapping[str, Any]) -> None:
+    install(instance)
+    instance.remember_spec(args, follow=None)
+    instance.start()
+    with instance.session(30.0) as session:
+        _fill(session, instance, args)
+    instance.remember(whole=True)
+
+
+def install(instance: Instance) -> None:
+    """Make the data of a server that has nothing yet, which we alone may use."""
     files = instance.files
-    if instance.pid() is not None:  # of an attempt that was cut off
-        instance.kill()
-    for path in (files.data, files.incoming, files.aside):
-        remove(path)
-    files.write(args)
     files.data.mkdir()
     files.own(files.data, 0o700)
     try:
@@ -70,21 +90,15 @@ def _make(instance: Instance, args: Mapping[str, Any]) -> None:
         )  # fmt: skip
     except Trouble as trouble:
         raise Trouble(f"a server can't be made: {files.last_error() or trouble}") from None
-    instance.remember_spec(args, follow=None)
-    instance.start()
-    with instance.session(30.0) as session:
-        _fill(session, instance, args)
-    write(files.ready, "")
-    instance.remember(whole=True)
 
 
 # --- what is looked at first ------------------------------------------------------------------------------------------------
 
 
-def _check(instance: Instance, args: Mapping[str, Any]) -> None:
+def _check(instance: Instance, args: Mapping[str, Any], above: Sequence[int], room: int) -> None:
     if not instance.files.is_ours():
-        check_port(str(args["address"]), int(args["port"]))
-    _check_room(instance.files.folder, args.get("volume"))
+        check_port(str(args["address"]), int(args["port"]), above)
+    _check_room(instance.files.folder, args.get("volume"), room)
     for database in args.get("databases") or ():
         _check_database(str(database["name"]))
     for user in args.get("users") or ():
@@ -99,12 +113,12 @@ def found_version() -> str:
     return found[1] if found else ""
 
 
-def check_port(address: str, port: int) -> None:
-    """Trouble if somebody listens there, or the address is not this host's."""
-    if not 0 < port <= 65535 - COPY_PORT:
-        raise Trouble(f"port {port} can't be used: one from 1 to {65535 - COPY_PORT} can")
+def check_port(address: str, port: int, above: Sequence[int] = (COPY_PORT,)) -> None:
+    """Trouble if somebody listens there, or on one of those that a server needs ``above`` it, or the address is not this host's."""
+    if not 0 < port <= 65535 - max(above):
+        raise Trouble(f"port {port} can't be used: one from 1 to {65535 - max(above)} can")
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    for number in (port, port + COPY_PORT):
+    for number in (port, *(port + more for more in above)):
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -114,9 +128,9 @@ def check_port(address: str, port: int) -> None:
                 raise Trouble(f"{address} port {number} can't be used ({error.strerror}): free it, or choose another host") from None
 
 
-def _check_room(folder: Path, volume: Any) -> None:
+def _check_room(folder: Path, volume: Any, room: int) -> None:
     size = volume.get("size") if isinstance(volume, Mapping) else volume
-    wanted = max(LEAST_ROOM, int(size or 0) << 30)
+    wanted = max(room, int(size or 0) << 30)
     there = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(there).free
     if free < wanted:
@@ -143,11 +157,16 @@ def _check_user(user: Mapping[str, Any]) -> None:
 
 def _fill(session: sql.Session, instance: Instance, args: Mapping[str, Any]) -> None:
     session.ask("SET SESSION sql_log_bin=0")
-    session.ask("DROP USER IF EXISTS 'mysql'@'localhost'")  # other servers of this host run as this user
     session.ask("CREATE DATABASE IF NOT EXISTS baton")
     session.ask(CREATE_TERM)
     make_user(session, CATCHES_UP + instance.id, instance.password, locked=False)
     make_user(session, ACKNOWLEDGES + instance.id, instance.password, locked=True)
+    fill(session, args)
+
+
+def fill(session: sql.Session, args: Mapping[str, Any]) -> None:
+    """Make what people want to be in a new server, and nothing of what they don't."""
+    session.ask("DROP USER IF EXISTS 'mysql'@'localhost'")  # other servers of this host run as this user
     for database in args.get("databases") or ():
         make_database(session, database)
     for user in args.get("users") or ():

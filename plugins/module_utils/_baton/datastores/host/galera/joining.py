@@ -1,0 +1,202 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a member with data comes to its cluster and leaves it. Each start is an order: a server never comes to one by itself.
+
+Who forms a cluster stands where the manager has seen it stand, and nowhere else. Who joins one that was formed anew must not have been
+ahead of that: two servers with different data under the same number would not notice.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any, Callable, List, Mapping, NamedTuple, Optional
+
+from ...model.channel import Report
+from ..mariadb import sql
+from ..mariadb.config import errors, write
+from ..mariadb.instance import Instance
+from ..mariadb.source import text
+from ..trouble import Trouble
+from . import position
+from .position import NOBODY, Position, has_data
+from .settings import MemberFiles, members_of
+
+LOG = logging.getLogger("baton.guest")
+LOOK = 0.05  # seconds between looks at a server that joins
+NO_INCREMENTS = "Will never receive state"
+AHEAD = "states diverged"
+NOBODY_THERE = ("failed to reach primary view", "gcomm backend connection")
+SERVES = ("Synced", "Donor/Desynced")
+STATUS = ("wsrep_cluster_status", "wsrep_local_state_comment", "wsrep_cluster_size", "wsrep_cluster_state_uuid", "wsrep_ready")
+Stands = Callable[[], bool]
+
+
+class View(NamedTuple):
+    """What a server says of its cluster. ``serves``: it lets clients read and write."""
+
+    primary: bool
+    size: int
+    state: str
+    uuid: str
+    serves: bool
+
+    @property
+    def said(self) -> Mapping[str, Any]:
+        return {"primary": self.primary, "size": self.size, "state": self.state, "uuid": self.uuid}
+
+
+def view(session: sql.Session) -> View:
+    names = ", ".join(f"'{name}'" for name in STATUS)
+    found = {str(row["Variable_name"]).lower(): text(row["Value"]) for row in _status(session, names)}
+    is_primary, state = found.get("wsrep_cluster_status") == "Primary", found.get("wsrep_local_state_comment", "")
+    size = found.get("wsrep_cluster_size", "")
+    serves = is_primary and state in SERVES and found.get("wsrep_ready") == "ON"
+    return View(is_primary, int(size) if size.isdigit() else 0, state, found.get("wsrep_cluster_state_uuid", ""), serves)
+
+
+def _status(session: sql.Session, names: str) -> List[sql.Row]:
+    return session.ask(f"SHOW GLOBAL STATUS WHERE Variable_name IN ({names})")
+
+
+class Node(Instance):
+    """A MariaDB server that is a member. In its memory: ``formed``: {"at"}, the position at which it was to form the cluster, if it was not
+    started otherwise since; ``since``: at which the cluster was formed that it was started to join last; ``halted``: by an order.
+    """
+
+    files_of = MemberFiles
+    files: MemberFiles
+
+
+class Joining:
+    """Of one server. What has to wait for it takes as long as the order stands."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    # --- orders -------------------------------------------------------------------------------------------------------------
+
+    def form(self, args: Mapping[str, Any], stands: Stands) -> Optional[Report]:
+        """Form the cluster: alone, for the first time or with what it has; nobody else may be a member of it."""
+        node, where = self._node, position.asked(args["position"])
+        attempt = {"at": where.found if where else None}
+        is_ours = node.memory.get("formed") == attempt
+        if node.pid() is None:
+            begun = self._may_form(where, is_ours)
+            self.announce(args)
+            node.remember(formed=attempt, forget=("copied", "since"))
+            position.save(node, begun, first=True)
+            self._begin(begun, "--wsrep-new-cluster")
+        elif not is_ours:
+            return Report(f"{node.id} runs already, and has not formed the cluster by this order: halt it first")
+        found = self._wait(stands)
+        return None if found is None else Report(found=Position(found.uuid, where.seqno if where else 0).found)
+
+    def _may_form(self, where: Optional[Position], is_again: bool) -> Position:
+        """Return where the server starts; Trouble if that is not where it must. ``is_again``: an attempt of this order was cut off, since
+        when nobody has written but the server itself.
+        """
+        node, ours = self._node, position.own(self._node)
+        if not has_data(node):
+            raise Trouble(f"{node.id} has no data: prepare it to be the first, or choose another to form the cluster")
+        if is_again and (where is None or ours.uuid == where.uuid and ours.seqno >= where.seqno):
+            return ours
+        if where is None and ours.uuid != NOBODY:
+            raise Trouble(f"{node.id} has the data of a cluster, at {ours}: form it at that position, or wipe it")
+        if where is not None and ours != where:
+            raise Trouble(f"{node.id} is at {ours}, and not at {where}: nothing was started; look who is furthest once more")
+        return ours
+
+    def join(self, args: Mapping[str, Any], stands: Stands) -> Optional[Report]:
+        """Become a member of a cluster that is there; ``apart`` says why that can't be with the data that it has."""
+        node, formed = self._node, position.asked(args.get("formed"))
+        since = formed.found if formed else node.memory.get("since")
+        if node.pid() is not None and node.memory.get("since") != since:
+            node.stop()  # what it has may be of a cluster that is no more
+        if node.pid() is None:
+            ours = position.own(node)
+            apart = _why_apart(ours, formed)
+            if apart:
+                return Report(found={"apart": apart})
+            self.announce(args)
+            node.remember(since=since, forget=("copied", "formed"))
+            self._begin(ours, f"--wsrep_start_position={ours}")
+        try:
+            return Report() if self._wait(stands) is not None else None
+        except Apart as apart_after_all:
+            return Report(found={"apart": str(apart_after_all)})
+
+    def halt(self) -> Report:
+        """Leave, and say how far the data is."""
+        self._node.stop()
+        self._node.remember(halted=True, forget=("formed",))
+        return Report(found=position.own(self._node).found)
+
+    def again(self, stands: Stands) -> bool:
+        """Leave and come back; return whether it has. Trouble says why it can't."""
+        node = self._node
+        node.stop()
+        ours = position.own(node)
+        if not ours.is_known:
+            raise Apart(f"{node.id} can't say how far its data is: have it copied anew")
+        node.remember(forget=("formed",))
+        self._begin(ours, f"--wsrep_start_position={ours}")
+        return self._wait(stands) is not None
+
+    def announce(self, args: Mapping[str, Any]) -> None:
+        """Take note of who has the data, for the next start."""
+        node, members = self._node, members_of(args)
+        if node.spec.get("members") != members:
+            node.remember(spec={**node.spec, "members": members})
+        node.files.write_settings(node.spec)
+
+    # --- a start ------------------------------------------------------------------------------------------------------------
+
+    def _begin(self, ours: Position, *options: str) -> None:
+        files = self._node.files
+        files.make_run()
+        write(files.position, f"{ours}\n")
+        files.own(files.position, 0o600)
+        self._node.remember(forget=("halted",))
+        LOG.info("%s is started at %s", self._node.id, ours)
+        self._node.begin(*options)
+
+    def _wait(self, stands: Stands) -> Optional[View]:
+        """Wait until it serves; None if that is not wanted any more. Trouble when it has ended."""
+        node = self._node
+        while stands():
+            try:
+                with node.session() as session:
+                    found = view(session)
+                if found.serves and node.pid() is not None:
+                    return found
+            except sql.SqlTrouble:
+                if node.pid() is None:
+                    raise self._why_ended() from None
+            time.sleep(LOOK)
+        return None
+
+    def _why_ended(self) -> Trouble:
+        node = self._node
+        said = node.files.said()
+        if any(NO_INCREMENTS in line for line in said):
+            return Apart("the other members have not kept all that it lacks")
+        if any(AHEAD in line for line in said):
+            return Apart("it has what the other members have not")
+        if any(words in line for words in NOBODY_THERE for line in said):
+            return Trouble(f"{node.id} has found no member of the cluster that serves: see that one does, and that ports are open to it")
+        return Trouble(f"{node.id} has ended: {next(iter(errors(said)), 'look at its log')}")
+
+
+class Apart(Trouble):
+    """It can't be a member with the data that it has."""
+
+
+def _why_apart(ours: Position, formed: Optional[Position]) -> str:
+    if not ours.is_known:
+        return "it has no data of the cluster that it could use"
+    if formed is not None and ours.uuid != formed.uuid:
+        return f"its data is of another cluster, {ours.uuid}"
+    if formed is not None and ours.seqno > formed.seqno:
+        return f"it was ahead when the cluster was formed: it is at {ours.seqno}, and that began at {formed.seqno}"
+    return ""

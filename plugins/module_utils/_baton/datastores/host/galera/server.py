@@ -1,0 +1,131 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the guest does with one member of a cluster that has data: its life, how it is, and the orders that concern it.
+
+A member that was frozen goes on to answer what it knew, long after the others have gone on without it. So it may go on for a little
+longer than the last look that it has answered, and is killed after that by the guest's guard: before the others can have gone on.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Callable, Dict, Mapping, Optional
+
+from ...model.channel import Report, Server
+from ..mariadb import sql
+from ..mariadb.carrying import Stands
+from ..mariadb.prepare import Need
+from ..mariadb.settings import Settings
+from ..runner import Runner
+from ..trouble import Trouble, one_line
+from .copies import MemberCopies
+from .joining import Joining, Node, View, view
+from .member import Member
+from .prepare import prepare
+
+FENCE = 2.75  # seconds; the others have gone on without one that is silent after 3, as measured
+
+
+class Galera(Member):
+    """``folder``: of this instance alone; ``memory``: see Instance and Node. Its methods raise Trouble."""
+
+    fence = FENCE
+    verbs = ("prepare", "form", "send", "receive", "join", "halt", "announce", "restart", "configure", "wipe")
+    repeats = ("configure",)
+
+    def __init__(
+        self, folder: Path, instance: str, runner: Runner, memory: Dict[str, Any], save: Callable[[], None], need: Need, user: str = ""
+    ) -> None:
+        """``need``: has a version of a datastore here."""
+        node = Node(folder, instance, runner, memory, save, user)
+        super().__init__(node)
+        self._need, self._joining, self._copies, self._settings = need, Joining(node), MemberCopies(node, need), Settings(node)
+        self._seen: Optional[View] = None  # by the last look that was answered
+        self._copies.roll_back()
+
+    def look(self) -> Server:
+        """Return how it is, within a second. It has answered if there is a view."""
+        found, trouble = None, ""
+        try:
+            with self._instance.session() as session:
+                found = self._seen = view(session)
+        except sql.SqlTrouble as error:
+            if error.number == sql.TOO_MANY_CONNECTIONS:
+                found = self._seen  # it is there, and has too much to do to talk to us
+            trouble = "" if found else self._why_silent(error)
+        except (Trouble, OSError) as error:
+            trouble = one_line(error)
+        if found:
+            trouble = _why_it_does_not_serve(found) or self._instance.files.too_full()
+        return Server(not trouble, one_line(trouble), view=found.said if found else {})
+
+    def _why_silent(self, error: sql.SqlTrouble) -> str:
+        return self._why_down() if self.pid() is None else f"it runs, and does not answer: {error}"
+
+    def stop(self) -> None:
+        self._copies.cut_off()
+        super().stop()
+
+    # --- orders -------------------------------------------------------------------------------------------------------------
+
+    def _prepare(self, args: Mapping[str, Any], _stands: Stands) -> Report:
+        prepare(self._instance, args, self._need)
+        return Report()
+
+    def _form(self, args: Mapping[str, Any], stands: Stands) -> Optional[Report]:
+        return self._joining.form(args, stands)
+
+    def _join(self, args: Mapping[str, Any], stands: Stands) -> Optional[Report]:
+        return self._joining.join(args, stands)
+
+    def _halt(self, _args: Mapping[str, Any], _stands: Stands) -> Report:
+        self._copies.cut_off()
+        return self._joining.halt()
+
+    def _announce(self, args: Mapping[str, Any], _stands: Stands) -> Report:
+        self._joining.announce(args)
+        return Report()
+
+    def _send(self, args: Mapping[str, Any], stands: Stands) -> Report:
+        if self.pid() is None:
+            return Report("its server does not run: choose another to copy from")
+        self._copies.send(args, stands)
+        return Report()
+
+    def _receive(self, args: Mapping[str, Any], stands: Stands) -> Report:
+        self._copies.receive(args, stands)
+        return Report()
+
+    def _configure(self, args: Mapping[str, Any], _stands: Stands) -> Report:
+        if self.pid() is None:
+            return Report("its server does not run")
+        return self._settings.configure(args["parameters"])
+
+    def _restart(self, args: Mapping[str, Any], stands: Stands) -> Optional[Report]:
+        """Leave and come back, with these parameters if it can."""
+        if args.get("parameters") is not None:
+            self._settings.take(args["parameters"])
+        self._joining.announce(args)
+        self._copies.cut_off()
+        refused = ""
+        try:
+            is_back = self._joining.again(stands)
+        except Trouble as trouble:
+            refused = self._settings.go_back(trouble)
+            is_back = self._joining.again(stands)
+        if not is_back:
+            return None
+        self._settings.proven()
+        return Report(refused)
+
+    def _wipe(self, args: Mapping[str, Any], stands: Stands) -> Report:
+        self._copies.cut_off()
+        return super()._wipe(args, stands)
+
+
+def _why_it_does_not_serve(found: View) -> str:
+    if found.serves:
+        return ""
+    if not found.primary:
+        return "it runs, and is not in the primary component: it hears too few of the others, or none has formed the cluster"
+    return f"it runs, and is {found.state or 'not a member yet'}: wait until it is synced"
