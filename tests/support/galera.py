@@ -38,7 +38,7 @@ class ClusterMember(Member):
 
     def args(self, **more):
         return super().args(
-            cluster=self.pool.id, name=self.id, type=self.kind, segment=self.region, members=self.pool.where(), found=False, **more
+            **self.pool.group(), name=self.id, type=self.kind, segment=self.region, found=False, **more
         )  # fmt: skip
 
     @property
@@ -46,10 +46,10 @@ class ClusterMember(Member):
         return {"address": self.address, "port": self.port}
 
     def join(self, formed=None):
-        return self.ok("join", members=self.pool.where(), formed=formed)
+        return self.ok("join", **self.pool.group(), formed=formed)
 
     def form(self, position=None):
-        return self.ok("form", members=self.pool.where(), position=position)
+        return self.ok("form", **self.pool.group(), position=position)
 
     def rows(self):
         return {row["id"] for row in self.root("SELECT id FROM d.t")}
@@ -61,8 +61,12 @@ class ClusterPool(Pool):
     def __init__(self, id="c1"):
         assert shutil.which("garbd"), "there is no garbd: run `make system`"
         super().__init__()
-        self.id = id
+        self.id, self.term = id, 1
         self.packages = Packages(self.runner, {"galera": found_version, "arbiter": arbiter.found_version}, installs=False)
+
+    def group(self):
+        """Return the name that the group has in this term, and where those are that have the data."""
+        return {"cluster": f"{self.id}-{self.term}", "members": self.where()}
 
     def where(self):
         return [member.where for member in self.members if member.kind == "data"]

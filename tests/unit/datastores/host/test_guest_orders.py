@@ -65,6 +65,8 @@ class Guarded:
 class Hands:
     """A server whose restart waits for ``go``, before its process has ended."""
 
+    by_quorum, fence = False, 0.0
+
     def __init__(self):
         self.number, self.lives, self.writable, self.go, self.done = None, 0, False, threading.Event(), []
         self.is_restarting = threading.Event()

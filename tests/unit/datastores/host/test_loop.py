@@ -84,6 +84,8 @@ class Cluster:
 
 
 class Hands:
+    by_quorum, fence = False, 0.0
+
     def __init__(self, pid=100):
         self.number, self.done, self.is_open, self.slow, self.asked = pid, [], False, threading.Event(), 0
         self.slow.set()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, Callable, Optional, Protocol, Sequence
+from typing import Any, Callable, Dict, Mapping, Optional, Protocol, Sequence
 
 from ..model.channel import Report, Server
 
@@ -42,6 +42,15 @@ class Hands(Protocol):
     def tend(self) -> bool: ...
 
 
+def kind_of(args: Mapping[str, Any]) -> Dict[str, Any]:
+    """Return of which datastore an instance is that an order makes, to be remembered: one that names a group is of a cluster.
+
+    ``type``: of a member, data or arbiter.
+    """
+    datastore = args.get("datastore") or ("galera" if args.get("cluster") else "mariadb")
+    return {"datastore": str(datastore), **({"type": str(args["type"])} if args.get("type") else {})}
+
+
 class Instance:
     """``set``: of which it is. ``busy``: the verb that is being done; ``seen``: how it was found last.
 
@@ -54,6 +63,7 @@ class Instance:
         self.pid = hands.pid()
         self.may_be_open = self.pid is not None
         self.seen = Server(False, "it was not looked at yet")
+        self.ends = 0  # so many orders have begun, or are over, that may end it
         self.is_opening = self.is_closing = self.is_looked_at = self.is_watched = False
         self.look_at = 0.0  # when it is looked at again
         self.starts = 0  # in a row that did not hold

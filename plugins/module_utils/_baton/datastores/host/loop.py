@@ -11,30 +11,29 @@ from functools import partial
 from typing import Any, Callable, Dict, List, Optional, Set
 
 from ...client.error import ClientError
-from ..guest.lag import Lags, is_same_but_for_lag
+from ..guest.lag import Lags
 from ..guest.orders import Orders
 from ..guest.tenure import NEVER, Claim, Close, Command, End, Open, Tenures
 from ..model import channel
-from ..model.channel import Grant, Order, Report, Server
+from ..model.channel import Grant, Order, Report
 from .channel import Link, Seen
 from .guard import boottime
 from .guarded import Guarded
-from .instance import Hands, Instance
+from .instance import Hands, Instance, kind_of
 from .journal import Journal
+from .tasks import PAUSE, Tasks
 from .trouble import Trouble
+from .watching import LONG, Watch
 
 LOG = logging.getLogger("baton.guest")
 SPARE = 0.2  # of the lease, before whose end a server is closed
 KILLING = 0.05  # of the lease: what is left of it for a kill
 LEAST = 0.1  # of the lease: what a server has to close where nobody knows how much is left
 RENEWALS = 8  # in the time of a lease
-TICK, LOOK = 0.05, 0.25  # seconds
+TICK = 0.05  # seconds
 SURE = 1.0  # seconds after which the document is read, whether it is said to have changed or not
 PATIENCE = 2.0  # seconds for what is said of ourselves
-PAUSE = 0.3  # seconds after the cluster has not answered
 AGAIN = 0.02  # seconds until an order that is not done is looked at again
-STARTS = (0.0, 1.0, 3.0, 10.0, 30.0)  # seconds before a server that does not hold is started again
-LONG = ("prepare", "receive", "send", "wipe", "restart")  # while one of these goes on, a server that is down stays so
 
 
 class Guest:
@@ -49,7 +48,8 @@ class Guest:
         self.instances: Dict[str, Instance] = {}
         for name, kept in sorted(journal.instances.items()):
             self.instances[name] = Instance(name, kept["set"], make(name, kept["memory"]))
-        self._tenures = Tenures(SPARE * lease, {instance.set for instance in self.instances.values()})
+        granted = {instance.set for instance in self.instances.values() if not instance.hands.by_quorum}
+        self._tenures = Tenures(SPARE * lease, granted)
         self._orders, self._lags = Orders(journal.reports, journal.terms), Lags()
         self._seen: Optional[Seen] = None
         self._born, self._is_renewed = boottime(), False
@@ -57,22 +57,21 @@ class Guest:
         self._wake, self._changed = asyncio.Event(), asyncio.Event()
         self._work = asyncio.Lock()
         self._telling: Set[str] = set()
-        self._tasks: Set["asyncio.Task[None]"] = set()
-        self._ended = asyncio.Event()
+        self._tasks = Tasks()
+        self._begin = self._tasks.begin
+        self._sight = Watch(self.instances, self._tenures.died, self._changed, self._begin, self._tell_guard)
         self.heard = asyncio.Event()  # once, when we have had a lease
 
     # --- life -------------------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Serve until ``stop``."""
-        for work in (self._renew, self._wait, self._read, self._settle, self._tick, self._watch, self._look):
-            self._begin(self._for_ever(work))
-        await self._ended.wait()
-        for task in self._tasks:
-            task.cancel()
+        sight = self._sight
+        await self._tasks.run(self._renew, self._wait, self._read, self._settle, self._tick, sight.watch, sight.look)
+        await sight.end()
 
     def stop(self) -> None:
-        self._ended.set()
+        self._tasks.stop()
 
     async def offer(self, datastores: Dict[str, Any]) -> None:
         """Say that other servers can be made here than we said. ClientError: nobody was told, so that it is to be said again."""
@@ -82,29 +81,6 @@ class Guest:
                 await self._ask("ask", self._links["ask"].say, news, PATIENCE)
             self._heartbeat["datastores"] = datastores
             LOG.info("servers here may be of %s", datastores or "nothing")
-
-    def _begin(self, work: Any) -> "asyncio.Task[None]":
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
-    async def _for_ever(self, work: Callable[[], Any]) -> None:
-        said = ""
-        while not self._ended.is_set():
-            try:
-                await work()
-                said = ""
-            except (ClientError, Trouble) as error:
-                if str(error) != said:
-                    said = str(error)
-                    LOG.warning("%s", said)
-                await asyncio.sleep(PAUSE)
-            except (asyncio.CancelledError, GeneratorExit):
-                raise
-            except Exception:
-                LOG.exception("unexpected error")
-                await asyncio.sleep(PAUSE)
 
     async def _ask(self, who: str, work: Callable[..., Any], *args: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._asking[who], partial(work, *args))
@@ -127,7 +103,7 @@ class Guest:
         self.heard.set()
         self._tenures.renewed(sent, min(ttl, self._lease))  # a life before this one may have asked for less
         for instance in self.instances.values():
-            if self._tenures.holds(instance.set) and instance.pid is not None:
+            if self._tenures.holds(instance.set) and instance.pid is not None and not instance.hands.by_quorum:
                 await self._tell_guard(instance.pid, self._tenures.until)
         await asyncio.sleep(max(0.0, sent + self._lease / RENEWALS - boottime()))
 
@@ -242,8 +218,15 @@ class Guest:
 
     # --- tenures --------------------------------------------------------------------------------------------------------------
 
+    async def _tick(self) -> None:
+        """Close what must be closed: this waits for nothing."""
+        for command in self._tenures.tick(boottime()) if self._knows else ():
+            self._carry_out(command)
+        await asyncio.sleep(TICK)
+
     def _of(self, key: str) -> List[Instance]:
-        return [instance for instance in self.instances.values() if instance.set == key]
+        """Return the servers of a set that take writes by its grants."""
+        return [instance for instance in self.instances.values() if instance.set == key and not instance.hands.by_quorum]
 
     def _carry_out(self, command: Command) -> None:
         if isinstance(command, Claim):
@@ -358,8 +341,11 @@ class Guest:
         if instance is None:
             if order.verb == "wipe":
                 return Report()
+            if order.verb != "prepare":  # nobody knows of which datastore it is
+                return Report(f"{order.instance} was not prepared on this host")
             instance = self._new(order)
         instance.busy = order.verb
+        await self._sight.unfence(instance, order.verb)
         try:
             while stands():
                 report = await self._verb(instance, order, stands)
@@ -369,13 +355,14 @@ class Guest:
             return Report("it is taken back")
         finally:
             instance.busy, instance.starts, instance.may_start = "", 0, 0.0
+            instance.ends += 1
             if order.verb == "wipe" and not instance.hands.is_ours():
                 self._forget(instance)
 
     def _new(self, order: Order) -> Instance:
-        kept: Dict[str, Any] = {"set": order.set, "memory": {}}
-        self._journal.instances[order.instance] = kept
-        instance = self.instances[order.instance] = Instance(order.instance, order.set, self._make(order.instance, kept["memory"]))
+        kept: Dict[str, Any] = {"set": order.set, "memory": kind_of(order.args)}
+        instance = Instance(order.instance, order.set, self._make(order.instance, kept["memory"]))
+        self._journal.instances[order.instance], self.instances[order.instance] = kept, instance
         return instance
 
     def _forget(self, instance: Instance) -> None:
@@ -394,7 +381,7 @@ class Guest:
         try:
             found = await instance.run(thread, instance.hands.do, order.verb, dict(order.args), stands)
         finally:
-            await self._find(instance)
+            await self._sight.find(instance)
             if order.verb == "restart":
                 self._tenures.quiesce(instance.set, False)
         return found if found is None or isinstance(found, Report) else Report("its hands gave no report")
@@ -406,74 +393,3 @@ class Guest:
         instance.set = self._journal.instances[instance.name]["set"] = order.set
         return True
 
-    # --- what is seen to unasked ------------------------------------------------------------------------------------------------
-
-    async def _tick(self) -> None:
-        """Close what must be closed: this waits for nothing."""
-        for command in self._tenures.tick(boottime()) if self._knows else ():
-            self._carry_out(command)
-        await asyncio.sleep(TICK)
-
-    async def _watch(self) -> None:
-        for instance in list(self.instances.values()):
-            if not instance.is_watched:
-                instance.is_watched = True
-                self._begin(self._watch_one(instance))
-        await asyncio.sleep(TICK)
-
-    async def _watch_one(self, instance: Instance) -> None:
-        try:
-            await self._find(instance)
-        finally:
-            instance.is_watched = False
-
-    async def _find(self, instance: Instance) -> None:
-        """Notice that a process is there, or has ended."""
-        pid = await instance.run("life", instance.hands.pid)
-        if pid == instance.pid:
-            return
-        if instance.pid is not None:
-            LOG.warning("%s: its process %s has ended", instance.name, instance.pid)
-            instance.seen = Server(False, "its process has ended")
-            self._tenures.died(instance.set)
-        instance.pid, instance.may_be_open = pid, instance.is_opening
-        self._changed.set()
-
-    async def _look(self) -> None:
-        for instance in list(self.instances.values()):
-            if not instance.is_looked_at and boottime() >= instance.look_at:
-                instance.is_looked_at, instance.look_at = True, boottime() + LOOK
-                self._begin(self._see_to(instance))
-        await asyncio.sleep(TICK)
-
-    async def _see_to(self, instance: Instance) -> None:
-        try:
-            await self._looked_at(instance)
-        finally:
-            instance.is_looked_at = False
-
-    async def _looked_at(self, instance: Instance) -> None:
-        if instance.pid is None and instance.busy not in LONG and boottime() >= instance.may_start and instance.hands.is_ours():
-            await self._start(instance)
-        seen = await instance.run("looks", instance.hands.look)
-        if not is_same_but_for_lag(seen, instance.seen):
-            self._changed.set()
-        instance.seen = seen
-        if seen.up:
-            instance.starts = 0
-            if instance.busy in ("", "send") and not instance.is_opening:
-                try:
-                    if await instance.run("hands", instance.hands.tend):
-                        instance.look_at = 0.0
-                except Trouble as trouble:
-                    LOG.warning("%s: %s", instance.name, trouble)
-
-    async def _start(self, instance: Instance) -> None:
-        instance.may_start = boottime() + STARTS[min(instance.starts, len(STARTS) - 1)]
-        instance.starts += 1
-        LOG.info("%s is started", instance.name)
-        try:
-            await instance.run("hands", instance.hands.start)
-        except Trouble as trouble:
-            LOG.error("%s does not start: %s", instance.name, trouble)
-        await self._find(instance)

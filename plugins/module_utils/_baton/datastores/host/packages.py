@@ -17,10 +17,16 @@ from .runner import PATH, Runner, run
 from .trouble import Trouble
 
 LOG = logging.getLogger("baton.guest")
-PACKAGES = {"mariadb": ("mariadb-server-core", "mariadb-backup")}  # the first says the version
+PACKAGES = {  # by datastore; the first says the version
+    "mariadb": ("mariadb-server-core", "mariadb-backup"),
+    "galera": ("mariadb-server-core", "mariadb-backup", "galera-4"),
+    "arbiter": ("galera-arbitrator-4",),
+}
+UNITS = {"arbiter": "garb.service"}  # that would begin to run with the packages, and with the host
 ANSWER = 30.0  # seconds for apt to tell what it knows
 UPDATE, INSTALL = 120.0, 900.0  # seconds
-OTHERS = {"mariadb": ("mariadb-server", "default-mysql-server", "mysql-server")}  # that somebody may run
+SERVERS = ("mariadb-server", "default-mysql-server", "mysql-server")
+OTHERS: Dict[str, Sequence[str]] = {"mariadb": SERVERS, "galera": SERVERS, "arbiter": ()}  # that somebody may run
 APT = ("apt-get", "--quiet", "--yes", "-o", "DPkg::Lock::Timeout=300")
 
 
@@ -58,8 +64,13 @@ class Packages:
             return version
 
     def _may_install(self, datastore: str) -> bool:
-        """Whether nothing of it is here: what somebody else has installed is neither upgraded nor completed."""
-        return self._installs and not any(_is_installed(name) for name in (*PACKAGES[datastore], *OTHERS[datastore]))
+        """Whether nothing of it is here, or what we install for another datastore: what somebody else has installed is neither upgraded nor
+        completed.
+        """
+        if not self._installs or any(_is_installed(name) for name in OTHERS[datastore]):
+            return False
+        here = {name for name in PACKAGES[datastore] if _is_installed(name)}
+        return not here or any(here == {*PACKAGES[other]} for other in PACKAGES if other != datastore)
 
     def _candidate(self, package: str) -> str:
         """Return the version that apt would install, such as 11.8; "" if it knows none."""
@@ -92,8 +103,14 @@ class Packages:
             has = f"{datastore} {candidate}" if candidate else f"no {datastore}"
             raise Trouble(f"this host's packages have {has}, not {version}: choose another version, or another host")
         LOG.info("installing %s", " ".join(names))
+        self._mask(datastore)
         self._apt("install", INSTALL, "--no-install-recommends", "--no-upgrade", "--no-remove", *names)
         return self._found[datastore]()
+
+    def _mask(self, datastore: str) -> None:
+        """Have a package's own unit not begin to run: a mask of whoever runs this host stays as well, until they take it away."""
+        if datastore in UNITS and shutil.which("systemctl", path=PATH) is not None:
+            self._runner.do(["systemctl", "mask", "--quiet", UNITS[datastore]], ANSWER)
 
     def _apt(self, command: str, seconds: float, *words: str) -> None:
         try:

@@ -13,12 +13,14 @@ import sys
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Dict, Sequence
+from typing import Any, Callable, Dict, Mapping, Sequence
 
 from ...adapters.systemd import notify, watchdog_period
 from ...client.api import Client, connection_from
 from ...client.error import ClientError
 from .channel import Link
+from .galera import arbiter, prepare
+from .galera.server import Galera
 from .guarded import Guarded
 from .instance import Hands
 from .journal import Journal
@@ -35,7 +37,12 @@ LEASE = 2.0  # seconds
 TIMEOUT = 5.0  # seconds for what is asked of the cluster, but for the lease
 LOOK = 60.0  # seconds between looks at what is installed
 HEARD = 20.0  # seconds after which we serve, whether Baton has heard us or not
-FOUND = {"mariadb": found_version}  # by datastore, what returns the version that is installed
+FOUND = {"mariadb": found_version, "galera": prepare.found_version}  # by datastore, what returns the version that is installed
+
+HANDS: Dict[str, Sequence[Callable[..., Hands]]] = {  # by datastore: of a server, and of an arbiter
+    "mariadb": (MariaDB, MariaDB),
+    "galera": (Galera, arbiter.Arbiter),
+}
 
 
 def serve(arguments: Sequence[str]) -> int:
@@ -73,7 +80,7 @@ async def _serve(args: argparse.Namespace) -> None:
     options = {"url": args.url, "token_file": args.token_file, "ca": args.ca, "timeout": TIMEOUT}
     connection = connection_from(options, os.environ)
     runner: Runner = Systemd(args.state) if args.runner == "systemd" else Processes()
-    packages = Packages(runner, FOUND, args.install)
+    packages = Packages(runner, {**FOUND, arbiter.ARBITER: arbiter.found_version}, args.install)
     known = args.datastore or list(FOUND)
     heartbeat = {"service_status": "running", "node_id": args.name, "lease": args.lease, "datastores": packages.offered(known)}
     journal = Journal(args.state)
@@ -81,7 +88,7 @@ async def _serve(args: argparse.Namespace) -> None:
 
     def make(instance: str, memory: Dict[str, Any]) -> Hands:
         folder = args.state / "instances" / instance
-        return MariaDB(folder, instance, runner, memory, journal.save, packages.need, args.server_user)
+        return hands_of(memory)(folder, instance, runner, memory, journal.save, packages.need, args.server_user)
 
     guarded = Guarded(args.state / "guard.sock", partial(runner.start, _guard(args.state)))
     guest = Guest(lambda: Link(Client(connection, "baton-guest"), args.name), journal, guarded, make, args.lease, heartbeat)
@@ -94,6 +101,14 @@ async def _serve(args: argparse.Namespace) -> None:
         task.cancel()
     logging.shutdown()
     os._exit(0)  # threads that wait for the cluster, or for a server, would keep us; what was done stands in the journal
+
+
+def hands_of(memory: Mapping[str, Any]) -> Callable[..., Hands]:
+    """Return what makes the hands of an instance; older guests remembered nothing of what it is, since all were MariaDB's."""
+    datastore = memory.get("datastore", "mariadb")
+    if datastore not in HANDS:
+        raise Trouble(f"this guest knows no datastore {datastore[:40]!r}: bring it up to the manager's version")
+    return HANDS[datastore][memory.get("type") == arbiter.ARBITER]
 
 
 def _guard(state: Path) -> Program:

@@ -20,8 +20,8 @@ from ..mariadb.instance import executable as find
 from ..mariadb.prepare import Need, make_anew
 from ..runner import Runner, run
 from ..trouble import Trouble, one_line
-from .member import Member
-from .settings import GROUP, cluster_address, members_of, provider_options
+from .member import Member, announce
+from .settings import GROUP, cluster_address, provider_options
 
 ARBITER = "arbiter"
 PACKAGE = "galera-arbitrator-4"
@@ -146,29 +146,26 @@ class Arbiter(Member):
         return Report()
 
     def _join(self, args: Mapping[str, Any], stands: Stands) -> Optional[Report]:
-        """Run until it is a member; whoever runs already goes on."""
-        self._announce(args, stands)
+        """Run until it is a member; one that is of this group already goes on."""
+        instance = self._instance
+        if self.pid() is not None and instance.memory.get("group") != args["cluster"]:
+            self.stop()
+        announce(instance, args)
         if self.pid() is None:
-            self._instance.remember(forget=("halted",))
-            self._instance.files.make_run()
-            self._instance.begin()
+            instance.remember(group=instance.spec["cluster"], forget=("halted",))
+            instance.files.make_run()
+            instance.begin()
         while stands():
             if self.look().up:
                 return Report()
             if self.pid() is None:
-                return Report(f"{self._instance.id} has ended: {self._instance.files.last_error() or 'look at its log'}")
+                return Report(f"{instance.id} has ended: {instance.files.last_error() or 'look at its log'}")
             time.sleep(LOOK)
         return None
 
     def _halt(self, _args: Mapping[str, Any], _stands: Stands) -> Report:
         self._instance.stop()
         self._instance.remember(halted=True)
-        return Report()
-
-    def _announce(self, args: Mapping[str, Any], _stands: Stands) -> Report:
-        instance = self._instance
-        instance.remember(spec={**instance.spec, "members": members_of(args)})
-        instance.files.write_settings(instance.spec)
         return Report()
 
     def _restart(self, args: Mapping[str, Any], stands: Stands) -> Optional[Report]:

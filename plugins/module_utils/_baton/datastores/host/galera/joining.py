@@ -19,8 +19,9 @@ from ..mariadb.instance import Instance
 from ..mariadb.source import text
 from ..trouble import Trouble
 from . import position
+from .member import announce
 from .position import NOBODY, Position, has_data
-from .settings import MemberFiles, members_of
+from .settings import MemberFiles
 
 LOG = logging.getLogger("baton.guest")
 LOOK = 0.05  # seconds between looks at a server that joins
@@ -60,8 +61,8 @@ def _status(session: sql.Session, names: str) -> List[sql.Row]:
 
 
 class Node(Instance):
-    """A MariaDB server that is a member. In its memory: ``formed``: {"at"}, the position at which it was to form the cluster, if it was not
-    started otherwise since; ``since``: at which the cluster was formed that it was started to join last; ``halted``: by an order.
+    """A MariaDB server that is a member. In its memory: ``group``: under which name it was started last; ``formed``: {"group", "at"}, with
+    the position at which it was to form that, if it was not started otherwise since; ``halted``: it was, by an order.
     """
 
     files_of = MemberFiles
@@ -79,12 +80,12 @@ class Joining:
     def form(self, args: Mapping[str, Any], stands: Stands) -> Optional[Report]:
         """Form the cluster: alone, for the first time or with what it has; nobody else may be a member of it."""
         node, where = self._node, position.asked(args["position"])
-        attempt = {"at": where.found if where else None}
+        attempt = {"group": str(args["cluster"]), "at": where.found if where else None}
         is_ours = node.memory.get("formed") == attempt
         if node.pid() is None:
             begun = self._may_form(where, is_ours)
-            self.announce(args)
-            node.remember(formed=attempt, forget=("copied", "since"))
+            announce(node, args)
+            node.remember(formed=attempt, forget=("copied",))
             position.save(node, begun, first=True)
             self._begin(begun, "--wsrep-new-cluster")
         elif not is_ours:
@@ -110,27 +111,35 @@ class Joining:
     def join(self, args: Mapping[str, Any], stands: Stands) -> Optional[Report]:
         """Become a member of a cluster that is there; ``apart`` says why that can't be with the data that it has."""
         node, formed = self._node, position.asked(args.get("formed"))
-        since = formed.found if formed else node.memory.get("since")
-        if node.pid() is not None and node.memory.get("since") != since:
-            node.stop()  # what it has may be of a cluster that is no more
+        if node.pid() is not None and node.memory.get("group") != args["cluster"]:
+            node.stop()  # the group that it is in is no more
         if node.pid() is None:
             ours = position.own(node)
             apart = _why_apart(ours, formed)
             if apart:
                 return Report(found={"apart": apart})
-            self.announce(args)
-            node.remember(since=since, forget=("copied", "formed"))
+            announce(node, args)
+            node.remember(forget=("copied", "formed"))
             self._begin(ours, f"--wsrep_start_position={ours}")
         try:
             return Report() if self._wait(stands) is not None else None
         except Apart as apart_after_all:
             return Report(found={"apart": str(apart_after_all)})
 
-    def halt(self) -> Report:
-        """Leave, and say how far the data is."""
+    def halt(self, args: Mapping[str, Any]) -> Report:
+        """Leave, and say how far the data is. ``idle``: only one that does not serve."""
+        if args.get("idle") and self._serves():
+            return Report("it serves")
         self._node.stop()
         self._node.remember(halted=True, forget=("formed",))
         return Report(found=position.own(self._node).found)
+
+    def _serves(self) -> bool:
+        try:
+            with self._node.session() as session:
+                return view(session).serves
+        except sql.SqlTrouble:
+            return False
 
     def again(self, stands: Stands) -> bool:
         """Leave and come back; return whether it has. Trouble says why it can't."""
@@ -143,13 +152,6 @@ class Joining:
         self._begin(ours, f"--wsrep_start_position={ours}")
         return self._wait(stands) is not None
 
-    def announce(self, args: Mapping[str, Any]) -> None:
-        """Take note of who has the data, for the next start."""
-        node, members = self._node, members_of(args)
-        if node.spec.get("members") != members:
-            node.remember(spec={**node.spec, "members": members})
-        node.files.write_settings(node.spec)
-
     # --- a start ------------------------------------------------------------------------------------------------------------
 
     def _begin(self, ours: Position, *options: str) -> None:
@@ -157,7 +159,7 @@ class Joining:
         files.make_run()
         write(files.position, f"{ours}\n")
         files.own(files.position, 0o600)
-        self._node.remember(forget=("halted",))
+        self._node.remember(group=self._node.spec["cluster"], forget=("halted",))
         LOG.info("%s is started at %s", self._node.id, ours)
         self._node.begin(*options)
 

@@ -10,6 +10,15 @@ from ...model.channel import Report
 from ..mariadb.carrying import Stands, carry_out
 from ..mariadb.instance import Instance
 from ..trouble import Trouble
+from .settings import members_of
+
+
+def announce(instance: Instance, args: Mapping[str, Any]) -> None:
+    """Take note of the group's name and who has its data, for the next start."""
+    news = {"members": members_of(args), **({"cluster": str(args["cluster"])} if args.get("cluster") else {})}
+    if news != {name: instance.spec.get(name) for name in news}:
+        instance.remember(spec={**instance.spec, **news})
+    instance.files.write_settings(instance.spec)
 
 
 class Member:
@@ -63,12 +72,16 @@ class Member:
 
         return carry_out(act, self.verbs, verb, args, stands, verb not in self.repeats)
 
+    def _announce(self, args: Mapping[str, Any], _stands: Stands) -> Report:
+        announce(self._instance, args)
+        return Report()
+
     def _wipe(self, _args: Mapping[str, Any], _stands: Stands) -> Report:
         instance = self._instance
         if instance.files.is_ours() and instance.pid() is not None:
             instance.kill()
         instance.files.remove()
-        instance.remember(spec=None, forget=("formed", "since", "copied", "halted"))
+        instance.remember(spec=None, forget=("group", "formed", "copied", "halted"))
         return Report()
 
     def _why_down(self) -> str:

@@ -20,8 +20,9 @@ from ..runner import Runner
 from ..trouble import Trouble, one_line
 from .copies import MemberCopies
 from .joining import Joining, Node, View, view
-from .member import Member
+from .member import Member, announce
 from .prepare import prepare
+from .settings import DATASTORE
 
 FENCE = 2.75  # seconds; the others have gone on without one that is silent after 3, as measured
 
@@ -78,13 +79,8 @@ class Galera(Member):
     def _join(self, args: Mapping[str, Any], stands: Stands) -> Optional[Report]:
         return self._joining.join(args, stands)
 
-    def _halt(self, _args: Mapping[str, Any], _stands: Stands) -> Report:
-        self._copies.cut_off()
-        return self._joining.halt()
-
-    def _announce(self, args: Mapping[str, Any], _stands: Stands) -> Report:
-        self._joining.announce(args)
-        return Report()
+    def _halt(self, args: Mapping[str, Any], _stands: Stands) -> Report:
+        return self._joining.halt(args)
 
     def _send(self, args: Mapping[str, Any], stands: Stands) -> Report:
         if self.pid() is None:
@@ -102,10 +98,13 @@ class Galera(Member):
         return self._settings.configure(args["parameters"])
 
     def _restart(self, args: Mapping[str, Any], stands: Stands) -> Optional[Report]:
-        """Leave and come back, with these parameters if it can."""
+        """Leave and come back: of another version if one is named, with these parameters if it can."""
+        if args.get("version"):
+            self._need(DATASTORE, str(args["version"]))
+            self._instance.remember(spec={**self._instance.spec, "version": str(args["version"])})
         if args.get("parameters") is not None:
             self._settings.take(args["parameters"])
-        self._joining.announce(args)
+        announce(self._instance, args)
         self._copies.cut_off()
         refused = ""
         try:

@@ -39,7 +39,8 @@ FIXED: Dict[str, object] = {
 WSREP = (
     "provider", "provider-options", "cluster-name", "cluster-address", "node-name", "node-address", "node-incoming-address",
     "sst-receive-address", "sst-auth", "sst-donor", "sst-donor-rejects-queries", "new-cluster", "start-position", "recover",
-    "data-home-dir", "notify-cmd", "dirty-reads", "osu-method", "status-file", "mode", "desync", "reject-queries", "dbug-option", "restart-slave",
+    "data-home-dir", "notify-cmd", "dirty-reads", "osu-method", "status-file", "mode", "desync", "reject-queries", "dbug-option",
+    "restart-slave",
 )  # fmt: skip
 
 # The server calls it on both sides. Where the other side has kept all that is lacking it asks with --bypass: then the joiner begins from
