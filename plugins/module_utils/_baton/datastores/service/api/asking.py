@@ -3,17 +3,17 @@
 """Asking for programs of plans, and judging whether a set is free for them. Pure."""
 from __future__ import annotations
 
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, Mapping, Sequence
 
 from ....ground.problem import Problem
 from ...engine.case import Case
 from ...engine.engine import request
 from ...engine.program import Plan
 from ...model.replica_set import Member, ReplicaSet
-from ...plans import mariadb
+from ...plans import galera, mariadb
 from .errors import not_offered, unprocessable
 
-PLANS: Dict[str, Plan] = {"mariadb": mariadb.PLAN}
+PLANS: Mapping[str, Plan] = {"mariadb": mariadb.PLAN, "galera": galera.PLAN}
 ASKED = "it was asked for"
 
 

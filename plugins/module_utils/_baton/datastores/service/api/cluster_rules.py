@@ -12,6 +12,7 @@ from ...engine.case import Case
 from ...engine.engine import cancel
 from ...model.documents import PoolHost
 from ...model.replica_set import Member, ReplicaSet
+from ...plans.group import serves
 from .asking import PLANS, ask, called, called_cluster, configure
 from .catalogue import numbers
 from .errors import bad, not_found, unprocessable
@@ -53,7 +54,7 @@ def joined(whole: ReplicaSet) -> List[Member]:
 
 
 def serving(case: Case, members: Sequence[Member]) -> List[Member]:
-    return [member for member in members if case.server(member).up]
+    return [member for member in members if serves(case, member)]
 
 
 def must_serve(case: Case) -> None:
@@ -79,7 +80,7 @@ def _few(up: int, of: int) -> str:
 
 def _not_serving(case: Case, of: Sequence[Member]) -> str:
     """Return who does not, and why."""
-    down = [f"{called(member)}: {case.server(member).trouble}" for member in of if not case.server(member).up]
+    down = [f"{called(member)}: {case.server(member).trouble or 'it is not of this group'}" for member in of if not serves(case, member)]
     more = f"; and {len(down) - NAMED} more" if len(down) > NAMED else ""
     return f" ({'; '.join(down[:NAMED])}{more})" if down else ""
 
@@ -200,7 +201,7 @@ def start(case: Case, without: Sequence[str]) -> None:
             f"{named} may have what the others lack, and its guest is not heard: bring it back, or name it in without (with force), if it "
             "never runs again"
         )
-    ask(case, "revive", without=[member.id for member in left])
+    ask(case, "revive", members=[], without=[member.id for member in left])
 
 
 def reset(case: Case) -> None:
