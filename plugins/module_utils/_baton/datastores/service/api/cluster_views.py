@@ -6,7 +6,7 @@ Members stand there in full, so that nobody has to ask for each of them.
 """
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 from ...model.replica_set import Member, ReplicaSet
 from .catalogue import links
@@ -33,7 +33,7 @@ NONE = {"id": None, "name": "NONE", "description": "No tasks for the cluster."}
 def cluster(view: View, whole: ReplicaSet) -> Dict[str, Any]:
     """Return all there is to say of a cluster."""
     own = whole.own
-    members = [member for _key, member in sorted(whole.members.items())]
+    members = sorted(whole.members.values(), key=_age)
     shown = [view.instance(whole, member) for member in members]
     status = status_of(whole, members, shown)
     found: Dict[str, Any] = {
@@ -62,6 +62,12 @@ def cluster(view: View, whole: ReplicaSet) -> Dict[str, Any]:
         at = whole.history[-1]["at"] if whole.history else whole.made
         found["fault"] = {"message": with_names(whole, fault), "created": stamp(at), "details": ""}
     return found
+
+
+def _age(member: Member) -> Tuple[float, int, str]:
+    """Whoever was there first stands first, by the number in its name."""
+    name = str(member.own.get("name", ""))
+    return member.own.get("created", 0.0), len(name), name
 
 
 def _node(shown: Dict[str, Any]) -> Dict[str, Any]:

@@ -149,7 +149,7 @@ def _matched(able: Sequence[Sequence[str]]) -> Dict[str, int]:
     taken: Dict[str, int] = {}
 
     def find(number: int, seen: Set[str]) -> bool:
-        for name in able[number]:
+        for name in sorted(able[number], key=lambda name: name in taken):  # of those that are free the emptiest
             if name not in seen:
                 seen.add(name)
                 if name not in taken or find(taken[name], seen):

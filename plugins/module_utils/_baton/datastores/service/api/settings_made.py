@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import Any, Dict, List, Sequence
 
 from ...model.replica_set import Member, ReplicaSet
+from ...plans.group import name_of
 from .asking import called_cluster, is_cluster
 from .catalogue import derived
+from .placement import ports_of
 from .wanted_clusters import ARBITER, DATA
 
 
@@ -25,8 +27,10 @@ def settings_of(whole: ReplicaSet, member: Member) -> Dict[str, Any]:
     if not is_cluster(whole):
         found = {"server_id": own.get("server_id"), "port": own.get("port"), "bind_address": own.get("address")}
         return {**found, "report_host": own.get("address")}
+    address, group = str(own.get("address", "")), ports_of(whole.datastore, own.get("port", 0))[1]
     joined = {
-        "wsrep_cluster_name": whole.id, "wsrep_node_name": own.get("name"), "wsrep_node_address": own.get("address"),
+        "wsrep_cluster_name": name_of(whole), "wsrep_node_name": member.id,
+        "wsrep_node_address": f"[{address}]:{group}" if ":" in address else f"{address}:{group}",
         "wsrep_provider_options": f"gmcast.segment={own.get('segment', 0)}",
     }  # fmt: skip
     if type_of(member) == ARBITER:
