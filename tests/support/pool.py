@@ -14,10 +14,12 @@ from baton.datastores.model.replica_set import ReplicaSet
 from baton.datastores.service.api.asking import PLANS
 from baton.datastores.service.api.parameters import PARAMETERS
 from baton.ground.problem import Problem
+from support.pool_groups import Groups
 
 TIMES = Times(lease=2.0)
 FLAVORS = {"1": {"name": "small", "ram": 512, "vcpus": 1, "disk": 10}, "2": {"name": "large", "ram": 4096, "vcpus": 4, "disk": 40}}
 FOUND = {"seal": {"received": "1-1-9", "had": "1-1-9"}, "quiesce": {"position": "1-1-9"}}
+MARIADB = {"mariadb": ["10.11", "11.8"]}
 TOKENS = {
     "admin-token": {"kind": "admin"}, "demo-token": {"kind": "project", "name": "demo"},
     "other-token": {"kind": "project", "name": "other"},
@@ -28,7 +30,7 @@ TOKENS = {
 class Memory:
     """``lively``: guests do what they are told as soon as something has changed; else when ``settle`` is called."""
 
-    def __init__(self, hosts=4, lively=True, regions=("eu",)):
+    def __init__(self, hosts=4, lively=True, regions=("eu",), datastores=MARIADB):
         self.lively, self.now = lively, 1_800_000_000.0
         self.documents, self.kept, self.tokens = {}, {}, dict(TOKENS)
         names = [f"h{number}" for number in range(1, hosts + 1)]
@@ -36,11 +38,12 @@ class Memory:
         self.meta = {
             name: {
                 "address": f"192.0.2.{number}", "region": regions[number % len(regions)], "flavors": FLAVORS,
-                "datastores": {"mariadb": ["10.11", "11.8"]}, "maintenance": False,
+                "datastores": datastores, "maintenance": False,
             }
             for number, name in enumerate(names, 1)
         }  # fmt: skip
         self.refuse = {}  # verb → why guests fail with it
+        self.groups = Groups()
         self.found, self.running = dict(FOUND), {}  # what guests say of orders; with which parameters servers were started
         self._silences, self._lock, self._busy = Silences(), threading.RLock(), threading.Lock()
 
@@ -120,6 +123,7 @@ class Memory:
             self._keep(case)
         for host in self.channels:
             self._obey(host)
+        self.channels.update(self.groups.see(self.channels))
 
     # --- inside -----------------------------------------------------------------------------------------------------------
 
@@ -150,7 +154,11 @@ class Memory:
         elif order.verb == "configure" and order.verb not in self.found:
             changed = sorted(name for name in {*running, *now} if running.get(name) != now.get(name))
             return {"restart": [name for name in changed if PARAMETERS["mariadb"][name].restart]}
-        return self.found.get(order.verb, {})
+        of_a_cluster = self.groups.found(order) if order.verb not in self.found else None
+        return self.found.get(order.verb, {}) if of_a_cluster is None else of_a_cluster
+
+    def _is_of_a_cluster(self, order):
+        return order.set in self.documents and bool(self.documents[order.set]["own"])
 
     def _obey(self, host):
         channel = self.channels[host]
@@ -163,7 +171,9 @@ class Memory:
                 continue
             why = self.refuse.get(order.verb, "")
             reports[key] = Report(why, {} if why else self._found(order))
-            if order.verb == "wipe":
+            if self._is_of_a_cluster(order):
+                self.groups.obey(order, host, reports[key].found, servers) if not why else None
+            elif order.verb == "wipe":
                 servers.pop(order.instance, None)
             elif not why and order.verb in ("prepare", "receive"):
                 servers[order.instance] = Server(True)

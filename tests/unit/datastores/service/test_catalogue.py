@@ -104,6 +104,26 @@ def test_capabilities_say_what_clusters_lack(api):
     assert api.get("/capabilities") == api.get("/datastores/mariadb/capabilities")
 
 
+OF_THE_DRAFT = (
+    "backup-create", "backup-list-instance", "configuration-attach", "configuration-detach", "configuration-instances", "resize-",
+    "database-", "root-", "secgroup-", "user-",
+)  # fmt: skip
+
+
+def test_what_the_draft_of_clusters_names_clusters_have_not():
+    with served(Memory(3, datastores={"galera": ["11.8"], "mariadb": ["11.8"]})) as api:
+        for datastore in ("galera", "mariadb"):
+            listed = {each["name"]: each for each in api.get(f"/datastores/{datastore}/capabilities")["capabilities"]}
+            for word in OF_THE_DRAFT:
+                named = [each for name, each in listed.items() if name.startswith(word)]
+                assert named and not any(each["enabled_cluster"] for each in named)
+        listed = api.get("/datastores/galera/versions/11.8/capabilities")["capabilities"]
+        assert {each["name"] for each in listed if each["enabled_cluster"]} == {
+            "volume_support", "clusters", "cluster_configurations", "databases", "users",
+        }  # fmt: skip
+        assert not any(each["enabled"] for each in listed)
+
+
 def test_a_pool_without_hosts_says_so():
     with served(Memory(hosts=0)) as api:
         assert api.get("/datastores") == {"datastores": []} and api.get("/flavors") == {"flavors": []}

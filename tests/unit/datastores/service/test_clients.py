@@ -40,6 +40,55 @@ def test_the_library_sees_what_there_is(trove):
     assert trove.clusters.list() == []
 
 
+@pytest.fixture
+def clusters():
+    """The API over a pool that has Galera, and the library as its client."""
+    with served(Memory(8, datastores={"galera": ["10.11", "11.8"]}, regions=("eu", "us"))) as api:
+        auth = loading.get_plugin_loader("admin_token").load_from_options(endpoint=api.endpoint, token="demo-token")
+        yield client.Client(session=Session(auth=auth), auth=auth, endpoint_type="public"), api
+
+
+def test_the_library_leads_a_cluster_through_its_life(clusters):
+    trove, api = clusters
+    kept = trove.configurations.create("c", '{"wait_timeout": 60}', "mine", "galera", "10.11")
+    wanted = [{"flavorRef": "1", "volume": {"size": 1}, "region": "eu"}] * 2 + [{"flavorRef": "1", "region": "us", "type": "arbiter"}]
+    made = trove.clusters.create("shop", "galera", "10.11", instances=wanted, locality="anti-affinity", configuration=kept.id)
+    shown = trove.clusters.get(made.id)
+    assert shown.name == "shop" and shown.task["name"] == "NONE" and shown.datastore == {**shown.datastore, "type": "galera"}
+    assert [(each["status"], each["type"], each["region"]) for each in shown.instances] == [
+        ("ACTIVE", "data", "eu"), ("ACTIVE", "data", "eu"), ("ACTIVE", "arbiter", "us"),
+    ]  # fmt: skip
+    assert trove.instances.list() == [] and len(trove.instances.list(include_clustered=True)) == 3
+    grown = trove.clusters.grow(made, [{"flavorRef": "1", "volume": {"size": 1}, "region": "eu"}])
+    assert len(grown.instances) == 4 and trove.instances.get("shop-4").cluster_id == made.id
+    with pytest.raises(exceptions.UnprocessableEntity, match="let it leave by DELETE /clusters/"):
+        trove.instances.delete("shop-4")
+    trove.instances.restart("shop-4")
+    assert len(trove.clusters.shrink(made, [{"id": trove.instances.get("shop-1").id}]).instances) == 3
+    trove.clusters.upgrade(made, "11.8")
+    assert trove.clusters.get("shop").datastore["version"] == "11.8"
+    with pytest.raises(exceptions.BadRequest, match="a cluster has 3 members at least, not 2"):
+        trove.clusters.shrink(made, [{"id": trove.instances.get("shop-2").id}])
+    pages = trove.clusters.list(limit=1)
+    assert [each.id for each in pages] == [made.id] and pages.next is None
+    trove.clusters.reset_status(made)
+    trove.clusters.delete(made)
+    assert trove.clusters.list() == []
+
+
+def test_the_library_deletes_a_cluster_by_force_while_it_is_made(clusters):
+    trove, api = clusters
+    api.pool.lively = False
+    made = trove.clusters.create("shop", "galera", "11.8", instances=[{"flavorRef": "1", "volume": {"size": 1}}] * 3)
+    assert trove.clusters.get(made).task["name"] == "BUILDING"
+    with pytest.raises(exceptions.UnprocessableEntity, match="busy with create"):
+        trove.clusters.delete(made)
+    api.pool.settle_once()
+    made.force_delete()
+    api.pool.settle()
+    assert trove.clusters.list() == []
+
+
 def test_the_library_leads_a_set_through_its_life(trove, api):
     source = trove.instances.create(
         "db", flavor_id="1", volume={"size": 1}, databases=[{"name": "shop"}],
@@ -163,3 +212,25 @@ def test_the_command_line_shows_what_there_is(api):
         "OS_USER_DOMAIN_ID": "default", "OS_PROJECT_NAME": "demo", "OS_PROJECT_DOMAIN_ID": "default",
     }  # fmt: skip
     assert [each["Name"] for each in openstack(api, "database", "flavor", "list", "-f", "json", **password)] == ["small", "large"]
+
+
+def test_the_command_line_leads_a_cluster_through_its_life():
+    with served(Memory(8, datastores={"galera": ["10.11", "11.8"]})) as api:
+        each = ("--instance", "flavor=small,volume=1")
+        made = openstack(api, "database", "cluster", "create", "shop", "galera", "10.11", *each, *each, *each, "-f", "json")
+        assert made["name"] == "shop" and made["datastore"] == "galera" and made["instance_count"] == 3 and made["task_name"] == "NONE"
+        listed = openstack(api, "database", "cluster", "list", "-f", "json")
+        assert [(row["Name"], row["Datastore Version"], row["Task Name"]) for row in listed] == [("shop", "10.11", "NONE")]
+        openstack(api, "database", "cluster", "grow", "shop", "--instance", "flavor=small,volume=1,type=arbiter,name=judge")
+        openstack(api, "database", "cluster", "grow", "shop", *each)
+        rows = openstack(api, "database", "cluster", "list", "instances", "shop", "-f", "json")
+        assert [(row["Name"], row["Size"], row["Status"]) for row in rows] == [
+            ("shop-1", 1, "ACTIVE"), ("shop-2", 1, "ACTIVE"), ("shop-3", 1, "ACTIVE"), ("judge", "", "ACTIVE"), ("shop-4", 1, "ACTIVE"),
+        ]  # fmt: skip
+        openstack(api, "database", "cluster", "shrink", "shop", "shop-1", "judge")
+        assert "3 members at least" in openstack(api, "database", "cluster", "shrink", "shop", "shop-2", fails=True)
+        openstack(api, "database", "cluster", "upgrade", "shop", "11.8")
+        shown = openstack(api, "database", "cluster", "show", "shop", "-f", "json")
+        assert shown["datastore_version"] == "11.8" and shown["status"] == "ACTIVE" and shown["ip"].count(",") == 2
+        openstack(api, "database", "cluster", "force", "delete", "shop")
+        assert api.get("/clusters") == {"clusters": []}

@@ -75,10 +75,7 @@ def test_a_name_may_have_characters_that_paths_have(api):
     assert api.show("a%2Fb%3Fc%2520d")["name"] == "a/b?c%20d"
 
 
-def test_clusters_are_not_there_yet(api):
-    assert api.get("/clusters") == {"clusters": []}
-    assert "not offered yet" in message(api.ask("POST", "/clusters", {"cluster": {}}), 501, "notImplemented")
-    assert "clusters are not offered yet" in message(api.ask("GET", "/clusters/x"), 404, "itemNotFound")
+def test_what_is_inside_a_server_is_not_offered(api):
     assert "connect to it" in message(api.ask("GET", "/instances/x/databases"), 501, "notImplemented")
 
 
@@ -95,14 +92,16 @@ BAD_BODIES = {
     "deep": b'{"instance": ' + b"[" * 3000 + b"]" * 3000 + b"}",
     "deep enough": b'{"instance": ' + b"[" * 150 + b"]" * 150 + b"}",
     "two members": b'{"instance": {}, "cluster": {}}',
-    "another member": b'{"cluster": {}}',
+    "another member": b'{"shard": {}}',
     "no object inside": b'{"instance": []}',
     "digits": b'{"instance": {"name": "x", "flavorRef": "1", "volume": {"size": ' + b"9" * 5000 + b"}}}",
     "unknown": b'{"instance": {"name": "x", "flavorRef": "1", "colour": "red"}}',
 }
 
 
-@pytest.mark.parametrize("path", ["/instances", "/configurations", "/instances/db/action"])
+@pytest.mark.parametrize(
+    "path", ["/instances", "/configurations", "/instances/db/action", "/clusters", "/clusters/c", "/clusters/c/action", "/clusters/c/nodes"]
+)
 @pytest.mark.parametrize("body", BAD_BODIES.values(), ids=BAD_BODIES)
 def test_a_body_that_says_nothing_useful_is_refused_and_nothing_is_made(api, path, body):
     api.pool.lively = False

@@ -137,3 +137,71 @@ def test_a_host_that_has_less_than_it_carries_has_none_left():
 def test_room_that_is_no_number_is_not_taken_for_any(said):
     with pytest.raises(Problem, match="which is no number of MiB"):
         chosen(1, ROOMY, pool(h1={"ram": said}))
+
+
+# --- members of clusters ----------------------------------------------------------------------------------------------------
+
+GALERA = placement.Needs("galera", "11.8", "1")
+
+
+def galera(**hosts):
+    return pool(**{name: {"datastores": {"galera": ["11.8"], "mariadb": ["11.8"]}, **meta} for name, meta in hosts.items()})
+
+
+def of_clusters(**members):
+    sets = carrying(**members)
+    for whole in sets:
+        whole.datastore = "galera"
+    return sets
+
+
+def each(wanted, hosts, sets=()):
+    return [(place.host.name, place.port) for place in placement.choose_each(wanted, hosts, sets)]
+
+
+@pytest.mark.parametrize(("begins", "was"), [(3306, 13306), (3306, 23306), (3306, 33306), (13306, 3306), (23306, 3306), (33306, 3306)])
+@pytest.mark.parametrize(("wanted", "of"), [(GALERA, carrying), (GALERA, of_clusters), (NEEDS, of_clusters)])
+def test_no_two_servers_of_a_host_meet_at_any_of_their_ports(wanted, of, begins, was):
+    (place,) = placement.choose(1, wanted, galera(h1={"port": begins}), of(h1=[("1", was)]))
+    taken = placement.ports_of("galera" if of is of_clusters else "mariadb", was)
+    assert not {*placement.ports_of(wanted.datastore, place.port)} & {*taken} and place.port in (begins, begins + 1)
+
+
+def test_a_member_of_a_cluster_has_all_its_ports_below_the_last_one():
+    assert each([GALERA], galera(h1={"port": 35535})) == [("h1", 35535)]
+    with pytest.raises(Problem, match="h1 has no port left"):
+        each([GALERA], galera(h1={"port": 35536}))
+
+
+def test_members_come_to_hosts_of_their_own_the_emptiest_first():
+    hosts = galera(h1={}, h2={}, h3={}, h4={})
+    assert each([GALERA] * 3, hosts, of_clusters(h1=[("2", 3306)])) == [("h2", 3306), ("h3", 3306), ("h4", 3306)]
+    assert each([GALERA] * 3, hosts, carrying(h1=[("1", 3306)])) == [("h2", 3306), ("h3", 3306), ("h4", 3306)]
+    with pytest.raises(Problem, match="5 hosts are needed, and 4 can be had"):
+        each([GALERA] * 5, hosts)
+
+
+def test_who_could_be_on_several_hosts_makes_room_for_who_could_not():
+    hosts = galera(h1={}, h2={"flavors": {"1": {"ram": 512}}})
+    assert each([GALERA, GALERA._replace(flavor="2")], hosts) == [("h2", 3306), ("h1", 3306)]
+    with pytest.raises(Problem, match="2 hosts are needed, and 1 can be had: h2 can't carry flavor 2"):
+        each([GALERA._replace(flavor="2")] * 2, hosts)
+
+
+def test_all_for_whom_nobody_names_a_region_come_to_one_that_has_room():
+    hosts = galera(h1={}, h2={}, h3={"region": "us"}, h4={"region": "us"}, h5={"region": "us"}, h6={"region": "asia"})
+    assert each([GALERA] * 3, hosts) == [("h3", 3306), ("h4", 3306), ("h5", 3306)]
+    assert each([GALERA] * 2 + [GALERA._replace(region="us")] * 2, hosts) == [
+        ("h1", 3306), ("h2", 3306), ("h3", 3306), ("h4", 3306),
+    ]  # fmt: skip
+    with pytest.raises(Problem, match="no region has 4 hosts for members") as refused:
+        each([GALERA] * 4, hosts)
+    assert refused.value.status == 422 and "in which region it is to be" in refused.value.detail
+
+
+def test_each_region_that_is_named_is_one_that_there_is():
+    with pytest.raises(Problem, match="there is no region 'mars'; there are eu") as refused:
+        each([GALERA, GALERA._replace(region="mars")], galera(h1={}, h2={}))
+    assert refused.value.status == 400
+    with pytest.raises(Problem, match="the pool has no host yet"):
+        each([GALERA] * 3, {})

@@ -31,7 +31,20 @@ def seen():
     ended = Ended()
     for is_done in (True, True, False):
         ended.note("failover", is_done, 1.5)
-    return Seen([whole], hosts, ended.seen(), {"h2": 7.5}, 100.0, Times(2.0))
+    return Seen([whole, cluster()], {**hosts, **CLUSTER_HOSTS}, ended.seen(), {"h2": 7.5}, 100.0, Times(2.0))
+
+
+CLUSTER_HOSTS = {
+    f"g{number}": PoolHost(f"g{number}", channel=Channel(True, servers={f"n{number}": Server(number < 3, view={"uuid": "u"})}))
+    for number in (1, 2, 3)
+}
+
+
+def cluster():
+    """Two members serve, and an arbiter does not."""
+    own = {1: {"type": "data"}, 2: {"type": "data"}, 3: {"type": "arbiter"}}
+    members = {f"n{number}": Member(f"n{number}", f"g{number}", follows=2, joined=True, own=own[number]) for number in own}
+    return ReplicaSet("c", "galera", term=2, members=members, formed={"uuid": "u", "seqno": 0, "by": "n1"}, own={"name": "c"})
 
 
 def samples():
@@ -42,6 +55,11 @@ def test_what_there_is_is_counted():
     found = samples()
     assert found[f"{PREFIX}instances", (("role", "source"), ("server", "up"))] == 1
     assert found[f"{PREFIX}instances", (("role", "replica"), ("server", "down"))] == 1
+    assert found[f"{PREFIX}instances", (("role", "member"), ("server", "up"))] == 2
+    assert found[f"{PREFIX}instances", (("role", "arbiter"), ("server", "down"))] == 1
+    of_a_cluster = [found[f"{PREFIX}{name}", (("set", "c"),)] for name in ("cluster_term", "cluster_members", "cluster_members_serving")]
+    assert of_a_cluster == [2, 3, 2] and found[f"{PREFIX}set_guarded", (("set", "c"),)] == 0
+    assert (f"{PREFIX}set_term", (("set", "c"),)) not in found
     assert found[f"{PREFIX}task_running_seconds", (("program", "promote"), ("set", "s"))] == 10
     assert found[f"{PREFIX}tasks_total", (("outcome", "done"), ("program", "failover"))] == 2
     assert found[f"{PREFIX}task_seconds_total", (("outcome", "failed"), ("program", "failover"))] == 1.5

@@ -7,7 +7,7 @@ from typing import Any, Collection, Dict, List, Mapping, Optional
 
 from ..engine.case import Case
 from ..engine.program import Outcome, all_of
-from ..model.replica_set import Member
+from ..model.replica_set import Member, ReplicaSet
 from .asked import AGAIN_AFTER
 
 LONGEST_ID = 24  # letters of the cluster's id in the name of its group, which has 32 at most
@@ -58,7 +58,12 @@ def group_of(case: Case, *coming: Member) -> Dict[str, Any]:
     """Return how a server finds the others: the group's name, and where those with data are. ``coming``: who is not of them yet."""
     known = [member for member in data_members(case) if member.joined or member in coming]
     where = [{"address": member.own.get("address"), "port": member.own.get("port")} for member in known]
-    return {"cluster": f"{case.whole.id.replace('-', '')[:LONGEST_ID]}-{case.whole.term}", "members": where}
+    return {"cluster": name_of(case.whole), "members": where}
+
+
+def name_of(whole: ReplicaSet) -> str:
+    """Return the name of the group of this term."""
+    return f"{whole.id.replace('-', '')[:LONGEST_ID]}-{whole.term}"
 
 
 def forms(case: Case, member: Member, position: Optional[Mapping[str, Any]]) -> Outcome:

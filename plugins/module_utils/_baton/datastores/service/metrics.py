@@ -12,8 +12,10 @@ from typing import Callable, Dict, Iterable, List, Mapping, NamedTuple, Tuple
 
 from ..engine.case import Case, Silences, Times
 from ..model.documents import PoolHost
-from ..model.replica_set import ReplicaSet
-from .api.asking import PLANS
+from ..model.replica_set import Member, ReplicaSet
+from .api.asking import PLANS, is_cluster
+from .api.settings_made import type_of
+from .api.wanted_clusters import ARBITER
 
 PREFIX = "baton_datastores_"
 Sample = Tuple[Dict[str, str], float]
@@ -59,17 +61,38 @@ def _instances(seen: Seen) -> Iterable[Sample]:
     found: Counter[Tuple[str, str]] = Counter()
     for whole in seen.sets:
         for member in whole.members.values():
-            host = seen.hosts.get(member.host)
-            is_up = host is not None and host.channel.server(member.id).up
-            found["source" if member.id == whole.source else "replica", "up" if is_up else "down"] += 1
+            found[_role(whole, member), "up" if _is_up(seen, member) else "down"] += 1
     return [({"role": role, "server": state}, many) for (role, state), many in sorted(found.items())]
+
+
+def _role(whole: ReplicaSet, member: Member) -> str:
+    if is_cluster(whole):
+        return "arbiter" if type_of(member) == ARBITER else "member"
+    return "source" if member.id == whole.source else "replica"
+
+
+def _is_up(seen: Seen, member: Member) -> bool:
+    host = seen.hosts.get(member.host)
+    return host is not None and host.channel.server(member.id).up
+
+
+def _of_clusters(number: Callable[[Seen, ReplicaSet], float]) -> Callable[[Seen], Iterable[Sample]]:
+    return lambda seen: [({"set": whole.id}, number(seen, whole)) for whole in seen.sets if is_cluster(whole)]
+
+
+def _serving(seen: Seen, whole: ReplicaSet) -> int:
+    return sum(1 for member in whole.members.values() if member.joined and _is_up(seen, member))
+
+
+def _with_sources(number: Callable[[ReplicaSet], float]) -> Callable[[Seen], Iterable[Sample]]:
+    return lambda seen: [({"set": whole.id}, number(whole)) for whole in seen.sets if not is_cluster(whole)]
 
 
 def _guarded(seen: Seen) -> Iterable[Sample]:
     channels = {name: host.channel for name, host in seen.hosts.items()}
     return [
         ({"set": whole.id}, int(not PLANS[whole.datastore].unguarded(Case(whole, channels, seen.now, 0.0, 0, seen.times, Silences()))))
-        for whole in seen.sets if whole.source and whole.replicas
+        for whole in seen.sets if whole.source and whole.replicas or whole.formed
     ]  # fmt: skip
 
 
@@ -95,12 +118,15 @@ METRICS = (
     Metric("sets", "How many sets there are.", lambda seen: [({}, len(seen.sets))]),
     Metric("instances", "Servers, by role and by whether they run and answer.", _instances),
     Metric("set_needs_help", "Sets that wait for a person.", lambda seen: [({"set": each.id}, 1) for each in seen.sets if each.needs]),
-    Metric("set_guarded", "Whether a replica would take the source's place unasked if it were lost now.", _guarded),
+    Metric("set_guarded", "Whether all would go on unasked if the source, or one more member of a cluster, were lost now.", _guarded),
     Metric(
         "set_counted_replicas", "How many replicas count: one of them has a commit before it returns.",
-        lambda seen: [({"set": each.id}, len(each.confirmed)) for each in seen.sets],
+        _with_sources(lambda whole: len(whole.confirmed)),
     ),
-    Metric("set_term", "How often a set has had a source.", lambda seen: [({"set": each.id}, each.term) for each in seen.sets]),
+    Metric("set_term", "How often a set has had a source.", _with_sources(lambda whole: whole.term)),
+    Metric("cluster_term", "How often a cluster was formed.", _of_clusters(lambda _seen, whole: whole.term)),
+    Metric("cluster_members", "How many members a cluster is to have.", _of_clusters(lambda _seen, whole: len(whole.members))),
+    Metric("cluster_members_serving", "How many of them have joined, and serve.", _of_clusters(_serving)),
     Metric(
         "instance_lag_bytes", "What a replica has received and not applied, in steps of a third or half; less than 64 KiB is 0.",
         lambda seen: _lags(seen, "lag_bytes"),

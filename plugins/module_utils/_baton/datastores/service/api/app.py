@@ -59,7 +59,7 @@ class Api:
         operation, names = self._routes.find(request.method, rest)
         call = Call(
             project, names, await _read(request), dict(request.query), f"{_address(request)}{PREFIX}/{project}",
-            request.headers.get("Idempotency-Key"),
+            request.headers.get("Idempotency-Key"), operation.path,
         )  # fmt: skip
         text = await asyncio.to_thread(lambda: _text(operation.answer(self._resources, call)))  # lists may be long
         return _send(request, operation.status, text)

@@ -9,7 +9,7 @@ from ....ground.problem import Problem
 from ...engine.case import Case
 from ...engine.engine import request
 from ...engine.program import Plan
-from ...model.replica_set import Member
+from ...model.replica_set import Member, ReplicaSet
 from ...plans import galera, mariadb
 from .errors import not_offered, unprocessable
 
@@ -20,6 +20,16 @@ ASKED = "it was asked for"
 def called(member: Member) -> str:
     """Return an instance for people."""
     return f"instance {member.own.get('name', '')} ({member.id})"
+
+
+def is_cluster(whole: ReplicaSet) -> bool:
+    """Return whether a set is a cluster: people know it by a name of its own, and its members have no source."""
+    return bool(whole.own)
+
+
+def called_cluster(whole: ReplicaSet) -> str:
+    """Return a cluster for people."""
+    return f"cluster {whole.own.get('name', '')} ({whole.id})"
 
 
 def ask(case: Case, program: str, **data: Any) -> None:

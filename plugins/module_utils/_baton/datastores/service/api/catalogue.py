@@ -15,6 +15,7 @@ from .errors import not_found
 
 _SPACE = uuid.UUID("7c7b6c2e-54a4-4a8e-9f0e-6ddc4c0f1b5a")  # of ids that are derived
 DEFAULT = "mariadb"
+CLUSTERED = ("galera",)  # datastores of which there are clusters, and no instances that stand alone
 
 
 def derived(*names: str) -> str:
@@ -133,28 +134,43 @@ class Catalogue:
 
 # --- capabilities -----------------------------------------------------------------------------------------------------------
 
-CAPABILITIES = (  # name, what it is for; whether single instances and clusters have it
-    ("volume_support", "the size of an instance's data is given", True, False),
+CAPABILITIES = (  # name, what it is for; whether instances that stand alone have it, and whether clusters have
+    ("volume_support", "the size of an instance's data is given", True, True),
+    ("clusters", "members are made that all take writes; members and arbiters join, leave, and are replaced", False, True),
+    ("cluster_configurations", "parameters of all members of a cluster are set by a configuration", False, True),
     ("root_user", "the server's root user can be enabled", False, False),
-    ("databases", "databases are made with the instance", True, False),
-    ("users", "users are made with the instance", True, False),
+    ("databases", "databases are made with the instance, or with the cluster", True, True),
+    ("users", "users are made with the instance, or with the cluster", True, True),
     ("replication", "an instance can have replicas, which take its place", True, False),
-    ("configurations", "parameters are set by configurations", True, False),
+    ("configurations", "parameters of an instance are set by configurations", True, False),
     ("backups", "backups can be made and restored", False, False),
     ("resize", "volume and flavor can be changed", False, False),
     ("security_groups", "who reaches the instance can be set", False, False),
+    # Those that the draft of clusters names: all of one member
+    ("backup-create", "a backup of it is made", False, False),
+    ("backup-list-instance", "its backups are listed", False, False),
+    ("configuration-attach", "it is given a configuration", True, False),
+    ("configuration-detach", "its configuration is taken off", True, False),
+    ("configuration-instances", "it is listed by the configuration that it has", True, False),
+    *((f"resize-{what}", f"its {what} is changed", False, False) for what in ("flavor", "volume")),
+    *((f"database-{what}", f"a database of it: {what}", False, False) for what in ("create", "list", "delete")),
+    *((f"root-{what}", f"its server's root user: {what}", False, False) for what in ("enable", "show", "disable")),
+    *((f"secgroup-{what}", f"who reaches it: {what}", False, False) for what in ("list", "show", "add-rule", "delete-rule")),
+    *((f"user-{what}", f"a user of it: {what}", False, False) for what in ("create", "list", "show", "delete")),
+    *((f"user-{what}-access", f"which databases a user of it has: {what}", False, False) for what in ("grant", "revoke", "show")),
 )
 
 
 def capabilities(version: Version) -> List[Dict[str, Any]]:
     """Return what a version can do. ``enabled_cluster``: with clusters of it."""
+    clustered = version.datastore in CLUSTERED
     return [
         {
             "id": derived("capability", name),
             "name": name,
             "description": description,
-            "enabled": enabled,
-            "enabled_cluster": enabled_cluster,
+            "enabled": enabled and not clustered,
+            "enabled_cluster": enabled_cluster and clustered,
         }
         for name, description, enabled, enabled_cluster in CAPABILITIES
     ]

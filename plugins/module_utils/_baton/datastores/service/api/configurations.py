@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ....ground.problem import Problem
 from ...engine.case import Case
@@ -13,8 +13,9 @@ from . import made, parameters, reading
 from .asking import busy_with, called, configure
 from .backend import Backend
 from .catalogue import Catalogue, links
-from .errors import bad, not_found
+from .errors import bad, forbidden, not_found
 from .repeats import Repeat
+from .settings_made import configurations_of
 from .views import stamp
 
 MOST_OF_A_PROJECT = 200
@@ -71,7 +72,8 @@ class _Look(NamedTuple):
             "datastore_name": value["datastore"],
             "datastore_version_id": next((each.id for each in version if each.name == value["version"]), ""),
             "datastore_version_name": value["version"],
-            "instance_count": self.having.get(value["id"], 0),
+            "instance_count": self.having.get(value["id"], 0) if "made_for" not in value else 1,
+            "read_only": "made_for" in value,
             "links": links(f"{self.base}/configurations/{value['id']}"),
         }
 
@@ -83,13 +85,13 @@ class Configurations:
     # --- looking ----------------------------------------------------------------------------------------------------------
 
     def of(self, project: str) -> List[Dict[str, Any]]:
+        """Return those that people have made."""
         found = [each for each in self._backend.configurations() if each["project"] == project]
         return sorted(found, key=lambda each: str(each["id"]))
 
     def find(self, project: str, name: str) -> Dict[str, Any]:
-        """Return a configuration by id, or by name where one alone has it; Problem 404."""
-        of = self.of(project)
-        same = [each for each in of if each["id"] == name] or [each for each in of if each["name"] == name]
+        """Return a configuration by id, or by name where one alone has it; Problem 404. One that Baton made is found, too."""
+        same = _called(self.of(project), name) or _called(configurations_of(self._backend.sets(), project), name)
         if len(same) > 1:
             raise not_found(f"{len(same)} configurations are called {name[:60]!r}; name one by its id")
         if not same:
@@ -98,10 +100,20 @@ class Configurations:
 
     def fitting(self, project: str, name: str, datastore: str, version: str) -> Dict[str, Any]:
         """Return a configuration for an instance of a version; Problem 400 for one of another."""
-        found = self.find(project, name)
+        found = self._of_people(project, name)
         if (found["datastore"], found["version"]) != (datastore, version):
             other = f"{found['datastore']} {found['version']}"
             raise bad(f"configuration {found['name']} is for {other}, not for {datastore} {version}; make one for that")
+        return found
+
+    def _of_people(self, project: str, name: str) -> Dict[str, Any]:
+        """Return a configuration that people have made; Problem 403 for one that Baton did."""
+        found = self.find(project, name)
+        if "made_for" in found:
+            raise forbidden(
+                f"configuration {found['name']} is what Baton sets for instance {found['made_for']}: it is read-only, stays with it, and "
+                "is for no other; make one of your own, and attach that to the cluster"
+            )
         return found
 
     def instances(self, project: str, name: str) -> List[Dict[str, Any]]:
@@ -112,19 +124,22 @@ class Configurations:
     def _having(self, configuration: Dict[str, Any]) -> List[Tuple[ReplicaSet, Member]]:
         return [
             (whole, member) for whole in self._backend.sets() if whole.project == configuration["project"]
-            for member in whole.members.values() if member.own.get("configuration") == configuration["id"]
+            for member in whole.members.values()
+            if configuration["id"] == member.own.get("configuration") or configuration.get("made_for") == member.id
         ]  # fmt: skip
 
     def list(self, project: str, base: str) -> List[Dict[str, Any]]:
-        """Return all configurations of a project as clients see them, without their values."""
-        look = self._look(base)
-        return [look.shown(each) for each in self.of(project)]
+        """Return all configurations of a project as clients see them, without their values, in the order of their ids."""
+        sets = self._backend.sets()
+        look = self._look(base, sets)
+        of = [*self.of(project), *configurations_of(sets, project)]
+        return [look.shown(each) for each in sorted(of, key=lambda each: str(each["id"]))]
 
     def show(self, value: Dict[str, Any], base: str) -> Dict[str, Any]:
-        return {**self._look(base).shown(value), "values": value["values"]}
+        return {**self._look(base, self._backend.sets()).shown(value), "values": value["values"]}
 
-    def _look(self, base: str) -> "_Look":
-        members = [member for whole in self._backend.sets() for member in whole.members.values()]
+    def _look(self, base: str, sets: Sequence[ReplicaSet]) -> "_Look":
+        members = [member for whole in sets for member in whole.members.values()]
         having = Counter(str(member.own["configuration"]) for member in members if member.own.get("configuration"))
         return _Look(Catalogue(self._backend.hosts()), having, base)
 
@@ -158,7 +173,7 @@ class Configurations:
 
     def edit(self, project: str, name: str, asked: Wanted, replace: bool) -> None:
         """Change a configuration, and the instances that have it. ``replace``: the values are all that it is to have."""
-        old = self.find(project, name)
+        old = self._of_people(project, name)
         for given, has in ((asked.datastore, old["datastore"]), (asked.version, old["version"])):
             if given not in (None, has):
                 raise bad(f"a configuration stays for {old['datastore']} {old['version']}; make another one")
@@ -183,11 +198,15 @@ class Configurations:
             self._backend.change(key, lambda case: _apply(case, new))
 
     def delete(self, project: str, name: str) -> None:
-        value = self.find(project, name)
+        value = self._of_people(project, name)
         having = self._having(value)
         if having:
             raise bad(f"configuration {value['name']} is attached to {called(having[0][1])}; detach it there first")
         self._backend.delete_configuration(value["id"])
+
+
+def _called(of: List[Dict[str, Any]], name: str) -> List[Dict[str, Any]]:
+    return [each for each in of if each["id"] == name] or [each for each in of if each["name"] == name]
 
 
 def _refuse_if_busy(case: Case) -> None:

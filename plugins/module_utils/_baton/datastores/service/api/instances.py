@@ -12,10 +12,10 @@ from ....ground.problem import Problem
 from ...engine.case import Case
 from ...engine.engine import cancel, request
 from ...model.replica_set import MOST_REPLICAS, Member, ReplicaSet
-from . import made, placement
-from .asking import ASKED, PLANS, ask, called, configure
+from . import cluster_rules, made, placement
+from .asking import ASKED, PLANS, ask, called, configure, is_cluster
 from .backend import Backend
-from .catalogue import Catalogue
+from .catalogue import CLUSTERED, Catalogue
 from .configurations import Configurations, attached
 from .errors import bad, forbidden, not_found, not_offered, unprocessable
 from .repeats import Repeat
@@ -39,10 +39,11 @@ class Instances:
     def show(self, project: str, wanted: str, base: str) -> Dict[str, Any]:
         return self.view(base).instance(*self.find(project, wanted))
 
-    def list(self, project: str, base: str) -> List[Dict[str, Any]]:
-        """Return all instances of a project, in the order of their ids."""
+    def list(self, project: str, base: str, clustered: bool) -> List[Dict[str, Any]]:
+        """Return all instances of a project, in the order of their ids. ``clustered``: and members of clusters."""
         view = self.view(base)
-        found = [(member.id, view.instance(whole, member)) for whole, member in self._of(project)]
+        of = [(whole, member) for whole, member in self._of(project) if clustered or not is_cluster(whole)]
+        found = [(member.id, view.instance(whole, member)) for whole, member in of]
         return [shown for _key, shown in sorted(found, key=lambda each: each[0])]
 
     def find(self, project: str, wanted: str) -> Found:
@@ -86,6 +87,8 @@ class Instances:
         hosts, sets = self._backend.hosts(), self._backend.sets()
         catalogue = Catalogue(hosts)
         datastore = catalogue.datastore(wanted.datastore)
+        if datastore in CLUSTERED:
+            raise bad(f"there are clusters of {datastore}, and no instances that stand alone: POST /clusters makes one")
         if datastore not in PLANS:
             raise not_offered(f"instances of {datastore} are not offered yet; there are {', '.join(PLANS)}")
         version = catalogue.version(datastore, wanted.version).name
@@ -112,6 +115,8 @@ class Instances:
 
     def _replicate(self, project: str, wanted: NewInstance, repeat: Optional[Repeat]) -> str:
         found, source = self.find(project, wanted.of or "")
+        if is_cluster(found):
+            cluster_rules.not_of_a_member(found, source, "replicas")
         hosts, sets = self._backend.hosts(), self._backend.sets()
         catalogue = Catalogue(hosts)
         _same_datastore(found, wanted, catalogue)
@@ -148,10 +153,7 @@ class Instances:
         self, name: str, place: placement.Place, flavor: Dict[str, Any], volume: Any, repeat: Optional[Repeat]
     ) -> Dict[str, Any]:
         now = self._clock()
-        own = {
-            "name": name, "address": place.host.address, "port": place.port, "region": place.host.region, "flavor": flavor,
-            "volume": volume, "created": now, "updated": now,
-        }  # fmt: skip
+        own = placement.own_of(place, name, flavor, volume, now)
         return own if repeat is None else {**own, "idempotency": repeat.kept(now)}
 
     def _parameters(self, project: str, configuration: Optional[str], datastore: str, version: str) -> Dict[str, Any]:
@@ -165,6 +167,8 @@ class Instances:
     def change(self, project: str, wanted: str, asked: Change) -> None:
         """Rename, attach or take off a configuration, detach."""
         found, member = self.find(project, wanted)
+        if is_cluster(found):
+            cluster_rules.not_of_a_member(found, member, "change")
         news: Dict[str, Any] = {}
         if asked.configuration is not None:
             news.update(self._parameters(project, asked.configuration, found.datastore, found.version))
@@ -183,13 +187,15 @@ class Instances:
 
     def act(self, project: str, wanted: str, action: str) -> None:
         """Carry out one of wanted.ACTIONS."""
-        self._judged(project, wanted, ACTIONS[action])
+        self._judged(project, wanted, ACTIONS[action], action)
 
     def delete(self, project: str, wanted: str) -> None:
-        self._judged(project, wanted, _delete)
+        self._judged(project, wanted, _delete, "delete")
 
-    def _judged(self, project: str, wanted: str, what: Callable[[Case, Member], None]) -> None:
+    def _judged(self, project: str, wanted: str, what: Callable[[Case, Member], None], name: str) -> None:
         found, member = self.find(project, wanted)
+        if is_cluster(found) and name != "restart":
+            cluster_rules.not_of_a_member(found, member, name)
 
         def change(case: Case) -> None:
             here = _member(case, member.id)
@@ -259,6 +265,9 @@ def _eject(case: Case, member: Member) -> None:
 
 
 def _restart(case: Case, member: Member) -> None:
+    if is_cluster(case.whole):
+        cluster_rules.restart(case, [member])
+        return
     if not member.joined:
         raise unprocessable(f"{called(member)} is not ready: there is nothing to restart")
     ask(case, "restart", members=[member.id])

@@ -210,7 +210,30 @@ _MARIADB: Tuple[Parameter, ...] = (
         )
     ),
 )  # fmt: skip
-PARAMETERS: Mapping[str, Mapping[str, Parameter]] = {"mariadb": {parameter.name: parameter for parameter in _MARIADB}}
+_ELSEWHERE = {  # what only sets with a source have, or what members of a cluster set themselves
+    "auto_increment_increment", "auto_increment_offset", "binlog_row_image", "innodb_autoinc_lock_mode",
+}  # fmt: skip
+_GALERA: Tuple[Parameter, ...] = (
+    *(each for each in _MARIADB if each.name not in _ELSEWHERE and (each.hidden or not each.read_only)),
+    _flag("wsrep_log_conflicts"),
+    _number("wsrep_max_ws_rows", 0, 1_048_576),
+    _number("wsrep_max_ws_size", KB, 2_147_483_647),
+    _number("wsrep_retry_autocommit", 0, 10_000),
+    _number("wsrep_slave_threads", 1, 512),
+    _number("wsrep_sync_wait", 0, 15),
+    # What makes members have the same, and nobody form a cluster who is not told to
+    *_ours("string", "bind_address binlog_format default_storage_engine wsrep_cluster_address wsrep_cluster_name wsrep_node_address"),
+    *_ours("string", "wsrep_node_name wsrep_provider_options wsrep_sst_method"),
+    *_ours("integer", "innodb_autoinc_lock_mode innodb_flush_log_at_trx_commit port server_id"),
+    *_ours("boolean", "skip_name_resolve wsrep_on"),
+    *(
+        Parameter(name, "string", restart=True, read_only=True, hidden=True)
+        for name in ("wsrep_data_home_dir", "wsrep_notify_cmd", "wsrep_provider", "wsrep_sst_auth", "wsrep_start_position")
+    ),
+)
+PARAMETERS: Mapping[str, Mapping[str, Parameter]] = {
+    datastore: {parameter.name: parameter for parameter in known} for datastore, known in (("mariadb", _MARIADB), ("galera", _GALERA))
+}
 
 
 def listed(version: Version) -> List[Dict[str, Any]]:

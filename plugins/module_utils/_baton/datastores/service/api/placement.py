@@ -3,11 +3,12 @@
 """Which hosts of the pool new instances come to, and which ports they get. Pure.
 
 Never two of one set on one host, nor more on one than it says that it has room for; the emptiest host first, and where none is left it
-says of each why.
+says of each why. Members of a cluster for which nobody names a region come to one region, all of them: each of their commits waits for
+the others.
 """
 from __future__ import annotations
 
-from typing import Any, Collection, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set
+from typing import Any, Collection, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from ...model.documents import PoolHost
 from ...model.replica_set import Member, ReplicaSet
@@ -15,6 +16,9 @@ from .errors import bad, unprocessable
 
 FIRST_PORT, PORTS, COPIES = 3306, 500, 10000  # copies are taken at a port so much above
 LOWEST_PORT, HIGHEST_PORT = 1024, 65535 - COPIES - PORTS  # that a host may say that its servers begin at
+LAST_PORT = 65535
+APART = {"galera": (0, COPIES, 2 * COPIES, 3 * COPIES)}  # so far above its port a server has ports: the group, increments, and copies
+FEW = (0, COPIES)  # of all others
 ROOM = {"ram": "MiB", "volume": "GiB"}  # what a host may say that it has in all, for what its instances are made of
 MOST_SAID = 12  # hosts of which it is said why they are not chosen
 
@@ -22,6 +26,13 @@ MOST_SAID = 12  # hosts of which it is said why they are not chosen
 class Place(NamedTuple):
     host: PoolHost
     port: int
+
+
+class Carried(NamedTuple):
+    """What a host has already. ``ports``: all that it takes there."""
+
+    member: Member
+    ports: Tuple[int, ...]
 
 
 class Needs(NamedTuple):
@@ -44,12 +55,58 @@ def _number(said: Any) -> Optional[float]:
     return said if isinstance(said, (int, float)) and not isinstance(said, bool) else None
 
 
+def ports_of(datastore: str, port: int) -> Tuple[int, ...]:
+    """Return all ports that a server takes of its host."""
+    return tuple(port + apart for apart in APART.get(datastore, FEW))
+
+
+def own_of(place: Place, name: str, flavor: Dict[str, Any], volume: Any, now: float) -> Dict[str, Any]:
+    """Return what an instance is known by that comes to a place."""
+    return {
+        "name": name, "address": place.host.address, "port": place.port, "region": place.host.region, "flavor": flavor,
+        "volume": volume, "created": now, "updated": now,
+    }  # fmt: skip
+
+
 def choose(many: int, needs: Needs, hosts: Mapping[str, PoolHost], sets: Iterable[ReplicaSet]) -> List[Place]:
     """Return a place for each of ``many``; Problem 400 for a region that nobody is in, 422 when there are not so many."""
-    regions = sorted({host.region for host in hosts.values()})
-    if needs.region is not None and needs.region not in regions:
-        raise bad(f"there is no region {needs.region[:60]!r}; there are {', '.join(regions) or 'none: the pool has no host yet'}")
+    _known_region(needs.region, hosts)
     carried = _by_host(sets)
+    able, against = _able(needs, hosts, carried)
+    if len(able) < many:
+        raise unprocessable(_none_left(many, len(able), needs, against))
+    return [_place(host, needs, carried) for host in able[:many]]
+
+
+def choose_each(wanted: Sequence[Needs], hosts: Mapping[str, PoolHost], sets: Iterable[ReplicaSet]) -> List[Place]:
+    """Return a place for each of these, all on hosts of their own; Problem as ``choose``.
+
+    Whoever could be on several hosts makes room for one who could not.
+    """
+    for needs in wanted:
+        _known_region(needs.region, hosts)
+    carried = _by_host(sets)
+    where = _one_region(wanted, hosts, carried)
+    wanted = [needs if needs.region is not None else needs._replace(region=where) for needs in wanted]
+    able = [[host.name for host in _able(needs, hosts, carried)[0]] for needs in wanted]
+    taken = _matched(able)
+    for number, needs in enumerate(wanted):
+        if number not in taken.values():
+            alike = [each for each in wanted if each == needs]
+            found = sum(1 for index in taken.values() if wanted[index] == needs)
+            raise unprocessable(_none_left(len(alike), found, needs, _able(needs, hosts, carried)[1]))
+    host_of = {index: name for name, index in taken.items()}
+    return [_place(hosts[host_of[number]], needs, carried) for number, needs in enumerate(wanted)]
+
+
+def _known_region(region: Optional[str], hosts: Mapping[str, PoolHost]) -> None:
+    regions = sorted({host.region for host in hosts.values()})
+    if region is not None and region not in regions:
+        raise bad(f"there is no region {region[:60]!r}; there are {', '.join(regions) or 'none: the pool has no host yet'}")
+
+
+def _able(needs: Needs, hosts: Mapping[str, PoolHost], carried: Mapping[str, List[Carried]]) -> Tuple[List[PoolHost], Dict[str, str]]:
+    """Return the hosts that may be chosen, the emptiest first, and why the others are not."""
     against: Dict[str, str] = {}
     able: List[PoolHost] = []
     for name, host in sorted(hosts.items()):
@@ -57,21 +114,63 @@ def choose(many: int, needs: Needs, hosts: Mapping[str, PoolHost], sets: Iterabl
             why = _against(host, needs, carried.get(name, []))
             against.update({name: why} if why else {})
             able.extend([] if why else [host])
-    if len(able) < many:
-        raise unprocessable(_none_left(many, len(able), needs, against))
-    able.sort(key=lambda host: (_load(carried.get(host.name, [])), host.name))
-    return [Place(host, free_port(host, carried.get(host.name, [])) or 0) for host in able[:many]]
+    return sorted(able, key=lambda host: (_load(carried.get(host.name, [])), host.name)), against
 
 
-def _by_host(sets: Iterable[ReplicaSet]) -> Dict[str, List[Member]]:
-    found: Dict[str, List[Member]] = {}
+def _place(host: PoolHost, needs: Needs, carried: Mapping[str, List[Carried]]) -> Place:
+    return Place(host, free_port(host, needs.datastore, carried.get(host.name, [])) or 0)
+
+
+def _one_region(wanted: Sequence[Needs], hosts: Mapping[str, PoolHost], carried: Mapping[str, List[Carried]]) -> Optional[str]:
+    """Return the region for all for which none is named: one that has room for them beside the others, with the most hosts that could
+    carry them; None where no region has.
+    """
+    unsaid = [needs for needs in wanted if needs.region is None]
+    best: Optional[str] = None
+    most = 0
+    for region in sorted({host.region for host in hosts.values()}) if unsaid else ():
+        here = [needs if needs.region is not None else needs._replace(region=region) for needs in wanted]
+        able = [[host.name for host in _able(needs, hosts, carried)[0]] for needs in here]
+        many = len({name for needs, names in zip(wanted, able) for name in names if needs.region is None})
+        if many > most and len(_matched(able)) == len(wanted):
+            best, most = region, many
+    if unsaid and best is None and len({host.region for host in hosts.values()}) > 1:
+        _able_hosts, against = _able(unsaid[0], hosts, carried)
+        reasons = _reasons(against)
+        raise unprocessable(
+            f"no region has {_hosts(len(unsaid))} for members that are to be in one region{': ' + reasons if reasons else ''}; "
+            "say of each member in which region it is to be"
+        )
+    return best
+
+
+def _matched(able: Sequence[Sequence[str]]) -> Dict[str, int]:
+    """Return whom a host is for, by its name, so that as many as can be have one."""
+    taken: Dict[str, int] = {}
+
+    def find(number: int, seen: Set[str]) -> bool:
+        for name in sorted(able[number], key=lambda name: name in taken):  # of those that are free the emptiest
+            if name not in seen:
+                seen.add(name)
+                if name not in taken or find(taken[name], seen):
+                    taken[name] = number
+                    return True
+        return False
+
+    for number in range(len(able)):
+        find(number, set())
+    return taken
+
+
+def _by_host(sets: Iterable[ReplicaSet]) -> Dict[str, List[Carried]]:
+    found: Dict[str, List[Carried]] = {}
     for whole in sets:
         for member in whole.members.values():
-            found.setdefault(member.host, []).append(member)
+            found.setdefault(member.host, []).append(Carried(member, ports_of(whole.datastore, member.own.get("port", 0))))
     return found
 
 
-def _against(host: PoolHost, needs: Needs, carried: Collection[Member]) -> str:
+def _against(host: PoolHost, needs: Needs, carried: Collection[Carried]) -> str:
     """Return in some words why a host is not chosen, "" if it may be."""
     if host.name in needs.apart:
         return "has one of the set"
@@ -83,11 +182,11 @@ def _against(host: PoolHost, needs: Needs, carried: Collection[Member]) -> str:
         return f"does not offer {needs.datastore} {needs.version}"
     if needs.flavor not in host.flavors:
         return f"can't carry flavor {needs.flavor}"
-    return _full(host, needs, carried) if free_port(host, carried) is not None else "has no port left"
+    return _full(host, needs, carried) if free_port(host, needs.datastore, carried) is not None else "has no port left"
 
 
-def _full(host: PoolHost, needs: Needs, carried: Collection[Member]) -> str:
-    taken = [room_of(member.own.get("flavor") or {}, member.own.get("volume")) for member in carried]
+def _full(host: PoolHost, needs: Needs, carried: Collection[Carried]) -> str:
+    taken = [room_of(each.member.own.get("flavor") or {}, each.member.own.get("volume")) for each in carried]
     for name, unit in ROOM.items():
         most = _number(host.meta.get(name))
         if most is None:
@@ -102,25 +201,37 @@ def _full(host: PoolHost, needs: Needs, carried: Collection[Member]) -> str:
     return ""
 
 
-def free_port(host: PoolHost, carried: Collection[Member]) -> Optional[int]:
-    """Return the lowest port that none of a host's instances has, from where people say that they begin there.
+def free_port(host: PoolHost, datastore: str, carried: Collection[Carried]) -> Optional[int]:
+    """Return the lowest port with which a server meets none of a host's, from where people say that they begin there.
 
-    Those that came before they said it may be anywhere, with their copies.
+    Those that came before they said it may be anywhere.
     """
     said = host.meta.get("port")
     first = said if isinstance(said, int) and LOWEST_PORT <= said <= HIGHEST_PORT else FIRST_PORT
-    taken: Set[int] = {member.own.get("port", 0) + apart for member in carried for apart in (-COPIES, 0, COPIES)}
-    return next((port for port in range(first, first + PORTS) if port not in taken), None)
+    taken: Set[int] = {port for each in carried for port in each.ports}
+    for port in range(first, first + PORTS):
+        needed = ports_of(datastore, port)
+        if needed[-1] <= LAST_PORT and not taken.intersection(needed):
+            return port
+    return None
 
 
-def _load(carried: Collection[Member]) -> "tuple[float, int]":
+def _load(carried: Collection[Carried]) -> "tuple[float, int]":
     """How full a host is: by the memory of what it carries, then by how many these are."""
-    return sum(room_of(member.own.get("flavor") or {}, 0)["ram"] for member in carried), len(carried)
+    return sum(room_of(each.member.own.get("flavor") or {}, 0)["ram"] for each in carried), len(carried)
 
 
 def _none_left(many: int, found: int, needs: Needs, against: Mapping[str, str]) -> str:
-    reasons = [f"{name} {why}" for name, why in against.items()]
-    said = "; ".join(reasons[:MOST_SAID]) + (f"; and {len(reasons) - MOST_SAID} more" if len(reasons) > MOST_SAID else "")
-    wanted = "a host is" if many == 1 else f"{many} hosts are"
+    verb = "is" if many == 1 else "are"
     where = f" in region {needs.region}" if needs.region is not None else ""
-    return f"{wanted} needed{where}, and {found or 'none'} can be had: {said or 'the pool has no host yet'}"
+    said = _reasons(against) or ("the others of the set have all that there are" if found else "the pool has no host yet")
+    return f"{_hosts(many)} {verb} needed{where}, and {found or 'none'} can be had: {said}"
+
+
+def _hosts(many: int) -> str:
+    return "a host" if many == 1 else f"{many} hosts"
+
+
+def _reasons(against: Mapping[str, str]) -> str:
+    reasons = [f"{name} {why}" for name, why in against.items()]
+    return "; ".join(reasons[:MOST_SAID]) + (f"; and {len(reasons) - MOST_SAID} more" if len(reasons) > MOST_SAID else "")

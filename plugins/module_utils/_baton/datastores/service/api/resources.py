@@ -3,24 +3,27 @@
 """What there is below a project, and what answers it: one line an operation, at the end of this file."""
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from ...engine.explain import explain
-from . import configurations, parameters, wanted
+from ...model.replica_set import ReplicaSet
+from . import configurations, parameters, wanted, wanted_clusters
 from .asking import PLANS
 from .backend import Backend
 from .catalogue import Catalogue, Version, capabilities
+from .clusters import Clusters
 from .configurations import Configurations
-from .errors import not_found, not_offered
+from .errors import not_offered
 from .instances import Instances
 from .pages import page
 from .repeats import repeat_of
 from .routes import operation
+from .settings_made import settings_of
 from .views import stamp, with_names
 
 
 class Call(NamedTuple):
-    """A request. ``names``: of its path; ``base``: the project's address; ``key``: its Idempotency-Key."""
+    """A request. ``names``: of its path; ``base``: the project's address; ``key``: its Idempotency-Key; ``path``: its operation's."""
 
     project: str
     names: Mapping[str, str]
@@ -28,21 +31,23 @@ class Call(NamedTuple):
     query: Mapping[str, str]
     base: str
     key: Optional[str]
+    path: Sequence[str] = ()
 
 
 class Resources:
     def __init__(self, backend: Backend, clock: Callable[[], float]) -> None:
         self._backend = backend
         self.instances = Instances(backend, clock)
+        self.clusters = Clusters(backend, clock)
         self.configurations = Configurations(backend, clock)
 
     # --- instances --------------------------------------------------------------------------------------------------------
 
     def list_instances(self, call: Call) -> Any:
-        return _listed("instances", self.instances.list(call.project, call.base), call, "instances")
+        return _listed("instances", self.instances.list(call.project, call.base, _clustered(call)), call, "instances")
 
     def list_in_detail(self, call: Call) -> Any:
-        return _listed("instances", self.instances.list(call.project, call.base), call, "instances/detail")
+        return _listed("instances", self.instances.list(call.project, call.base, _clustered(call)), call, "instances/detail")
 
     def show_instance(self, call: Call) -> Any:
         return {"instance": self.instances.show(call.project, call.names["id"], call.base)}
@@ -62,12 +67,13 @@ class Resources:
 
     def history_of(self, call: Call) -> Any:
         """What was done with the set of an instance, and why, the latest last."""
-        whole, _member = self.instances.find(call.project, call.names["id"])
-        return {"history": [{**each, "at": stamp(each["at"]), "why": with_names(whole, each["why"])} for each in whole.history]}
+        return _history(self.instances.find(call.project, call.names["id"])[0])
 
     def explain(self, call: Call) -> Any:
         """What is being done with the set of an instance, what that waits for, and what undoing it would do."""
-        whole, _member = self.instances.find(call.project, call.names["id"])
+        return self._explained(self.instances.find(call.project, call.names["id"])[0])
+
+    def _explained(self, whole: ReplicaSet) -> Any:
         found = self._backend.change(whole.id, lambda case: explain(case, PLANS[case.whole.datastore]))
         shown = {key: with_names(whole, value) if isinstance(value, str) else value for key, value in found.items()}
         return {"explain": {**shown, **({"since": stamp(found["since"])} if "since" in found else {})}}
@@ -75,9 +81,46 @@ class Resources:
     def parameters_of(self, call: Call) -> Any:
         """What an instance has of parameters: those that were set, and those that Baton made for it."""
         whole, member = self.instances.find(call.project, call.names["id"])
-        own = member.own
-        made = {"server_id": own.get("server_id"), "port": own.get("port"), "bind_address": own.get("address")}
-        return {"instance": {"configuration": {**made, "report_host": own.get("address"), **(own.get("parameters") or {})}}}
+        return {"instance": {"configuration": {**settings_of(whole, member), **(member.own.get("parameters") or {})}}}
+
+    # --- clusters ---------------------------------------------------------------------------------------------------------
+
+    def list_clusters(self, call: Call) -> Any:
+        return _listed("clusters", self.clusters.list(call.project, call.base), call, "clusters")
+
+    def show_cluster(self, call: Call) -> Any:
+        return {"cluster": self.clusters.show(call.project, call.names["id"], call.base)}
+
+    def create_cluster(self, call: Call) -> Any:
+        repeat = repeat_of(call.key, call.body)
+        return {"cluster": self.clusters.create(call.project, wanted_clusters.new_cluster(call.body), repeat, call.base)}
+
+    def act_on_cluster(self, call: Call) -> Any:
+        shown = self.clusters.act(call.project, call.names["id"], wanted_clusters.action(call.body), call.base)
+        return None if shown is None else {"cluster": shown}
+
+    def delete_cluster(self, call: Call) -> None:
+        self.clusters.delete(call.project, call.names["id"])
+
+    def list_members(self, call: Call) -> Any:
+        """Trove says instances, the draft nodes."""
+        found = self.clusters.members(call.project, call.names["id"], call.base)
+        return _listed(call.path[-1], found, call, f"clusters/{call.names['id']}/{call.path[-1]}")
+
+    def show_member(self, call: Call) -> Any:
+        return {call.path[-2][:-1]: self.clusters.member(call.project, call.names["id"], call.names["member"], call.base)}
+
+    def add_members(self, call: Call) -> None:
+        self.clusters.grow(call.project, call.names["id"], wanted_clusters.more_members(call.body))
+
+    def remove_member(self, call: Call) -> None:
+        self.clusters.shrink(call.project, call.names["id"], [call.names["member"]])
+
+    def history_of_cluster(self, call: Call) -> Any:
+        return _history(self.clusters.find(call.project, call.names["id"]))
+
+    def explain_cluster(self, call: Call) -> Any:
+        return self._explained(self.clusters.find(call.project, call.names["id"]))
 
     # --- the catalogue ----------------------------------------------------------------------------------------------------
 
@@ -157,15 +200,6 @@ class Resources:
 
     # --- what is not there ------------------------------------------------------------------------------------------------
 
-    def list_clusters(self, _call: Call) -> Any:
-        return {"clusters": []}
-
-    def no_cluster(self, call: Call) -> Any:
-        raise not_found(f"there is no cluster {call.names['id'][:60]!r}: clusters are not offered yet; GET /instances has what there is")
-
-    def no_clusters(self, _call: Call) -> Any:
-        raise not_offered("clusters are not offered yet: make an instance, and replicas of it")
-
     def not_inside(self, _call: Call) -> Any:
         raise not_offered("what is inside a server is not offered here: connect to it, as a user that was made with the instance")
 
@@ -173,6 +207,15 @@ class Resources:
 def _listed(member: str, items: List[Dict[str, Any]], call: Call, path: str) -> Dict[str, Any]:
     found = page(items, call.query, f"{call.base}/{path}")
     return {member: found.items, "links": found.links} if found.links else {member: found.items}
+
+
+def _clustered(call: Call) -> bool:
+    """Members of clusters are listed where somebody asks for them, as Trove does it."""
+    return call.query.get("include_clustered", "").lower() == "true"
+
+
+def _history(whole: ReplicaSet) -> Dict[str, Any]:
+    return {"history": [{**each, "at": stamp(each["at"]), "why": with_names(whole, each["why"])} for each in whole.history]}
 
 
 _R = Resources
@@ -216,8 +259,15 @@ OPERATIONS = (
     operation("DELETE", "/configurations/:id", _R.delete_configuration, 202),
     operation("GET", "/configurations/:id/instances", _R.instances_of),
     operation("GET", "/clusters", _R.list_clusters),
-    operation("POST", "/clusters", _R.no_clusters),
-    operation("GET", "/clusters/:id", _R.no_cluster),
-    operation("POST", "/clusters/:id", _R.no_cluster),
-    operation("DELETE", "/clusters/:id", _R.no_cluster),
+    operation("POST", "/clusters", _R.create_cluster),
+    operation("GET", "/clusters/:id", _R.show_cluster),
+    operation("POST", "/clusters/:id", _R.act_on_cluster, 202),
+    operation("POST", "/clusters/:id/action", _R.act_on_cluster, 202),
+    operation("DELETE", "/clusters/:id", _R.delete_cluster, 202),
+    operation("GET", "/clusters/:id/history", _R.history_of_cluster),
+    operation("GET", "/clusters/:id/explain", _R.explain_cluster),
+    *(operation("GET", f"/clusters/:id/{what}", _R.list_members) for what in ("instances", "nodes")),
+    *(operation("GET", f"/clusters/:id/{what}/:member", _R.show_member) for what in ("instances", "nodes")),
+    operation("POST", "/clusters/:id/nodes", _R.add_members, 202),
+    operation("DELETE", "/clusters/:id/nodes/:member", _R.remove_member, 202),
 )  # fmt: skip

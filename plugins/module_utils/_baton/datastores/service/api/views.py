@@ -15,11 +15,13 @@ from ...engine.case import Case, Silences, Times
 from ...model.channel import Channel, Server
 from ...model.documents import PoolHost
 from ...model.replica_set import Member, ReplicaSet
-from .asking import PLANS
+from .asking import PLANS, is_cluster
 from .catalogue import links
+from .settings_made import configuration_of, type_of
 
 UNDER_WAY = {  # program → how its members show
     "create": "BUILD", "replicate": "BUILD", "delete": "SHUTDOWN", "restart": "REBOOT", "detach": "DETACH", "adopt": "DETACH",
+    "grow": "BUILD", "replace": "BUILD", "shrink": "SHUTDOWN", "upgrade": "UPGRADE", "stop": "SHUTDOWN",
 }  # fmt: skip
 OF_ALL = {  # program → how all of the set show: who is the source is about to change
     "promote": "PROMOTE", "failover": "PROMOTE", "restore": "PROMOTE", "call back": "PROMOTE", "eject": "EJECT",
@@ -38,6 +40,12 @@ DESCRIPTIONS = {
     "configure": "servers are given other parameters",
     "detach": "a replica leaves its set with what it has",
     "adopt": "what was detached becomes an instance of its own",
+    "grow": "members are added to the cluster",
+    "shrink": "members leave the cluster",
+    "replace": "a new member takes the place of another",
+    "upgrade": "members are given another version, one after the other",
+    "stop": "the cluster is stopped",
+    "revive": "the cluster is formed again",
 }
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -80,8 +88,8 @@ class View(NamedTuple):
         if own.get("volume"):
             found["volume"] = {"size": own["volume"]}
         if own.get("configuration"):
-            found["configuration"] = self._configuration(str(own["configuration"]))
-        found.update(self._relations(whole, member))
+            found["configuration"] = self.configuration(str(own["configuration"]))
+        found.update(self._membership(whole, member) if is_cluster(whole) else self._relations(whole, member))
         if whole.source == member.id and whole.replicas:
             found["failover"] = self._failover(whole)
         fault = fault_of(whole, member, server, status)
@@ -103,8 +111,20 @@ class View(NamedTuple):
         host = self.hosts.get(member.host)
         return (host.channel if host is not None else Channel()).server(member.id)
 
-    def _configuration(self, key: str) -> Dict[str, Any]:
+    def configuration(self, key: str) -> Dict[str, Any]:
         return {"id": key, "name": self.configurations.get(key, ""), "links": links(f"{self.base}/configurations/{key}")}
+
+    def _membership(self, whole: ReplicaSet, member: Member) -> Dict[str, Any]:
+        """Return of which cluster a member is, and as what; none of them has a source."""
+        made, view = configuration_of(whole, member), self._server(member).view
+        return {
+            "cluster_id": whole.id,
+            "shard_id": None,
+            "type": type_of(member),
+            "segment": member.own.get("segment", 0),
+            "state": view.get("state"),
+            "own_configuration": {"id": made["id"], "name": made["name"], "links": links(f"{self.base}/configurations/{made['id']}")},
+        }
 
     def _relations(self, whole: ReplicaSet, member: Member) -> Dict[str, Any]:
         """Return who follows whom. Before there is a source nobody does."""
@@ -186,10 +206,12 @@ def status_of(whole: ReplicaSet, member: Member, server: Server) -> str:
             return OF_ALL[program]
         if program in UNDER_WAY and member.id in data.get("members", ()):
             return UNDER_WAY[program]
+        if member.id in data.get("leaves", ()):
+            return "SHUTDOWN"
     if member.status in ("ERROR", "BUILD"):
         return member.status
     if not server.up:
-        return "ERROR" if server.trouble == "its guest is not heard" else "SHUTDOWN"
+        return _down(server)
     if whole.needs and member.id == whole.source:
         return "BLOCKED"
     is_known = all(doing["program"] != "configure" or member.id not in doing["data"]["members"] for doing in programs_of(whole))
@@ -202,7 +224,14 @@ def operating_status(whole: ReplicaSet, member: Member, server: Server) -> str:
         return "NEW" if member.status != "ERROR" else "ERROR"
     if server.up:
         return "BLOCKED" if whole.needs and member.id == whole.source else "HEALTHY"
-    return "ERROR" if server.trouble == "its guest is not heard" else "SHUTDOWN"
+    return _down(server)
+
+
+def _down(server: Server) -> str:
+    """Return how a server is that does not serve. One that tells something of its cluster runs, and takes no writes."""
+    if server.trouble == "its guest is not heard":
+        return "ERROR"
+    return "BLOCKED" if server.view else "SHUTDOWN"
 
 
 def fault_of(whole: ReplicaSet, member: Member, server: Server, status: str) -> str:
@@ -211,7 +240,9 @@ def fault_of(whole: ReplicaSet, member: Member, server: Server, status: str) -> 
         return whole.needs
     if member.fault and status in ("ERROR", "ACTIVE", "SHUTDOWN", "RESTART_REQUIRED"):
         return member.fault
-    return server.trouble if status in ("ERROR", "SHUTDOWN") and member.joined and not programs_of(whole) else ""
+    is_meant = status == "SHUTDOWN" and bool(whole.own.get("stopped"))
+    is_down = status in ("ERROR", "SHUTDOWN", "BLOCKED") and member.joined and not programs_of(whole)
+    return server.trouble if is_down and not is_meant else ""
 
 
 def named(configurations: List[Dict[str, Any]]) -> Dict[str, str]:

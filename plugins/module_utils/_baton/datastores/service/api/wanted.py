@@ -71,18 +71,18 @@ def new_instance(data: bytes) -> NewInstance:
     _refuse_what_is_left_out(raw)
     if "name" not in raw:
         raise bad("name is missing: say what the instance is to be called")
-    datastore, version = _datastore(raw.get("datastore"))
-    users, databases = raw.get("users"), _databases(raw.get("databases"), "databases")
+    datastore, version = datastore_of(raw.get("datastore"))
+    users, databases = raw.get("users"), databases_of(raw.get("databases"), "databases")
     wanted = NewInstance(
         reading.name(raw["name"], "name"),
-        _flavor(raw.get("flavorRef")),
-        _volume(raw.get("volume")),
+        flavor_of(raw.get("flavorRef")),
+        volume_of(raw.get("volume")),
         databases,
-        _users(users, [database["name"] for database in databases]),
+        users_of(users, [database["name"] for database in databases]),
         datastore,
         version,
-        _word(raw.get("configuration"), "configuration"),
-        _region(raw),
+        word_of(raw.get("configuration"), "configuration"),
+        region_of(raw),
         _source(raw),
         reading.number(raw.get("replica_count", 1), "replica_count", 1, MOST_REPLICAS),
     )
@@ -117,17 +117,17 @@ def _refuse_what_is_left_out(raw: Dict[str, Any]) -> None:
         raise bad("locality is anti-affinity: two of one set never share a host")
 
 
-def _word(raw: Any, what: str) -> Optional[str]:
+def word_of(raw: Any, what: str) -> Optional[str]:
     return None if raw is None else reading.word(raw, what)
 
 
-def _flavor(raw: Any) -> Optional[str]:
+def flavor_of(raw: Any) -> Optional[str]:
     """Return the id of a flavor; clients may send its address, which ends in it."""
-    found = _word(raw, "flavorRef")
+    found = word_of(raw, "flavorRef")
     return None if found is None else found.rstrip("/").rpartition("/")[2]
 
 
-def _volume(raw: Any) -> Optional[int]:
+def volume_of(raw: Any) -> Optional[int]:
     if raw is None:
         return None
     volume = reading.record(raw, "volume")
@@ -139,16 +139,16 @@ def _volume(raw: Any) -> Optional[int]:
     return reading.number(volume["size"], "volume.size", 1, MOST_VOLUME)
 
 
-def _datastore(raw: Any) -> "tuple[Optional[str], Optional[str]]":
+def datastore_of(raw: Any) -> "tuple[Optional[str], Optional[str]]":
     if raw is None:
         return None, None
     found = reading.record(raw, "datastore")
     reading.only(found, "datastore", ("type", "version", "version_number"))
     version = found.get("version") if found.get("version") is not None else found.get("version_number")
-    return _word(found.get("type"), "datastore.type"), _word(version, "datastore.version")
+    return word_of(found.get("type"), "datastore.type"), word_of(version, "datastore.version")
 
 
-def _region(raw: Dict[str, Any]) -> Optional[str]:
+def region_of(raw: Dict[str, Any]) -> Optional[str]:
     """Trove reads region_name, the draft and the clients of clusters say region."""
     regions = {reading.line(raw[member], member) for member in ("region", "region_name") if raw.get(member) is not None}
     if len(regions) > 1:
@@ -157,7 +157,7 @@ def _region(raw: Dict[str, Any]) -> Optional[str]:
 
 
 def _source(raw: Dict[str, Any]) -> Optional[str]:
-    of, slave = _word(raw.get("replica_of"), "replica_of"), raw.get("slave")
+    of, slave = word_of(raw.get("replica_of"), "replica_of"), raw.get("slave")
     if slave is None:
         return of
     found = reading.record(slave, "slave")
@@ -172,7 +172,7 @@ def _source(raw: Dict[str, Any]) -> Optional[str]:
     return named
 
 
-def _databases(raw: Any, what: str) -> List[Dict[str, Any]]:
+def databases_of(raw: Any, what: str) -> List[Dict[str, Any]]:
     found: Dict[str, Dict[str, Any]] = {}
     for each in reading.items([] if raw is None else raw, what, MOST_DATABASES):
         database = reading.record(each, f"an item of {what}")
@@ -189,7 +189,7 @@ def _databases(raw: Any, what: str) -> List[Dict[str, Any]]:
     return list(found.values())
 
 
-def _users(raw: Any, databases: List[str]) -> List[Dict[str, Any]]:
+def users_of(raw: Any, databases: List[str]) -> List[Dict[str, Any]]:
     found: Dict[str, Dict[str, Any]] = {}
     for each in reading.items([] if raw is None else raw, "users", MOST_USERS):
         user = _user(reading.record(each, "an item of users"), databases)
@@ -211,7 +211,7 @@ def _user(user: Dict[str, Any], databases: List[str]) -> Dict[str, Any]:
     host = user.get("host")
     if host is not None and (not isinstance(host, str) or not _HOST.match(host)):
         raise bad(f"host of user {name!r} is an address such as 192.0.2.10, or % for any")
-    of = [database["name"] for database in _databases(user.get("databases"), f"databases of user {name!r}")]
+    of = [database["name"] for database in databases_of(user.get("databases"), f"databases of user {name!r}")]
     strange = sorted(set(of) - set(databases))
     if strange:
         raise bad(f"user {name!r} is to use database {strange[0]!r}, which is not among databases; add it there")
@@ -236,7 +236,7 @@ def change(data: bytes) -> Change:
             raise bad(f"{member} is null, which detaches the replica; a source is chosen when a replica is made")
     wanted = Change(
         reading.name(raw["name"], "name") if "name" in raw else None,
-        (_word(raw["configuration"], "configuration") or "") if "configuration" in raw else None,
+        (word_of(raw["configuration"], "configuration") or "") if "configuration" in raw else None,
         bool(detach),
     )
     if wanted == Change():
