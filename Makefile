@@ -17,7 +17,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 ROOT = @test "$$(id -u)" = 0 || { echo "make $@: run this as root (or with sudo): $(1)" >&2; exit 1; }
 
-.PHONY: help system venv build collection lint check format unit coverage hosts cores lab faults lab-datastores simulate mutate fuzz schema histories molecule failover drivers databases demo demo-clean datastores datastores-down docs tutorial bench bench-plays bench-failover bench-drivers bench-stalls bench-memory soak lock audit release test test-long clean
+.PHONY: help system venv build collection lint check format unit coverage hosts cores lab faults lab-datastores lab-clusters simulate mutate fuzz schema histories molecule failover drivers databases demo demo-clean datastores datastores-down docs tutorial bench bench-plays bench-failover bench-drivers bench-stalls bench-memory soak lock audit release test test-long clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 20
@@ -83,6 +83,10 @@ faults: ## a few minutes of `make lab FAULTS=n`; needs root
 lab-datastores: build ## a set of real MariaDB servers in network namespaces under n faults, beside keepalived: FAULTS=n FIRST_SEED=m; needs root
 	$(call ROOT,network namespaces need it)
 	@$(BIN)/python tests/lab/datastores/storm.py --faults $(or $(FAULTS),27) --seed $(FIRST_SEED) --beside $(if $(filter file,$(origin TRIALS)),3,$(TRIALS))
+
+lab-clusters: build ## a Galera cluster of two regions and an arbiter in network namespaces under n faults: FAULTS=n FIRST_SEED=m; needs root
+	$(call ROOT,network namespaces need it)
+	@$(BIN)/python tests/lab/datastores/group_storm.py --faults $(or $(FAULTS),25) --seed $(FIRST_SEED)
 
 simulate: venv ## the core, and pools of databases, under seeded schedules: SEEDS=n POOL_SEEDS=n FIRST_SEED=m
 	@$(BIN)/python tests/simulation/run.py --seeds $(SEEDS) --first-seed $(FIRST_SEED)

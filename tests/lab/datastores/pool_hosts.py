@@ -131,11 +131,15 @@ def _kind(words):
     """Return what a process of a pool host is, by its command line."""
     if b"guard" in words[2:4]:
         return "guard"
-    return "server" if words[0].endswith(b"mariadbd") else "guest" if any(b"baton-guest" in word for word in words[:3]) else "other"
+    if words[0].endswith((b"mariadbd", b"garbd")):
+        return "server"
+    return "guest" if any(b"baton-guest" in word for word in words[:3]) else "other"
 
 
 class Lab:
-    """``timing``: "balanced" or "fast"."""
+    """``timing``: "balanced" or "fast". ``many``: pool hosts."""
+
+    many = 3
 
     def __init__(self, stack: ExitStack, network, folder: Path, timing: str):
         self.stack, self.folder, self.timing = stack, folder, timing
@@ -156,8 +160,10 @@ class Lab:
         self._admin = self.nodes[0].admin_token()
         (folder / "admin.token").write_text(self._admin)
         self._start_managers()
-        self.hosts = [PoolHost(self, network, number) for number in (1, 2, 3)]
+        self.hosts = [PoolHost(self, network, number) for number in range(1, self.many + 1)]
         wait_for(lambda: all("heartbeat" in self.read("pool", host.name)["Params"] for host in self.hosts), self.logs, 30)
+        self.token = self.made("/tokens", {"Scope": {"kind": "project", "name": "lab"}, "Description": "for clients"})["Token"]
+        wait_for(lambda: self.api("GET", "/instances")[0] == 200, self.logs, 30)
         self._make()
 
     def _start_managers(self):
@@ -172,8 +178,6 @@ class Lab:
             self.managers.append(driver)
 
     def _make(self):
-        self.token = self.made("/tokens", {"Scope": {"kind": "project", "name": "lab"}, "Description": "for clients"})["Token"]
-        wait_for(lambda: self.api("GET", "/instances")[0] == 200, self.logs, 30)
         user = {"name": "lab", "password": ACCOUNT["password"], "databases": [{"name": "lab"}]}
         wanted = {"name": "one", "flavorRef": "1", "volume": {"size": 1}, "databases": [{"name": "lab"}], "users": [user]}
         one = self.asked("POST", "/instances", {"instance": wanted})["instance"]

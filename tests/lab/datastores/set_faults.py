@@ -89,7 +89,7 @@ def cut_off(who):
     return hurt
 
 
-def _drop(host, match):
+def drop(host, match):
     """Drop what goes to, and comes from, addresses that match."""
     chains = "".join(
         f" chain {chain} {{ type filter hook {chain} priority 0; ip {way} {match} drop; }};"
@@ -102,19 +102,19 @@ def _drop(host, match):
 def only_clients(lab, _random):
     """Nobody hears the source but its clients, who go on writing."""
     host = lab.source
-    return host.name, _drop(host, f"!= {{ {CLIENT}, {host.address}, 127.0.0.1 }}")
+    return host.name, drop(host, f"!= {{ {CLIENT}, {host.address}, 127.0.0.1 }}")
 
 
 def no_managers(lab, _random):
     """Replicas and clients hear the source; Baton does not."""
     host = lab.source
-    return host.name, _drop(host, "{ 192.0.2.1, 192.0.2.2, 192.0.2.100 }")
+    return host.name, drop(host, "{ 192.0.2.1, 192.0.2.2, 192.0.2.100 }")
 
 
 def no_replicas(lab, _random):
     """Nobody can acknowledge to the source, and Baton hears all of them."""
     host = lab.source
-    return host.name, _drop(host, "{ " + ", ".join(other.address for other in lab.hosts if other is not host) + " }")
+    return host.name, drop(host, "{ " + ", ".join(other.address for other in lab.hosts if other is not host) + " }")
 
 
 def full(who):

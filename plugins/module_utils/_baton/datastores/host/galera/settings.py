@@ -20,12 +20,13 @@ PORTS = (GROUP, INCREMENTS, COPY)
 DATASTORE = "galera"
 LIBRARIES = (Path("/usr/lib/galera/libgalera_smm.so"), Path("/usr/lib64/galera-4/libgalera_smm.so"))
 KEPT = "128M"  # of writes, for members that were away
-TIMES: Dict[str, str] = {  # after a member was killed others go on in 3 s; when one leaves they don't wait
-    "evs.suspect_timeout": "PT2S",
+TIMES: Dict[str, str] = {  # others go on without one that they have not heard for so long; see FENCE. Nobody waits for one that leaves.
+    "evs.suspect_timeout": "PT2.5S",
     "evs.inactive_timeout": "PT5S",
-    "evs.keepalive_period": "PT0.5S",
-    "evs.inactive_check_period": "PT0.25S",
+    "evs.keepalive_period": "PT0.2S",
+    "evs.inactive_check_period": "PT0.1S",
     "evs.install_timeout": "PT5S",
+    "evs.join_retrans_period": "PT0.1S",
 }
 FIXED: Dict[str, object] = {
     "binlog-format": "ROW",
