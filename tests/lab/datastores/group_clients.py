@@ -23,7 +23,7 @@ WRITERS = 3
 ROAM = 1.0  # seconds after which a client tries another server, or again
 STAY = 120.0  # seconds for which a reader that stays may hear nothing
 PACE = 0.02  # seconds between two statements
-LATE = 1.0  # seconds by which a healthy member may be behind
+LATE = 3.5  # seconds by which a healthy member may be behind: for so long nobody goes on while a group finds out who is left
 Address = Tuple[str, int]
 
 
