@@ -28,7 +28,7 @@ LOOK = 0.05  # seconds between looks at a server that joins
 NO_INCREMENTS = "Will never receive state"
 AHEAD = "states diverged"
 TAKEN = "already in use"
-NOBODY_THERE = ("failed to reach primary view", "gcomm backend connection")
+NOBODY_THERE = "failed to reach primary view"
 SERVES = ("Synced", "Donor/Desynced")
 STATUS = ("wsrep_cluster_status", "wsrep_local_state_comment", "wsrep_cluster_size", "wsrep_cluster_state_uuid", "wsrep_ready")
 Stands = Callable[[], bool]
@@ -191,8 +191,8 @@ class Joining:
             return Apart("it has what the other members have not")
         taken = next((line for line in said if TAKEN in line), "")
         if taken:
-            return Trouble(f"{node.id} can't listen where it has to: free its ports, or halt who has them: {taken}")
-        if any(words in line for words in NOBODY_THERE for line in said):
+            return Trouble(f"{node.id} can't listen where it has to: free its ports, or halt who has them: {next(iter(errors([taken])), taken)}")
+        if any(NOBODY_THERE in line for line in said):
             return Trouble(f"{node.id} has found no member of the cluster that serves: see that one does, and that ports are open to it")
         return Trouble(f"{node.id} has ended: {next(iter(errors(said)), 'look at its log')}")
 

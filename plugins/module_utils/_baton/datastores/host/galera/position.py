@@ -16,6 +16,7 @@ from ..trouble import Trouble
 NOBODY = "00000000-0000-0000-0000-000000000000"
 RECOVERS_WITHIN = 3600.0  # seconds
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z", re.ASCII)
+LOOKS = ("--wsrep_recover", "--disable-log-error", "--skip-networking")  # it says where its data is, and ends
 STATE = """\
 # GALERA saved state
 version: 2.1
@@ -105,7 +106,7 @@ def own(instance: Instance) -> Position:
 def recovered(instance: Instance) -> Position:
     files = instance.files
     files.write_settings(instance.spec)
-    command = [executable("mariadbd"), f"--defaults-file={files.settings}", "--wsrep_recover", "--disable-log-error"]
+    command = [executable("mariadbd"), f"--defaults-file={files.settings}", *LOOKS]
     said = run(command, files.user, files.folder, RECOVERS_WITHIN)
     found = re.findall(r"Recovered position: *(\S+)", said)
     if not found:
