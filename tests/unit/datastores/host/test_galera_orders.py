@@ -108,7 +108,8 @@ def test_a_disk_without_room_is_refused(new, monkeypatch):
 
 
 def test_a_set_without_certificate_is_refused(new):
-    assert refused(new, secrets={"replication": "x", "key": new.pool.secrets["key"]}) == "the set has no certificate: it must come with secrets"
+    secrets = {"replication": "x", "key": new.pool.secrets["key"]}
+    assert refused(new, secrets=secrets) == "the set has no certificate: it must come with secrets"
 
 
 def test_packages_that_are_missing_are_named(new, monkeypatch):

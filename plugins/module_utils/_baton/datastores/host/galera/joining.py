@@ -191,7 +191,8 @@ class Joining:
             return Apart("it has what the other members have not")
         taken = next((line for line in said if TAKEN in line), "")
         if taken:
-            return Trouble(f"{node.id} can't listen where it has to: free its ports, or halt who has them: {next(iter(errors([taken])), taken)}")
+            why = next(iter(errors([taken])), taken)
+            return Trouble(f"{node.id} can't listen where it has to: free its ports, or halt who has them: {why}")
         if any(NOBODY_THERE in line for line in said):
             return Trouble(f"{node.id} has found no member of the cluster that serves: see that one does, and that ports are open to it")
         return Trouble(f"{node.id} has ended: {next(iter(errors(said)), 'look at its log')}")
