@@ -30,12 +30,12 @@ class Hands:
     by_quorum, fence = True, 2.75
 
     def __init__(self):
-        self.number, self.done, self.view = 7, [], dict(VIEW)
+        self.number, self.done, self.view, self.is_made = 7, [], dict(VIEW), True
         self.answers, self.go, self.is_looked_at = threading.Event(), threading.Event(), threading.Event()
         self.answers.set()
 
     def is_ours(self):
-        return True
+        return self.is_made
 
     def pid(self):
         return self.number
@@ -146,11 +146,11 @@ def test_another_view_is_told_at_once():
 
 
 def test_an_order_to_make_one_says_what_it_is_and_none_else_is_of_use(tmp_path, hands, guarded):
-    journal, memories = Journal(tmp_path), []
+    journal, memories, hands.is_made = Journal(tmp_path), [], False
     with running(Cluster(), journal, guarded, lambda _name, memory: memories.append(memory) or hands) as guest:
         guest.cluster.say(orders={"1": Order("join", "m", "s", args={"cluster": "c-1"})})
         until(lambda: guest.cluster.channel.reports, "an answer")
-        assert guest.cluster.channel.reports["1"].problem == "m was not prepared on this host" and memories == []
+        assert guest.cluster.channel.reports["1"].problem == "m was not prepared on this host" and "m" not in guest.instances
         guest.cluster.say(orders={"2": Order("prepare", "m", "s", args={"cluster": "c-1", "type": "arbiter"})}, reports={})
         until(lambda: guest.cluster.channel.reports, "it is made")
-    assert Journal(tmp_path).instances["m"]["memory"] == {"datastore": "galera", "type": "arbiter"} == memories[0]
+    assert Journal(tmp_path).instances["m"]["memory"] == {"datastore": "galera", "type": "arbiter"} == memories[-1]

@@ -146,7 +146,9 @@ def test_one_that_was_made_is_not_made_again(new):
 
 def test_who_has_no_data_neither_forms_a_cluster_nor_joins_one(bare):
     assert kept(bare, "form", position=None).endswith("choose another to form the cluster")
+    bare.memory["copied"] = True
     assert kept(bare, "join", formed=None) == "it has no data of the cluster that it could use"
+    assert "copied" not in bare.memory, "the next copy is another one"
     assert bare.ok("halt") == {"uuid": NOBODY, "seqno": -1}
 
 

@@ -116,12 +116,12 @@ class Joining:
         if node.pid() is not None and node.memory.get("group") != args["cluster"]:
             node.stop()  # the group that it is in is no more
         if node.pid() is None:
+            node.remember(forget=("copied", "formed"))  # where what was copied is of no use, the next copy is another one
             ours = position.own(node)
             apart = _why_apart(ours, formed)
             if apart:
                 return Report(found={"apart": apart})
             announce(node, args)
-            node.remember(forget=("copied", "formed"))
             self._begin(ours, f"--wsrep_start_position={ours}")
         try:
             return Report() if self._wait(stands) is not None else None
