@@ -85,6 +85,20 @@ def test_instances_and_configurations_of_a_project(client):
     ].items()
 
 
+def test_clusters_of_a_project():
+    with served(Memory(6, datastores={"galera": ["10.11", "11.8"]})) as api:
+        with Datastores(Connection((api.address,), "demo-token", timeout=5.0), "demo") as client:
+            wanted = {"name": "shop", "instances": [{"flavorRef": "1"}] * 3, "datastore": {"type": "galera", "version": "10.11"}}
+            made = client.create_cluster(wanted, "k")
+            assert client.create_cluster(wanted, "k")["id"] == made["id"] and client.clusters() == [client.cluster("shop")]
+            client.act_on_cluster(made["id"], "grow", [{}])
+            client.act_on_cluster(made["id"], "restart")
+            assert client.cluster(made["id"])["size"] == 4 and client.history_of_cluster("shop")[-1]["what"] == "restart is done"
+            assert client.explain("shop", "clusters") == {"next": None, "needs": ""} and client.instances() == []
+            client.delete_cluster(made["id"])
+            assert client.clusters() == []
+
+
 def test_long_lists_come_whole(client, monkeypatch):
     monkeypatch.setattr("baton.datastores.service.api.pages.MOST_ON_A_PAGE", 2)
     for number in range(5):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from typing import Any, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 from ..client.datastores import Datastores
 from ..client.error import ClientError
@@ -45,17 +45,33 @@ def add(groups: Any) -> None:
     made.add_argument("--version", help="of the datastore (the newest that there is)")
     made.add_argument("--size", type=int, default=1, metavar="GIB", help="of its volume (1)")
     made.add_argument("--region", help="where")
-    made.add_argument("--database", action="append", default=[], metavar="NAME", help="a database to begin with; may be repeated")
-    made.add_argument("--user", metavar="NAME", help="who may use these databases; needs --password-file")
-    made.add_argument("--password-file", metavar="FILE", help="the file with that user's password")
+    add_content(made)
     copied.add_argument("--count", type=int, default=1, metavar="N", help="how many (1)")
     copied.add_argument("--name", help="of the replicas, with -1, -2 … behind it (that of the instance)")
     deleted.add_argument("--force", action="store_true", help="without waiting for a host that is not heard, on which the data stay")
     for verb in (made, copied, deleted, *acted):
-        verb.add_argument("--watch", action="store_true", help="show the steps, and return when it has ended")
-        verb.add_argument("--wait", type=seconds, default=WAIT, metavar="SECONDS", help=f"for how long, with --watch ({WAIT:g})")
+        add_watch(verb)
     for verb in (found, shown, told, explained, made, copied, named, deleted, *acted):
         add_place(verb)
+
+
+def add_content(made: Any) -> None:
+    """Add what is to be in a new server."""
+    made.add_argument("--database", action="append", default=[], metavar="NAME", help="a database to begin with; may be repeated")
+    made.add_argument("--user", metavar="NAME", help="who may use these databases; needs --password-file")
+    made.add_argument("--password-file", metavar="FILE", help="the file with that user's password")
+
+
+def content(args: Any) -> Value:
+    """Return what was said of that."""
+    databases = [{"name": name} for name in args.database]
+    user = {"name": args.user, "password": _password(args.password_file), "databases": databases} if args.user else None
+    return {"databases": databases, **({"users": [user]} if user else {})}
+
+
+def add_watch(verb: Any) -> None:
+    verb.add_argument("--watch", action="store_true", help="show the steps, and return when it has ended")
+    verb.add_argument("--wait", type=seconds, default=WAIT, metavar="SECONDS", help=f"for how long, with --watch ({WAIT:g})")
 
 
 def add_place(verb: Any) -> None:
@@ -73,13 +89,15 @@ def list_instances(context: Context) -> None:
         context.out.json(found)
         return
     rows = [
-        [each["name"], each["id"], _status(context.out, each), role(each), _where(each), each["hostname"], lag(each), doing(each)]
+        [each["name"], each["id"], status(context.out, each), role(each), where(each), each["hostname"], lag(each), doing(each)]
         for each in sorted(found, key=lambda each: (each["set"], role(each) != "source", each["name"]))
     ]
     context.out.table(["NAME", "ID", "STATUS", "ROLE", "ADDRESS", "HOST", "LAG", "TASK"], rows, "There is no instance.")
 
 
 def role(instance: Value) -> str:
+    if "cluster_id" in instance:
+        return "arbiter" if instance["type"] == "arbiter" else "member"
     return "replica" if "replica_of" in instance else "source" if "replicas" in instance else "alone"
 
 
@@ -105,11 +123,11 @@ def doing(instance: Value) -> str:
     return f"{task['name'].lower()}{place}{', undoing' if task.get('undoing') else ''}" if task else "-"
 
 
-def _status(out: Output, instance: Value) -> str:
+def status(out: Output, instance: Value) -> str:
     return out.paint(instance["status"], {"ACTIVE": "32", "ERROR": "31", "BLOCKED": "31"}.get(instance["status"], "33"))
 
 
-def _where(instance: Value) -> str:
+def where(instance: Value) -> str:
     return f"{instance['ip'][0]}:{instance['port']}" if instance.get("ip") else "-"
 
 
@@ -121,7 +139,7 @@ def show_instance(context: Context) -> None:
     fault = found.get("fault", {}).get("message")
     context.out.members({
         "Name": found["name"], "Id": found["id"], "Set": found["set"], "Status": found["status"], "Server": found["operating_status"],
-        "Role": role(found), "Address": _where(found), "Host": found["hostname"], "Region": found["region"] or "-",
+        "Role": role(found), "Address": where(found), "Host": found["hostname"], "Region": found["region"] or "-",
         "Datastore": f"{found['datastore']['type']} {found['datastore']['version']}", "Flavor": found["flavor"]["id"],
         **({"Lag": lag(found)} if "replica_of" in found else {}), **({"Failover": failover(found)} if "failover" in found else {}),
         "Created": found["created"], "Task": doing(found),
@@ -130,7 +148,10 @@ def show_instance(context: Context) -> None:
 
 
 def show_history(context: Context) -> None:
-    found = context.datastores.history(context.args.instance)
+    tell_history(context, context.datastores.history(context.args.instance))
+
+
+def tell_history(context: Context, found: List[Value]) -> None:
     if context.out.as_json:
         context.out.json(found)
         return
@@ -138,7 +159,10 @@ def show_history(context: Context) -> None:
 
 
 def explain(context: Context) -> None:
-    found = context.datastores.explain(context.args.instance)
+    tell_explained(context, context.datastores.explain(context.args.instance))
+
+
+def tell_explained(context: Context, found: Value) -> None:
     if context.out.as_json:
         context.out.json(found)
         return
@@ -169,20 +193,17 @@ def explained(found: Value) -> List[str]:
 
 def create(context: Context) -> None:
     args = context.args
-    databases = [{"name": name} for name in args.database]
     wanted: Value = {
-        "name": args.name, "flavorRef": _flavor(context.datastores, args.flavor), "volume": {"size": args.size},
-        "datastore": {"type": args.datastore, **({"version": args.version} if args.version else {})}, "databases": databases,
+        "name": args.name, "flavorRef": flavor(context.datastores, args.flavor), "volume": {"size": args.size},
+        "datastore": {"type": args.datastore, **({"version": args.version} if args.version else {})}, **content(args),
     }  # fmt: skip
     if args.region:
         wanted["region"] = args.region
-    if args.user:
-        wanted["users"] = [{"name": args.user, "password": _password(args.password_file), "databases": databases}]
     made = context.datastores.create(wanted, secrets.token_hex(16))
     _begun(context, made["id"], made, f"{made['name']} ({made['id']}) is being made.")
 
 
-def _flavor(client: Datastores, wanted: str) -> str:
+def flavor(client: Datastores, wanted: str) -> str:
     """Return the id of a flavor that is named by it, or by its name."""
     return next((str(each["id"]) for each in client.flavors() if wanted in (str(each["id"]), each["name"])), wanted)
 
@@ -228,26 +249,30 @@ def delete(context: Context) -> None:
 
 
 def _begun(context: Context, key: str, value: Value, sentence: str) -> None:
-    """Say that something was begun, and with --watch how it goes on until it has ended."""
+    begun(context, lambda: context.datastores.instance(key), value, sentence)
+
+
+def begun(context: Context, look: Callable[[], Value], value: Value, sentence: str) -> None:
+    """Say that something was begun, and with --watch how it goes on until it has ended. ``look`` returns what it is done with."""
     if not context.args.watch:
         context.out.done(value, sentence)
         return
     context.out.notice(sentence)
-    last = watch(context, key)
+    last = watch(context, look)
     if last is None:
-        context.out.done({"id": key}, "It is gone.")
+        context.out.done({"id": value["id"]}, "It is gone.")
     elif last.get("fault"):
         raise ClientError("conflict", last["fault"]["message"])
     else:
         context.out.done(last, f"{last['name']} is {last['status']}.")
 
 
-def watch(context: Context, key: str) -> Optional[Value]:
-    """Show each step until nothing is being done; return the instance then, None if it is gone. ClientError if that takes too long."""
+def watch(context: Context, look: Callable[[], Value]) -> Optional[Value]:
+    """Show each step until nothing is being done; return the last look then, None if it is gone. ClientError if that takes too long."""
     end, said = time.monotonic() + context.args.wait, ""
     while True:
         try:
-            found = context.datastores.instance(key)
+            found = look()
         except ClientError as error:
             if error.kind == "not_found":
                 return None

@@ -13,7 +13,7 @@ from typing import Any, Optional, Sequence, TextIO
 
 from ..client.error import ClientError
 from ..ground.version import VERSION
-from . import barriers, completion, datastores, documents, drivers, events, files, ha, instances, leases, locks, tokens, users
+from . import barriers, clusters, completion, datastores, documents, drivers, events, files, ha, instances, leases, locks, tokens, users
 from .common import Context, Parser, add_global_options
 from .output import Output
 
@@ -40,6 +40,7 @@ def build_parser(prog: str) -> Parser:
     ha.add(groups)
     drivers.add(groups)
     instances.add(groups)
+    clusters.add(groups)
     datastores.add(groups)
     completion.add(groups, parser)
     return parser

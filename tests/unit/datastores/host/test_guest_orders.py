@@ -2,59 +2,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The guest's loop with hands that a test moves: what it says of a server that is restarted, and of which set an instance is."""
 
-import asyncio
 import threading
-from dataclasses import replace
 
 import pytest
 
-from baton.datastores.host.channel import Seen
 from baton.datastores.host.journal import Journal
-from baton.datastores.host.loop import Guest
-from baton.datastores.model.channel import Channel, Grant, Order, Report, Server
-from baton.datastores.model.documents import PoolHost
+from baton.datastores.model.channel import Grant, Order, Report, Server
+from support.guest import Cluster, running, until
 
-LEASE = 600.0
 PATIENCE = 20.0
-
-
-class Cluster:
-    """The document of one host, and a link to it that never fails."""
-
-    def __init__(self):
-        self.channel, self.number, self._changed = Channel(True), 1, threading.Condition()
-
-    def say(self, **what):
-        with self._changed:
-            self.channel, self.number = replace(self.channel, **what), self.number + 1
-            self._changed.notify_all()
-
-    def read(self):
-        return Seen(f"1.{self.number}", PoolHost("h", channel=self.channel))
-
-    def wait(self, revision):
-        with self._changed:
-            self._changed.wait_for(lambda: revision != f"1.{self.number}", 0.1)
-        return self.read()
-
-    def renew(self, _patience):
-        return LEASE
-
-    def claim(self, key, term, _seen):
-        self.say(claims={**self.channel.claims, key: term})
-
-    def opened(self, key, grant, _seen):
-        self.say(opened={**self.channel.opened, key: grant})
-
-    def end(self, key, end, _seen):
-        claims = {name: term for name, term in self.channel.claims.items() if name != key}
-        self.say(claims=claims, ends={**self.channel.ends, key: end})
-
-    def report(self, key, report, _seen):
-        self.say(reports={**self.channel.reports, key: report})
-
-    def servers(self, servers, _seen):
-        self.say(servers=servers)
 
 
 class Guarded:
@@ -118,31 +74,13 @@ def guest(tmp_path):
     journal = Journal(tmp_path)
     journal.instances["m"] = {"set": "s", "memory": {}}
     cluster, hands = Cluster(), Hands()
-    made = Guest(lambda: cluster, journal, Guarded(), lambda _name, _memory: hands, LEASE, {})
-    made.cluster, made.hands, made.folder = cluster, hands, tmp_path
-    loops = []
-
-    async def run():
-        loops.append(asyncio.get_running_loop())
-        await made.run()
-
-    thread = threading.Thread(target=lambda: asyncio.run(run()))
-    thread.start()
-    until(lambda: hands.number is not None, "the server is started")
-    yield made
-    hands.go.set()
-    loops[0].call_soon_threadsafe(made.stop)
-    thread.join(PATIENCE)
-    assert not thread.is_alive()
-
-
-def until(condition, what):
-    end = threading.Event()
-    for _look in range(int(PATIENCE / 0.01)):
-        if condition():
-            return
-        end.wait(0.01)
-    raise AssertionError(f"not in {PATIENCE:g} s: {what}")
+    with running(cluster, journal, Guarded(), lambda _name, _memory: hands) as made:
+        made.hands, made.folder = hands, tmp_path
+        until(lambda: hands.number is not None, "the server is started")
+        try:
+            yield made
+        finally:
+            hands.go.set()
 
 
 def source(guest):

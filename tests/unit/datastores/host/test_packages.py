@@ -37,8 +37,9 @@ class Host:
         return self.has
 
     def do(self, argv, seconds):
-        command = next(word for word in argv if word in ("update", "install"))
+        command = next(word for word in argv if word in ("update", "install", "mask"))
         self.did.append(command)
+        self.wanted = argv
         if command == self.fails:
             raise Trouble("E: no such thing")
         if command == "install":
@@ -46,7 +47,7 @@ class Host:
         return ""
 
     def packages(self, installs=True):
-        return Packages(self, {"mariadb": self.found}, installs)
+        return Packages(self, {"mariadb": self.found, "galera": self.found, "arbiter": self.found}, installs)
 
 
 @pytest.mark.parametrize(
@@ -112,3 +113,31 @@ def test_what_can_not_be_installed_is_said_with_what_to_do(monkeypatch, values, 
     with pytest.raises(Trouble) as trouble:
         Host(monkeypatch, **values).packages(installs).need("mariadb", version)
     assert str(trouble.value) == says
+
+
+@pytest.mark.parametrize(
+    ("others", "may"),
+    [
+        ((), True),
+        (("mariadb-server-core", "mariadb-backup"), True),  # as a guest has installed it for MariaDB
+        (("mariadb-server-core",), False),
+        (("mariadb-server-core", "mariadb-backup", "mariadb-server"), False),
+        (("galera-4",), False),
+    ],
+)
+def test_galera_is_added_to_what_was_installed_for_mariadb_and_to_nothing_of_others(monkeypatch, others, may):
+    host = Host(monkeypatch, others=others)
+    if not may:
+        assert host.packages().offered(["galera"]) == {}
+        with pytest.raises(Trouble, match="install the package"):
+            host.packages().need("galera", "11.8")
+        return
+    assert host.packages().offered(["galera"]) == {"galera": ["11.8"]}
+    host.packages().need("galera", "11.8")
+    assert host.did == ["update", "install"] and host.wanted[-3:] == ["mariadb-server-core", "mariadb-backup", "galera-4"]
+
+
+def test_the_unit_of_the_arbiters_package_is_masked_before_it_is_there(monkeypatch):
+    host = Host(monkeypatch, candidate="26.4.23-0+deb12u1")
+    host.packages().need("arbiter", "26.4")
+    assert host.did == ["update", "mask", "install"] and host.wanted[-1] == "galera-arbitrator-4"

@@ -169,7 +169,7 @@ def test_no_two_servers_of_a_host_meet_at_any_of_their_ports(wanted, of, begins,
 
 def test_a_member_of_a_cluster_has_all_its_ports_below_the_last_one():
     assert each([GALERA], galera(h1={"port": 35535})) == [("h1", 35535)]
-    with pytest.raises(Problem, match="h1 has no port left"):
+    with pytest.raises(Problem, match="h1 says port 35536, and 35535 is the highest of galera"):
         each([GALERA], galera(h1={"port": 35536}))
 
 

@@ -341,9 +341,10 @@ class Guest:
         if instance is None:
             if order.verb == "wipe":
                 return Report()
-            if order.verb != "prepare":  # nobody knows of which datastore it is
-                return Report(f"{order.instance} was not prepared on this host")
             instance = self._new(order)
+            if order.verb != "prepare" and not instance.hands.is_ours():  # nor do we know of which datastore it will be
+                self._forget(instance)
+                return Report(f"{order.instance} was not prepared on this host")
         instance.busy = order.verb
         await self._sight.unfence(instance, order.verb)
         try:

@@ -113,7 +113,7 @@ class Log:
 class Arbiter(Member):
     """As Galera, of a member without data."""
 
-    verbs = ("prepare", "join", "halt", "announce", "restart", "wipe")
+    verbs = ("prepare", "join", "halt", "announce", "restart", "configure", "wipe")
 
     def __init__(
         self, folder: Path, instance: str, runner: Runner, memory: Dict[str, Any], save: Callable[[], None], need: Need, user: str = ""
@@ -167,6 +167,10 @@ class Arbiter(Member):
         self._instance.stop()
         self._instance.remember(halted=True)
         return Report()
+
+    def _configure(self, _args: Mapping[str, Any], _stands: Stands) -> Report:
+        """Parameters are of databases; it has none."""
+        return Report(found={"restart": []})
 
     def _restart(self, args: Mapping[str, Any], stands: Stands) -> Optional[Report]:
         self._instance.stop()

@@ -27,7 +27,8 @@ LOG = logging.getLogger("baton.guest")
 LOOK = 0.05  # seconds between looks at a server that joins
 NO_INCREMENTS = "Will never receive state"
 AHEAD = "states diverged"
-NOBODY_THERE = ("failed to reach primary view", "gcomm backend connection")
+TAKEN = "already in use"
+NOBODY_THERE = "failed to reach primary view"
 SERVES = ("Synced", "Donor/Desynced")
 STATUS = ("wsrep_cluster_status", "wsrep_local_state_comment", "wsrep_cluster_size", "wsrep_cluster_state_uuid", "wsrep_ready")
 Stands = Callable[[], bool]
@@ -62,7 +63,8 @@ def _status(session: sql.Session, names: str) -> List[sql.Row]:
 
 class Node(Instance):
     """A MariaDB server that is a member. In its memory: ``group``: under which name it was started last; ``formed``: {"group", "at"}, with
-    the position at which it was to form that, if it was not started otherwise since; ``halted``: it was, by an order.
+    the position at which it was to form that, if it was not started otherwise since; ``at``: where it was started, while it has not come
+    in; ``halted``: it was, by an order.
     """
 
     files_of = MemberFiles
@@ -114,12 +116,12 @@ class Joining:
         if node.pid() is not None and node.memory.get("group") != args["cluster"]:
             node.stop()  # the group that it is in is no more
         if node.pid() is None:
+            node.remember(forget=("copied", "formed"))  # where what was copied is of no use, the next copy is another one
             ours = position.own(node)
             apart = _why_apart(ours, formed)
             if apart:
                 return Report(found={"apart": apart})
             announce(node, args)
-            node.remember(forget=("copied", "formed"))
             self._begin(ours, f"--wsrep_start_position={ours}")
         try:
             return Report() if self._wait(stands) is not None else None
@@ -159,7 +161,7 @@ class Joining:
         files.make_run()
         write(files.position, f"{ours}\n")
         files.own(files.position, 0o600)
-        self._node.remember(group=self._node.spec["cluster"], forget=("halted",))
+        self._node.remember(group=self._node.spec["cluster"], forget=("halted",), **({"at": str(ours)} if ours.is_known else {}))
         LOG.info("%s is started at %s", self._node.id, ours)
         self._node.begin(*options)
 
@@ -171,6 +173,8 @@ class Joining:
                 with node.session() as session:
                     found = view(session)
                 if found.serves and node.pid() is not None:
+                    if "at" in node.memory:
+                        node.remember(forget=("at",))
                     return found
             except sql.SqlTrouble:
                 if node.pid() is None:
@@ -185,7 +189,11 @@ class Joining:
             return Apart("the other members have not kept all that it lacks")
         if any(AHEAD in line for line in said):
             return Apart("it has what the other members have not")
-        if any(words in line for words in NOBODY_THERE for line in said):
+        taken = next((line for line in said if TAKEN in line), "")
+        if taken:
+            why = next(iter(errors([taken])), taken)
+            return Trouble(f"{node.id} can't listen where it has to: free its ports, or halt who has them: {why}")
+        if any(NOBODY_THERE in line for line in said):
             return Trouble(f"{node.id} has found no member of the cluster that serves: see that one does, and that ports are open to it")
         return Trouble(f"{node.id} has ended: {next(iter(errors(said)), 'look at its log')}")
 

@@ -81,7 +81,7 @@ class Member:
         if instance.files.is_ours() and instance.pid() is not None:
             instance.kill()
         instance.files.remove()
-        instance.remember(spec=None, forget=("group", "formed", "copied", "halted"))
+        instance.remember(spec=None, forget=("group", "formed", "at", "copied", "halted"))
         return Report()
 
     def _why_down(self) -> str:

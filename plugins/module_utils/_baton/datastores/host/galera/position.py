@@ -16,6 +16,7 @@ from ..trouble import Trouble
 NOBODY = "00000000-0000-0000-0000-000000000000"
 RECOVERS_WITHIN = 3600.0  # seconds
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z", re.ASCII)
+LOOKS = ("--wsrep_recover", "--disable-log-error", "--skip-networking")  # it says where its data is, and ends
 STATE = """\
 # GALERA saved state
 version: 2.1
@@ -83,15 +84,29 @@ def has_data(instance: Instance) -> bool:
 
 
 def own(instance: Instance) -> Position:
-    """Return how far the data of a server is that does not run. One that has crashed is asked to look at its data, and serves nobody."""
-    files = instance.files
+    """Return how far the data of a server is that does not run.
+
+    One that has crashed is asked to look at its data, and serves nobody. One that ended while it was to get a state takes its data for
+    spoilt; but nothing was moved, so that it is where it was (``at`` in its memory), if it says so itself.
+    """
     if not has_data(instance):
         return Position()
-    position = saved(files.data)
-    if position is not None and (position.seqno >= 0 or position.uuid == NOBODY):
+    position, at = saved(instance.files.data), str(instance.memory.get("at") or "")
+    if position is not None and position.seqno >= 0 or position is not None and position.uuid == NOBODY and not at:
         return position
+    found = recovered(instance)
+    if position is None or position.uuid != NOBODY:
+        return found
+    if str(found) != at:
+        return position
+    save(instance, found)
+    return found
+
+
+def recovered(instance: Instance) -> Position:
+    files = instance.files
     files.write_settings(instance.spec)
-    command = [executable("mariadbd"), f"--defaults-file={files.settings}", "--wsrep_recover", "--disable-log-error"]
+    command = [executable("mariadbd"), f"--defaults-file={files.settings}", *LOOKS]
     said = run(command, files.user, files.folder, RECOVERS_WITHIN)
     found = re.findall(r"Recovered position: *(\S+)", said)
     if not found:

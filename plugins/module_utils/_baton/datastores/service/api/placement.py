@@ -182,7 +182,11 @@ def _against(host: PoolHost, needs: Needs, carried: Collection[Carried]) -> str:
         return f"does not offer {needs.datastore} {needs.version}"
     if needs.flavor not in host.flavors:
         return f"can't carry flavor {needs.flavor}"
-    return _full(host, needs, carried) if free_port(host, needs.datastore, carried) is not None else "has no port left"
+    if free_port(host, needs.datastore, carried) is None:
+        highest = LAST_PORT - ports_of(needs.datastore, 0)[-1]
+        begins = _first_port(host)
+        return "has no port left" if begins <= highest else f"says port {begins}, and {highest} is the highest of {needs.datastore}"
+    return _full(host, needs, carried)
 
 
 def _full(host: PoolHost, needs: Needs, carried: Collection[Carried]) -> str:
@@ -206,14 +210,18 @@ def free_port(host: PoolHost, datastore: str, carried: Collection[Carried]) -> O
 
     Those that came before they said it may be anywhere.
     """
-    said = host.meta.get("port")
-    first = said if isinstance(said, int) and LOWEST_PORT <= said <= HIGHEST_PORT else FIRST_PORT
+    first = _first_port(host)
     taken: Set[int] = {port for each in carried for port in each.ports}
     for port in range(first, first + PORTS):
         needed = ports_of(datastore, port)
         if needed[-1] <= LAST_PORT and not taken.intersection(needed):
             return port
     return None
+
+
+def _first_port(host: PoolHost) -> int:
+    said = host.meta.get("port")
+    return said if isinstance(said, int) and LOWEST_PORT <= said <= HIGHEST_PORT else FIRST_PORT
 
 
 def _load(carried: Collection[Carried]) -> "tuple[float, int]":
