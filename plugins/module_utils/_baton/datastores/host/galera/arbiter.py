@@ -31,7 +31,7 @@ LOOK = 0.05
 SYNCED = "SYNCED"
 BEGINS = "Read config:"  # what each life of it says first
 SAYS = (
-    (re.compile(r"Shifting \w+ -> (\w+)"), "name"),
+    (re.compile(r"(?:Shifting|Restored state) \w+ -> (\w+)"), "name"),
     (re.compile(r"New COMPONENT: .*memb_num = ([0-9]+)"), "size"),
     (re.compile(r"group UUID = (\S+)"), "uuid"),
 )

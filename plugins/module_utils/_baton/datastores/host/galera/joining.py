@@ -62,13 +62,26 @@ def _status(session: sql.Session, names: str) -> List[sql.Row]:
 
 
 class Node(Instance):
-    """A MariaDB server that is a member. In its memory: ``group``: under which name it was started last; ``formed``: {"group", "at"}, with
-    the position at which it was to form that, if it was not started otherwise since; ``at``: where it was started, while it has not come
-    in; ``halted``: it was, by an order.
+    """A MariaDB server that is a member. In its memory: ``group``: under which name it was started last, ``came_from`` the time before;
+    ``formed``: {"group", "at"}, with the position at which it was to form that, if it was not started otherwise since; ``at``: where it
+    was started, while it has not come in; ``halted``: it was, by an order.
     """
 
     files_of = MemberFiles
     files: MemberFiles
+
+    def stop(self) -> None:
+        """Leave in good order. One that looks for the others still would do so for half a minute before it ends, and is killed."""
+        if self.pid() is not None and not self.answers():
+            self.kill()
+        super().stop()
+
+    def answers(self) -> bool:
+        try:
+            with self.session():
+                return True
+        except sql.SqlTrouble as error:
+            return error.number == sql.TOO_MANY_CONNECTIONS
 
 
 class Joining:
@@ -126,6 +139,7 @@ class Joining:
         try:
             return Report() if self._wait(stands) is not None else None
         except Apart as apart_after_all:
+            self._was_not_let_in()
             return Report(found={"apart": str(apart_after_all)})
 
     def halt(self, args: Mapping[str, Any]) -> Report:
@@ -134,7 +148,9 @@ class Joining:
             return Report("it serves")
         self._node.stop()
         self._node.remember(halted=True, forget=("formed",))
-        return Report(found=position.own(self._node).found)
+        memory = self._node.memory
+        group = "" if memory.get("copied") else memory.get("group", "")  # of what it has, not of what it had before
+        return Report(found={**position.own(self._node).found, "group": group})
 
     def _serves(self) -> bool:
         try:
@@ -161,9 +177,18 @@ class Joining:
         files.make_run()
         write(files.position, f"{ours}\n")
         files.own(files.position, 0o600)
-        self._node.remember(group=self._node.spec["cluster"], forget=("halted",), **({"at": str(ours)} if ours.is_known else {}))
-        LOG.info("%s is started at %s", self._node.id, ours)
-        self._node.begin(*options)
+        node, at = self._node, {"at": str(ours)} if ours.is_known else {}
+        node.remember(group=node.spec["cluster"], came_from=node.memory.get("group", ""), forget=("halted",), **at)
+        LOG.info("%s is started at %s", node.id, ours)
+        try:
+            node.begin(*options)
+        except Trouble:
+            self._was_not_let_in()
+            raise
+
+    def _was_not_let_in(self) -> None:
+        """What it has is of the group before: nobody may take it for one that has what was written in this one."""
+        self._node.remember(group=self._node.memory.get("came_from", ""))
 
     def _wait(self, stands: Stands) -> Optional[View]:
         """Wait until it serves; None if that is not wanted any more. Trouble when it has ended."""
