@@ -8,13 +8,15 @@ from baton.datastores.engine.case import Case, Silences, Times
 from baton.datastores.engine.engine import advance, cancel, request
 from baton.datastores.model.channel import Channel, Grant, Report, Server
 from baton.datastores.model.replica_set import Member, ReplicaSet
-from baton.datastores.plans.mariadb import PLAN
+from baton.datastores.plans import mariadb
 
 TIMES = Times(lease=2.0)
 
 
 class Pool:
     """A set of m1 on h1, m2 on h2 …, of which m1 is the source in term 1 and the others follow and count."""
+
+    plan = mariadb.PLAN
 
     def __init__(self, many=3):
         names = [f"m{n + 1}" for n in range(many)]
@@ -37,7 +39,7 @@ class Pool:
             if self.begin is not None and case.whole.task is None:
                 case.begin(*self.begin[0], **self.begin[1])
                 self.begin = None
-            advance(case, PLAN)
+            advance(case, self.plan)
             written = case.written()
             self.parted += case.parted
             same = case.whole == self.whole and not written
@@ -75,12 +77,12 @@ class Pool:
 
     @property
     def unguarded(self):
-        return PLAN.unguarded(Case(self.whole, self.channels, self.now, self.now, 1, self.times, self.silences))
+        return self.plan.unguarded(Case(self.whole, self.channels, self.now, self.now, 1, self.times, self.silences))
 
     @property
     def step(self):
         task = self.whole.task
-        return task and (PLAN.programs[task.program].name, PLAN.programs[task.program].steps[task.step].name, task.undoing)
+        return task and (task.program, self.plan.programs[task.program].steps[task.step].name, task.undoing)
 
     @property
     def latest(self):
@@ -89,13 +91,13 @@ class Pool:
 
 def asked(pool, program, **data):
     case = Case(ReplicaSet.from_json(pool.whole.to_json()), pool.channels, pool.now, pool.now, 1, TIMES, pool.silences)
-    request(case, PLAN, program, "asked for", **data)
+    request(case, pool.plan, program, "asked for", **data)
     pool.whole = case.whole
     return pool
 
 
 def cancelled(pool):
     case = Case(ReplicaSet.from_json(pool.whole.to_json()), pool.channels, pool.now, pool.now, 1, TIMES, pool.silences)
-    cancel(case, PLAN, "it was cancelled")
+    cancel(case, pool.plan, "it was cancelled")
     pool.whole = case.whole
     return pool

@@ -68,8 +68,8 @@ class Due(NamedTuple):
 
 class Plan(NamedTuple):
     """``keep``: what is seen to beside any task; ``due``: what is to be begun that nobody asked for; ``given_up``: what a program that
-    failed leaves of its members. ``unguarded``: why nobody would take a source's place unasked if it were lost now, "" if one would,
-    or there are no replicas.
+    failed leaves of its members. ``unguarded``: why the next loss would stop the service, "" if it would not, and nobody would see
+    to it unasked; ``next_loss``: what that would be, for people.
     """
 
     programs: Mapping[str, Program]
@@ -77,6 +77,7 @@ class Plan(NamedTuple):
     due: Callable[[Case], Optional[Due]]
     given_up: Callable[[Case], None]
     unguarded: Callable[[Case], str]
+    next_loss: str
 
 
 def all_of(reports: Iterable[Tuple[str, Optional[Report]]]) -> Outcome:

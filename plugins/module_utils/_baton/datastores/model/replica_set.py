@@ -18,8 +18,8 @@ class Member:
     """One server on one pool host.
 
     ``follows``: the term whose source it follows, or in which it joined its cluster last. ``joined``: it has the set's data, so that it
-    stays when what is being done fails. ``again_at``: when what failed with it is tried again, unasked. ``own``: what people and its guest know it by, such as name, address,
-    port, server_id, flavor, volume, region, created.
+    stays when what is being done fails. ``again_at``: when what failed with it is tried again, unasked. ``own``: what people and its guest
+    know it by, such as name, address, port, server_id, flavor, volume, region, created.
     """
 
     id: str

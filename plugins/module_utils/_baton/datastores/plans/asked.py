@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Steps of what people ask of members of a set, whatever its datastore: other parameters, a restart, and the two ways out of it. Pure.
+"""What programs share, whatever the datastore: other parameters, a restart, the two ways out, and what a failure leaves. Pure.
 
 Whoever leaves counts no more before anything else is done: nothing that was acknowledged is with it alone.
 """
@@ -12,9 +12,30 @@ from ..engine.case import Case
 from ..engine.program import DONE, Outcome, all_of, fail, wait
 from ..model.replica_set import Member
 
+AGAIN_AFTER = 3.0  # seconds until what failed is begun anew, unasked
+
 
 def concerned(case: Case) -> List[Member]:
     return [case.member(key) for key in case.task.data["members"] if key in case.whole.members]
+
+
+# --- what failed ------------------------------------------------------------------------------------------------------------
+
+
+def is_ahead(case: Case, at: float) -> bool:
+    """Return whether something is tried again later only. What is further ahead than that ever is was written by another's clock."""
+    return case.now < at <= case.now + AGAIN_AFTER
+
+
+def given_up(case: Case) -> None:
+    """New members that did not come to be say why; those who have the data stay what they are. Nothing is tried again at once."""
+    if case.task.gave_way:
+        return
+    if case.task.program != "rejoin" and not case.task.asked:
+        case.whole.not_before = case.now + AGAIN_AFTER
+    for member in concerned(case) if "members" in case.task.data else ():
+        member.again_at, member.fault = case.now + AGAIN_AFTER, case.task.fault
+        member.status = member.status if member.joined else "ERROR"
 
 
 # --- parameters -------------------------------------------------------------------------------------------------------------
@@ -25,7 +46,7 @@ def restart(case: Case) -> Outcome:
     members = concerned(case)
     outcome = all_of((member.id, case.ask(member, "restart", parameters=member.own.get("parameters", {}))) for member in members)
     for member in members if outcome.done else ():
-        _applied(member, False)
+        applied(member, False)
     return outcome
 
 
@@ -34,11 +55,11 @@ def configure(case: Case) -> Outcome:
     reports = [(member, case.ask(member, "configure", parameters=member.own.get("parameters", {}))) for member in concerned(case)]
     for member, report in reports:
         if report is not None and not report.problem:
-            _applied(member, bool(report.found.get("restart")))
+            applied(member, bool(report.found.get("restart")))
     return all_of((member.id, report) for member, report in reports)
 
 
-def _applied(member: Member, is_restart_needed: bool) -> None:
+def applied(member: Member, is_restart_needed: bool) -> None:
     member.own = {name: value for name, value in member.own.items() if name != "restart_required"}
     member.own.update({"restart_required": True} if is_restart_needed else {})
     member.fault = ""

@@ -16,9 +16,8 @@ from ..model import positions
 from ..model.channel import Report
 from ..model.replica_set import Member
 from . import asked
-from .asked import concerned
+from .asked import concerned, given_up, is_ahead
 
-AGAIN_AFTER = 3.0  # seconds until what failed is begun anew, unasked
 MADE_OF = ("server_id", "flavor", "volume", "databases", "users", "parameters")  # of a member's own, for its guest
 FOLLOWS_WITHIN = 10.0  # seconds after which a source waits no longer for a replica that was there when its term began
 
@@ -42,11 +41,6 @@ def _counted(case: Case) -> List[Member]:
     return [case.member(key) for key in case.whole.counted if key in case.whole.members]
 
 
-def _is_ahead(case: Case, at: float) -> bool:
-    """Return whether something is tried again later only. What is further ahead than that ever is was written by another's clock."""
-    return case.now < at <= case.now + AGAIN_AFTER
-
-
 def is_lost(case: Case) -> str:
     """Return why the source takes no writes, "" while it does."""
     source = case.source
@@ -60,7 +54,7 @@ def is_lost(case: Case) -> str:
 
 def what_keeps_a_failover(case: Case) -> str:
     """Return why no replica may be promoted unasked now, "" if one may be."""
-    if _is_ahead(case, case.whole.not_before):
+    if is_ahead(case, case.whole.not_before):
         return _what_stands_against_one(case) or "the last attempt failed, and the next one comes in a moment"
     return _what_stands_against_one(case)
 
@@ -397,9 +391,9 @@ def due(case: Case) -> Optional[Due]:
             return Due("failover", lost)
         whole.needs = f"{lost}; no other takes over: {keeps}{_remedy(case)}"
         return None
-    if whole.task is not None or whole.paused or _is_ahead(case, whole.not_before):
+    if whole.task is not None or whole.paused or is_ahead(case, whole.not_before):
         return None
-    away = [member for member in whole.replicas if member.follows < whole.term and not _is_ahead(case, member.again_at)]
+    away = [member for member in whole.replicas if member.follows < whole.term and not is_ahead(case, member.again_at)]
     back = [member.id for member in away if _is_up(case, member)]
     return Due("rejoin", f"{back[0]} is back", {"members": back[:1]}) if back else None
 
@@ -407,20 +401,9 @@ def due(case: Case) -> Optional[Due]:
 def _first(case: Case) -> Optional[Due]:
     """Who has data, and was never of a set that had a source, is to be the source."""
     alone = [member.id for member in case.whole.members.values() if member.joined and _is_up(case, member)]
-    if not alone or case.whole.task is not None or _is_ahead(case, case.whole.not_before):
+    if not alone or case.whole.task is not None or is_ahead(case, case.whole.not_before):
         return None
     return Due("adopt", f"{alone[0]} is a set of its own", {"members": alone[:1], "candidate": alone[0]})
 
 
-def given_up(case: Case) -> None:
-    """New members that did not come to be say why; those who have the data stay what they are. Nothing is tried again at once."""
-    if case.task.gave_way:
-        return
-    if case.task.program != "rejoin" and not case.task.asked:
-        case.whole.not_before = case.now + AGAIN_AFTER
-    for member in concerned(case) if "members" in case.task.data else ():
-        member.again_at, member.fault = case.now + AGAIN_AFTER, case.task.fault
-        member.status = member.status if member.joined else "ERROR"
-
-
-PLAN = Plan(PROGRAMS, keep, due, given_up, unguarded)
+PLAN = Plan(PROGRAMS, keep, due, given_up, unguarded, "no other would take its source's place unasked")

@@ -294,11 +294,12 @@ class Carrier:
             read = documents.read(key)
             if read is not None:
                 case = self._store.case(set_of(read[0].value), read[1], 0.0, Silences())
-                why = self._plans[case.whole.datastore].unguarded(case)
+                plan = self._plans[case.whole.datastore]
+                why = plan.unguarded(case)
                 if case.whole.needs:
                     found.add(f"set {key} needs help: {case.whole.needs}")
                 elif why:
-                    found.add(f"set {key}: no other would take its source's place unasked: {why}")
+                    found.add(f"set {key}: {plan.next_loss}: {why}")
         return found
 
     def _warn(self, warnings: Set[str]) -> None:

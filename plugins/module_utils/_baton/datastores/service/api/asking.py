@@ -10,10 +10,10 @@ from ...engine.case import Case
 from ...engine.engine import request
 from ...engine.program import Plan
 from ...model.replica_set import Member
-from ...plans import mariadb
+from ...plans import galera, mariadb
 from .errors import not_offered, unprocessable
 
-PLANS: Mapping[str, Plan] = {"mariadb": mariadb.PLAN}
+PLANS: Mapping[str, Plan] = {"mariadb": mariadb.PLAN, "galera": galera.PLAN}
 ASKED = "it was asked for"
 
 

@@ -1,0 +1,418 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Galera: members that all take writes, and arbiters that only vote. Programs of steps, and what is due unasked. Pure.
+
+Who may write is decided by the members' own quorum. What is decided here is who forms the group, and that nobody starts unless told: a
+group is formed once in each term, on the member that is furthest, when all that may be further were asked. Its name holds the term, so
+that a server of an older one can't come into it; who returns from there, and was ahead of where it was formed, is emptied first.
+"""
+from __future__ import annotations
+
+from typing import Any, Dict, List, Optional
+
+from ..engine.case import Case
+from ..engine.program import DONE, Due, Outcome, Plan, Program, Step, all_of, fail, nothing, wait
+from ..model.replica_set import Member
+from . import asked
+from .asked import concerned, is_ahead
+from .group import data_members, forms, group_of, has_come, is_arbiter, is_gone, serves, serving, unwell, voting
+
+MADE_OF = ("name", "type", "segment", "server_id", "flavor", "volume", "databases", "users", "parameters")  # of a member's own
+COPIES_WITHIN, STARTS_WITHIN = 7200.0, 900.0  # seconds
+WELL_WITHIN = 30.0  # seconds in which the others must be well before one more is taken out
+ALONE = 60.0  # seconds in which somebody must serve whom others are to join
+LOST, PARTED = 3.0, 30.0  # seconds without a member that serves until all are formed anew: while none runs, while some do
+REVIVED_AGAIN = 60.0  # seconds after that has failed
+
+# --- members come -----------------------------------------------------------------------------------------------------------
+
+
+def _prepare(case: Case) -> Outcome:
+    """The first of a new cluster gets data of its own, all others get theirs from it."""
+    case.whole.term = max(case.whole.term, 1)
+    founder = None if case.whole.formed else _founder(case)
+    return all_of((member.id, case.ask(member, "prepare", **_server(case, member, member is founder))) for member in concerned(case))
+
+
+def _founder(case: Case) -> Optional[Member]:
+    return next((member for member in concerned(case) if not is_arbiter(member)), None)
+
+
+def _server(case: Case, member: Member, founds: bool = False) -> Dict[str, Any]:
+    """Return all that a guest must know to make a server."""
+    own = {name: member.own[name] for name in MADE_OF if name in member.own}
+    return {**_where(case, member), **own, "version": case.whole.version, "found": founds, **group_of(case, *concerned(case))}
+
+
+def _where(case: Case, member: Member) -> Dict[str, Any]:
+    return {"address": member.own.get("address"), "port": member.own.get("port"), "secrets": case.whole.secrets}
+
+
+def _wipe(case: Case) -> Outcome:
+    return all_of((member.id, case.ask(member, "wipe")) for member in concerned(case) if not member.joined)
+
+
+def _found(case: Case) -> Outcome:
+    """A new cluster is formed by its first member."""
+    founder = _founder(case)
+    if founder is None:
+        return fail("a cluster needs a member that has data")
+    outcome = forms(case, founder, None)
+    case.task.data["in"] = [founder.id] if outcome.done else []
+    return outcome
+
+
+def _unfound(case: Case) -> Outcome:
+    """What was formed is ended in good order before it is wiped."""
+    outcome = _part(case)
+    if outcome.done:
+        case.whole.formed = {}
+    return outcome
+
+
+def _add(case: Case) -> Outcome:
+    """One after the other: a member that has no data gets a copy, and catches up with the rest from there. ``in``: who has come."""
+    data = case.task.data
+    if serving(case):
+        data.pop("alone", None)
+    elif case.now - data.setdefault("alone", case.now) > ALONE:
+        return fail("no member serves any more")
+    for member in concerned(case):
+        if member.id in data.get("in", ()):
+            continue
+        outcome = _brought(case, member)
+        if not outcome.done:
+            return outcome
+        data["in"], case.task.since = [*data.get("in", ()), member.id], case.now  # each has its own time
+    return DONE
+
+
+def _brought(case: Case, member: Member) -> Outcome:
+    """A member starts; one whose data is of no use says so, and gets a copy first."""
+    data, whole = case.task.data, case.whole
+    if member.id in data.get("bare", ()):
+        outcome = _copied(case, member)
+        if not outcome.done:
+            return outcome
+        data["bare"] = [key for key in data["bare"] if key != member.id]
+        data["copied"] = [*data.get("copied", ()), member.id]
+    is_copied = member.id in data.get("copied", ())
+    came_from = None if is_copied or member.follows == whole.term else {key: whole.formed[key] for key in ("uuid", "seqno")}
+    report = case.ask(member, "join", "copied" if is_copied else "", formed=came_from, **group_of(case, member))
+    if report is None or report.problem:
+        return all_of([(member.id, report)])
+    if not report.found.get("apart"):
+        has_come(case, member)
+        return DONE
+    if is_copied:
+        return fail(f"{member.id} does not come in with what was copied: {report.found['apart']}")
+    data["bare"], member.follows = [*data.get("bare", ()), member.id], 0  # what it has counts no more
+    return wait(f"a copy for {member.id}")
+
+
+def _copied(case: Case, member: Member) -> Outcome:
+    donor = _donor(case, member)
+    if donor is None:
+        return wait("a member to copy from")
+    receives = case.ask(member, "receive", donor.id, **_server(case, member))
+    sends = case.ask(donor, "send", member.id, to=member.id, **_where(case, member))
+    return all_of([(member.id, receives), (donor.id, sends)])
+
+
+def _donor(case: Case, member: Member) -> Optional[Member]:
+    """Return who gives a copy: the same one for as long as it serves, of the same region if there is one."""
+    able = [other for other in serving(case) if other is not member]
+    known = case.task.data.get("donor", {}).get(member.id)
+    if not able:
+        return None
+    region = member.own.get("region")
+    found = min(able, key=lambda other: (other.id != known, other.own.get("region") != region, other.id))
+    case.task.data["donor"] = {member.id: found.id}
+    return found
+
+
+def _part(case: Case) -> Outcome:
+    """Who was about to come in leaves in good order; all of them, where there was no cluster before."""
+    is_new = case.task.program == "create"
+    for member in concerned(case) if is_new else ():
+        member.joined, member.follows = False, 0
+    reports = [(member.id, case.ask(member, "halt")) for member in concerned(case) if not member.joined]
+    return all_of(reports)
+
+
+def _announce(case: Case) -> Outcome:
+    """Those who serve know where all are, for when they start again. Who does not is told when it is started."""
+    return all_of((member.id, case.ask(member, "announce", **group_of(case))) for member in serving(case))
+
+
+# --- members go -------------------------------------------------------------------------------------------------------------
+
+
+def _leaving(case: Case) -> List[Member]:
+    """Return who is to go; nobody, where members come or are restarted."""
+    data = case.task.data
+    keys = data["members"] if case.task.program == "shrink" else data.get("leaves", ())
+    return [case.member(key) for key in keys if key in case.whole.members]
+
+
+def _leave(case: Case) -> Outcome:
+    """One after the other, in good order: whoever stays counts one less at once. Nothing is asked of one that is gone."""
+    left = case.task.data.setdefault("left", [])
+    for member in _leaving(case):
+        if member.id in left:
+            continue
+        if not is_gone(case, member):
+            outcome = _taken_out(case, member, lambda one: all_of([(one.id, case.ask(one, "halt"))]))
+            if not outcome.done:
+                return outcome
+        member.joined = False
+        case.task.data["left"] = left = [*left, member.id]
+        case.task.since = case.now
+    return DONE
+
+
+def _taken_out(case: Case, member: Member, act: Any) -> Outcome:
+    """Have something done that takes one member out, for a while or for ever, once all others are well."""
+    data = case.task.data
+    why = unwell(case, [member, *_leaving(case)]) if data.get("out") != member.id else ""
+    if why:
+        since = data.setdefault("unwell", case.now)
+        return fail(f"{why}; mend that first") if case.now - since > WELL_WITHIN else wait(why)
+    data.pop("unwell", None)
+    data["out"] = member.id  # from here on it may be out, and the others see that
+    outcome: Outcome = act(member)
+    if outcome.done:
+        data.pop("out", None)
+    return outcome
+
+
+def _clear(case: Case) -> Outcome:
+    """Whoever left is wiped; what is left on a host that is not heard is told of when it is."""
+    return all_of((member.id, case.ask(member, "wipe")) for member in _leaving(case) if case.channel(member).alive)
+
+
+def _forget(case: Case) -> Outcome:
+    leaving = {member.id for member in _leaving(case)}
+    case.whole.members = {key: member for key, member in case.whole.members.items() if key not in leaving}
+    return DONE
+
+
+def _may_leave(case: Case) -> Outcome:
+    """Whoever asked for it, things may have changed since."""
+    leaving = _leaving(case)
+    stay = [member for member in case.whole.members.values() if member.joined and member not in leaving]
+    if not [member for member in stay if not is_arbiter(member)]:
+        return fail("nobody that has data would be left; delete the cluster")
+    if not serving(case):
+        return fail("no member serves, so that none can leave")
+    return DONE
+
+
+# --- one after the other ----------------------------------------------------------------------------------------------------
+
+
+def _roll(case: Case) -> Outcome:
+    """Restart members one after the other, each once all others are well. ``done``: who was."""
+    data = case.task.data
+    for member in concerned(case):
+        if member.id in data.get("done", ()):
+            continue
+        outcome = _taken_out(case, member, lambda one: _restarted(case, one))
+        if not outcome.done:
+            return outcome
+        data["done"], case.task.since = [*data.get("done", ()), member.id], case.now
+    if data.get("version"):
+        case.whole.version = data["version"]
+    return DONE
+
+
+def _restarted(case: Case, member: Member) -> Outcome:
+    parameters = member.own.get("parameters", {})
+    args = group_of(case, member)
+    report = case.ask(member, "restart", parameters=parameters, version=case.task.data.get("version"), **args)
+    if report is not None and not report.problem:
+        asked.applied(member, False)
+        has_come(case, member)
+    return all_of([(member.id, report)])
+
+
+# --- all stop, and start anew -----------------------------------------------------------------------------------------------
+
+
+def _stop(case: Case) -> Outcome:
+    """One after the other, so that the last one has all."""
+    case.whole.own["stopped"] = True
+    done = case.task.data.get("done", [])
+    for member in sorted(case.whole.members.values(), key=lambda each: (not is_arbiter(each), each.id)):
+        if not member.joined or member.id in done:
+            continue
+        outcome = all_of([(member.id, case.ask(member, "halt"))])
+        if not outcome.done:
+            return outcome
+        case.task.data["done"] = done = [*done, member.id]
+        case.task.since = case.now
+    return DONE
+
+
+def _go_on(case: Case) -> Outcome:
+    """It is not stopped after all: who was ended comes back unasked."""
+    case.whole.own.pop("stopped", None)
+    return DONE
+
+
+def _asked_ones(case: Case) -> List[Member]:
+    """Those that may have something that the others lack: all with data, but for who will never run again, as a person says."""
+    without = case.task.data.get("without", ())
+    return [member for member in data_members(case) if member.joined and member.id not in without]
+
+
+def _halt_all(case: Case) -> Outcome:
+    """Nobody runs, and each says how far it came. One that serves says that instead, and all is left as it is."""
+    case.whole.own.pop("stopped", None)
+    if serving(case):
+        return fail(f"{serving(case)[0].id} serves")
+    members = _asked_ones(case)
+    reports = [(member.id, case.ask(member, "halt", idle=True)) for member in members]
+    outcome = all_of(reports)
+    if outcome.done:
+        case.task.data["positions"] = {key: dict(report.found) for key, report in reports if report is not None}
+    return outcome
+
+
+def _choose(case: Case) -> Outcome:
+    """Take who is furthest of those who were in the latest group; nobody that may be further is passed over."""
+    positions = case.task.data["positions"]
+    latest = max((case.member(key).follows for key in positions), default=0)
+    known = {key: at for key, at in positions.items() if latest and case.member(key).follows == latest}
+    unknown = sorted(key for key, at in known.items() if at.get("seqno", -1) < 0)
+    histories = sorted({at["uuid"] for key, at in known.items() if key not in unknown})
+    if not known:
+        return fail("no member has the data of the last time that it was formed")
+    if unknown:
+        return fail(f"{unknown[0]} can't say how far it came; start without it if what it has is lost")
+    if len(histories) > 1:
+        return fail(f"members have different histories ({', '.join(histories)}): start without those whose data is to go")
+    case.task.data["by"] = max(sorted(known), key=lambda key: known[key]["seqno"])
+    case.whole.term += 1
+    return DONE
+
+
+def _form(case: Case) -> Outcome:
+    by = case.member(case.task.data["by"])
+    at = case.task.data["positions"][by.id]
+    return forms(case, by, {"uuid": at["uuid"], "seqno": at["seqno"]})
+
+
+def _unform(case: Case) -> Outcome:
+    """Whoever was to form it does not, nor will."""
+    by = case.member(case.task.data["by"])
+    return all_of([(by.id, case.ask(by, "halt"))])
+
+
+# --- programs ---------------------------------------------------------------------------------------------------------------
+
+
+def _release(case: Case) -> Outcome:
+    """From here on nobody brings it back."""
+    for member in concerned(case):
+        member.joined = False
+    case.whole.formed = {}
+    return DONE
+
+
+_PREPARE = Step("prepare", _prepare, _wipe, STARTS_WITHIN)
+_ADD = Step("add", _add, _part, COPIES_WITHIN)
+_ANNOUNCE = Step("announce", _announce)
+_GO = (Step("leave", _leave, seconds=300, final=True), _ANNOUNCE, Step("wipe", _clear, seconds=600), Step("forget", _forget))
+PROGRAMS = {
+    program.name: program
+    for program in (
+        Program("create", (_PREPARE, Step("form", _found, _unfound, STARTS_WITHIN), _ADD)),
+        Program("grow", (_PREPARE, _ADD, _ANNOUNCE), gives_way=True),
+        Program("shrink", (Step("look", _may_leave), *_GO)),
+        Program("replace", (Step("look", _may_leave), _PREPARE, _ADD, *_GO)),
+        Program("rejoin", (Step("add", _add, nothing, COPIES_WITHIN),), gives_way=True),
+        Program("restart", (Step("restart", _roll, seconds=STARTS_WITHIN),), gives_way=True),
+        Program("upgrade", (Step("restart", _roll, seconds=STARTS_WITHIN),), gives_way=True),
+        Program("configure", (Step("configure", asked.configure, seconds=120),), gives_way=True),
+        Program("stop", (Step("stop", _stop, _go_on, 300),)),
+        Program(
+            "revive",
+            (
+                Step("halt", _halt_all, nothing, STARTS_WITHIN), Step("choose", _choose),
+                Step("form", _form, _unform, STARTS_WITHIN, final=True),
+            ),
+            urgent=True,
+        ),
+        Program(
+            "delete",
+            (
+                Step("release", _release), Step("wipe", asked.clear, asked.is_spoilt, 600, final=True),
+                Step("forget", asked.forget),
+            ),
+            gives_way=True,
+        ),
+    )
+}  # fmt: skip
+
+# --- what is due unasked ----------------------------------------------------------------------------------------------------
+
+
+def keep(_case: Case) -> None:
+    """Nothing is seen to beside tasks: members keep each other."""
+
+
+def due(case: Case) -> Optional[Due]:
+    """All are formed anew when nobody serves any more, or in ``needs`` stands why not; one that is back is started."""
+    whole = case.whole
+    whole.needs = ""
+    if not whole.formed or whole.own.get("stopped"):
+        return None
+    if not serving(case):
+        return _revival(case)
+    whole.own.pop("lost", None)
+    if whole.task is not None or whole.paused or is_ahead(case, whole.not_before):
+        return None
+    away = [member.id for _key, member in sorted(whole.members.items()) if _may_return(case, member)]
+    return Due("rejoin", f"{away[0]} does not run", {"members": away[:1]}) if away else None
+
+
+def _may_return(case: Case, member: Member) -> bool:
+    """Whether a member is to be started: one that runs, and has lost the others, finds them again by itself."""
+    if not member.joined or serves(case, member) or not case.channel(member).alive or is_ahead(case, member.again_at):
+        return False
+    runs_here = bool(case.server(member).view) and member.follows == case.whole.term
+    return not runs_here
+
+
+def _revival(case: Case) -> Optional[Due]:
+    """Some time passes first: a guest that has just begun has not looked at its server yet, and those who are parted may meet again."""
+    whole = case.whole
+    if whole.task is not None and whole.task.program in ("revive", "stop", "delete"):
+        return None
+    since = whole.own.setdefault("lost", case.now)
+    members = [member for member in data_members(case) if member.joined]
+    silent = [member.id for member in members if not case.channel(member).alive]
+    if silent:
+        remedy = "bring it back, or start the cluster without it if it never runs again"
+        whole.needs = f"no member serves, and {silent[0]}, whose guest is not heard, may have what others lack; {remedy}"
+        return None
+    last = whole.history[-1] if whole.history else {}
+    if last.get("what") == "revive has failed":
+        whole.needs = f"no member serves: {last['why']}"
+        since = max(since, last["at"] + REVIVED_AGAIN - LOST)
+    is_any_running = any(case.server(member).view for member in members)
+    is_time = case.now - since > (PARTED if is_any_running else LOST) or since > case.now + REVIVED_AGAIN  # by another's clock
+    return Due("revive", "no member serves", {"members": [], "without": []}) if is_time and not whole.paused else None
+
+
+def unguarded(case: Case) -> str:
+    """Return why the loss of one more member would stop the rest, "" if it would not."""
+    there = voting(case)
+    if not case.whole.formed or case.whole.own.get("stopped") or len(there) > 2 or not there:
+        return ""
+    away = sorted(key for key, member in case.whole.members.items() if member.joined and member not in there)
+    return f"{away[0]} is away: {case.server(case.member(away[0])).trouble}" if away else f"it has {len(there)} members"
+
+
+PLAN = Plan(PROGRAMS, keep, due, asked.given_up, unguarded, "the loss of one more member would stop the others")

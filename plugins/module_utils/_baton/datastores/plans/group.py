@@ -1,0 +1,78 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Questions about a cluster whose members form a group of their own: who has data, who serves, and how the group is formed. Pure."""
+from __future__ import annotations
+
+from typing import Any, Collection, Dict, List, Mapping, Optional
+
+from ..engine.case import Case
+from ..engine.program import Outcome, all_of
+from ..model.replica_set import Member
+from .asked import AGAIN_AFTER
+
+LONGEST_ID = 24  # letters of the cluster's id in the name of its group, which has 32 at most
+
+
+def is_arbiter(member: Member) -> bool:
+    return member.own.get("type") == "arbiter"
+
+
+def data_members(case: Case) -> List[Member]:
+    return [member for _key, member in sorted(case.whole.members.items()) if not is_arbiter(member)]
+
+
+def serves(case: Case, member: Member) -> bool:
+    """Whether a member is of the group that was formed in this term, and well; an arbiter does not say of which group it is."""
+    server = case.server(member)
+    if not (member.joined and server.up and member.follows == case.whole.term):
+        return False
+    return is_arbiter(member) or server.view.get("uuid") == case.whole.formed.get("uuid")
+
+
+def serving(case: Case) -> List[Member]:
+    """Return who has data and serves."""
+    return [member for member in data_members(case) if serves(case, member)]
+
+
+def voting(case: Case) -> List[Member]:
+    """Return who is of the group and well, arbiters, too."""
+    return [member for _key, member in sorted(case.whole.members.items()) if serves(case, member)]
+
+
+def unwell(case: Case, but: Collection[Member]) -> str:
+    """Return which other member is not well, and why; "" if all are."""
+    for key, member in sorted(case.whole.members.items()):
+        if member not in but and member.joined and not serves(case, member):
+            return f"{key} is not well: {case.server(member).trouble or 'it is not of this group'}"
+    return ""
+
+
+def is_gone(case: Case, member: Member) -> bool:
+    """Whether nobody hears a member's guest, and those who serve go on without its server."""
+    others = [other for other in voting(case) if other is not member]
+    sizes = [case.server(other).view.get("size") for other in others if not is_arbiter(other)]
+    return not case.channel(member).alive and bool(sizes) and all(size == len(others) for size in sizes)
+
+
+def group_of(case: Case, *coming: Member) -> Dict[str, Any]:
+    """Return how a server finds the others: the group's name, and where those with data are. ``coming``: who is not of them yet."""
+    known = [member for member in data_members(case) if member.joined or member in coming]
+    where = [{"address": member.own.get("address"), "port": member.own.get("port")} for member in known]
+    return {"cluster": f"{case.whole.id.replace('-', '')[:LONGEST_ID]}-{case.whole.term}", "members": where}
+
+
+def forms(case: Case, member: Member, position: Optional[Mapping[str, Any]]) -> Outcome:
+    """Have a member form the group of this term, at its position; None for one without a history."""
+    report = case.ask(member, "form", position=position, **group_of(case, member))
+    outcome = all_of([(member.id, report)])
+    if report is not None and outcome.done:
+        case.whole.formed = {"uuid": report.found["uuid"], "seqno": int(report.found["seqno"]), "by": member.id}
+        case.whole.own.pop("lost", None)
+        has_come(case, member)
+    return outcome
+
+
+def has_come(case: Case, member: Member) -> None:
+    """A member is of the group of this term. Until its guest has said so, too, it is not taken for one that has ended."""
+    member.joined, member.follows, member.status, member.fault = True, case.whole.term, "ACTIVE", ""
+    member.again_at = case.now + AGAIN_AFTER
