@@ -8,7 +8,6 @@ Whoever is a schedule says what world that is, what people ask for (``_people``)
 from __future__ import annotations
 
 FAULTS = 25.0  # seconds of them
-QUIET = 60.0  # until everything has to be well
 
 
 class Troubles:
@@ -19,6 +18,8 @@ class Troubles:
         "kill manager", "freeze manager", "second manager", "store out", "revoke", "kill server", "freeze host", "power off",
         "revoke and cut off", "stall",
     )  # fmt: skip
+
+    quiet = 60.0  # seconds until everything has to be well
 
     def __init__(self, world):
         self.world = world
@@ -43,7 +44,7 @@ class Troubles:
 
     def _until_at_rest(self):
         """Go on until all is well, and a little longer: it has to stay so. What was asked for last is under way still."""
-        end, well = self.world.now + QUIET, 0
+        end, well = self.world.now + self.quiet, 0
         while self.world.now < end and well < 3:
             self.world.run(self.world.now + 0.5)
             well = 0 if self.world.checks.troubles() else well + 1
