@@ -262,6 +262,12 @@ def test_those_who_are_parted_have_time_to_meet_again():
     assert pool.on(15).step == ("revive", "halt", False)
 
 
+def test_who_is_left_alone_waits_for_nobody_to_meet():
+    pool = Cluster().dies_alone("m1", "m2")
+    pool.serve(pool.whole.members["m3"], 1, primary=False)
+    assert pool.on().on(3.2).step == ("revive", "halt", False)
+
+
 def test_a_cluster_that_people_have_stopped_stays_so_until_they_start_it():
     pool = Cluster(3, 1).ask("stop", members=["m1", "m2", "m3"])
     assert [pool.told(f"h{n}") for n in (1, 2, 3)] == [[], [], ["halt"]], "arbiters first"

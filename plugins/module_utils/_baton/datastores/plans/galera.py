@@ -21,7 +21,7 @@ MADE_OF = ("name", "type", "segment", "server_id", "flavor", "volume", "database
 COPIES_WITHIN, STARTS_WITHIN = 7200.0, 900.0  # seconds
 WELL_WITHIN = 30.0  # seconds in which the others must be well before one more is taken out
 ALONE = 60.0  # seconds in which somebody must serve whom others are to join
-LOST, PARTED = 3.0, 30.0  # seconds without a member that serves until all are formed anew: while none runs, while some do
+LOST, PARTED = 3.0, 30.0  # seconds without a member that serves until all are formed anew; the latter while so many run that they may meet
 REVIVED_AGAIN = 60.0  # seconds after that has failed
 
 # --- members come -----------------------------------------------------------------------------------------------------------
@@ -401,9 +401,15 @@ def _revival(case: Case) -> Optional[Due]:
     if last.get("what") == "revive has failed":
         whole.needs = f"no member serves: {last['why']}"
         since = max(since, last["at"] + REVIVED_AGAIN - LOST)
-    is_any_running = any(case.server(member).view for member in members)
-    is_time = case.now - since > (PARTED if is_any_running else LOST) or since > case.now + REVIVED_AGAIN  # by another's clock
+    is_time = case.now - since > (PARTED if _may_meet(case) else LOST) or since > case.now + REVIVED_AGAIN  # by another's clock
     return Due("revive", "no member serves", {"members": [], "without": []}) if is_time and not whole.paused else None
+
+
+def _may_meet(case: Case) -> bool:
+    """Whether so many run that they could be a majority again by themselves."""
+    joined = [member for member in case.whole.members.values() if member.joined]
+    running = [member for member in joined if case.server(member).view or is_arbiter(member) and case.channel(member).alive]
+    return 2 * len(running) > len(joined) and any(not is_arbiter(member) for member in running)
 
 
 def unguarded(case: Case) -> str:
