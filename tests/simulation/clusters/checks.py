@@ -90,7 +90,7 @@ class Checks:
         member, task = self._whole["members"].get(server.id), self._whole["task"]
         if member is not None and member["joined"]:
             raise Violation(f"D4: {server.id} is wiped, and is a member, at {self.world.now:.2f}")
-        if not any(each["joined"] for each in self._whole["members"].values()) and (task is None or task["program"] in ("create", "delete")):
+        if task is not None and task["program"] in ("create", "delete"):
             self.acknowledged.clear()  # the cluster is not to be
         self._lost(server, "wiped")
 
@@ -106,7 +106,9 @@ class Checks:
             if not commit(whole, written, parted, read, revision):
                 return False
             task = whole.task
-            if task is not None and task.program in PLANNED and not task.undoing:
+            if self.world.main not in self.world.store.sets:
+                self.world.make_anew()
+            elif task is not None and task.program in PLANNED and not task.undoing:
                 self._one_at_a_time(whole, written, read)
             return True
 

@@ -19,15 +19,17 @@ GIVES_UP = 34.0  # seconds after which one that has never met a primary componen
 class View:
     """``basis``: the last primary one (itself, if it is); ``left``: by who has left that in good order, who has heard of it.
 
-    ``lineage``: one for each time that a group was formed. ``pending``: write sets that not all have received.
+    ``lineage``: one for each time that a group was formed. ``pending``: write sets that not all have received. ``due``: when they go on
+    without those who are silent, if it stays as it was ``seen``.
     """
 
     def __init__(self, number, group, members, basis, left, lineage):
         self.number, self.group, self.left = number, group, left
         self.members = tuple(sorted(members, key=lambda server: server.id))
+        self.lives = {server: server.life for server in self.members}  # one that is started anew is not who it was
         self.primary = basis is None and lineage is not None
         self.basis, self.lineage = basis or (self if self.primary else None), lineage
-        self.pending, self.due = [], None
+        self.pending, self.due, self.seen = [], None, ()
 
     def is_whole(self):
         return all(server.view is self and server.runs for server in self.members)
@@ -54,13 +56,14 @@ class Groups:
     def leave(self, server):
         """It ends in good order, and those who hear of it count one less."""
         view = server.view
-        if view is not None:
-            others = [other for other in view.members if other is not server and other.view is view and other.runs]
-            part = next((part for part in self._parts([server, *others]) if server in part), [])
-            view.left[server] = {other for other in part if other is not server}
-            if len(others) == len(view.members) - 1 == len(part) - 1:  # else they wait for those who are silent
-                view.due = self.world.now + self._uniform(0.02, 0.3)
+        if view is None:
+            return server.kill()
+        others = [other for other in view.members if other is not server and other.view is view and other.runs]
+        part = next((part for part in self._parts([server, *others]) if server in part), [])
+        view.left[server] = {other for other in part if other is not server}
         server.kill()
+        if len(others) == len(view.members) - 1 == len(part) - 1:  # else they wait for those who are silent
+            view.due, view.seen = self.world.now + self._uniform(0.02, 0.3), self._parts_of(view)
 
     def write(self, server, number, then):
         """A client's transaction; ``then`` is called when its commit returns."""
@@ -129,13 +132,16 @@ class Groups:
             for number, server, life, then in pending:
                 self._again(view, number, server, life, then)
             return
-        live = [server for server in view.members if server.view is view and server.runs]
-        if not live:
+        seen = self._parts_of(view)
+        if not seen:
             view.due = None
-        elif view.due is None:
-            view.due = now + self._uniform(*(NOTICES if self._is_behind(view) else SUSPECT))
+        elif view.due is None or seen != view.seen:  # each has its time to be heard again
+            view.due, view.seen = now + self._uniform(*(NOTICES if self._is_behind(view) else SUSPECT)), seen
         elif now >= view.due:
-            self._split(view, live)
+            self._split(view, seen)
+
+    def _parts_of(self, view):
+        return self._parts([server for server in view.members if server.view is view and server.runs])
 
     def _is_behind(self, view):
         """Whether others have gone on without those who are left in a view."""
@@ -145,10 +151,10 @@ class Groups:
         if server.life == life and server.view is view:
             self._deliver(view, number, server, then)
 
-    def _split(self, view, live):
+    def _split(self, view, parts):
         pending, view.pending, view.due = view.pending, [], None
         was_behind = self._is_behind(view)
-        for part in self._parts(live):
+        for part in parts:
             left = {one: heard for one, heard in view.left.items() if heard.intersection(part)}
             voters = self._voters(view.basis, left)
             there = len([server for server in voters if server in part])
@@ -205,7 +211,8 @@ class Groups:
         left = {}
         for view in known:
             left.update(view.left if view.basis is latest.basis else {})
-        if members.issuperset(self._voters(latest.basis, left)):  # all are there again of whom it last was
+        voters, lives = self._voters(latest.basis, left), latest.basis.lives
+        if members.issuperset(voters) and all(server.life == lives[server] for server in voters):  # all are there again of whom it last was
             return self._install(members, None, {}, latest.lineage, self._furthest(latest, members))
         return self._install(members, latest.basis, left, latest.lineage, set())
 
@@ -262,7 +269,7 @@ class Groups:
         if server.life != life or server.state != JOINER or server.base != base:
             return
         able = [other for other in server.view.members if other.serves and self.world.reach(server.host, other.host)]
-        able = [other for other in able if len(other.log) >= base]
+        able = [other for other in able if other.view is server.view and len(other.log) >= base]
         if not able or not server.runs:
             self.world.after(0.3, self._transfer, server, life, base)
             return

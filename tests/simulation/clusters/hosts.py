@@ -25,7 +25,9 @@ def _said(of, trouble, size, state, primary, uuid):
 
 
 class Host(Guest):
-    """``journal``: of ``form``, ``join`` and ``restart`` the last order by which the server was started."""
+    """``journal``: of ``form``, ``join`` and ``restart`` the last order by which the server was started; the ``group`` of which its data is:
+    in which it was started last, or that of whose members it was copied.
+    """
 
     def __init__(self, world, name, rate):
         super().__init__(world, name, rate)
@@ -113,6 +115,7 @@ class Host(Guest):
 
     def _begin(self, args):
         self.ending, self.deadline = False, FOREVER
+        self.journal["group"] = args["cluster"]
         self.server.begin(args["cluster"], [each["address"] for each in args["members"]], self.world.now)
 
     def _form(self, args):
@@ -138,7 +141,7 @@ class Host(Guest):
     def _send(self, _args):
         return Report() if self.server.serves else None
 
-    def _receive(self, _args):
+    def _receive(self, args):
         """Whose copy it is stands in the order's id. Until all of it is there, there is no data."""
         server, donor = self.server, self.world.homes[self.doing.rpartition(".")[2]].server
         if server.up:
@@ -150,10 +153,12 @@ class Host(Guest):
         if self.copying is None or self.copying[0] != copying:
             self.world.checks.replaced(server, donor)
             server.data, server.uuid, server.log = False, "", []
+            self.journal["group"] = ""
             self.copying = copying, self.world.now + self.world.random.uniform(0.2, 2.0)
         if self.world.now < self.copying[1]:
             return None
         server.data, server.uuid, server.log = True, donor.uuid, list(donor.log)
+        self.journal["group"] = args["cluster"]
         return Report()
 
     def _join(self, args):
@@ -202,8 +207,8 @@ class Host(Guest):
         if not self._has_ended():
             return None
         self.ending = False
-        known = server.data and server.uuid
-        return Report(found={} if server.arbiter else {"uuid": server.uuid, "seqno": len(server.log) if known else -1})
+        seqno, group = len(server.log) if server.data and server.uuid else -1, self.journal.get("group", "")
+        return Report(found={} if server.arbiter else {"uuid": server.uuid, "seqno": seqno, "group": group})
 
     def _restart(self, args):
         server = self.server
@@ -230,7 +235,7 @@ class Host(Guest):
         if server.ours:
             self.world.checks.wiped(server)
             server.wipe()
-        for name in ("form", "join", "restart"):
+        for name in ("form", "join", "restart", "group"):
             self.journal.pop(name, None)
         self.ending = False
         return Report()

@@ -56,8 +56,13 @@ class Schedule(Troubles):
         whole, gone = case.whole, self.world.gone
         lost = [key for key, each in sorted(whole.members.items()) if each.host in gone]
         failed = [key for key, each in sorted(whole.members.items()) if not each.joined and each.status == "ERROR" and key not in lost]
+        if whole.task is not None and not whole.needs:
+            return False
+        if not whole.formed and whole.members:  # it was not made, or deleted in part
+            silent = any(not case.channel(each).alive for each in whole.members.values())
+            return self._ask(case, "delete", members=[*whole.members], **({"force": True} if silent and self.healed else {}))
         if not whole.formed:
-            return whole.task is None and self._bring(case, "create", [*whole.members] or self.first)
+            return self._create(case)
         if whole.own.get("stopped"):
             return whole.task is None and (self.healed or self.random.random() < 0.02) and self._ask(case, "revive", members=[], without=[])
         if lost and whole.needs and not serving(case):
@@ -69,6 +74,14 @@ class Schedule(Troubles):
         elif failed and whole.task is None and serving(case):
             return self._bring(case, "grow", failed)
         return False
+
+    def _create(self, case):
+        """Where nothing is left of another cluster; people remove what is left on a host that is heard."""
+        for host in self.world.hosts.values():
+            if host.server.ours and host.guest.runs:
+                host.server.wipe()
+        names = [name for name in self.first if not self.world.homes[name].server.ours and name.replace("m", "h") not in self.world.gone]
+        return len(names) > 1 and any(self.kinds_of[name] == "data" for name in names) and self._bring(case, "create", names)
 
     def _something(self, case):
         members = sorted(case.whole.members)

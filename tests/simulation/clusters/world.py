@@ -13,9 +13,6 @@ from simulation.clusters.hosts import Host
 from simulation.datastores.ground import Ground
 from simulation.datastores.managers import Manager
 
-CLUSTER = "c"
-
-
 class ClusterManager(Manager):
     """One that knows the plan of Galera."""
 
@@ -37,8 +34,8 @@ class World(Ground):
     manager = ClusterManager
 
     def __init__(self, seed, hosts=4, lease=2.0):
-        super().__init__(seed, ReplicaSet(CLUSTER, "galera"), hosts, Times(lease))
-        self.main = CLUSTER
+        super().__init__(seed, ReplicaSet("c1", "galera"), hosts, Times(lease))
+        self.main, self.made = "c1", 1
         self.checks = Checks(self)
         self.store.commit = self.checks.watched(self.store.commit)
         self.hosts = {name: Host(self, name, self.random.uniform(0.95, 1.05)) for name in self.store.channels}
@@ -51,6 +48,13 @@ class World(Ground):
         self.after(0.1, self._apply)
         self.after(0.1, self._look)
         self.after(0.1, self.tick)
+
+    def make_anew(self):
+        """The cluster was deleted, and there is another one, of an id that never was."""
+        self.made += 1
+        self.main = f"c{self.made}"
+        self.store.sets[self.main], self.store.revisions[self.main] = ReplicaSet(self.main, "galera").to_json(), 0
+        self.checks.acknowledged.clear()
 
     def _write(self):
         """A client writes to whoever takes it, and keeps what was acknowledged. Others read."""

@@ -49,9 +49,14 @@ def unwell(case: Case, but: Collection[Member]) -> str:
 
 def is_gone(case: Case, member: Member) -> bool:
     """Whether nobody hears a member's guest, and those who serve go on without its server."""
+    return not case.channel(member).alive and goes_on_without(case, member)
+
+
+def goes_on_without(case: Case, member: Member) -> bool:
+    """Whether those who serve say that they are so many, a member not among them."""
     others = [other for other in voting(case) if other is not member]
     sizes = [case.server(other).view.get("size") for other in others if not is_arbiter(other)]
-    return not case.channel(member).alive and bool(sizes) and all(size == len(others) for size in sizes)
+    return bool(sizes) and all(size == len(others) for size in sizes)
 
 
 def group_of(case: Case, *coming: Member) -> Dict[str, Any]:
@@ -61,15 +66,27 @@ def group_of(case: Case, *coming: Member) -> Dict[str, Any]:
     return {"cluster": f"{case.whole.id.replace('-', '')[:LONGEST_ID]}-{case.whole.term}", "members": where}
 
 
+def term_of(group: str) -> int:
+    """Return the term of which a group is, by its name."""
+    term = group.rpartition("-")[2]
+    return int(term) if term.isdigit() else 0
+
+
 def forms(case: Case, member: Member, position: Optional[Mapping[str, Any]]) -> Outcome:
     """Have a member form the group of this term, at its position; None for one without a history."""
     report = case.ask(member, "form", position=position, **group_of(case, member))
     outcome = all_of([(member.id, report)])
     if report is not None and outcome.done:
         case.whole.formed = {"uuid": report.found["uuid"], "seqno": int(report.found["seqno"]), "by": member.id}
-        case.whole.own.pop("lost", None)
+        forget_loss(case)
         has_come(case, member)
     return outcome
+
+
+def forget_loss(case: Case) -> None:
+    """Somebody serves: since when nobody did, and why nobody was to, is over."""
+    for name in ("lost", "unrevived"):
+        case.whole.own.pop(name, None)
 
 
 def has_come(case: Case, member: Member) -> None:
