@@ -57,7 +57,8 @@ class Groups:
         """It ends in good order, and those who hear of it count one less."""
         view = server.view
         if view is None:
-            return server.kill()
+            server.kill()
+            return
         others = [other for other in view.members if other is not server and other.view is view and other.runs]
         part = next((part for part in self._parts([server, *others]) if server in part), [])
         view.left[server] = {other for other in part if other is not server}
@@ -218,7 +219,7 @@ class Groups:
 
     def _furthest(self, view, members):
         """Who goes on where the last primary component was: all others lack something."""
-        there = [server for server in view.basis.members if server in members and not server.arbiter and server.state != JOINER and server.log]
+        there = [server for server in view.basis.members if server in members and not server.arbiter and server.state != JOINER]
         furthest = max((server.received for server in there), default=0)
         return {server for server in there if server.received == furthest}
 
@@ -231,10 +232,8 @@ class Groups:
             self.world.checks.primary(view)
             self.newest[lineage] = view
         here = view.members
-        furthest = [server for server in here if server in current and server.state == SYNCED and not server.arbiter]
-        if not furthest:
-            furthest = [server for server in here if server in current and not server.arbiter and server.state != JOINER]
-        at = furthest[0] if furthest else None
+        able = [server for server in here if server in current and not server.arbiter and server.state != JOINER]
+        at = min(able, key=lambda server: (server.state != SYNCED, server.id), default=None)
         position = at.received if at is not None else 0
         for server in here:
             before, server.view = server.view, view

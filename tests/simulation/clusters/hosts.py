@@ -25,8 +25,8 @@ def _said(of, trouble, size, state, primary, uuid):
 
 
 class Host(Guest):
-    """``journal``: of ``form``, ``join`` and ``restart`` the last order by which the server was started; the ``group`` of which its data is:
-    in which it was started last, or that of whose members it was copied.
+    """``journal``: of ``form``, ``join`` and ``restart`` the last order by which the server was started; the ``group`` of which its
+    data is: in which it was started last, or that of whose members it was copied.
     """
 
     def __init__(self, world, name, rate):

@@ -13,6 +13,7 @@ from simulation.clusters.hosts import Host
 from simulation.datastores.ground import Ground
 from simulation.datastores.managers import Manager
 
+
 class ClusterManager(Manager):
     """One that knows the plan of Galera."""
 

@@ -15,8 +15,22 @@ from ..engine.program import DONE, Due, Outcome, Plan, Program, Step, all_of, fa
 from ..model.replica_set import Member
 from . import asked
 from .asked import concerned, is_ahead
-from .group import data_members, forget_loss, forms, goes_on_without, group_of, has_come, is_arbiter, is_gone, serves, serving
-from .group import term_of, unwell, voting
+from .group import (
+    data_members,
+    forget_loss,
+    forms,
+    goes_on_without,
+    group_of,
+    has_come,
+    is_arbiter,
+    is_gone,
+    last_common,
+    serves,
+    serving,
+    term_of,
+    unwell,
+    voting,
+)
 
 MADE_OF = ("name", "type", "segment", "server_id", "flavor", "volume", "databases", "users", "parameters")  # of a member's own
 COPIES_WITHIN, STARTS_WITHIN = 7200.0, 900.0  # seconds
@@ -96,7 +110,8 @@ def _brought(case: Case, member: Member) -> Outcome:
         data["bare"] = [key for key in data["bare"] if key != member.id]
         data["copied"] = [*data.get("copied", ()), member.id]
     is_copied = member.id in data.get("copied", ())
-    came_from = None if is_copied or member.follows == whole.term else {key: whole.formed[key] for key in ("uuid", "seqno")}
+    is_of_now = is_copied or member.follows == whole.term
+    came_from = None if is_of_now else {"uuid": whole.formed["uuid"], "seqno": last_common(case, member.follows)}
     report = case.ask(member, "join", "copied" if is_copied else "", formed=came_from, **group_of(case, member))
     if report is None or report.problem:
         return all_of([(member.id, report)])
@@ -292,8 +307,8 @@ def _halt_all(case: Case) -> Outcome:
 
 
 def _choose(case: Case) -> Outcome:
-    """Take who is furthest of those who were in the latest group; nobody that may be further is passed over. A guest knows in which group
-    a server was last: it may have come into one, and taken writes there, and nobody heard of it.
+    """Take who is furthest of those who were in the latest group, or have nothing that it had not; nobody that may be further is passed
+    over. A guest knows in which group a server was last: it may have come into one, and taken writes there, and nobody heard of it.
     """
     positions = case.task.data["positions"]
     terms = {key: term_of(at["group"]) if at.get("group") else case.member(key).follows for key, at in positions.items()}
@@ -307,9 +322,15 @@ def _choose(case: Case) -> Outcome:
         return fail(f"{unknown[0]} can't say how far it came; start without it if what it has is lost")
     if len(histories) > 1:
         return fail(f"members have different histories ({', '.join(histories)}): start without those whose data is to go")
-    case.task.data["by"] = max(sorted(known), key=lambda key: known[key]["seqno"])
+    able = {key: at for key, at in positions.items() if key in known or at.get("uuid") in histories and _is_of_ours(case, at, terms[key])}
+    case.task.data["by"] = max(sorted(able), key=lambda key: able[key]["seqno"])
     case.whole.term += 1
     return DONE
+
+
+def _is_of_ours(case: Case, at: Dict[str, Any], term: int) -> bool:
+    """Whether what one has who was in the group of an older term last is the beginning of what the others have."""
+    return term > 0 and 0 <= at["seqno"] <= last_common(case, term)
 
 
 def _form(case: Case) -> Outcome:

@@ -77,10 +77,27 @@ def forms(case: Case, member: Member, position: Optional[Mapping[str, Any]]) -> 
     report = case.ask(member, "form", position=position, **group_of(case, member))
     outcome = all_of([(member.id, report)])
     if report is not None and outcome.done:
+        _note_where(case, int(report.found["seqno"]), position is None)
         case.whole.formed = {"uuid": report.found["uuid"], "seqno": int(report.found["seqno"]), "by": member.id}
         forget_loss(case)
         has_come(case, member)
     return outcome
+
+
+def _note_where(case: Case, seqno: int, is_new: bool) -> None:
+    """Note where each term began since the oldest that a member may come back from."""
+    whole = case.whole
+    oldest = min((member.follows for member in data_members(case) if member.joined and member.follows), default=0)
+    known = {} if is_new else {term: at for term, at in whole.own.get("formed_at", {}).items() if int(term) > oldest}
+    whole.own["formed_at"] = {**known, str(whole.term): seqno}
+
+
+def last_common(case: Case, term: int) -> int:
+    """Return up to where what a member has who was in the group of a term last is what all have. Each later group began at a point of its
+    own, and what was further than that went on elsewhere.
+    """
+    later = [int(at) for known, at in case.whole.own.get("formed_at", {}).items() if int(known) > term]
+    return min([*later, int(case.whole.formed["seqno"])])
 
 
 def forget_loss(case: Case) -> None:
