@@ -29,6 +29,8 @@ class Host(Guest):
     data is: in which it was started last, or that of whose members it was copied.
     """
 
+    looks = (0.05, 0.15)
+
     def __init__(self, world, name, rate):
         super().__init__(world, name, rate)
         self.server = Server(f"m{name[1:]}", name)
@@ -61,8 +63,8 @@ class Host(Guest):
         """The guard kills a server that has not answered the guest for too long."""
         if self.server.up and self.clock >= self.deadline:
             self.server.kill()
-        wait = 0.05
-        if self.clock < self.deadline < FOREVER:
+        wait = 0.25
+        if self.clock < self.deadline:
             wait = min(wait, max(0.005, (self.deadline - self.clock) / self.rate))
         self.world.after(wait, self.guard.deliver, self.guard.life, self._guard)
 

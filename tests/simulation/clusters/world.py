@@ -17,9 +17,14 @@ from simulation.datastores.managers import Manager
 class ClusterManager(Manager):
     """One that knows the plan of Galera."""
 
+    looks = (0.08, 0.2)
+
     @property
     def plan(self):
         return galera.PLAN
+
+    def _sweep(self, channels, known):
+        """Clusters leave no traces of claims."""
 
     def waits(self, whole):
         lost = whole.own.get("lost", 0.0)
@@ -42,7 +47,7 @@ class World(Ground):
         self.hosts = {name: Host(self, name, self.random.uniform(0.95, 1.05)) for name in self.store.channels}
         self.servers = [host.server for host in self.hosts.values()]
         self.homes = {host.server.id: host for host in self.hosts.values()}
-        self.groups = Groups(self, self.servers, self.random.choice((100, 1000, 10_000)))
+        self.groups = Groups(self, self.servers, self.random.choice((50, 500, 5000)))
         self.add_manager()
         self.transactions = 0
         self.after(0.1, self._write)
@@ -65,13 +70,13 @@ class World(Ground):
             number = self.transactions
             self.groups.write(self.random.choice(serve), number, lambda: self.checks.acknowledged.append(number))
             self.checks.read(serve)
-        self.after(self.random.uniform(0.01, 0.06), self._write)
+        self.after(self.random.uniform(0.03, 0.1), self._write)
 
     def _apply(self):
         for server in self.servers:
             if server.relay and server.runs and not server.stalled and self.random.random() < 0.5:
-                self.groups.apply(server, self.random.randint(1, 5))
-        self.after(self.random.uniform(0.01, 0.03), self._apply)
+                self.groups.apply(server, self.random.randint(1, 6))
+        self.after(self.random.uniform(0.02, 0.06), self._apply)
 
     def _look(self):
         self.groups.look()

@@ -68,8 +68,11 @@ class Ground:
 class Guest:
     """A host as the cluster sees it: its guest and the guest's guard. ``journal`` is on its disk.
 
-    Whoever is a host has hands for the orders (``carried_out``), and says how its servers are (``say``).
+    Whoever is a host has hands for the orders (``_carried_out``), and says how its servers are (``_say``). ``looks``: seconds between
+    two looks at what stands, from and to.
     """
+
+    looks = (0.02, 0.06)
 
     def __init__(self, world, name, rate):
         self.world, self.name, self.rate = world, name, rate
@@ -120,7 +123,7 @@ class Guest:
     def _poll(self):
         self._watch()
         self.request(self._look, self._seen)
-        self.soon(self.world.random.uniform(0.02, 0.06), self._poll)
+        self.soon(self.world.random.uniform(*self.looks), self._poll)
 
     def _watch(self):
         """See to what does not wait for the cluster."""

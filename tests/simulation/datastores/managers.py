@@ -36,7 +36,9 @@ class Clock(Silences):
 
 
 class Manager(Process):
-    """One of those who carry tasks on."""
+    """One of those who carry tasks on. ``looks``: seconds between two looks at all, from and to."""
+
+    looks = (0.03, 0.08)
 
     @property
     def plan(self):
@@ -68,7 +70,7 @@ class Manager(Process):
         self.world.after(seconds, self.deliver, self.life, act, *args)
 
     def _read(self):
-        self._soon(self.world.random.uniform(0.03, 0.08), self._read)
+        self._soon(self.world.random.uniform(*self.looks), self._read)
         store = self.world.store
         if store.out:
             return
