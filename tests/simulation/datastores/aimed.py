@@ -11,9 +11,9 @@ from baton.datastores.engine.engine import cancel, request
 from baton.datastores.plans.mariadb import PLAN
 from simulation.datastores.checks import Violation
 from simulation.datastores.schedule import Schedule
+from simulation.datastores.stage import Stage
 from simulation.datastores.world import SET
 
-STEP = 0.002  # seconds between two looks at what is waited for
 AIMED = {}
 
 
@@ -22,26 +22,20 @@ def aimed(schedule):
     return schedule
 
 
-class Scene(Schedule):
+class Scene(Stage, Schedule):
     """A pool of three hosts whose set is at rest, and m1 is the source; then nothing happens but what a schedule does."""
+
+    plan = PLAN
 
     def __init__(self, seed):
         super().__init__(seed, hosts=3, lease=2.0)
         self.world.people = self._people
-        self._asked, self.cancels = None, False
+        self.cancels = False
         self._until_at_rest()
         if self.whole.source != "m1":
             self.ask("promote", candidate="m1")
             self.expect(lambda: self.whole.source == "m1" and self.whole.task is None, 20)
             self._until_at_rest()
-
-    @property
-    def whole(self):
-        return self.world.store.read(SET)[0]
-
-    @property
-    def hosts(self):
-        return [self.world.hosts[name] for name in ("h1", "h2", "h3")]
 
     def _of_its_own(self, case):
         return super()._of_its_own(case) if self.healed else False
@@ -57,56 +51,9 @@ class Scene(Schedule):
         request(case, PLAN, program, "asked for", **data)
         return True
 
-    def ask(self, program, **data):
-        """Have people ask for something, and wait until it stands; again, where the set was busy or has changed meanwhile."""
-        for _time in range(10):
-            self._asked = program, data
-            if self.when(lambda: self._asked is None and self.is_doing(program), 2):
-                return
-        self.expect(lambda: False, 0)
-
-    def is_doing(self, program, step=None):
-        whole = self.whole
-        task, latest = whole.task, whole.history[-1]["what"] if whole.history else ""
-        here = task is not None and task.program == program
-        name = PLAN.programs[program].steps[task.step].name if here else ""
-        return latest.startswith(program) if step is None and not here else here and step in (None, name)
-
-    def when(self, condition, seconds=10.0):
-        """Go on until something is so; return whether it is."""
-        end = self.world.now + seconds
-        while not condition():
-            if self.world.now > end:
-                return False
-            self.world.run(self.world.now + STEP)
-        return True
-
-    def expect(self, condition, seconds=10.0):
-        assert self.when(condition, seconds), "the schedule did not come to what it plays"
-
-    def run_on(self, seconds):
-        self.world.run(self.world.now + seconds)
-
-    def cut(self, one, other):
-        self.world.links[(one.name, other.name)] = False
-
-    def reported(self, host, verb):
-        """Whether a host has reported an order of a verb that stands."""
-        channel = self.world.store.channels[host.name]
-        return any(order.verb == verb and key in channel.reports for key, order in channel.orders.items())
-
-    def reaches_nobody(self, host):
-        """A host reaches the cluster no more."""
-        self.world.cut.add(host.name)
-
     def acknowledged_without(self, host):
         """Whether something was acknowledged that a server has not received."""
         return set(self.world.checks.acknowledged[SET]) - set(host.server.has())
-
-    def ends(self):
-        """All come back, and everything is well."""
-        self._all_come_back()
-        self._until_at_rest()
 
 
 @aimed

@@ -19,6 +19,10 @@ class Checks:
         self.deleted = self.detached = self.restarts = 0
         self.last = {}
 
+    @property
+    def transactions(self):
+        return sum(map(len, self.acknowledged.values()))
+
     def look(self):
         """D1: whoever takes writes for a set is its source."""
         for server in self.world.servers:

@@ -35,17 +35,18 @@ class Clock(Silences):
         return super().lasts(key, now)
 
 
-def _until(case):
-    """Return until when time alone changes nothing: what rules of the engine and the plan wait for, and AT_REST at most."""
-    whole, task = case.whole, case.whole.task
-    waits = [whole.since + mariadb.FOLLOWS_WITHIN, whole.not_before, *(each.again_at for each in whole.members.values())]
-    if task is not None:
-        waits += [task.since + mariadb.PLAN.programs[task.program].steps[task.step].seconds, task.silent + SILENCE]
-    return min(at for at in (*waits, case.now + AT_REST) if at > case.now)
-
-
 class Manager(Process):
-    """One of those who carry tasks on."""
+    """One of those who carry tasks on. ``looks``: seconds between two looks at all, from and to."""
+
+    looks = (0.03, 0.08)
+
+    @property
+    def plan(self):
+        return mariadb.PLAN
+
+    def waits(self, whole):
+        """Return when rules of the plan may say something else, by time alone."""
+        return [whole.since + mariadb.FOLLOWS_WITHIN]
 
     def __init__(self, world, rate):
         super().__init__()
@@ -57,11 +58,19 @@ class Manager(Process):
         self.silences, self.known, self.rests = Clock(), set(), {}
         self._soon(0.05, self._read)
 
+    def _until(self, case):
+        """Return until when time alone changes nothing: what rules of the engine and the plan wait for, and AT_REST at most."""
+        whole, task = case.whole, case.whole.task
+        waits = [*self.waits(whole), whole.not_before, *(each.again_at for each in whole.members.values())]
+        if task is not None:
+            waits += [task.since + self.plan.programs[task.program].steps[task.step].seconds, task.silent + SILENCE]
+        return min(at for at in (*waits, case.now + AT_REST) if at > case.now)
+
     def _soon(self, seconds, act, *args):
         self.world.after(seconds, self.deliver, self.life, act, *args)
 
     def _read(self):
-        self._soon(self.world.random.uniform(0.03, 0.08), self._read)
+        self._soon(self.world.random.uniform(*self.looks), self._read)
         store = self.world.store
         if store.out:
             return
@@ -95,7 +104,7 @@ class Manager(Process):
             return
         self.silences.looked = False
         if not asked:
-            advance(case, mariadb.PLAN)
+            advance(case, self.plan)
         written, looked = case.written(), self.silences.looked
 
         def arrive():
@@ -103,6 +112,6 @@ class Manager(Process):
             if store.commit(whole, written, case.parted, channels, revision):
                 self.world.checks.committed(whole)
                 if store.revisions.get(whole.id) == revision and not looked:
-                    self.rests[whole.id] = Rest(revision, all_channels, _until(case), whole)
+                    self.rests[whole.id] = Rest(revision, all_channels, self._until(case), whole)
 
         self.world.after(delay, arrive)  # it is on its way: to kill who has sent it does not stop it

@@ -8,6 +8,7 @@ import argparse
 import importlib
 import multiprocessing
 import sys
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
@@ -54,30 +55,32 @@ SEEN = {
 }
 
 
-def caught(work):
+def caught(aimed, mutations, schedule, work):
     """Return (name, seed, what was seen) of the first schedule that fails; seed None where none does."""
     name, first = work
-    mutation = MUTATIONS[name]
-    aimed = AIMED[mutation.schedule] if hasattr(mutation, "schedule") else None
+    mutation = mutations[name]
+    plays = aimed[mutation.schedule] if hasattr(mutation, "schedule") else None
     with mutation():
-        for seed in range(1, 1 + MOST_AIMED) if aimed is not None else range(first, first + MOST):
+        for seed in range(1, 1 + MOST_AIMED) if plays is not None else range(first, first + MOST):
             try:
-                aimed(seed) if aimed is not None else Schedule(seed).run()
+                plays(seed) if plays is not None else schedule(seed).run()
             except Exception as error:
                 return name, seed, seen(error)
     return name, None, ""
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=sorted(MUTATIONS))
+def main(aimed, mutations, schedule, known_seeds, about):
+    """Leave out what people ask for on the command line; ``known_seeds``: by name, where to begin with ``--seen``."""
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--only", choices=sorted(mutations))
     parser.add_argument("--seen", action="store_true", help="begin where each was seen before")
     parser.add_argument("--jobs", type=int, default=multiprocessing.cpu_count())
     options = parser.parse_args()
-    known = [name for name, mutation in MUTATIONS.items() if name in SEEN or hasattr(mutation, "schedule")]
-    names, missed = [options.only] if options.only else sorted(known if options.seen else MUTATIONS), 0
+    known = [name for name, mutation in mutations.items() if name in known_seeds or hasattr(mutation, "schedule")]
+    names, missed = [options.only] if options.only else sorted(known if options.seen else mutations), 0
+    works = [(name, known_seeds.get(name, 1) if options.seen else 1) for name in names]
     with multiprocessing.Pool(options.jobs) as pool:
-        for name, seed, what in pool.imap_unordered(caught, [(name, SEEN.get(name, 1) if options.seen else 1) for name in names]):
+        for name, seed, what in pool.imap_unordered(partial(caught, aimed, mutations, schedule), works):
             missed += seed is None
             print(f"{name:55} {f'seed {seed:3}: {what[:110]}' if seed else 'NOT CAUGHT'}", flush=True)
     print(f"{len(names) - missed} passed, {missed} failed")
@@ -85,4 +88,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(AIMED, MUTATIONS, Schedule, SEEN, __doc__))

@@ -12,6 +12,7 @@ import importlib
 import multiprocessing
 import sys
 import traceback
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
@@ -24,35 +25,35 @@ from simulation.datastores.schedule import Schedule  # noqa: E402
 COUNTS = ("transactions", "failovers", "promotions", "deleted", "detached", "restarts", "failed", "rebuilds", "busy")
 
 
-def outcome(work):
+def outcome(aimed, schedule, counts, work):
     """Return (work, counts, what failed)."""
     name, seed = work
     try:
-        checks = AIMED[name](seed) if name else Schedule(seed).run()
+        checks = aimed[name](seed) if name else schedule(seed).run()
     except Exception:
         return work, {}, traceback.format_exc(limit=-3)
-    counts = {} if name else {each: getattr(checks, each) for each in COUNTS[1:]}
-    return work, {**counts, **({} if name else {"transactions": sum(map(len, checks.acknowledged.values()))})}, ""
+    return work, {} if name else {each: getattr(checks, each) for each in counts}, ""
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+def main(aimed, schedule, counts, about):
+    """Play what people ask for on the command line: ``aimed``, by name, and seeds of ``schedule``; print what its checks count."""
+    parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--seeds", type=int, default=300)
     parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=multiprocessing.cpu_count())
-    parser.add_argument("--only", choices=sorted(AIMED), help="an aimed schedule")
+    parser.add_argument("--only", choices=sorted(aimed), help="an aimed schedule")
     options = parser.parse_args()
     first, few = options.first_seed, options.seeds if options.only else max(1, options.seeds // 100)
     works = [] if options.only else [("", seed) for seed in range(first, first + options.seeds)]
-    works += [(name, seed) for name in ([options.only] if options.only else AIMED) for seed in range(first, first + few)]
-    totals, failed = dict.fromkeys(COUNTS, 0), 0
+    works += [(name, seed) for name in ([options.only] if options.only else aimed) for seed in range(first, first + few)]
+    totals, failed = dict.fromkeys(counts, 0), 0
     with multiprocessing.Pool(options.jobs) as pool:
-        for (name, seed), counts, error in pool.imap(outcome, works, 5):
+        for (name, seed), found, error in pool.imap(partial(outcome, aimed, schedule, counts), works, 5):
             if error:
                 failed += 1
                 only = f" --only {name}" if name else ""
                 print(f"{error}FAILED: replay with --first-seed {seed} --seeds 1{only}", flush=True)
-            for each, count in counts.items():
+            for each, count in found.items():
                 totals[each] += count
     print(", ".join(f"{count} {each}" for each, count in totals.items()))
     print(f"{len(works) - failed} passed, {failed} failed")
@@ -60,4 +61,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(AIMED, Schedule, COUNTS, __doc__))

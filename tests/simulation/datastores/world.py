@@ -7,86 +7,40 @@ Its hosts are one set's; a replica that is detached is a set of its own until pe
 
 from __future__ import annotations
 
-import heapq
-import random
 from functools import cache
 
 from baton.datastores.engine.case import Times
-from baton.datastores.guest import orders, tenure
+from baton.datastores.guest import tenure
 from baton.datastores.model.channel import End, Report
 from baton.datastores.model.channel import Server as Said
 from baton.datastores.model.replica_set import Member, ReplicaSet
 from simulation.datastores.checks import Checks
-from simulation.datastores.managers import Manager
-from simulation.datastores.servers import Process, Server
-from simulation.datastores.store import Store
+from simulation.datastores.ground import Ground, Guest
+from simulation.datastores.servers import Server
 
 SET = "s"
-DELAYS = (0.001, 0.003, 0.003, 0.01, 0.01, 0.05)
 AT_ONCE = range(1, 31)  # so many transactions travel
 FOREVER = float("inf")
-NO_WORK = orders.Work([], [])
 SPARE = 0.4  # seconds before its lease's end in which a guest closes a server
 
 
-class World:
+class World(Ground):
     """``hosts``: h1 … hN, on each of which there may be one server of the set, m1 … mN."""
 
     def __init__(self, seed, hosts=4, lease=2.0):
-        self.random = random.Random(seed)
-        self._bits, self._draw = self.random.getrandbits, self.random.random
-        self.sweeps = random.Random(seed)  # of its own, so that all else is as it would be without
-        self.now = 0.0
-        self.times = Times(lease, most_failovers=1000)
-        self._events, self._number = [], 0
-        self.store = Store(ReplicaSet(SET), [f"h{n + 1}" for n in range(hosts)], self.times, lambda: self.now)
+        super().__init__(seed, ReplicaSet(SET), hosts, Times(lease, most_failovers=1000))
         self.checks = Checks(self)
-        self.gone = set()  # hosts that do not come back
         self.main, self.gathers = SET, False  # the set to which all are to belong in the end
         self.hosts = {name: Host(self, name, self.random.uniform(0.95, 1.05)) for name in self.store.channels}
         self.servers = [host.server for host in self.hosts.values()]
         self.homes = {host.server.id: host for host in self.hosts.values()}  # where a server is
-        self.managers = [Manager(self, self.random.uniform(0.95, 1.05))]
-        self.links = {}  # (host, host) → whether servers reach each other; the store is reached from all but ``cut``
-        self.cut = set()
+        self.add_manager()
         self.transactions = 0
-        self.people = None  # who asks for something: called with each case, and returns whether they did
         self.after(0.1, self._replicate)
         self.after(0.1, self._write)
-        self.after(0.1, self._tick)
-
-    # --- time -------------------------------------------------------------------------------------------------------------
-
-    def after(self, seconds, act, *args):
-        self._number += 1
-        heapq.heappush(self._events, (self.now + seconds, self._number, act, args))
-
-    def run(self, until):
-        events, look = self._events, self.checks.look
-        while events and events[0][0] <= until:
-            self.now, _number, act, args = heapq.heappop(events)
-            act(*args)
-            look()
-        self.now = until
-
-    def _tick(self):
-        self.store.tick()
-        self.after(0.05, self._tick)
-
-    def add_manager(self):
-        self.managers.append(Manager(self, self.random.uniform(0.95, 1.05)))
-
-    def travel(self):
-        """How long a message takes. Asked ten thousand times a seed, so this is random.choice and random.uniform in short."""
-        which = self._bits(3)
-        while which >= len(DELAYS):
-            which = self._bits(3)
-        return DELAYS[which] * (0.5 + 1.5 * self._draw())
+        self.after(0.1, self.tick)
 
     # --- servers and clients ------------------------------------------------------------------------------------------------
-
-    def reach(self, one, other):
-        return not self.links or self.links.get((one, other), True) and self.links.get((other, one), True)
 
     def _write(self):
         """A client writes to whoever takes it, and keeps what was acknowledged."""
@@ -129,43 +83,19 @@ def _said(runs, of, whole):
     return Said(runs, "" if runs else "it does not answer", of, whole)
 
 
-class Host:
+class Host(Guest):
     """A pool host: its server, its guest and the guest's guard. ``journal`` is on its disk."""
 
     def __init__(self, world, name, rate):
-        self.world, self.name, self.rate = world, name, rate
+        super().__init__(world, name, rate)
         self.server = Server(f"m{name[1:]}")
-        self.guest, self.guard = Process(), Process()
-        self.journal = {"set": SET, "follow": None, "had": None, "reports": {}, "terms": {}}
-        self.deadline = float("-inf")  # what the guard was told, on this host's clock
+        self.journal.update(set=SET, follow=None, had=None)
         self.start()
-
-    @property
-    def clock(self):
-        return self.world.now * self.rate
 
     @property
     def set(self):
         """Of which its server is, as far as the guest knows."""
         return self.journal["set"]
-
-    def request(self, act, then=None):
-        """Send something to the store: it may get lost, on its way or back. Runs ``then`` with what it answered."""
-        world = self.world
-        lost_its_way = world.random.random() < 0.01  # it arrives long after everybody has stopped to expect it
-        world.after(world.random.uniform(0.5, 4) if lost_its_way else world.travel(), self._arrive, self.guest.life, act, then)
-
-    def _arrive(self, life, act, then):
-        world = self.world
-        if self.name in world.cut or world.random.random() < 0.02:
-            return
-        found = act()
-        if then is not None and world.random.random() >= 0.02:
-            world.after(world.travel(), self.guest.deliver, life, then, found)
-
-    def soon(self, seconds, act, *args):
-        """Have the guest do something, unless it dies before."""
-        self.world.after(seconds, self.guest.deliver, self.guest.life, act, *args)
 
     # --- life ---------------------------------------------------------------------------------------------------------------
 
@@ -173,12 +103,9 @@ class Host:
         if self.name in self.world.gone:
             return
         if not self.guest.up:
-            self.guest.start()
             self.tenures = tenure.Tenures(SPARE, [self.set] if self.server.ours else [])
-            self.orders = orders.Orders(self.journal["reports"], self.journal["terms"])
-            self.starting, self.restarting, self.read_at, self.channel = False, "", 0.0, None
-            self.soon(0.02, self._poll)
-            self.soon(0.01, self._renew)
+            self.starting, self.restarting = False, ""
+            self.begin()
         if not self.guard.up:
             self.guard.start()
             self.deadline = FOREVER  # nobody has told it anything
@@ -203,32 +130,17 @@ class Host:
 
     # --- the guest's loop -----------------------------------------------------------------------------------------------------
 
-    def _renew(self):
-        sent = self.clock
-
-        def answered(ok):
-            if ok:
-                self.tenures.renewed(sent, self.world.times.lease)
-                self._tell_guard()
-
-        self.request(lambda: self.world.store.renew(self.name), answered)
-        self.soon(self.world.times.lease / 8, self._renew)
+    def _renewed(self, sent):
+        self.tenures.renewed(sent, self.world.times.lease)
+        self._tell_guard()
 
     def _tell_guard(self):
         if self.tenures.holds(self.set):
             self.deadline = self.tenures.until
 
-    def _poll(self):
-        self._carry_out(self.tenures.tick(self.clock))
-        self._watch()
-        self.request(self._look, self._seen)
-        self.soon(self.world.random.uniform(0.02, 0.06), self._poll)
-
-    def _look(self):
-        return None if self.world.store.out else (self.world.now, self.world.store.channels[self.name])
-
     def _watch(self):
-        """Start the server that should run."""
+        """Close what must be closed; start the server that should run."""
+        self._carry_out(self.tenures.tick(self.clock))
         server = self.server
         if server.ours and not server.up and not self.starting and not self.restarting:
             self.tenures.died(self.set)
@@ -255,35 +167,12 @@ class Host:
         server.must_reach = len(other.log)
         server.follows = source
 
-    def _seen(self, found):
-        if found is None or found[0] < self.read_at:  # answers may come in another order: who reads looks at the revision
-            return
-        before, (self.read_at, channel) = self.channel, found
-        self.channel = channel
-        self._say(channel)
-        work = NO_WORK
-        if channel.orders or channel is not before:
-            work = self.orders.seen(channel)
-            self.journal["terms"] = dict(self.orders.terms)
+    def _settle(self, channel):
         self._carry_out(self.tenures.seen(channel, self.clock))
-        for key, report in work.tell:
-            self._tell(key, report)
-        for key, order in work.begin:
-            self.soon(self.world.random.uniform(0.005, 0.1), self._do, key, order)
 
-    def _tell(self, key, report):
-        self.request(lambda: self.world.store.report(self.name, key, report))
-
-    def _do(self, key, order):
-        """Do an order; one that is not done yet is looked at again. A restart goes on once it has begun."""
-        report = self._carried_out(order) if self.restarting or self.orders.stands(key) else Report("it is taken back")
-        if report is None:
-            self.soon(0.03, self._do, key, order)
-            return
-        self.orders.ended(key, order, report)
-        self.journal["reports"] = dict(self.orders.reports)
-        if key in self.orders.reports:
-            self._tell(key, report)
+    def _stands(self, key):
+        """A restart goes on once it has begun."""
+        return self.restarting or self.orders.stands(key)
 
     def _carried_out(self, order):
         """Of which set it is changes with its adoption alone, and with a server that is made anew."""

@@ -15,7 +15,22 @@ from ..engine.program import DONE, Due, Outcome, Plan, Program, Step, all_of, fa
 from ..model.replica_set import Member
 from . import asked
 from .asked import concerned, is_ahead
-from .group import data_members, forms, group_of, has_come, is_arbiter, is_gone, serves, serving, unwell, voting
+from .group import (
+    data_members,
+    forget_loss,
+    forms,
+    goes_on_without,
+    group_of,
+    has_come,
+    is_arbiter,
+    is_gone,
+    last_common,
+    serves,
+    serving,
+    term_of,
+    unwell,
+    voting,
+)
 
 MADE_OF = ("name", "type", "segment", "server_id", "flavor", "volume", "databases", "users", "parameters")  # of a member's own
 COPIES_WITHIN, STARTS_WITHIN = 7200.0, 900.0  # seconds
@@ -63,11 +78,9 @@ def _found(case: Case) -> Outcome:
 
 
 def _unfound(case: Case) -> Outcome:
-    """What was formed is ended in good order before it is wiped."""
-    outcome = _part(case)
-    if outcome.done:
-        case.whole.formed = {}
-    return outcome
+    """What was formed is ended in good order before it is wiped. Whoever is not heard then, there is no cluster."""
+    case.whole.formed = {}
+    return _part(case)
 
 
 def _add(case: Case) -> Outcome:
@@ -97,7 +110,8 @@ def _brought(case: Case, member: Member) -> Outcome:
         data["bare"] = [key for key in data["bare"] if key != member.id]
         data["copied"] = [*data.get("copied", ()), member.id]
     is_copied = member.id in data.get("copied", ())
-    came_from = None if is_copied or member.follows == whole.term else {key: whole.formed[key] for key in ("uuid", "seqno")}
+    is_of_now = is_copied or member.follows == whole.term
+    came_from = None if is_of_now else {"uuid": whole.formed["uuid"], "seqno": last_common(case, member.follows)}
     report = case.ask(member, "join", "copied" if is_copied else "", formed=came_from, **group_of(case, member))
     if report is None or report.problem:
         return all_of([(member.id, report)])
@@ -162,7 +176,7 @@ def _leave(case: Case) -> Outcome:
         if member.id in left:
             continue
         if not is_gone(case, member):
-            outcome = _taken_out(case, member, lambda one: all_of([(one.id, case.ask(one, "halt"))]))
+            outcome = _taken_out(case, member, lambda one: _halted(case, one))
             if not outcome.done:
                 return outcome
         member.joined = False
@@ -171,10 +185,21 @@ def _leave(case: Case) -> Outcome:
     return DONE
 
 
+def _halted(case: Case, member: Member) -> Outcome:
+    """It has left, and others go on without it: so they have all that it had. Before that nobody may empty it."""
+    outcome = all_of([(member.id, case.ask(member, "halt"))])
+    if not outcome.done or goes_on_without(case, member):
+        return outcome
+    others = [other for other in serving(case) if other is not member]
+    return wait("the others to go on without it") if others else fail(f"no other member serves, and {member.id} may have what they lack")
+
+
 def _taken_out(case: Case, member: Member, act: Any) -> Outcome:
     """Have something done that takes one member out, for a while or for ever, once all others are well."""
-    data = case.task.data
-    why = unwell(case, [member, *_leaving(case)]) if data.get("out") != member.id else ""
+    data, out = case.task.data, [member, *_leaving(case)]
+    if not [other for other in data_members(case) if other.joined and other not in out]:
+        return fail(f"{member.id} is the only one that has the data; add another one first")
+    why = unwell(case, out) if data.get("out") != member.id else ""
     if why:
         since = data.setdefault("unwell", case.now)
         return fail(f"{why}; mend that first") if case.now - since > WELL_WITHIN else wait(why)
@@ -267,12 +292,14 @@ def _asked_ones(case: Case) -> List[Member]:
 
 
 def _halt_all(case: Case) -> Outcome:
-    """Nobody runs, and each says how far it came. One that serves says that instead, and all is left as it is."""
+    """Nobody runs, and each says how far it came. One that serves says that instead, and all is left as it is; but one that formed a
+    group of which nobody has heard is ended.
+    """
     case.whole.own.pop("stopped", None)
     if serving(case):
         return fail(f"{serving(case)[0].id} serves")
     members = _asked_ones(case)
-    reports = [(member.id, case.ask(member, "halt", idle=True)) for member in members]
+    reports = [(member.id, case.ask(member, "halt", idle=member.follows == case.whole.term)) for member in members]
     outcome = all_of(reports)
     if outcome.done:
         case.task.data["positions"] = {key: dict(report.found) for key, report in reports if report is not None}
@@ -280,10 +307,13 @@ def _halt_all(case: Case) -> Outcome:
 
 
 def _choose(case: Case) -> Outcome:
-    """Take who is furthest of those who were in the latest group; nobody that may be further is passed over."""
+    """Take who is furthest of those who were in the latest group, or have nothing that it had not; nobody that may be further is passed
+    over. A guest knows in which group a server was last: it may have come into one, and taken writes there, and nobody heard of it.
+    """
     positions = case.task.data["positions"]
-    latest = max((case.member(key).follows for key in positions), default=0)
-    known = {key: at for key, at in positions.items() if latest and case.member(key).follows == latest}
+    terms = {key: term_of(at["group"]) if at.get("group") else case.member(key).follows for key, at in positions.items()}
+    latest = max(terms.values(), default=0)
+    known = {key: at for key, at in positions.items() if latest and terms[key] == latest}
     unknown = sorted(key for key, at in known.items() if at.get("seqno", -1) < 0)
     histories = sorted({at["uuid"] for key, at in known.items() if key not in unknown})
     if not known:
@@ -292,9 +322,15 @@ def _choose(case: Case) -> Outcome:
         return fail(f"{unknown[0]} can't say how far it came; start without it if what it has is lost")
     if len(histories) > 1:
         return fail(f"members have different histories ({', '.join(histories)}): start without those whose data is to go")
-    case.task.data["by"] = max(sorted(known), key=lambda key: known[key]["seqno"])
+    able = {key: at for key, at in positions.items() if key in known or at.get("uuid") in histories and _is_of_ours(case, at, terms[key])}
+    case.task.data["by"] = max(sorted(able), key=lambda key: able[key]["seqno"])
     case.whole.term += 1
     return DONE
+
+
+def _is_of_ours(case: Case, at: Dict[str, Any], term: int) -> bool:
+    """Whether what one has who was in the group of an older term last is the beginning of what the others have."""
+    return term > 0 and 0 <= at["seqno"] <= last_common(case, term)
 
 
 def _form(case: Case) -> Outcome:
@@ -370,7 +406,7 @@ def due(case: Case) -> Optional[Due]:
         return None
     if not serving(case):
         return _revival(case)
-    whole.own.pop("lost", None)
+    forget_loss(case)
     if whole.task is not None or whole.paused or is_ahead(case, whole.not_before):
         return None
     away = [member.id for _key, member in sorted(whole.members.items()) if _may_return(case, member)]
@@ -397,10 +433,10 @@ def _revival(case: Case) -> Optional[Due]:
         remedy = "bring it back, or start the cluster without it if it never runs again"
         whole.needs = f"no member serves, and {silent[0]}, whose guest is not heard, may have what others lack; {remedy}"
         return None
-    last = whole.history[-1] if whole.history else {}
-    if last.get("what") == "revive has failed":
-        whole.needs = f"no member serves: {last['why']}"
-        since = max(since, last["at"] + REVIVED_AGAIN - LOST)
+    failed = whole.own.get("unrevived")
+    if failed is not None:
+        whole.needs = f"no member serves: {failed['why']}"
+        since = max(since, failed["at"] + REVIVED_AGAIN - LOST)
     is_time = case.now - since > (PARTED if _may_meet(case) else LOST) or since > case.now + REVIVED_AGAIN  # by another's clock
     return Due("revive", "no member serves", {"members": [], "without": []}) if is_time and not whole.paused else None
 
@@ -412,6 +448,13 @@ def _may_meet(case: Case) -> bool:
     return 2 * len(running) > len(joined) and any(not is_arbiter(member) for member in running)
 
 
+def given_up(case: Case) -> None:
+    """As everywhere; and why all were not formed anew is said until they are, whatever else is begun meanwhile."""
+    asked.given_up(case)
+    if case.task.program == "revive":
+        case.whole.own["unrevived"] = {"at": case.now, "why": case.task.fault}
+
+
 def unguarded(case: Case) -> str:
     """Return why the loss of one more member would stop the rest, "" if it would not."""
     there = voting(case)
@@ -421,4 +464,4 @@ def unguarded(case: Case) -> str:
     return f"{away[0]} is away: {case.server(case.member(away[0])).trouble}" if away else f"it has {len(there)} members"
 
 
-PLAN = Plan(PROGRAMS, keep, due, asked.given_up, unguarded, "the loss of one more member would stop the others")
+PLAN = Plan(PROGRAMS, keep, due, given_up, unguarded, "the loss of one more member would stop the others")

@@ -49,9 +49,14 @@ def unwell(case: Case, but: Collection[Member]) -> str:
 
 def is_gone(case: Case, member: Member) -> bool:
     """Whether nobody hears a member's guest, and those who serve go on without its server."""
+    return not case.channel(member).alive and goes_on_without(case, member)
+
+
+def goes_on_without(case: Case, member: Member) -> bool:
+    """Whether those who serve say that they are so many, a member not among them."""
     others = [other for other in voting(case) if other is not member]
     sizes = [case.server(other).view.get("size") for other in others if not is_arbiter(other)]
-    return not case.channel(member).alive and bool(sizes) and all(size == len(others) for size in sizes)
+    return bool(sizes) and all(size == len(others) for size in sizes)
 
 
 def group_of(case: Case, *coming: Member) -> Dict[str, Any]:
@@ -66,15 +71,44 @@ def name_of(whole: ReplicaSet) -> str:
     return f"{whole.id.replace('-', '')[:LONGEST_ID]}-{whole.term}"
 
 
+def term_of(group: str) -> int:
+    """Return the term of which a group is, by its name."""
+    term = group.rpartition("-")[2]
+    return int(term) if term.isdigit() else 0
+
+
 def forms(case: Case, member: Member, position: Optional[Mapping[str, Any]]) -> Outcome:
     """Have a member form the group of this term, at its position; None for one without a history."""
     report = case.ask(member, "form", position=position, **group_of(case, member))
     outcome = all_of([(member.id, report)])
     if report is not None and outcome.done:
+        _note_where(case, int(report.found["seqno"]), position is None)
         case.whole.formed = {"uuid": report.found["uuid"], "seqno": int(report.found["seqno"]), "by": member.id}
-        case.whole.own.pop("lost", None)
+        forget_loss(case)
         has_come(case, member)
     return outcome
+
+
+def _note_where(case: Case, seqno: int, is_new: bool) -> None:
+    """Note where each term began since the oldest that a member may come back from."""
+    whole = case.whole
+    oldest = min((member.follows for member in data_members(case) if member.joined and member.follows), default=0)
+    known = {} if is_new else {term: at for term, at in whole.own.get("formed_at", {}).items() if int(term) > oldest}
+    whole.own["formed_at"] = {**known, str(whole.term): seqno}
+
+
+def last_common(case: Case, term: int) -> int:
+    """Return up to where what a member has who was in the group of a term last is what all have. Each later group began at a point of its
+    own, and what was further than that went on elsewhere.
+    """
+    later = [int(at) for known, at in case.whole.own.get("formed_at", {}).items() if int(known) > term]
+    return min([*later, int(case.whole.formed["seqno"])])
+
+
+def forget_loss(case: Case) -> None:
+    """Somebody serves: since when nobody did, and why nobody was to, is over."""
+    for name in ("lost", "unrevived"):
+        case.whole.own.pop(name, None)
 
 
 def has_come(case: Case, member: Member) -> None:

@@ -1,0 +1,92 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Programs of Galera where something is lost on the way: what one alone has is kept, and what can't be done is not tried for ever."""
+
+from support.a_cluster import UUID, Cluster
+from support.a_set import asked
+
+
+def halted(pool, **at):
+    for name, (seqno, group) in at.items():
+        pool.answer(f"h{name[1:]}", "halt", uuid=UUID, seqno=seqno, group=group)
+    return pool
+
+
+def all_dead():
+    return Cluster().dies_alone("m1", "m2", "m3").on().on(3.2)
+
+
+def test_who_left_is_emptied_once_the_others_say_that_they_go_on_without_it():
+    pool = Cluster(4).ask("shrink", members=["m4"])
+    pool.answer("h4", "halt", uuid=UUID, seqno=9)
+    assert pool.step == ("shrink", "leave", False), "they say that they are four"
+    pool.dies_alone("m4").on()
+    assert pool.step == ("shrink", "announce", False)
+
+
+def test_who_left_while_all_others_died_stays_a_member():
+    pool = Cluster(4).ask("shrink", members=["m4"])
+    pool.dies_alone("m1", "m2", "m3", "m4").answer("h4", "halt", uuid=UUID, seqno=9)
+    assert "m4 may have what they lack" in pool.whole.history[-1]["why"] and pool.whole.members["m4"].joined
+    assert pool.on(3.2).step == ("revive", "halt", False) and pool.told("h4") == ["halt"]
+
+
+def test_the_only_one_that_has_the_data_is_not_taken_out():
+    pool = Cluster(3, 2).ask("restart", members=["m1"])
+    assert pool.told("h1") == [] and "m1 is the only one that has the data" in pool.latest[1]
+
+
+def test_one_that_came_into_the_group_unheard_is_not_passed_over():
+    pool = all_dead()
+    pool.whole.term, pool.whole.members["m1"].follows = 2, 2
+    halted(pool, m1=(10, "c1-2"), m2=(12, "c1-2"), m3=(99, "c1-1"))
+    assert pool.order("h2", "form").args["position"] == {"uuid": UUID, "seqno": 12}
+
+
+def test_one_of_an_older_group_forms_the_next_if_what_it_has_is_of_all_and_furthest():
+    pool = all_dead()
+    pool.whole.formed["seqno"], pool.whole.own["formed_at"] = 20, {"2": 20}
+    pool.whole.term = pool.whole.members["m1"].follows = 2
+    halted(pool, m1=(15, "c1-2"), m2=(18, "c1-1"), m3=(21, "c1-1"))
+    assert pool.order("h2", "form").args["position"] == {"uuid": UUID, "seqno": 18}, "m3 was further than where the group was formed"
+
+
+def test_a_group_of_whose_forming_nobody_heard_is_ended():
+    pool = halted(all_dead(), m1=(5, "c1-1"), m2=(6, "c1-1"), m3=(7, "c1-1"))
+    pool.say("h3", alive=False)
+    pool.on(6)
+    assert pool.whole.task is None and "form was not undone" in pool.latest[1]
+    pool.say("h3", alive=True)
+    pool.serve(pool.whole.members["m3"], 1)
+    pool.on(70)
+    assert pool.step == ("revive", "halt", False) and pool.order("h3", "halt").args == {"idle": False}
+
+
+def test_a_revival_that_failed_waits_whatever_else_is_begun_meanwhile():
+    pool = all_dead()
+    pool.answer("h1", "halt", "its disk is gone")
+    asked(pool, "configure", members=["m2"]).on()
+    assert pool.step[0] == "configure" and "its disk is gone" in pool.whole.needs
+    assert pool.on(10).step[0] == "configure"
+
+
+def test_a_cluster_that_is_not_made_is_not_formed_whoever_is_silent():
+    pool = Cluster(3, new=True).ask("create", members=["m1", "m2", "m3"])
+    for n in (1, 2, 3):
+        pool.answer(f"h{n}", "prepare")
+    pool.joins("h1", "form", uuid=UUID, seqno=0)
+    pool.say("h2", alive=False)
+    for _time in range(5):
+        pool.on(6)
+    assert pool.whole.task is None and pool.whole.formed == {} and pool.on(100).whole.task is None
+
+
+def test_who_was_away_for_several_terms_is_judged_by_the_first_that_it_missed():
+    pool = halted(all_dead(), m1=(5, "c1-1"), m2=(3, "c1-1"), m3=(4, "c1-1"))
+    pool.answer("h1", "form", uuid=UUID, seqno=5)
+    assert pool.whole.own["formed_at"] == {"2": 5}
+    pool.whole.term, pool.whole.formed["seqno"], pool.whole.own["formed_at"] = 3, 90, {"2": 5, "3": 90}
+    pool.whole.members["m1"].follows = pool.whole.members["m2"].follows = 3
+    pool.whole.task = None
+    pool.all_serve("m3").dies_alone("m3").on(10)
+    assert pool.order("h3", "join").args["formed"] == {"uuid": UUID, "seqno": 5}
