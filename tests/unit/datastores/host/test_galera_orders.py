@@ -149,7 +149,7 @@ def test_who_has_no_data_neither_forms_a_cluster_nor_joins_one(bare):
     bare.memory["copied"] = True
     assert kept(bare, "join", formed=None) == "it has no data of the cluster that it could use"
     assert "copied" not in bare.memory, "the next copy is another one"
-    assert bare.ok("halt") == {"uuid": NOBODY, "seqno": -1}
+    assert bare.ok("halt") == {"uuid": NOBODY, "seqno": -1, "group": ""}
 
 
 def test_who_has_data_of_no_cluster_joins_none_and_forms_none_that_was(founder):
