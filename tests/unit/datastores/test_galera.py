@@ -168,6 +168,13 @@ def test_one_that_runs_and_has_lost_the_others_is_left_alone():
     assert pool.on(100).whole.task is None
 
 
+def test_one_that_the_others_have_put_out_is_ended_and_brought_back():
+    pool = Cluster().all_serve("m3")
+    view = {"primary": False, "size": 0, "state": "Disconnected", "uuid": UUID}
+    pool.say("h3", servers={"m3": Server(False, "it was put out", view=view)})
+    assert pool.on().step == ("rejoin", "add", False) and pool.told("h3") == ["join"]
+
+
 def all_dead(many=3, arbiters=0):
     pool = Cluster(many, arbiters)
     return pool.dies_alone(*(key for key, member in pool.whole.members.items() if member.own["type"] == "data")).on()

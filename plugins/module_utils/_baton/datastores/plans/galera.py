@@ -25,6 +25,7 @@ from .group import (
     is_arbiter,
     is_gone,
     last_common,
+    runs,
     serves,
     serving,
     term_of,
@@ -414,11 +415,10 @@ def due(case: Case) -> Optional[Due]:
 
 
 def _may_return(case: Case, member: Member) -> bool:
-    """Whether a member is to be started: one that runs, and has lost the others, finds them again by itself."""
+    """Whether a member is to be started: one that runs, and has lost the others, finds them again by itself, unless they put it out."""
     if not member.joined or serves(case, member) or not case.channel(member).alive or is_ahead(case, member.again_at):
         return False
-    runs_here = bool(case.server(member).view) and member.follows == case.whole.term
-    return not runs_here
+    return member.follows != case.whole.term or not runs(case, member)
 
 
 def _revival(case: Case) -> Optional[Due]:
@@ -444,7 +444,7 @@ def _revival(case: Case) -> Optional[Due]:
 def _may_meet(case: Case) -> bool:
     """Whether so many run that they could be a majority again by themselves."""
     joined = [member for member in case.whole.members.values() if member.joined]
-    running = [member for member in joined if case.server(member).view or is_arbiter(member) and case.channel(member).alive]
+    running = [member for member in joined if runs(case, member) or is_arbiter(member) and case.channel(member).alive]
     return 2 * len(running) > len(joined) and any(not is_arbiter(member) for member in running)
 
 

@@ -10,6 +10,7 @@ from ..engine.program import Outcome, all_of
 from ..model.replica_set import Member, ReplicaSet
 from .asked import AGAIN_AFTER
 
+OUT = "Disconnected"  # what a server says of itself that does not come back by itself
 LONGEST_ID = 24  # letters of the cluster's id in the name of its group, which has 32 at most
 
 
@@ -27,6 +28,12 @@ def serves(case: Case, member: Member) -> bool:
     if not (member.joined and server.up and member.follows == case.whole.term):
         return False
     return is_arbiter(member) or server.view.get("uuid") == case.whole.formed.get("uuid")
+
+
+def runs(case: Case, member: Member) -> bool:
+    """Whether a server runs that may find the others by itself, for all that is known; not one that they have put out."""
+    view = case.server(member).view
+    return bool(view) and view.get("state") != OUT
 
 
 def serving(case: Case) -> List[Member]:

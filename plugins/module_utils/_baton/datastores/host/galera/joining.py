@@ -30,6 +30,7 @@ AHEAD = "states diverged"
 TAKEN = "already in use"
 NOBODY_THERE = "failed to reach primary view"
 SERVES = ("Synced", "Donor/Desynced")
+OUT = "Disconnected"  # of a server that has left, or was put out: it does not come back by itself
 STATUS = ("wsrep_cluster_status", "wsrep_local_state_comment", "wsrep_cluster_size", "wsrep_cluster_state_uuid", "wsrep_ready")
 Stands = Callable[[], bool]
 
@@ -51,7 +52,8 @@ class View(NamedTuple):
 def view(session: sql.Session) -> View:
     names = ", ".join(f"'{name}'" for name in STATUS)
     found = {str(row["Variable_name"]).lower(): text(row["Value"]) for row in _status(session, names)}
-    is_primary, state = found.get("wsrep_cluster_status") == "Primary", found.get("wsrep_local_state_comment", "")
+    status, state = found.get("wsrep_cluster_status"), found.get("wsrep_local_state_comment", "")
+    is_primary, state = status == "Primary", OUT if status == OUT else state
     size = found.get("wsrep_cluster_size", "")
     serves = is_primary and state in SERVES and found.get("wsrep_ready") == "ON"
     return View(is_primary, int(size) if size.isdigit() else 0, state, found.get("wsrep_cluster_state_uuid", ""), serves)
@@ -126,8 +128,8 @@ class Joining:
     def join(self, args: Mapping[str, Any], stands: Stands) -> Optional[Report]:
         """Become a member of a cluster that is there; ``apart`` says why that can't be with the data that it has."""
         node, formed = self._node, position.asked(args.get("formed"))
-        if node.pid() is not None and node.memory.get("group") != args["cluster"]:
-            node.stop()  # the group that it is in is no more
+        if node.pid() is not None and (node.memory.get("group") != args["cluster"] or self._look().state == OUT):
+            node.stop()  # the group that it is in is no more, or has put it out
         if node.pid() is None:
             node.remember(forget=("copied", "formed"))  # where what was copied is of no use, the next copy is another one
             ours = position.own(node)
@@ -144,7 +146,7 @@ class Joining:
 
     def halt(self, args: Mapping[str, Any]) -> Report:
         """Leave, and say how far the data is. ``idle``: only one that does not serve."""
-        if args.get("idle") and self._serves():
+        if args.get("idle") and self._look().serves:
             return Report("it serves")
         self._node.stop()
         self._node.remember(halted=True, forget=("formed",))
@@ -152,12 +154,12 @@ class Joining:
         group = "" if memory.get("copied") else memory.get("group", "")  # of what it has, not of what it had before
         return Report(found={**position.own(self._node).found, "group": group})
 
-    def _serves(self) -> bool:
+    def _look(self) -> View:
         try:
             with self._node.session() as session:
-                return view(session).serves
+                return view(session)
         except sql.SqlTrouble:
-            return False
+            return View(False, 0, "", "", False)
 
     def again(self, stands: Stands) -> bool:
         """Leave and come back; return whether it has. Trouble says why it can't."""

@@ -19,7 +19,7 @@ from ..mariadb.settings import Settings
 from ..runner import Runner
 from ..trouble import Trouble, one_line
 from .copies import MemberCopies
-from .joining import Joining, Node, View, view
+from .joining import OUT, Joining, Node, View, view
 from .member import Member, announce
 from .prepare import prepare
 from .settings import DATASTORE
@@ -125,6 +125,8 @@ class Galera(Member):
 def _why_it_does_not_serve(found: View) -> str:
     if found.serves:
         return ""
+    if found.state == OUT:
+        return "it runs, and was put out of the cluster, since its data differs or can't be written: see its disk; it is copied anew"
     if not found.primary:
         return "it runs, and is not in the primary component: it hears too few of the others, or none has formed the cluster"
     return f"it runs, and is {found.state or 'not a member yet'}: wait until it is synced"
