@@ -85,7 +85,7 @@ def test_a_cluster_that_is_stopped_or_busy_keeps_its_parameters():
         configuration(api)
         api.make_cluster()
         refused = message(api.act_on_cluster("configuration_attach", {"configuration_id": "mine"}), 422, "unprocessableEntity")
-        assert "not ready" in refused
+        assert "busy with create" in refused
         api.pool.settle()
         api.act_on_cluster("stop")
         refused = message(api.act_on_cluster("configuration_attach", {"configuration_id": "mine"}), 422, "unprocessableEntity")
@@ -93,6 +93,19 @@ def test_a_cluster_that_is_stopped_or_busy_keeps_its_parameters():
         api.pool.settle()
         assert "is stopped" in message(api.act_on_cluster("configuration_detach"), 422, "unprocessableEntity")
         assert "configuration" not in api.cluster()
+
+
+def test_what_changes_while_a_cluster_is_stopped_comes_with_a_restart(api):
+    configuration(api)
+    api.make_cluster(configuration="mine")
+    api.act_on_cluster("stop")
+    assert api.ask("PATCH", "/configurations/mine", {"configuration": {"values": {"wait_timeout": 70}}}).status_code == 200
+    api.act_on_cluster("start")
+    api.pool.now += 10
+    api.pool.settle()
+    assert {each["status"] for each in api.cluster()["instances"]} == {"RESTART_REQUIRED"} and api.cluster()["serving"] == 3
+    assert api.act_on_cluster("restart").status_code == 202
+    assert {each["status"] for each in api.cluster()["instances"]} == {"ACTIVE"} and parameters_of(api, "c-1")["wait_timeout"] == 70
 
 
 # --- one for each, which Baton makes ----------------------------------------------------------------------------------------
@@ -165,6 +178,12 @@ def test_the_server_knows_each_parameter():
     known = set(re.findall(r"^([a-z0-9-]+) ", done.stdout[done.stdout.index("Variables (--variable-name=value)") :], re.MULTILINE))
     settable = {name.replace("_", "-") for name, parameter in PARAMETERS["galera"].items() if not parameter.read_only}
     assert settable - known == set() and not settable & OURS
+
+
+def test_parameters_say_what_they_take_and_who_sets_them(api):
+    listed = {each["name"]: each for each in api.get("/datastores/galera/versions/11.8/parameters")["configuration-parameters"]}
+    assert (listed["wsrep_sync_wait"]["max"], listed["wsrep_sync_wait"]["read_only"], listed["wsrep_on"]["read_only"]) == (15, False, True)
+    assert not {"wsrep_sst_auth", "wsrep_provider", "auto_increment_offset", "gtid_domain_id", "ssl_key"} & {*listed}
 
 
 @pytest.mark.parametrize("values", [{"wsrep_on": False}, {"innodb_autoinc_lock_mode": 1}, {"wsrep_provider": "x"}, {"wsrep_sync_wait": 16}])

@@ -6,14 +6,15 @@ A cluster keeps a majority of members that serve, and never fewer than it may be
 """
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any, Collection, Dict, List, Mapping, Optional, Sequence
 
+from ....ground.problem import Problem
 from ...engine.case import Case
 from ...engine.engine import cancel
 from ...model.documents import PoolHost
 from ...model.replica_set import Member, ReplicaSet
 from ...plans.group import serves
-from .asking import PLANS, ask, called, called_cluster, configure
+from .asking import PLANS, ask, busy_with, called, called_cluster, configure
 from .catalogue import numbers
 from .errors import bad, not_found, unprocessable
 from .settings_made import type_of
@@ -60,6 +61,7 @@ def serving(case: Case, members: Sequence[Member]) -> List[Member]:
 def must_serve(case: Case) -> None:
     """Raise Problem 422 where what is asked for needs a cluster that serves."""
     whole = case.whole
+    must_be_free(case)
     of = joined(whole)
     if not of:
         raise unprocessable(f"{called_cluster(whole)} is not ready: wait until it is ACTIVE, or delete it if it could not be made")
@@ -67,6 +69,13 @@ def must_serve(case: Case) -> None:
     up = serving(case, of)
     if not any(type_of(member) == DATA for member in up) or 2 * len(up) <= len(of):
         raise unprocessable(f"of {called_cluster(whole)} {_few(len(up), len(of))} serve{_not_serving(case, of)}; mend that first")
+
+
+def must_be_free(case: Case) -> None:
+    """Raise Problem 422, which names what is being done, before anything else is said of the cluster."""
+    task = case.whole.task
+    if case.whole.asked is not None or task is not None and task.asked and not task.undoing:
+        raise Problem(422, "busy", f"{called_cluster(case.whole)} is busy with {busy_with(case)}; try again when that has ended")
 
 
 def must_not_be_stopped(case: Case) -> None:
@@ -162,6 +171,7 @@ def upgrade(case: Case, version: str, hosts: Mapping[str, PoolHost]) -> None:
 
 def attach(case: Case, news: Dict[str, Any]) -> None:
     """Give all members with data other parameters, or take theirs off. ``news``: what each has then."""
+    must_be_free(case)
     must_not_be_stopped(case)
     having = [member for member in joined(case.whole) if type_of(member) == DATA]
     if not having:
@@ -174,6 +184,7 @@ def attach(case: Case, news: Dict[str, Any]) -> None:
 
 
 def stop(case: Case) -> None:
+    must_be_free(case)
     if not joined(case.whole):
         raise unprocessable(f"{called_cluster(case.whole)} is not ready: there is nothing to stop")
     if case.whole.own.get("stopped"):
@@ -184,6 +195,7 @@ def stop(case: Case) -> None:
 def start(case: Case, without: Sequence[str]) -> None:
     """Have a cluster formed again that has stopped. ``without``: who never runs again, as a person says."""
     whole = case.whole
+    must_be_free(case)
     left = members_of(whole, without)
     of = [member for member in joined(whole) if type_of(member) == DATA]
     if not of:
@@ -242,10 +254,10 @@ def not_of_a_member(whole: ReplicaSet, member: Member, what: str) -> None:
     raise unprocessable(f"{called(member)} is a member of {called_cluster(whole)}: {instead}")
 
 
-def new_number(whole: ReplicaSet) -> int:
-    """Return a number for the name of a new member; none comes twice."""
+def new_number(whole: ReplicaSet, names: Collection[Optional[str]]) -> int:
+    """Return a number for the name of a new member; none comes twice. ``names``: that others get."""
     number = int(whole.own.get("numbered", 0)) + 1
-    taken = {member.own.get("name") for member in whole.members.values()}
+    taken = {*names, *(member.own.get("name") for member in whole.members.values())}
     while f"{whole.own['name']}-{number}" in taken:
         number += 1
     whole.own = {**whole.own, "numbered": number}

@@ -108,10 +108,11 @@ class Clusters:
     ) -> List[Member]:  # fmt: skip
         """Add members that are to be made, and return them."""
         new: List[Member] = []
+        names = [entry.name for entry in entries]
         for entry, place in zip(entries, places):
             if entry.name is not None and any(member.own.get("name") == entry.name for member in whole.members.values()):
                 raise bad(f"{called_cluster(whole)} has a member {entry.name!r} already; take another name")
-            name = entry.name or f"{whole.own['name']}-{rules.new_number(whole)}"
+            name = entry.name or f"{whole.own['name']}-{rules.new_number(whole, names)}"
             own = placement.own_of(place, name, catalogue.made_of(entry.flavor or ""), entry.volume, self._clock())
             own.update(
                 NOTHING if entry.type != DATA else parameters, type=entry.type, segment=rules.segment_of(whole, place.host.region),

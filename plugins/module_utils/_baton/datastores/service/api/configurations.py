@@ -216,9 +216,12 @@ def _refuse_if_busy(case: Case) -> None:
 
 
 def _apply(case: Case, new: Dict[str, Any]) -> None:
-    """Give the instances of a set that have it the new values; who is busy by now, or not ready, has them with its next restart."""
+    """Give the instances of a set that have it the new values. Who is not ready, or of a set that is busy or stopped, has them with its
+    next restart.
+    """
     having = [member for _key, member in sorted(case.whole.members.items()) if member.own.get("configuration") == new["id"]]
-    ready = [member for member in having if member.joined and not busy_with(case)]
+    is_free = not busy_with(case) and not case.whole.own.get("stopped")
+    ready = [member for member in having if member.joined and is_free]
     for member in having:
         if member not in ready:
             member.own = {**member.own, **attached(new), "restart_required": True}
