@@ -22,9 +22,9 @@ from .copies import MemberCopies
 from .joining import Joining, Node, View, view
 from .member import Member, announce
 from .prepare import prepare
-from .settings import DATASTORE
+from .settings import DATASTORE, HEARD, SUSPECTED
 
-FENCE = 2.75  # seconds; the others have gone on without one that is silent after 3, as measured
+FENCE = SUSPECTED - HEARD  # seconds; not before that may others go on without one that froze after a look had begun
 
 
 class Galera(Member):
