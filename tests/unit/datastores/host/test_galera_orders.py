@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from baton.datastores.host import runner
 from baton.datastores.host.galera import arbiter, position, server, settings
 from baton.datastores.host.galera.arbiter import Arbiter, Log
 from baton.datastores.host.galera.joining import View
@@ -229,6 +230,20 @@ def test_a_position_is_read_as_servers_write_it(tmp_path):
     assert position.saved(tmp_path) == Position()
     with pytest.raises(Trouble, match="is no position of a cluster"):
         position.read("nonsense")
+
+
+def test_the_state_transfer_moves_nothing_and_says_where_the_data_is(tmp_path):
+    files = settings.MemberFiles(tmp_path / "m1", "m1")
+    files.make()
+    files.position.write_text(f"{UUID}:17\n")
+    tool = files.tools / "wsrep_sst_baton"
+
+    def says(*words, ends=0):
+        return runner.run([str(tool), *words, "--datadir", "/nonexistent"], good=(ends,))
+
+    assert says("--role", "joiner", "--address", "192.0.2.1:33306") == f"ready 192.0.2.1:33306/baton\n{UUID}:17\n"
+    assert says("--role", "donor", "--gtid", f"{UUID}:20", "--bypass") == f"done {UUID}:20\n"
+    assert says("--role", "donor", "--gtid", f"{UUID}:20", ends=61) == ""
 
 
 def test_members_may_have_addresses_of_six():
