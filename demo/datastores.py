@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
 NEEDED = ("mariadbd", "mariadb-backup", "mbstream", "mariadb-install-db", "mariadb")
 MOST_HOSTS = 50
-OURS = ("batond.pyz", "baton-datastores.pyz", "baton-guest.pyz", "mariadbd", "mariadb-backup", "mbstream")
+OURS = ("batond.pyz", "baton-datastores.pyz", "baton-guest.pyz", "mariadbd", "garbd", "mariadb-backup", "mbstream")
 LAST_ADDRESS = 254  # 127.0.1.x
 FLAVORS = {
     "1": {"name": "tiny", "ram": 256, "vcpus": 1, "disk": 2},

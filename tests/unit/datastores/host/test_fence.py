@@ -27,7 +27,7 @@ class Guarded:
 class Hands:
     """A member; ``answers`` to looks, and is not halted before ``go``."""
 
-    by_quorum, fence = True, 2.75
+    by_quorum, fence = True, 2.5
 
     def __init__(self):
         self.number, self.done, self.view, self.is_made = 7, [], dict(VIEW), True

@@ -2,19 +2,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Orders for members of a cluster that can't be done: each says what to do, and leaves all as it was."""
 
+import contextlib
 import os
 import shutil
 import socket
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
 
-from baton.datastores.host.galera import arbiter, position, settings
+from baton.datastores.host import runner
+from baton.datastores.host.galera import arbiter, position, server, settings
 from baton.datastores.host.galera.arbiter import Arbiter, Log
+from baton.datastores.host.galera.joining import View
 from baton.datastores.host.galera.position import NOBODY, Position
 from baton.datastores.host.galera.server import Galera
 from baton.datastores.host.mariadb import instance as instances
 from baton.datastores.host.mariadb.server import MariaDB
+from baton.datastores.host.mariadb.sql import SqlTrouble
 from baton.datastores.host.serve import hands_of
 from baton.datastores.host.trouble import Trouble
 from support.galera import USERS, ClusterPool
@@ -186,6 +191,34 @@ def test_what_an_order_does_not_say_is_named(founder):
     assert founder.order("configure", parameters={}).problem == "its server does not run"
 
 
+# --- how one is that runs ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("found", "says"),
+    [
+        ((True, 3, "Synced", UUID, True), ""),
+        ((True, 3, "Donor/Desynced", UUID, True), ""),
+        ((False, 1, "Initialized", UUID, False), "it runs, and is not in the primary component: "),
+        ((True, 3, "Joiner", UUID, False), "it runs, and is Joiner: wait until it is synced"),
+    ],
+)
+def test_one_that_answers_is_up_if_it_serves_and_says_of_what_it_is_a_member(bare, monkeypatch, found, says):
+    monkeypatch.setattr(server, "view", lambda _session: View(*found))
+    monkeypatch.setattr(bare.server._instance, "session", contextlib.nullcontext)
+    seen = bare.server.look()
+    assert seen.up == (not says) and seen.trouble.startswith(says)
+    assert seen.view == {"primary": found[0], "size": found[1], "state": found[2], "uuid": UUID}
+    monkeypatch.setattr(bare.server._instance, "session", partial(silent, 1040))
+    assert bare.server.look() == seen, "it has too much to do to talk to us, and is there"
+    monkeypatch.setattr(bare.server._instance, "session", partial(silent, 2013))
+    assert not bare.server.look().view and not bare.server.look().up
+
+
+def silent(number):
+    raise SqlTrouble("no answer", number)
+
+
 # --- what is known while nothing runs ----------------------------------------------------------------------------------------
 
 
@@ -197,6 +230,20 @@ def test_a_position_is_read_as_servers_write_it(tmp_path):
     assert position.saved(tmp_path) == Position()
     with pytest.raises(Trouble, match="is no position of a cluster"):
         position.read("nonsense")
+
+
+def test_the_state_transfer_moves_nothing_and_says_where_the_data_is(tmp_path):
+    files = settings.MemberFiles(tmp_path / "m1", "m1")
+    files.make()
+    files.position.write_text(f"{UUID}:17\n")
+    tool = files.tools / "wsrep_sst_baton"
+
+    def says(*words, ends=0):
+        return runner.run([str(tool), *words, "--datadir", "/nonexistent"], good=(ends,))
+
+    assert says("--role", "joiner", "--address", "192.0.2.1:33306") == f"ready 192.0.2.1:33306/baton\n{UUID}:17\n"
+    assert says("--role", "donor", "--gtid", f"{UUID}:20", "--bypass") == f"done {UUID}:20\n"
+    assert says("--role", "donor", "--gtid", f"{UUID}:20", ends=61) == ""
 
 
 def test_members_may_have_addresses_of_six():

@@ -8,7 +8,8 @@ import subprocess
 
 import pytest
 
-from baton.datastores.host.runner import Processes, Program
+from baton.datastores.host import systemd
+from baton.datastores.host.runner import PATH, Processes, Program
 from baton.datastores.host.trouble import Trouble
 from support.mariadb import until
 
@@ -61,3 +62,15 @@ def test_what_can_not_be_started_is_said(program):
         Processes().start(program._replace(argv=("/no/such",)))
     with pytest.raises(Trouble, match="there is no user nobody-like-this"):
         Processes().start(program._replace(user="nobody-like-this"))
+
+
+def test_a_program_finds_its_own_tools_first(program, tmp_path):
+    tool = tmp_path / "tools" / "ls"
+    tool.parent.mkdir()
+    tool.write_text("#!/bin/sh\n: > found\n")
+    tool.chmod(0o755)
+    Processes().start(program._replace(name="m2", argv=("/bin/sh", "-c", "ls"), tools=tool.parent))
+    until((tmp_path / "found").exists, "its own one has run")
+    properties = systemd._properties(program._replace(user="root", tools=tool.parent))
+    assert f"--property=Environment=PATH={tool.parent}:{PATH}" in properties
+    assert not any("PATH" in each for each in systemd._properties(program._replace(user="root")) if "Environment" in each)
