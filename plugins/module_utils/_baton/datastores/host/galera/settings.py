@@ -20,13 +20,14 @@ PORTS = (GROUP, INCREMENTS, COPY)
 DATASTORE = "galera"
 LIBRARIES = (Path("/usr/lib/galera/libgalera_smm.so"), Path("/usr/lib64/galera-4/libgalera_smm.so"))
 KEPT = "128M"  # of writes, for members that were away
-TIMES: Dict[str, str] = {  # others go on without one that they have not heard for so long; see FENCE. Nobody waits for one that leaves.
-    "evs.suspect_timeout": "PT2.5S",
+SUSPECTED, HEARD = 2.5, 0.25  # seconds without a word after which others may go on without a member; in which each says something
+TIMES: Dict[str, str] = {  # after a member was lost others go on in 3 s; when one leaves they don't wait
+    "evs.suspect_timeout": f"PT{SUSPECTED}S",
     "evs.inactive_timeout": "PT5S",
-    "evs.keepalive_period": "PT0.2S",
+    "evs.keepalive_period": f"PT{HEARD}S",
     "evs.inactive_check_period": "PT0.1S",
+    "evs.join_retrans_period": "PT0.1S",  # who did not hear that they are about to go on costs no second
     "evs.install_timeout": "PT5S",
-    "evs.join_retrans_period": "PT0.1S",
 }
 FIXED: Dict[str, object] = {
     "binlog-format": "ROW",
