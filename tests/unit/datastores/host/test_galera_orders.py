@@ -136,6 +136,15 @@ def test_what_a_cluster_depends_on_is_set_by_nobody(pool):
     pool.members.remove(member)
 
 
+def test_one_that_knows_of_nobody_forms_no_cluster_by_that(pool):
+    member = pool.member()
+    member.ok("prepare", **{**member.args(), "members": []})
+    text = (pool.folder / member.id / "my.cnf").read_text()
+    assert f'wsrep-cluster-address = "gcomm://{member.address}:{member.port + 10000}"' in text and "new-cluster" not in text
+    member.ok("wipe")
+    pool.members.remove(member)
+
+
 def test_one_that_was_made_is_not_made_again(new):
     new.prepare()
     new.prepare()
@@ -185,7 +194,8 @@ def test_a_position_that_is_none_is_refused(founder, wrong):
 
 def test_what_an_order_does_not_say_is_named(founder):
     assert "does not say 'cluster'" in founder.order("form", position=None).problem
-    assert founder.order("announce", members=["m1"]).problem == "members are a list of addresses and ports"
+    for members in ([], ["m1"], {}, [{"address": "127.0.1.9"}]):
+        assert founder.order("announce", members=members).problem == "members are a list of addresses and ports"
     assert "this guest knows no order 'promote'" in founder.order("promote").problem
     assert founder.order("send", to="m9", address="127.0.1.9", port=3306).problem.startswith("its server does not run")
     assert founder.order("configure", parameters={}).problem == "its server does not run"

@@ -45,7 +45,7 @@ class ArbiterFiles(Files):
     def text(self, spec: Mapping[str, Any]) -> str:
         """Return what its file says: nothing of it stands on a command line."""
         values = {
-            "group": spec["cluster"], "name": self.instance, "address": cluster_address(spec.get("members") or ()),
+            "group": spec["cluster"], "name": self.instance, "address": cluster_address(spec.get("members") or [spec]),
             "options": provider_options(self, spec, has_data=False),
         }  # fmt: skip
         for name, value in values.items():

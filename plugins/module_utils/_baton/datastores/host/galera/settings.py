@@ -9,6 +9,7 @@ than increments ends, and its data is copied anew as the manager says.
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
@@ -62,7 +63,7 @@ while [ $# -gt 0 ]; do
 done
 if [ "$role" = joiner ]; then
   echo "ready $address/baton"
-  exec cat '{position}'
+  exec cat {position}
 fi
 [ -n "$bypass" ] || exit 61
 echo "done $gtid"
@@ -80,7 +81,7 @@ class MemberFiles(Files):
 
     def make_run(self) -> None:
         super().make_run()
-        tool, text = self.folder / "tools" / "wsrep_sst_baton", TOOL.format(position=self.position)
+        tool, text = self.folder / "tools" / "wsrep_sst_baton", TOOL.format(position=shlex.quote(str(self.position)))
         tool.parent.mkdir(exist_ok=True)
         tool.parent.chmod(0o755)  # nosec B103 - ours: whoever runs the server reads it
         if not tool.exists() or tool.read_text(encoding="utf-8") != text:
@@ -93,7 +94,7 @@ class MemberFiles(Files):
             **FIXED,
             "wsrep-provider": library(),
             "wsrep-cluster-name": str(spec["cluster"]),
-            "wsrep-cluster-address": cluster_address(spec.get("members") or ()),
+            "wsrep-cluster-address": cluster_address(spec.get("members") or [spec]),  # without any it would form a cluster
             "wsrep-node-name": self.instance,
             "wsrep-node-address": place(address, port + GROUP),
             "wsrep-sst-receive-address": place(address, port + COPY),
@@ -137,6 +138,7 @@ def library() -> Path:
 def members_of(args: Mapping[str, Any]) -> List[Dict[str, Any]]:
     """Return the members that an order names; ValueError where they are none."""
     members = args["members"]
-    if not isinstance(members, list) or not all(isinstance(each, Mapping) and {"address", "port"} <= {*each} for each in members):
+    are_places = isinstance(members, list) and all(isinstance(each, Mapping) and {"address", "port"} <= {*each} for each in members)
+    if not members or not are_places:
         raise ValueError("members are a list of addresses and ports")
     return [{"address": str(each["address"]), "port": int(each["port"])} for each in members]
