@@ -183,6 +183,21 @@ def all_others_die_while_one_leaves(seed):
 
 
 @aimed
+def all_others_die_as_a_new_one_has_come_in(seed):
+    """It has taken writes, and nobody has heard that it is in."""
+    scene = Scene(seed)
+    four = scene.hosts[3]
+    scene.ask("grow", members=["m4"])
+    scene.expect(lambda: four.server.is_in, 30)
+    scene.reaches_nobody(four)
+    scene.goes_ahead(four)
+    for host in scene.hosts[:3]:
+        host.server.kill()
+    scene.run_on(scene.random.uniform(0, 12))
+    scene.ends()
+
+
+@aimed
 def nobody_hears_that_the_group_was_formed(seed):
     """Its server takes writes, and its guest is gone for a while."""
     scene = Scene(seed)

@@ -162,6 +162,14 @@ def who_leaves_is_emptied_at_once():
     return patch.object(galera, "_halted", lambda case, member: all_of([(member.id, case.ask(member, "halt"))]))
 
 
+@_plays("all_others_die_as_a_new_one_has_come_in")
+def a_new_one_has_nothing_before_it_says_that_it_is_in():
+    both = ExitStack()
+    both.enter_context(patch.object(galera, "may_have_data", lambda member: member.joined))
+    both.enter_context(patch.object(galera, "_parted", lambda case, member: all_of([(member.id, case.ask(member, "halt"))])))
+    return both
+
+
 def nobody_looks_whether_the_others_are_well():
     return patch.object(galera, "unwell", lambda case, but: "")
 
