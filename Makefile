@@ -6,6 +6,7 @@ SOURCE := plugins/module_utils/_baton
 BIN := .venv/bin
 SEEDS ?= 300
 POOL_SEEDS ?= $(SEEDS)
+CLUSTER_SEEDS ?= $(SEEDS)
 N ?= 5000
 FIRST_SEED ?= 1
 LAB_WORKERS ?= 3
@@ -88,13 +89,15 @@ lab-clusters: build ## a Galera cluster of two regions and an arbiter in network
 	$(call ROOT,network namespaces need it)
 	@$(BIN)/python tests/lab/datastores/group_storm.py --faults $(or $(FAULTS),25) --seed $(FIRST_SEED)
 
-simulate: venv ## the core, and pools of databases, under seeded schedules: SEEDS=n POOL_SEEDS=n FIRST_SEED=m
+simulate: venv ## the core, pools of databases and clusters under seeded schedules: SEEDS=n POOL_SEEDS=n CLUSTER_SEEDS=n FIRST_SEED=m
 	@$(BIN)/python tests/simulation/run.py --seeds $(SEEDS) --first-seed $(FIRST_SEED)
 	@$(BIN)/python tests/simulation/datastores/run.py --seeds $(POOL_SEEDS) --first-seed $(FIRST_SEED)
+	@$(BIN)/python tests/simulation/clusters/run.py --seeds $(CLUSTER_SEEDS) --first-seed $(FIRST_SEED)
 
 mutate: venv ## leave out one rule of the protocol at a time: does the simulator notice?
 	@$(BIN)/python tests/simulation/mutate.py $(if $(SEEN),--seen)
 	@$(BIN)/python tests/simulation/datastores/mutate.py --seen
+	@$(BIN)/python tests/simulation/clusters/mutate.py --seen
 
 build/aiohttp-oldest/.stamp: requirements/oldest-aiohttp.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-conflicts --upgrade --target build/aiohttp-oldest -r $<

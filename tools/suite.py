@@ -22,6 +22,7 @@ LOG = ROOT / "build/test"
 FIRST = ("system", "build")  # without them no other can say anything
 SEEDS = {False: {"simulate": 500, "histories": 4}, True: {"simulate": 10_000, "histories": 200}}
 POOL_SEEDS = {False: 5_000, True: 50_000}  # of pools of databases, which `simulate` plays after the core
+CLUSTER_SEEDS = {False: 500, True: 10_000}  # of clusters, which come last
 FAULTS = {False: 26, True: 100}
 LANE = ("unit", "histories", "lab", "faults", "molecule")
 LANE_LONG = ("failover", "drivers", "databases", "tutorial", "cores", "coverage")
@@ -60,6 +61,7 @@ class Suite:
         given = {
             "SEEN": 1, "SEEDS": SEEDS[self.long].get(name, 1),
             "POOL_SEEDS": POOL_SEEDS[self.long] if name == "simulate" else "",
+            "CLUSTER_SEEDS": CLUSTER_SEEDS[self.long] if name == "simulate" else "",
             "FAULTS": FAULTS[self.long] if name == "faults" else "",
         }  # fmt: skip
         # Mutations begin shortly before the seeds that are known to notice them: seconds instead of ten minutes.

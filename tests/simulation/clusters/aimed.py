@@ -84,10 +84,17 @@ class Scene(Stage, Schedule):
         self.expect(lambda: not self.world.store.channels[three.name].alive)
         for host in (one, two):
             host.server.kill()
+        self.revive_without(three)
+
+    def revive_without(self, three):
+        """People ask again where the manager has not heard yet that nobody serves."""
         self.expect(lambda: self.whole.needs, 60)
         self.given_up(three)
-        self.ask("revive", members=[], without=["m3"])
-        self.expect(lambda: self.serves(one, two), 60)
+        for _time in range(3):
+            self.ask("revive", members=[], without=["m3"])
+            if self.when(lambda: self.serves(*self.hosts[:2]), 20):
+                return
+        self.expect(lambda: False, 0)
 
     def comes_back(self, three):
         self.world.cut.clear()
@@ -141,10 +148,7 @@ def one_that_was_given_up_comes_back_a_term_later(seed):
     scene.expect(lambda: len(one.server.log) > len(three.server.log) + 5, 20)
     for host in (one, two):
         host.server.kill()
-    scene.expect(lambda: scene.whole.needs, 60)
-    scene.given_up(three)
-    scene.ask("revive", members=[], without=["m3"])
-    scene.expect(lambda: scene.serves(one, two), 60)
+    scene.revive_without(three)
     scene.comes_back(three)
 
 
@@ -175,6 +179,21 @@ def all_others_die_while_one_leaves(seed):
     for host in (one, two):
         host.server.kill()
     scene.run_on(10)
+    scene.ends()
+
+
+@aimed
+def all_others_die_as_a_new_one_has_come_in(seed):
+    """It has taken writes, and nobody has heard that it is in."""
+    scene = Scene(seed)
+    four = scene.hosts[3]
+    scene.ask("grow", members=["m4"])
+    scene.expect(lambda: four.server.is_in, 30)
+    scene.reaches_nobody(four)
+    scene.goes_ahead(four)
+    for host in scene.hosts[:3]:
+        host.server.kill()
+    scene.run_on(scene.random.uniform(0, 12))
     scene.ends()
 
 

@@ -38,7 +38,9 @@ class Checks:
     # --- what servers do ------------------------------------------------------------------------------------------------------
 
     def primary(self, view):
-        """D1: there is one primary component that takes writes."""
+        """D1: there is one primary component that takes writes. One of arbiters alone takes none."""
+        if not any(server.is_in and not server.arbiter for server in view.members):
+            return
         for server in self.world.servers:
             other = server.view if server.is_in and not server.arbiter else None
             if other is not None and other.lineage != view.lineage and all(each.view is other for each in other.members):

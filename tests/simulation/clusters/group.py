@@ -229,12 +229,12 @@ class Groups:
         one = next(iter(members))
         view = View(self.numbers, one.group, members, basis, left, lineage)
         if view.primary:
-            self.world.checks.primary(view)
             self.newest[lineage] = view
         here = view.members
         able = [server for server in here if server in current and not server.arbiter and server.state != JOINER]
         at = min(able, key=lambda server: (server.state != SYNCED, server.id), default=None)
-        position = at.received if at is not None else 0
+        joiners = [server.base + len(server.relay) for server in here if server in current and server.state == JOINER]
+        position = at.received if at is not None else max(joiners, default=0)
         for server in here:
             before, server.view = server.view, view
             server.knows.update(other.host for other in here)
@@ -249,12 +249,14 @@ class Groups:
                 server.state = NOWHERE
             if view.primary:
                 server.began = float("inf")  # from here on it waits for one
+        if view.primary:
+            self.world.checks.primary(view)
 
     def _enter(self, server, at, position, goes_on):
         """A server is in a primary component: with all, or it has to have what it lacks. Numbers alone tell who lacks nothing."""
         if goes_on and server.state == JOINER:
             server.relay.append(-self.numbers)
-        elif at is None or server.uuid == at.uuid and server.received == position:
+        elif at is not None and server.uuid == at.uuid and server.received == position:
             server.state = SYNCED
             server.relay.append(-self.numbers)
             self.world.checks.synced(server)

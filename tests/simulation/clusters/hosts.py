@@ -159,7 +159,7 @@ class Host(Guest):
             self.copying = copying, self.world.now + self.world.random.uniform(0.2, 2.0)
         if self.world.now < self.copying[1]:
             return None
-        server.data, server.uuid, server.log = True, donor.uuid, list(donor.log)
+        server.data, server.uuid, server.log, server.cache = True, donor.uuid, list(donor.log), len(donor.log)
         self.journal["group"] = args["cluster"]
         return Report()
 

@@ -24,6 +24,7 @@ class Schedule(Troubles):
         many = seed % 4 == 0 if arbiters is None else arbiters
         self.kinds_of = {server.id: "data" for server in self.world.servers}
         self.kinds_of.update({f"m{3 - n}": "arbiter" for n in range(many)})
+        self.kinds_of["m4"] = "arbiter" if seed % 7 == 0 and arbiters is None else "data"
         self.first = ["m1", "m2", "m3"]
 
     # --- what people ask for ----------------------------------------------------------------------------------------------
@@ -34,13 +35,18 @@ class Schedule(Troubles):
         if whole.asked is not None or whole.task is not None and self.random.random() < 0.9:
             return False
         try:
-            if whole.task is not None and whole.needs and self.healed and self.world.gone:
+            if whole.task is not None and self._loses_patience(whole):
                 cancel(case, PLAN, "it was reset")
                 return True
             return self._mend(case) or bool(self.end) and not self.healed and self.random.random() < 0.015 and self._something(case)
         except Problem:
             self.world.checks.busy += 1
             return False
+
+    def _loses_patience(self, whole):
+        if self.healed:
+            return whole.needs and self.world.gone
+        return bool(self.end) and whole.task.asked and self.random.random() < 0.05
 
     def _ask(self, case, program, **data):
         request(case, PLAN, program, "asked for", **data)

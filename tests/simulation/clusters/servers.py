@@ -22,8 +22,9 @@ class Server(Process):
     """On its disk: ``ours``, our marker; ``foreign``, what is not ours; ``data``, it has some; ``uuid``, of its history, "" where it is
     not known; ``log``, what it has applied: numbers of transactions, and one below zero for each view.
 
-    While it runs: ``group``, its name; ``view``; ``state``; ``relay``, received in order and not applied; ``base``, of a joiner: where what
-    it receives begins; ``cache``: from where on it can give others what they lack. ``ended``: why it ended by itself.
+    While it runs: ``group``, its name; ``view``; ``state``; ``relay``, received in order and not applied; ``base``, of a joiner: where
+    what it receives begins; ``cache``: from where on it can give others what they lack; one that ``remembers`` can do so when it is
+    started again, too. ``ended``: why it ended by itself.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Server(Process):
     relay: list = field(default_factory=list)
     base: int = 0
     cache: int = 0
+    remembers: bool = False
     knows: set = field(default_factory=set)
     ended: str = ""
     stalled: bool = False
@@ -56,7 +58,7 @@ class Server(Process):
         self.group, self.knows, self.ended = group, {self.host, *knows}, ""
         self.view, self.state, self.relay, self.stalled = None, NOWHERE, [], False
         self.began, self.fenced = now, float("inf")
-        self.cache = len(self.log)
+        self.cache = self.cache if self.remembers else len(self.log)
 
     def kill(self):
         super().kill()
@@ -91,4 +93,4 @@ class Server(Process):
 
     def wipe(self):
         self.kill()
-        self.ours, self.data, self.uuid, self.log = False, False, "", []
+        self.ours, self.data, self.uuid, self.log, self.cache = False, False, "", [], 0

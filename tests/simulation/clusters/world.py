@@ -47,6 +47,8 @@ class World(Ground):
         self.hosts = {name: Host(self, name, self.random.uniform(0.95, 1.05)) for name in self.store.channels}
         self.servers = [host.server for host in self.hosts.values()]
         self.homes = {host.server.id: host for host in self.hosts.values()}
+        for server in self.servers:
+            server.remembers = seed % 3 == 0
         self.groups = Groups(self, self.servers, self.random.choice((50, 500, 5000)))
         self.add_manager()
         self.transactions = 0

@@ -90,3 +90,38 @@ def test_who_was_away_for_several_terms_is_judged_by_the_first_that_it_missed():
     pool.whole.task = None
     pool.all_serve("m3").dies_alone("m3").on(10)
     assert pool.order("h3", "join").args["formed"] == {"uuid": UUID, "seqno": 5}
+
+
+def growing():
+    """A fourth member was told to come in."""
+    pool = Cluster().brings(4).ask("grow", members=["m4"])
+    return pool.answer("h4", "prepare").on()
+
+
+def test_a_new_one_that_was_in_when_all_others_died_stays():
+    pool = growing()
+    pool.dies_alone("m1", "m2", "m3").on().on(3.2)
+    assert pool.step == ("grow", "add", True) and pool.told("h4") == ["halt"]
+    pool.answer("h4", "halt", uuid=UUID, seqno=9, group="c1-1")
+    assert pool.whole.members["m4"].joined and pool.step == ("revive", "halt", False) and pool.told("h4") == ["halt"]
+
+
+def test_a_new_one_that_was_not_in_is_wiped():
+    pool = growing()
+    pool.dies_alone("m1", "m2", "m3").on().on(3.2)
+    pool.answer("h4", "halt", uuid="", seqno=-1, group="")
+    assert pool.told("h4") == ["wipe"]
+
+
+def test_a_new_one_that_may_have_been_in_and_is_not_heard_is_waited_for():
+    pool = growing()
+    pool.dies_alone("m1", "m2", "m3").say("h4", alive=False)
+    for _time in range(4):
+        pool.on(6)
+    assert pool.whole.task is None and "m4, whose guest is not heard, may have what others lack" in pool.whole.needs
+
+
+def test_nobody_comes_into_a_cluster_that_was_not_made():
+    pool = Cluster(3, new=True).brings(4).ask("grow", members=["m4"])
+    pool.answer("h4", "prepare").answer("h4", "halt").answer("h4", "wipe")
+    assert "the cluster was not made" in pool.latest[1]

@@ -25,6 +25,7 @@ from .group import (
     is_arbiter,
     is_gone,
     last_common,
+    may_have_data,
     runs,
     serves,
     serving,
@@ -65,7 +66,7 @@ def _where(case: Case, member: Member) -> Dict[str, Any]:
 
 
 def _wipe(case: Case) -> Outcome:
-    return all_of((member.id, case.ask(member, "wipe")) for member in concerned(case) if not member.joined)
+    return all_of((member.id, case.ask(member, "wipe")) for member in concerned(case) if not may_have_data(member))
 
 
 def _found(case: Case) -> Outcome:
@@ -87,6 +88,8 @@ def _unfound(case: Case) -> Outcome:
 def _add(case: Case) -> Outcome:
     """One after the other: a member that has no data gets a copy, and catches up with the rest from there. ``in``: who has come."""
     data = case.task.data
+    if not case.whole.formed:
+        return fail("there is no group to come into: the cluster was not made")
     if serving(case):
         data.pop("alone", None)
     elif case.now - data.setdefault("alone", case.now) > ALONE:
@@ -113,6 +116,7 @@ def _brought(case: Case, member: Member) -> Outcome:
     is_copied = member.id in data.get("copied", ())
     is_of_now = is_copied or member.follows == whole.term
     came_from = None if is_of_now else {"uuid": whole.formed["uuid"], "seqno": last_common(case, member.follows)}
+    member.own["enters"] = True  # from here on it may take writes, whoever hears of it
     report = case.ask(member, "join", "copied" if is_copied else "", formed=came_from, **group_of(case, member))
     if report is None or report.problem:
         return all_of([(member.id, report)])
@@ -147,12 +151,32 @@ def _donor(case: Case, member: Member) -> Optional[Member]:
 
 
 def _part(case: Case) -> Outcome:
-    """Who was about to come in leaves in good order; all of them, where there was no cluster before."""
-    is_new = case.task.program == "create"
-    for member in concerned(case) if is_new else ():
-        member.joined, member.follows = False, 0
-    reports = [(member.id, case.ask(member, "halt")) for member in concerned(case) if not member.joined]
-    return all_of(reports)
+    """Who was about to come in leaves in good order; all of them, where there was no cluster before. One that may have what nobody else
+    has, since it was in when the others died, stays.
+    """
+    if case.task.program == "create":
+        for member in concerned(case):
+            member.joined, member.follows = False, 0
+            member.own.pop("enters", None)
+    leaving = [member for member in concerned(case) if not member.joined]
+    outcomes = [(member.id, _parted(case, member)) for member in leaving]
+    failed = [outcome for _name, outcome in outcomes if outcome.problem]
+    missing = [name for name, outcome in outcomes if not outcome.done]
+    return failed[0] if failed else wait(", ".join(missing)) if missing else DONE
+
+
+def _parted(case: Case, member: Member) -> Outcome:
+    report = case.ask(member, "halt")
+    outcome = all_of([(member.id, report)])
+    if report is None or not outcome.done or not member.own.get("enters"):
+        return outcome
+    was_in = report.found.get("seqno", -1) >= 0 and report.found.get("group") in (None, group_of(case)["cluster"])
+    if was_in and not goes_on_without(case, member):
+        if serving(case):
+            return wait(member.id)
+        has_come(case, member)
+    member.own.pop("enters", None)
+    return DONE
 
 
 def _announce(case: Case) -> Outcome:
@@ -289,7 +313,7 @@ def _go_on(case: Case) -> Outcome:
 def _asked_ones(case: Case) -> List[Member]:
     """Those that may have something that the others lack: all with data, but for who will never run again, as a person says."""
     without = case.task.data.get("without", ())
-    return [member for member in data_members(case) if member.joined and member.id not in without]
+    return [member for member in data_members(case) if may_have_data(member) and member.id not in without]
 
 
 def _halt_all(case: Case) -> Outcome:
@@ -427,7 +451,7 @@ def _revival(case: Case) -> Optional[Due]:
     if whole.task is not None and whole.task.program in ("revive", "stop", "delete"):
         return None
     since = whole.own.setdefault("lost", case.now)
-    members = [member for member in data_members(case) if member.joined]
+    members = [member for member in data_members(case) if may_have_data(member)]
     silent = [member.id for member in members if not case.channel(member).alive]
     if silent:
         remedy = "bring it back, or start the cluster without it if it never runs again"

@@ -22,6 +22,11 @@ def data_members(case: Case) -> List[Member]:
     return [member for _key, member in sorted(case.whole.members.items()) if not is_arbiter(member)]
 
 
+def may_have_data(member: Member) -> bool:
+    """Whether a member has the data, or was told to come in, so that it may have what nobody else has (``enters``)."""
+    return member.joined or bool(member.own.get("enters"))
+
+
 def serves(case: Case, member: Member) -> bool:
     """Whether a member is of the group that was formed in this term, and well; an arbiter does not say of which group it is."""
     server = case.server(member)
@@ -109,7 +114,7 @@ def last_common(case: Case, term: int) -> int:
     own, and what was further than that went on elsewhere.
     """
     later = [int(at) for known, at in case.whole.own.get("formed_at", {}).items() if int(known) > term]
-    return min([*later, int(case.whole.formed["seqno"])])
+    return min([*later, int(case.whole.formed.get("seqno", 0))])
 
 
 def forget_loss(case: Case) -> None:
@@ -122,3 +127,4 @@ def has_come(case: Case, member: Member) -> None:
     """A member is of the group of this term. Until its guest has said so, too, it is not taken for one that has ended."""
     member.joined, member.follows, member.status, member.fault = True, case.whole.term, "ACTIVE", ""
     member.again_at = case.now + AGAIN_AFTER
+    member.own.pop("enters", None)
