@@ -10,7 +10,8 @@ from ..client.patience import Patience
 from .common import Context, Result, datastores_spec
 from .datastore_catalogue import configuration_of, flavor_of, version_of, waits_for_a_restart
 from .datastore_set import Instance, Seen, Wanted, of_a_set, plan, remains, seen
-from .datastore_work import Waiting, Work, doing
+from .datastore_set_work import WorkOnSet
+from .datastore_work import Waiting, doing, fault_of
 
 SPEC = datastores_spec(
     name={"type": "str", "required": True},
@@ -66,7 +67,7 @@ def run(context: Context) -> Result:
         new = {"region": params["region"]} if params["region"] else {}
         new = new if now.instances else {**new, **_new(context, wanted)}
     waiting = Waiting(params["wait_timeout"], context.say) if params["wait"] else None
-    work = Work(context.datastores, _looks(context, here), wanted, new, waiting)
+    work = WorkOnSet(context.datastores, _looks(context, here), wanted, new, waiting)
     try:
         after, left = work.run(now)
     except ClientError as error:
@@ -232,9 +233,8 @@ def _result(context: Context, before: Seen, after: Seen, steps: List[str], left:
     named = after.find(context.params["id"] or context.params["name"])
     instances = sorted(after.instances, key=lambda each: not each.is_source)
     context.warnings.extend(
-        f"{each.name} is {each.status}{f': {each.fault}' if each.fault else ''}" for each in instances
-        if not each.is_well and (each.fault or context.params["wait"])
-    )  # fmt: skip
+        fault_of(each) for each in instances if not each.is_well and (each.fault or context.params["wait"])
+    )
     source = after.source
     return {
         "changed": bool(steps),
