@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The HTTP client of the API of datastores: instances and configurations of one project as methods.
+"""The HTTP client of the API of datastores: instances, clusters and configurations of one project as methods.
 
 Every method raises ClientError and nothing else. Where it is, is decided in connection.py; what is asked again, in transport.py.
 """
@@ -57,7 +57,7 @@ def segment(name: str) -> str:
 class Datastores:
     """A client for one project and one thread. Use ``close`` or a ``with`` block to end its connections.
 
-    Instances and configurations are named by id; the API takes names, too, where one alone has it.
+    Instances, clusters and configurations are named by id; the API takes names, too, where one alone has it.
     """
 
     def __init__(
@@ -127,6 +127,30 @@ class Datastores:
 
     def delete(self, key: str) -> None:
         self.request("DELETE", f"/instances/{segment(key)}")
+
+    # --- clusters ---------------------------------------------------------------------------------------------------------
+
+    def clusters(self) -> List[Value]:
+        """Return all clusters with their members in full, in the order of their ids."""
+        return self._list("clusters")
+
+    def cluster(self, key: str) -> Value:
+        return dict(self.request("GET", f"/clusters/{segment(key)}")["cluster"])
+
+    def history_of_cluster(self, key: str) -> List[Value]:
+        """Return what was done with a cluster, the latest last."""
+        return [*self.request("GET", f"/clusters/{segment(key)}/history")["history"]]
+
+    def create_cluster(self, wanted: Value, idempotency_key: str) -> Value:
+        """Make a cluster. The same key makes nothing twice within ten minutes."""
+        return dict(self.request("POST", "/clusters", {"cluster": wanted}, key=idempotency_key)["cluster"])
+
+    def act_on_cluster(self, key: str, action: str, what: Any = None) -> None:
+        """Have an action carried out, which ``what`` says more of. It is not asked for twice, as ``act``."""
+        self.request("POST", f"/clusters/{segment(key)}", {action: {} if what is None else what}, repeat=False)
+
+    def delete_cluster(self, key: str) -> None:
+        self.request("DELETE", f"/clusters/{segment(key)}")
 
     # --- configurations ---------------------------------------------------------------------------------------------------
 

@@ -50,6 +50,29 @@ def configuration_of(there: List[Dict[str, Any]], wanted: str) -> Dict[str, Any]
     return same[0]
 
 
+class Names:
+    """Configurations by id and name, asked for once, and only if somebody wants to know."""
+
+    def __init__(self, client: Datastores) -> None:
+        self._client = client
+        self._all: Optional[List[Dict[str, Any]]] = None
+
+    def one(self, key: str) -> Dict[str, Any]:
+        return configuration_of(self._known(), key)
+
+    def id(self, key: str) -> str:
+        return str(self.one(key)["id"])
+
+    def name(self, key: str) -> Optional[str]:
+        """Return the name of a configuration by id; None for none."""
+        return next((str(each["name"]) for each in self._known() if each["id"] == key), key) if key else None
+
+    def _known(self) -> List[Dict[str, Any]]:
+        if self._all is None:
+            self._all = self._client.configurations()
+        return self._all
+
+
 def restarts(parameters: Iterable[Mapping[str, Any]], old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     """Return whether what differs between values takes effect with a restart only."""
     needs = {each["name"] for each in parameters if each["restart_required"]}

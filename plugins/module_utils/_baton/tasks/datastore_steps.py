@@ -48,9 +48,9 @@ AWhole = TypeVar("AWhole", bound=Whole)
 
 @dataclass(frozen=True)
 class Step:
-    """``of``: the id of what it is asked of; ``names``: of those that it makes or takes away; ``value``: what it brings.
+    """``of``: the id of what it is asked of; ``names``: of those that it makes; ``value``: what it brings. ``text``: for people.
 
-    ``text``: for people.
+    ``new``: what members of a cluster that it makes are, each (type, region); ``old``: ids of those that it takes away.
     """
 
     verb: str
@@ -58,6 +58,8 @@ class Step:
     text: str
     names: Tuple[str, ...] = ()
     value: str = ""
+    new: Tuple[Tuple[str, str], ...] = ()
+    old: Tuple[str, ...] = ()
 
 
 def unfold(

@@ -92,6 +92,10 @@ class Work(Generic[AWhole]):
         """Return whether a task is that of a step."""
         raise NotImplementedError
 
+    def failure(self, _now: AWhole, _step: Step) -> str:
+        """Return why a step that has ended has failed, where nobody whom it is about says so; "" if it has not."""
+        return ""
+
     def history(self, now: AWhole, step: Step) -> List[Dict[str, Any]]:
         """Return what was done with it, the latest last; nothing of what is not there."""
         raise NotImplementedError
@@ -155,9 +159,10 @@ class Work(Generic[AWhole]):
             now = self._look()
             about, task = self.about(step, before, now), now.task
             if task is None or not self.is_under_way(step, task):
-                failed = [each for each in about if each.status == "ERROR"]
-                if failed:
-                    raise ClientError("conflict", f"{step.text}: {fault_of(failed[0])}")
+                failed = [fault_of(each) for each in about if each.status == "ERROR"]
+                why = next(iter(failed), "") or self.failure(now, step)
+                if why:
+                    raise ClientError("conflict", f"{step.text}: {why}")
                 if all(each.is_well for each in about):
                     return now
             how = doing(task) if task is not None else ", ".join(fault_of(each) for each in about)
