@@ -40,7 +40,8 @@ def version_of(client: Datastores, datastore: Optional[str], version: Optional[s
 
 
 def configuration_of(there: List[Dict[str, Any]], wanted: str) -> Dict[str, Any]:
-    """Return a configuration by id, or by name where one alone has it."""
+    """Return a configuration by id, or by name where one alone has it. What Baton sets for a member of a cluster is none to choose."""
+    there = [each for each in there if not each.get("read_only")]
     same = [each for each in there if each["id"] == wanted] or [each for each in there if each["name"] == wanted]
     if len(same) > 1:
         raise ClientError("conflict", f"{len(same)} configurations are called {wanted!r}; name one by its id")

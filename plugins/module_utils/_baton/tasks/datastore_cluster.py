@@ -11,7 +11,7 @@ from ..client.error import ClientError
 from .common import Context, Result, datastores_spec
 from .datastore_catalogue import Names, flavor_of, version_of, waits_for_a_restart
 from .datastore_contents import CONTENTS, contents, given
-from .datastore_group import ARBITER, DATA, Group, Member, Place, Wanted, judge, one_of, plan
+from .datastore_group import ARBITER, DATA, Group, Member, Place, Wanted, judge, number_of, one_of, plan
 from .datastore_group_work import WorkOnGroup
 from .datastore_work import Waiting, doing, fault_of
 
@@ -160,7 +160,8 @@ def _wanted(context: Context, now: Group, names: Names) -> Wanted:
         members = Counter((each.type, each.region) for each in now.members)  # who could not be made leaves, and another one comes
     return Wanted(
         params["name"], True, params["size"], params["arbiters"], members, configuration, version, params["rolling"], params["restart"],
-        frozenset(each.id for each in replaced), restarting, offered,
+        frozenset(each.id for each in replaced), max([number_of(key, params["name"]) for key in params["replace"] or ()], default=0),
+        restarting, offered,
     )  # fmt: skip
 
 

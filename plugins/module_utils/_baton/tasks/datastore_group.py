@@ -85,8 +85,8 @@ class Group:
 class Wanted:
     """What a task wants; None is what it does not say. ``members``: how many of a type in a region, and none elsewhere.
 
-    ``replace``: ids of those whose place another one takes. ``restarting``: as datastore_set has it. ``offered``: the version of one that
-    is made.
+    ``replace``: ids of those whose place another one takes; ``above``: numbers up to which no new one is named, lest it is taken for one
+    that is to be replaced. ``restarting``: as datastore_set has it. ``offered``: the version of one that is made.
     """
 
     name: str
@@ -99,22 +99,25 @@ class Wanted:
     rolling: bool = False
     restart: str = "never"
     replace: FrozenSet[str] = frozenset()
+    above: int = 0
     restarting: FrozenSet[Tuple[str, str]] = frozenset()
     offered: str = ""
 
 
 def group(raw: Mapping[str, Any]) -> Group:
     """Return a cluster from what the API says of it."""
+    name = str(raw["name"])
+    in_order = sorted(raw["instances"], key=lambda each: (str(each["created"]), number_of(str(each["name"]), name), str(each["id"])))
     members = tuple(
         Member(
             str(each["id"]), str(each["name"]), str(each["type"]), str(each["region"]), str(each["status"]), _message(each),
             each["operating_status"] == "HEALTHY", each["operating_status"] == "ERROR", each,
         )
-        for each in sorted(raw["instances"], key=lambda each: (str(each["created"]), _number(str(each["name"])), str(each["id"])))
+        for each in in_order
     )  # fmt: skip
     task = raw["task"] if raw["task"]["name"] != "NONE" else None
     configuration = str((raw.get("configuration") or {}).get("id", ""))
-    return Group(str(raw["id"]), str(raw["name"]), members, str(raw["datastore"]["version"]), configuration, _message(raw), task, raw)
+    return Group(str(raw["id"]), name, members, str(raw["datastore"]["version"]), configuration, _message(raw), task, raw)
 
 
 def _message(raw: Mapping[str, Any]) -> str:
@@ -214,7 +217,7 @@ def _making(verb: str, what: str, wanted: Wanted, now: Group) -> Optional[Step]:
     places = _missing(wanted, now)
     if not places:
         return None
-    names = _names(wanted.name, now, len(places))
+    names = _names(wanted, now, len(places))
     said = ", ".join(f"{name} ({', '.join(part for part in place if part)})" for name, place in zip(names, places))
     return Step(verb, now.id, f"{what} {said}", names, new=places)
 
@@ -233,14 +236,16 @@ def _missing(wanted: Wanted, now: Group) -> Tuple[Place, ...]:
     return tuple((kind, next(iter(now.regions), "")) for kind in kinds)
 
 
-def _names(name: str, now: Group, many: int) -> Tuple[str, ...]:
+def _names(wanted: Wanted, now: Group, many: int) -> Tuple[str, ...]:
     """Return names for new members. Who asks for the same as another gets the same, so that no more are made than were asked for."""
-    first = 1 + max([_number(each.name) for each in now.members if each.name.startswith(f"{name}-")], default=0)
-    return tuple(f"{name}-{number}" for number in range(first, first + many))
+    taken = [number_of(each.name, wanted.name) for each in now.members]
+    first = 1 + max([wanted.above, *taken])
+    return tuple(f"{wanted.name}-{number}" for number in range(first, first + many))
 
 
-def _number(name: str) -> int:
-    found = re.search(r"-([0-9]{1,6})\Z", name)
+def number_of(name: str, cluster: str) -> int:
+    """Return the number that a member has behind the name of its cluster; 0 for one that is called otherwise."""
+    found = re.fullmatch(rf"{re.escape(cluster)}-([0-9]{{1,6}})", name)
     return int(found.group(1)) if found is not None else 0
 
 
