@@ -164,7 +164,8 @@ def test_who_is_lost_is_replaced(api):
     assert result["steps"] == ["replace db-2"] and names(api) == ["db-1", "db-3", "db-4"] and result["serving"] == 3
     again = run(api, replace=["lost", "db-2"])
     assert not again["changed"] and "replace: db-2 is none of the members of db" in again["warnings"][0]
-    assert run(api, check=True, replace=["db-1"])["steps"] == ["replace db-1"]
+    told = run(api, check=True, replace=["db-1"])
+    assert told["steps"] == ["replace db-1"] and "in place of db-1" in told["diff"]["after"]["members"]
     assert run(api, replace=["db-1"])["steps"] == ["replace db-1"] and "db-1" not in names(api)
 
 
@@ -340,3 +341,60 @@ def test_progress_is_said(slow, monkeypatch):
     lines = []
     run_on_datastores(slow, "datastore_cluster", say=lines.append, **MADE, size=3, wait_timeout=0.2)
     assert lines and all(": BUILDING" in line and "; waited " in line for line in lines), lines
+
+
+# --- what is told of it beside --------------------------------------------------------------------------------------------
+
+
+def info(api, **options):
+    return run_on_datastores(api, "datastore_info", **options)
+
+
+def test_clusters_are_told_of_beside_instances(api):
+    configuration(api, "c", wait_timeout=60)
+    made = done(api, size=2, arbiters=1, configuration="c")
+    api.make("alone")
+    done(api, name="a", size=3)
+    found = info(api, gather=["instances", "clusters", "configurations"])
+    assert [each["name"] for each in found["clusters"]] == ["a", "db"] and [each["name"] for each in found["instances"]] == ["alone"]
+    same = ("id", "name", "status", "version", "configuration", "serving", "addresses", "members")
+    assert {name: found["clusters"][1][name] for name in same} == {name: made[name] for name in same}
+    assert [(each["name"], each["attached_to"]) for each in found["configurations"]] == [("c", ["db"])]
+
+
+def test_one_cluster_and_what_was_done_with_it(api):
+    made = done(api, size=3)
+    done(api, name="other", size=3)
+    for chosen in ({"name": "db"}, {"name": "db-2"}, {"id": made["id"]}, {"id": made["members"][0]["id"]}):
+        found = info(api, gather=["instances", "clusters", "history"], **chosen)
+        assert [each["name"] for each in found["clusters"]] == ["db"] and found["instances"] == []
+        assert found["history"][-1]["what"] == "create is done" and {each["set"] for each in found["history"]} == {made["id"]}
+    assert info(api, name="nobody")["clusters"] == []
+
+
+def configured(api, check=False, **options):
+    return run_on_datastores(api, "datastore_configuration", check, name="c", datastore="galera", **options)
+
+
+def test_values_of_a_configuration_come_to_the_cluster_that_has_it(api):
+    configured(api, values={"wait_timeout": 60})
+    done(api, size=3, configuration="c")
+    changed = configured(api, values={"performance_schema": True})
+    assert changed["restart_required"] == ["db-1", "db-2", "db-3"]
+    assert done(api, restart="required")["restart_required"] == []
+    says = "c is attached to db: have baton.ha.datastore_cluster take it off there before"
+    assert says in configured(api, state="absent")["msg"] and says in configured(api, check=True, state="absent")["msg"]
+    done(api, configuration="")
+    assert configured(api, state="absent")["changed"]
+
+
+def test_a_configuration_is_taken_up_before_its_task_ends(slow):
+    configured(slow, values={"wait_timeout": 60})
+    run(slow, size=3, configuration="c", wait=False)
+    slow.pool.settle()
+    found = []
+    thread = threading.Thread(target=lambda: found.append(configured(slow, values={"wait_timeout": 61})))
+    thread.start()
+    settle(slow, thread)
+    thread.join(20)
+    assert found[0]["changed"] and run(slow)["task"] is None

@@ -246,7 +246,7 @@ def _summary(context: Context, now: Group, names: Names) -> Any:
     members = {}
     for each in now.members:
         region = {"region": each.region} if context.params["members"] is not None else {}
-        members[each.name or "a new one"] = {"type": each.type, **region, "restart_required": each.status == "RESTART_REQUIRED"}
+        members[each.name or each.id] = {"type": each.type, **region, "restart_required": each.status == "RESTART_REQUIRED"}
     return {"version": now.version, "configuration": names.name(now.configuration), "members": members}
 
 

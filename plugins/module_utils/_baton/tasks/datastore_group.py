@@ -287,7 +287,7 @@ def _after(step: Step, wanted: Wanted, now: Group) -> Group:
         return Group("new", wanted.name, made, wanted.offered, wanted.configuration or "")
     if step.verb in ("shrink", "replace"):
         going = [each for each in now.members if each.id in step.old]
-        made = tuple(Member(f"new for {each.id}", "", each.type, each.region) for each in going if step.verb == "replace")
+        made = tuple(Member(f"in place of {each.name}", "", each.type, each.region) for each in going if step.verb == "replace")
         return replace(now, members=tuple(each for each in now.members if each not in going) + made)
     if step.verb == "configure":
         is_waiting = (now.configuration, step.value) in wanted.restarting
