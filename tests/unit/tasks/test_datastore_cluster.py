@@ -312,6 +312,26 @@ def test_without_waiting_it_begins_one_thing_and_says_what_is_left(slow):
     assert run(slow, size=4, configuration="c", wait=False)["steps"] == ["add db-4 (data, eu)"]
 
 
+def test_what_has_been_begun_is_not_left_to_do(slow):
+    run(slow, size=4, wait=False)
+    slow.pool.settle()
+    result = run(slow, size=3, wait=False)
+    assert result["steps"] == ["take db-4 away"] and result["pending"] == []
+    assert not run(slow, size=3, wait=False)["changed"]
+    slow.pool.settle()
+    result = run(slow, size=3, replace=["db-2"], wait=False)
+    assert result["steps"] == ["replace db-2"] and result["pending"] == []
+
+
+def test_what_another_has_begun_is_waited_for(slow):
+    run(slow, size=4, wait=False)
+    for size in (4, 3):
+        run(slow, size=size, wait=False)
+        thread, result = in_thread(slow, size=size)
+        settle(slow, thread)
+        assert not result()["changed"] and result()["serving"] == size == len(result()["members"])
+
+
 def test_a_time_that_is_up_says_what_is_being_done(slow):
     result = run(slow, size=3, wait_timeout=0.1)
     assert result["failed"] and result["changed"]

@@ -65,6 +65,7 @@ def run(context: Context) -> Result:
     )  # fmt: skip
     try:
         after, left = work.run(now)
+        _judge_formed(after)
     except ClientError as error:
         return {"failed": True, "changed": bool(work.done), "steps": work.done, **error.result()}
     return _result(context, now, after, work.done, [step.text for step in left], names)
@@ -86,6 +87,7 @@ def _judge(context: Context, now: Group) -> None:
     if params["state"] == "absent":
         return
     if now.id:
+        _judge_formed(now)
         _judge_what_stays(context, now)
         _judge_version(context, now)
         return
@@ -99,12 +101,16 @@ def _judge(context: Context, now: Group) -> None:
     version_of(context.datastores, params["datastore"] or GALERA, params["version"])
 
 
-def _judge_what_stays(context: Context, now: Group) -> None:
-    """Refuse what a cluster keeps as it was made, and one that never came to be."""
-    params, datastore = context.params, now.raw["datastore"]["type"]
+def _judge_formed(now: Group) -> None:
+    """Refuse a cluster that never came to be."""
     if now.was_never_formed:
         remedy = "see to that, take it away with state absent, and make it again"
         raise ClientError("conflict", f"{now.name} could not be made ({now.fault}): {remedy}")
+
+
+def _judge_what_stays(context: Context, now: Group) -> None:
+    """Refuse what a cluster keeps as it was made."""
+    params, datastore = context.params, now.raw["datastore"]["type"]
     if now.name != params["name"]:
         raise ClientError("usage", f"cluster {now.id} is called {now.name}, and keeps its name: say name {now.name}")
     asked = params["datastore"]
@@ -229,6 +235,8 @@ def _result(context: Context, before: Group, after: Group, steps: List[str], lef
     context.warnings.extend(
         fault_of(each) for each in after.members if not each.is_well and (each.fault or context.params["wait"])
     )  # fmt: skip
+    if after.fault and after.task is None:
+        context.warnings.append(f"{after.name} is {after.raw['status']}: {after.fault}")
     return {
         "changed": bool(steps),
         **shown(after, names.name(after.configuration)),

@@ -16,13 +16,17 @@ from .datastore_steps import WELL, Step, unfold
 
 DATA, ARBITER = "data", "arbiter"
 LEAST, MOST, LEAST_DATA, MOST_ARBITERS = 3, 16, 2, 2  # members that the API lets a cluster have
+LEAVING = ("REPLACING_NODE", "SHRINKING_CLUSTER")  # tasks during which members that leave are SHUTDOWN
 UNHEARD = "its guest is not heard"  # as the API says of a member that was well before
 Place = Tuple[str, str]  # type, and region, which is "" where nobody says it
 
 
 @dataclass(frozen=True)
 class Member:
-    """``is_up``: it serves; ``is_lost``: nobody hears its host, or it could not be made. ``raw``: as Instance has it."""
+    """``is_up``: it serves; ``is_lost``: nobody hears its host, or it could not be made; ``is_leaving``: it is being taken away.
+
+    ``raw``: as Instance has it.
+    """
 
     id: str
     name: str
@@ -32,6 +36,7 @@ class Member:
     fault: str = ""
     is_up: bool = True
     is_lost: bool = False
+    is_leaving: bool = False
     raw: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -60,6 +65,11 @@ class Group:
     @property
     def parts(self) -> Tuple[Member, ...]:
         return self.members
+
+    @property
+    def unsettled(self) -> List[Member]:
+        """Return those that come, or go."""
+        return [each for each in self.members if self.task is not None and (each.status == "BUILD" or each.is_leaving)]
 
     @property
     def regions(self) -> List[str]:
@@ -108,14 +118,16 @@ def group(raw: Mapping[str, Any]) -> Group:
     """Return a cluster from what the API says of it."""
     name = str(raw["name"])
     in_order = sorted(raw["instances"], key=lambda each: (str(each["created"]), number_of(str(each["name"]), name), str(each["id"])))
+    task = raw["task"] if raw["task"]["name"] != "NONE" else None
+    is_any_leaving = task is not None and task["name"] in LEAVING and not task.get("undoing")
     members = tuple(
         Member(
             str(each["id"]), str(each["name"]), str(each["type"]), str(each["region"]), str(each["status"]), _message(each),
-            each["operating_status"] == "HEALTHY", each["operating_status"] == "ERROR", each,
+            is_up=each["operating_status"] == "HEALTHY", is_lost=each["operating_status"] == "ERROR",
+            is_leaving=is_any_leaving and each["status"] == "SHUTDOWN", raw=each,
         )
         for each in in_order
     )  # fmt: skip
-    task = raw["task"] if raw["task"]["name"] != "NONE" else None
     configuration = str((raw.get("configuration") or {}).get("id", ""))
     return Group(str(raw["id"]), name, members, str(raw["datastore"]["version"]), configuration, _message(raw), task, raw)
 
@@ -170,9 +182,10 @@ def _types(wanted: Wanted) -> Dict[str, int]:
 def plan(wanted: Wanted, now: Group, restarted: FrozenSet[str] = frozenset()) -> Tuple[List[Step], Group]:
     """Return what is to be done, and how the cluster is then. ``restarted``: has its id, if the task has restarted it already.
 
-    Verbs of steps: create, replace, upgrade, configure, restart, grow, shrink, remove; each is of the cluster.
+    Verbs of steps: create, replace, upgrade, configure, restart, grow, shrink, remove; each is of the cluster. Who is leaving is gone.
     """
-    return unfold(now, lambda seen, done: _next(wanted, seen, done), lambda step, seen: _after(step, wanted, seen), restarted)
+    staying = replace(now, members=tuple(each for each in now.members if not each.is_leaving))
+    return unfold(staying, lambda seen, done: _next(wanted, seen, done), lambda step, seen: _after(step, wanted, seen), restarted)
 
 
 def _next(wanted: Wanted, now: Group, restarted: FrozenSet[str]) -> Optional[Step]:

@@ -40,6 +40,11 @@ class Seen:
         return self.instances
 
     @property
+    def unsettled(self) -> List[Instance]:
+        """Return those that somebody has begun to make."""
+        return [each for each in self.instances if self.task is not None and each.status == "BUILD"]
+
+    @property
     def source(self) -> Optional[Instance]:
         return next((each for each in self.instances if each.is_source), None)
 

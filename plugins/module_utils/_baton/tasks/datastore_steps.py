@@ -7,7 +7,7 @@ It is made before anything is asked for, each step on what the one before would 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, FrozenSet, List, Mapping, Optional, Protocol, Tuple, TypeVar
+from typing import Any, Callable, FrozenSet, List, Mapping, Optional, Protocol, Sequence, Tuple, TypeVar
 
 WELL = ("ACTIVE", "RESTART_REQUIRED")
 RESTARTS = ("restart", "upgrade")  # verbs after which nothing is left to restart
@@ -34,10 +34,13 @@ class Part(Protocol):
 
 
 class Whole(Protocol):
-    """A set or a cluster. ``task``: what is done with it now, None while nothing is."""
+    """A set or a cluster. ``task``: what is done with it now, None while nothing is; ``unsettled``: of whom that makes something else."""
 
     @property
-    def parts(self) -> "Tuple[Part, ...]": ...
+    def parts(self) -> "Sequence[Part]": ...
+
+    @property
+    def unsettled(self) -> "Sequence[Part]": ...
 
     @property
     def task(self) -> Optional[Mapping[str, Any]]: ...

@@ -104,26 +104,30 @@ class Work(Generic[AWhole]):
 
     def run(self, now: AWhole) -> Tuple[AWhole, List[Step]]:
         """Bring about what is wanted; return how it is then, and the steps that are left where nothing is waited for."""
-        last: Optional[Step] = None
+        last, waiting = None, self._waiting  # last: the step that was done last
         while True:
             steps = self.steps(now, self._restarted)
             if not steps:
-                return self._settled(now), []
+                if waiting is None or not now.unsettled:
+                    return now, []
+                now = self._later(now, waiting)
+                continue
             step = steps[0]
             if step == last:
                 raise ClientError("conflict", f"{step.text}: {self._why(now, step)}")
             refused = self._ask(step)
             if refused is not None and refused.outcome != "unknown":
                 now = self._after_refusal(step, refused)
-                if self._waiting is None:
+                if waiting is None:
                     return now, self.steps(now, self._restarted)
                 continue
             self.done.append(step.text)
             self._restarted = restarted_by(step, self._restarted)
-            if self._waiting is None:
+            if waiting is None:
                 after = self._look()
-                return after, self.steps(after, self._restarted)
-            now = self._wait(step, now, self._waiting)
+                left = self.steps(after, self._restarted)
+                return after, left[1:] if left[:1] == [step] else left
+            now = self._wait(step, now, waiting)
             last = step if refused is None else None
 
     def _ask(self, step: Step) -> Optional[ClientError]:
@@ -168,13 +172,11 @@ class Work(Generic[AWhole]):
             how = doing(task) if task is not None else ", ".join(fault_of(each) for each in about)
             waiting.pause(f"{step.text}: {how or 'it is gone'}")
 
-    def _settled(self, now: AWhole) -> AWhole:
-        """Return it when what somebody has begun to make is made."""
-        while self._waiting is not None and now.task is not None and any(each.status == "BUILD" for each in now.parts):
-            names = ", ".join(each.name for each in now.parts if each.status == "BUILD")
-            self._waiting.pause(f"{names}: {doing(now.task)}")
-            now = self._look()
-        return now
+    def _later(self, now: AWhole, waiting: Waiting) -> AWhole:
+        """Return it as it is a little later: what somebody else has begun is to end first."""
+        names = ", ".join(each.name for each in now.unsettled)
+        waiting.pause(f"{names}: {doing(now.task)}" if now.task is not None else names)
+        return self._look()
 
     def _why(self, now: AWhole, step: Step) -> str:
         """Say why a step that has ended has done nothing."""
