@@ -23,8 +23,11 @@ def pool_of(state, *options):
     """Begin a pool and end it. ``options``: of the script that does."""
     done = demo("up", state, *options)
     assert done.returncode == 0, done.stderr
-    yield Pool(state)
-    assert demo("down", state).returncode == 0
+    try:
+        yield Pool(state)
+    finally:
+        done = demo("down", state)
+    assert done.returncode == 0, done.stderr
 
 
 class Pool:
