@@ -54,7 +54,8 @@ options:
   attached_to:
     description:
       - Instances that shall have it, by name or id, and no others.
-      - For all instances of a set, and those that will be made, rather say it with M(baton.ha.datastore_instance).
+      - For all instances of a set, and those that will be made, rather say it with M(baton.ha.datastore_instance); for a cluster, which
+        is not said here, with M(baton.ha.datastore_cluster).
     type: list
     elements: str
   wait:
@@ -66,6 +67,7 @@ options:
     type: float
     default: 300.0
 seealso:
+  - module: baton.ha.datastore_cluster
   - module: baton.ha.datastore_instance
   - module: baton.ha.datastore_info
 author:
@@ -141,7 +143,7 @@ configuration:
       type: list
       elements: str
 restart_required:
-  description: Names of the instances that have it, and wait for a restart. In check mode, those that wait for one already.
+  description: Names of the instances and members that have it, and wait for a restart. In check mode, those that wait for one already.
   returned: success
   type: list
   elements: str

@@ -11,7 +11,7 @@ module: datastore_info
 short_description: Read what there is of databases
 version_added: 1.1.0
 description:
-  - Returns instances and what is being done with them, and what instances can be made of, as it stands at this moment.
+  - Returns instances and clusters, what is being done with them, and what they can be made of, as it stands at this moment.
 extends_documentation_fragment:
   - baton.ha.connection
   - baton.ha.datastores
@@ -22,13 +22,13 @@ options:
     description: What to read. The rest is returned empty.
     type: list
     elements: str
-    choices: [instances, datastores, flavors, configurations, parameters, history]
-    default: [instances, datastores, flavors, configurations]
+    choices: [instances, clusters, datastores, flavors, configurations, parameters, history]
+    default: [instances, clusters, datastores, flavors, configurations]
   name:
-    description: Read instances, and history, only of the set that has the instance of this name.
+    description: Read instances, clusters, and history, only of the cluster of this name, and the set or cluster that has the instance of it.
     type: str
   id:
-    description: The same, by the id of the instance.
+    description: The same, by the id of the cluster or the instance.
     type: str
   datastore:
     description: Whose parameters to read. Without it V(mariadb), if that is offered.
@@ -37,6 +37,7 @@ options:
     description: Of which version. Without it the newest that is offered.
     type: str
 seealso:
+  - module: baton.ha.datastore_cluster
   - module: baton.ha.datastore_instance
   - module: baton.ha.datastore_configuration
   - module: baton.ha.datastore_host_info
@@ -53,6 +54,10 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ databases.instances | rejectattr('status', 'eq', 'ACTIVE') | map(attribute='name') }}"
 
+- name: Members of clusters that are not well
+  ansible.builtin.debug:
+    msg: "{{ databases.clusters | map(attribute='members') | flatten | rejectattr('status', 'eq', 'ACTIVE') | map(attribute='name') }}"
+
 - name: What was done with the shop's databases, and why
   baton.ha.datastore_info:
     name: shop
@@ -62,7 +67,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 instances:
-  description: Instances, set by set, each with its source first.
+  description: Instances that are in no cluster, set by set, each with its source first.
   returned: success
   type: list
   elements: dict
@@ -139,8 +144,150 @@ instances:
       description: What is being done with its set; V(none) when nothing is.
       returned: success
       type: str
+clusters:
+  description: Clusters, sorted by name.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: Its id.
+      returned: success
+      type: str
+      sample: 6f0a6a1e-8f0e-4c8e-9d9b-2f6c0c7a51de
+    name:
+      description: Its name.
+      returned: success
+      type: str
+      sample: shop
+    status:
+      description: Its status, such as V(ACTIVE), V(BUILD), V(SHUTDOWN), V(BLOCKED) or V(ERROR). It is V(ACTIVE) while members with data serve.
+      returned: success
+      type: str
+      sample: ACTIVE
+    fault:
+      description: What keeps it from serving, and what is needed; V(none) when nothing does.
+      returned: success
+      type: str
+    datastore:
+      description: What its members are servers of.
+      returned: success
+      type: str
+      sample: galera
+    version:
+      description: Their version.
+      returned: success
+      type: str
+      sample: "10.11"
+    configuration:
+      description: Name of the configuration that its members have; V(none) when they have none.
+      returned: success
+      type: str
+      sample: shop
+    serving:
+      description: How many members serve, arbiters, too.
+      returned: success
+      type: int
+      sample: 3
+    addresses:
+      description: Where clients may connect to, each V(ADDRESS:PORT); those members that have data and serve.
+      returned: success
+      type: list
+      elements: str
+      sample: ["192.0.2.11:3306", "192.0.2.12:3306"]
+    members:
+      description: Its members, the oldest first.
+      returned: success
+      type: list
+      elements: dict
+      sample:
+        - id: 0b6f1a52-6a53-4d2e-9d0e-0f7a3a6d1c11
+          name: shop-1
+          type: data
+          status: ACTIVE
+          fault: null
+          address: 192.0.2.11
+          port: 3306
+          host: db-1
+          region: eu
+          datastore: galera
+          version: "10.11"
+          flavor: "1"
+          volume: 10
+          configuration: shop
+          cluster: 6f0a6a1e-8f0e-4c8e-9d9b-2f6c0c7a51de
+          task: null
+      contains:
+        id:
+          description: Its id.
+          returned: success
+          type: str
+        name:
+          description: Its name.
+          returned: success
+          type: str
+        type:
+          description: V(data), or V(arbiter), which has a vote and no data.
+          returned: success
+          type: str
+        status:
+          description: Its status, such as V(ACTIVE), V(BUILD), V(RESTART_REQUIRED) or V(ERROR).
+          returned: success
+          type: str
+        fault:
+          description: What is wrong with it, and what is needed; V(none) when nothing is.
+          returned: success
+          type: str
+        address:
+          description: Where it listens.
+          returned: success
+          type: str
+        port:
+          description: At which port it listens.
+          returned: success
+          type: int
+        host:
+          description: The host of the pool that it is on.
+          returned: success
+          type: str
+        region:
+          description: The region of that host.
+          returned: success
+          type: str
+        datastore:
+          description: What it is a server of.
+          returned: success
+          type: str
+        version:
+          description: Its version.
+          returned: success
+          type: str
+        flavor:
+          description: Id of its flavor.
+          returned: success
+          type: str
+        volume:
+          description: For how many GiB of data it has room; V(none) of an arbiter.
+          returned: success
+          type: int
+        configuration:
+          description: Name of the configuration that it has; V(none) when it has none.
+          returned: success
+          type: str
+        cluster:
+          description: Id of its cluster.
+          returned: success
+          type: str
+        task:
+          description: What is being done with its cluster; V(none) when nothing is.
+          returned: success
+          type: str
+    task:
+      description: What is being done with it; V(none) when nothing is.
+      returned: success
+      type: str
 datastores:
-  description: What instances can be servers of.
+  description: What instances and members of clusters can be servers of.
   returned: success
   type: list
   elements: dict
@@ -185,7 +332,7 @@ flavors:
       returned: success
       type: int
 configurations:
-  description: Configurations, sorted by name.
+  description: Configurations that people have made, sorted by name.
   returned: success
   type: list
   elements: dict
@@ -215,7 +362,7 @@ configurations:
       returned: success
       type: dict
     attached_to:
-      description: Names of the instances that have it.
+      description: Names of the instances and clusters that have it.
       returned: success
       type: list
       elements: str
@@ -255,13 +402,13 @@ parameters:
       returned: success
       type: bool
 history:
-  description: What was done with sets, the latest of each last.
+  description: What was done with sets and clusters, the latest of each last.
   returned: success
   type: list
   elements: dict
   contains:
     set:
-      description: Id of the set.
+      description: Id of the set or the cluster.
       returned: success
       type: str
     at:

@@ -20,6 +20,7 @@ description:
 extends_documentation_fragment:
   - baton.ha.connection
   - baton.ha.datastores
+  - baton.ha.datastore_contents
   - baton.ha.attributes
   - baton.ha.attributes.changing
 attributes:
@@ -63,42 +64,6 @@ options:
       - How many replicas there shall be, 0 to 14; each comes to a host of its own.
       - Those that are too many are taken away with their data; those that are not well go first, then the youngest, and never O(name).
     type: int
-  databases:
-    description: Databases that are made with the instance. They are not looked at once it is there.
-    type: list
-    elements: dict
-    suboptions:
-      name:
-        description: Name of the database.
-        type: str
-        required: true
-      character_set:
-        description: Its character set, such as V(utf8mb4).
-        type: str
-      collate:
-        description: Its collation.
-        type: str
-  users:
-    description: Users that are made with the instance. They are not looked at once it is there.
-    type: list
-    elements: dict
-    suboptions:
-      name:
-        description: Name of the user.
-        type: str
-        required: true
-      password:
-        description: The user's password.
-        type: str
-        required: true
-      databases:
-        description: Which of O(databases) the user may use.
-        type: list
-        elements: str
-        default: []
-      host:
-        description: From which address, such as V(192.0.2.10). Without it from any.
-        type: str
   configuration:
     description:
       - Configuration that all instances of the set shall have, by name or id. See M(baton.ha.datastore_configuration).
@@ -135,6 +100,7 @@ options:
     type: float
     default: 900.0
 seealso:
+  - module: baton.ha.datastore_cluster
   - module: baton.ha.datastore_configuration
   - module: baton.ha.datastore_info
 author:

@@ -19,7 +19,7 @@ EVIL = "{{ 6 * 7 }}"
 
 @pytest.fixture
 def api():
-    with served(Memory(hosts=8, regions=("eu", "us-1"))) as api:
+    with served(Memory(hosts=8, regions=("eu", "us-1"), datastores={"mariadb": ["10.11", "11.8"], "galera": ["11.8"]})) as api:
         yield api
 
 
@@ -84,6 +84,23 @@ def test_who_has_become_the_source_is_in_its_group_and_the_set_keeps_its_name(ap
     assert api.ask("POST", f"/instances/{copy['id']}/action", {"promote_to_replica_source": {}}).status_code == 202
     _variables, groups, _said = inventory_of(api, source(tmp_path))
     assert groups["datastore_role_source"] == {"copy"} and groups["datastore_set_shop"] == {"shop", "copy"}
+
+
+def test_members_of_clusters_are_hosts(api, tmp_path):
+    members = [{"flavorRef": "1", "region": "eu"}, {"flavorRef": "1", "region": "us-1"}, {"region": "us-1", "type": "arbiter"}]
+    made = api.make_cluster("shop", instances=members)
+    api.make("alone")
+    variables, groups, _said = inventory_of(api, source(tmp_path))
+    assert set(variables) == {"shop-1", "shop-2", "shop-3", "alone"}
+    first = variables["shop-1"]["baton_instance"]
+    expected = {"role": "data", "type": "data", "status": "ACTIVE", "cluster": made["id"], "datastore": "galera", "region": "eu"}
+    assert {name: first[name] for name in expected} == expected and variables["shop-1"]["ansible_host"] == first["address"]
+    assert groups["datastore_cluster_shop"] == {"shop-1", "shop-2", "shop-3"} == groups["datastore_galera"]
+    assert groups["datastore_role_data"] == {"shop-1", "shop-2"} and groups["datastore_role_arbiter"] == {"shop-3"}
+    assert groups["datastore_set_alone"] == {"alone"} == groups["datastore_role_source"]
+    twin = api.make_cluster("shop", instances=[{**each, "name": f"x-{number}"} for number, each in enumerate(members)])
+    groups = inventory_of(api, source(tmp_path))[1]
+    assert groups[f"datastore_cluster_{twin['id'].replace('-', '_')}"] == {"x-0", "x-1", "x-2"} and "datastore_cluster_shop" not in groups
 
 
 def test_names_that_are_none_or_not_alone_are_ids(api, tmp_path):

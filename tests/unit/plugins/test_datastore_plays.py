@@ -15,18 +15,18 @@ from baton.tasks import datastore_info
 from support.cluster import ROOT
 from support.datastores_api import served
 from support.plays import COMMANDS
+from support.pool import Memory
 
 OF_ALL_TASKS = ("changed", "failed", "diff", "warnings", "deprecations")
 SECRET = "of-the-app-alone"
-MAKE = {
-    "name": "db", "flavor": "small", "replicas": 1, "databases": [{"name": "shop"}],
-    "users": [{"name": "app", "password": SECRET, "databases": ["shop"]}],
-}  # fmt: skip
+CONTENTS = {"databases": [{"name": "shop"}], "users": [{"name": "app", "password": SECRET, "databases": ["shop"]}]}
+MAKE = {"name": "db", "flavor": "small", "replicas": 1, **CONTENTS}
+CLUSTER = {"name": "c", "flavor": "small", "size": 3, **CONTENTS}
 
 
 @pytest.fixture
 def api():
-    with served() as api:
+    with served(Memory(hosts=6, datastores={"mariadb": ["10.11", "11.8"], "galera": ["11.8"]})) as api:
         yield api
 
 
@@ -55,9 +55,19 @@ def test_check_mode_tells_what_a_run_does_and_makes_nothing(api, tmp_path):
     assert "changed=0" in play(api, tmp_path, tasks, "--diff")
 
 
+def test_check_mode_tells_what_comes_of_a_cluster_and_makes_nothing(api, tmp_path):
+    tasks = [{"baton.ha.datastore_cluster": CLUSTER, "register": "made"}, {"ansible.builtin.debug": {"msg": "{{ made.steps | to_json }}"}}]
+    made = "make cluster c: c-1 (data), c-2 (data), c-3 (data)"
+    told = play(api, tmp_path, tasks, "--check", "--diff")
+    assert made in told and '+        "c-3": {' in told.replace("'", '"') and api.get("/clusters")["clusters"] == []
+    assert made in play(api, tmp_path, tasks, "--diff") and api.cluster()["size"] == 3
+    assert "changed=0" in play(api, tmp_path, tasks, "--diff")
+
+
 @pytest.mark.parametrize("options", [{}, {"run_on": "host"}, {"name": "x" * 300}], ids=["controller", "host", "failed"])
-def test_a_password_is_shown_nowhere(api, tmp_path, options):
-    task = {"baton.ha.datastore_instance": {**MAKE, **options}}
+@pytest.mark.parametrize(("module", "made"), [("datastore_instance", MAKE), ("datastore_cluster", CLUSTER)])
+def test_a_password_is_shown_nowhere(api, tmp_path, module, made, options):
+    task = {f"baton.ha.{module}": {**made, **options}}
     assert SECRET not in play(api, tmp_path, [task], "-vvv", "--diff", status=2 if "name" in options else 0)
 
 
@@ -65,9 +75,12 @@ def test_hosts_of_a_play_make_one_set_and_one_configuration_together(api, tmp_pa
     tasks = [
         {"baton.ha.datastore_configuration": {"name": "c", "values": {"wait_timeout": 60}}},
         {"baton.ha.datastore_instance": {**MAKE, "configuration": "c"}},
+        {"baton.ha.datastore_cluster": {**CLUSTER}},
+        {"baton.ha.datastore_cluster": {**CLUSTER, "size": 4, "arbiters": 1}},
     ]
     play(api, tmp_path, tasks, hosts=",".join(f"web-{number}" for number in range(8)) + ",")
-    assert instances(api) == ["db", "db-1"] and len(api.get("/configurations")["configurations"]) == 1
+    assert instances(api) == ["db", "db-1"] and sum(not each["read_only"] for each in api.get("/configurations")["configurations"]) == 1
+    assert sorted(each["name"] for each in api.cluster()["instances"]) == ["c-1", "c-2", "c-3", "c-4", "c-5"]
 
 
 def test_a_number_of_a_template_is_one_under_each_ansible_core(api, tmp_path):
@@ -80,6 +93,7 @@ def test_a_number_of_a_template_is_one_under_each_ansible_core(api, tmp_path):
     ("module", "options", "expected"),
     [
         ("datastore_instance", {"name": "direct", "flavor": "1"}, {"changed": True, "source": "direct"}),
+        ("datastore_cluster", {"name": "direct", "flavor": "1", "size": 3}, {"changed": True, "serving": 3}),
         ("datastore_configuration", {"name": "direct", "values": {"wait_timeout": 60}}, {"changed": True}),
         ("datastore_info", {}, {"changed": False, "instances": []}),
     ],
@@ -121,6 +135,7 @@ def test_all_that_is_returned_is_documented(api, tmp_path):
     tasks = [
         {"baton.ha.datastore_configuration": {"name": "c", "values": {"wait_timeout": 60}}, "register": "datastore_configuration"},
         {"baton.ha.datastore_instance": {**MAKE, "configuration": "c"}, "register": "datastore_instance"},
+        {"baton.ha.datastore_cluster": CLUSTER, "register": "datastore_cluster"},
         {"baton.ha.datastore_info": {"gather": [*datastore_info.GATHER]}, "register": "datastore_info"},
     ]
     names = [task["register"] for task in tasks]

@@ -40,7 +40,8 @@ def version_of(client: Datastores, datastore: Optional[str], version: Optional[s
 
 
 def configuration_of(there: List[Dict[str, Any]], wanted: str) -> Dict[str, Any]:
-    """Return a configuration by id, or by name where one alone has it."""
+    """Return a configuration by id, or by name where one alone has it. What Baton sets for a member of a cluster is none to choose."""
+    there = [each for each in there if not each.get("read_only")]
     same = [each for each in there if each["id"] == wanted] or [each for each in there if each["name"] == wanted]
     if len(same) > 1:
         raise ClientError("conflict", f"{len(same)} configurations are called {wanted!r}; name one by its id")
@@ -48,6 +49,29 @@ def configuration_of(there: List[Dict[str, Any]], wanted: str) -> Dict[str, Any]
         has = ", ".join(str(each["name"]) for each in there) or "none"
         raise ClientError("not_found", f"there is no configuration {wanted!r}; there are {has}")
     return same[0]
+
+
+class Names:
+    """Configurations by id and name, asked for once, and only if somebody wants to know."""
+
+    def __init__(self, client: Datastores) -> None:
+        self._client = client
+        self._all: Optional[List[Dict[str, Any]]] = None
+
+    def one(self, key: str) -> Dict[str, Any]:
+        return configuration_of(self._known(), key)
+
+    def id(self, key: str) -> str:
+        return str(self.one(key)["id"])
+
+    def name(self, key: str) -> Optional[str]:
+        """Return the name of a configuration by id; None for none."""
+        return next((str(each["name"]) for each in self._known() if each["id"] == key), key) if key else None
+
+    def _known(self) -> List[Dict[str, Any]]:
+        if self._all is None:
+            self._all = self._client.configurations()
+        return self._all
 
 
 def restarts(parameters: Iterable[Mapping[str, Any]], old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:

@@ -9,6 +9,7 @@ from ..client.error import ClientError
 from ..ground.values import equal
 from .common import Context, Result, datastores_spec
 from .datastore_catalogue import configuration_of, typed, version_of
+from .datastore_group import Group, group
 from .datastore_work import Waiting, doing, key_of, when_free
 
 SPEC = datastores_spec(
@@ -24,6 +25,7 @@ SPEC = datastores_spec(
     wait={"type": "bool", "default": True},
     wait_timeout={"type": "float", "default": 300.0},
 )
+TAKEN_UP = ("CONFIGURE", "UPDATING_CLUSTER")  # while servers take up what they can
 Value = Dict[str, Any]
 
 
@@ -43,6 +45,7 @@ class _Job:
         self._context, self._client, self._params = context, context.datastores, context.params
         self._waiting = Waiting(context.params["wait_timeout"], context.say) if context.params["wait"] else None
         self._instances: List[Value] = self._client.instances()
+        self._clusters: List[Group] = []  # that have it
 
     # --- looking ----------------------------------------------------------------------------------------------------------
 
@@ -62,6 +65,10 @@ class _Job:
 
     def _having(self, key: str) -> List[Value]:
         return [each for each in self._instances if (each.get("configuration") or {}).get("id") == key]
+
+    def _look_at_clusters(self, key: str) -> None:
+        found = [group(each) for each in self._client.clusters()]
+        self._clusters = [each for each in found if each.configuration == key]
 
     def _chosen(self) -> Optional[List[Value]]:
         """Return the instances that are to have it, None if the task does not say."""
@@ -99,6 +106,7 @@ class _Job:
 
     def change(self, now: Value) -> Result:
         params, chosen, having = self._params, self._chosen(), self._having(now["id"])
+        self._look_at_clusters(now["id"])
         for option, has in (("datastore", now["datastore_name"]), ("version", now["datastore_version_name"])):
             if params[option] not in (None, has):
                 raise ClientError("usage", f"{option} of {now['name']} is {has}, and stays so: make another configuration")
@@ -124,6 +132,10 @@ class _Job:
         if having and self._params["attached_to"] != []:
             names = ", ".join(sorted(each["name"] for each in having))
             raise ClientError("usage", f"{now['name']} is attached to {names}: say attached_to [], which takes it off them before")
+        self._look_at_clusters(now["id"])
+        if self._clusters:
+            names = ", ".join(each.name for each in self._clusters)
+            raise ClientError("usage", f"{now['name']} is attached to {names}: have baton.ha.datastore_cluster take it off there before")
         if not self._context.check:
             for each in having:
                 self._attach(each, None)
@@ -155,16 +167,19 @@ class _Job:
         when_free(send, lambda: self._task_of(instances), self._waiting)
 
     def _task_of(self, instances: List[Value]) -> Optional[Mapping[str, Any]]:
-        """Return what is done with the sets of instances now."""
+        """Return what is done now with the sets of instances, or with a cluster that has it."""
         self._instances = self._client.instances()
         sets = {each["set"] for each in instances}
-        return next((each["task"] for each in self._instances if each["set"] in sets and each.get("task")), None)
+        if self._clusters:
+            self._look_at_clusters(self._clusters[0].configuration)
+        tasks = [each["task"] for each in self._instances if each["set"] in sets and each.get("task")]
+        return next(iter([*tasks, *(each.task for each in self._clusters if each.task is not None)]), None)
 
     def _settle(self, instances: List[Value]) -> None:
         """Wait until servers have taken up what they can."""
         while True:
             task = self._task_of(instances)
-            if task is None or task["name"] != "CONFIGURE" or self._waiting is None:
+            if task is None or task["name"] not in TAKEN_UP or self._waiting is None:
                 return
             self._waiting.pause(f"{self._params['name']} is taken up: {doing(task)}")
 
@@ -172,10 +187,11 @@ class _Job:
 
     def _result(self, changed: bool, before: Optional[Value], having: List[Value], after: Optional[Value], attached: List[Value]) -> Result:
         shown = None if after is None else {"id": after.get("id"), **_described(after, attached)}
+        of_clusters = [name for each in self._clusters for name in each.waiting]
         return {
             "changed": changed,
             "configuration": shown,
-            "restart_required": sorted(each["name"] for each in attached if each["status"] == "RESTART_REQUIRED"),
+            "restart_required": sorted([*(each["name"] for each in attached if each["status"] == "RESTART_REQUIRED"), *of_clusters]),
             "diff": {"before": _summary(before, having), "after": _summary(after, attached)},
         }
 

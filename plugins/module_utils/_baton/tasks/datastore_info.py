@@ -1,16 +1,18 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read what there is of databases: instances and what is done with them, and what instances can be made of."""
+"""Read what there is of databases: instances and clusters, what is done with them, and what they can be made of."""
 from __future__ import annotations
 
 from typing import Any, Dict, List
 
 from .common import Context, Result, datastores_spec
 from .datastore_catalogue import version_of
+from .datastore_cluster import shown as shown_cluster
+from .datastore_group import group
 from .datastore_instance import shown
 from .datastore_set import of_a_set, seen
 
-USUAL = ("instances", "datastores", "flavors", "configurations")
+USUAL = ("instances", "clusters", "datastores", "flavors", "configurations")
 SPEC = datastores_spec(
     gather={"type": "list", "elements": "str", "choices": [*USUAL, "parameters", "history"], "default": [*USUAL]},
     name={"type": "str"},
@@ -47,6 +49,19 @@ def _name_of(raw: Any) -> Any:
     return (raw.get("configuration") or {}).get("name")
 
 
+def _chosen_clusters(context: Context) -> Values:
+    """Return all clusters by name, or those that are named, or have a member that is."""
+    every, params = context.datastores.clusters(), context.params
+    what = "id" if params["id"] else "name"
+    if params[what]:
+        every = [each for each in every if params[what] in (each[what], *(member[what] for member in each["instances"]))]
+    return sorted(every, key=lambda each: (str(each["name"]), str(each["id"])))
+
+
+def _clusters(context: Context) -> Values:
+    return [shown_cluster(group(each), _name_of(each)) for each in _chosen_clusters(context)]
+
+
 def _datastores(context: Context) -> Values:
     found = []
     for each in context.datastores.datastores():
@@ -61,10 +76,13 @@ def _flavors(context: Context) -> Values:
 
 
 def _configurations(context: Context) -> Values:
-    every, found = context.datastores.instances(), []
+    """Return those that people have made: what Baton sets for a member of a cluster is listed by the API, too."""
+    every, found = [*context.datastores.instances(), *context.datastores.clusters()], []
     for listed in context.datastores.configurations():
+        if listed.get("read_only"):
+            continue
         each = context.datastores.configuration(listed["id"])
-        having = [instance["name"] for instance in every if (instance.get("configuration") or {}).get("id") == each["id"]]
+        having = [one["name"] for one in every if (one.get("configuration") or {}).get("id") == each["id"]]
         found.append(
             {
                 "id": each["id"],
@@ -86,17 +104,17 @@ def _parameters(context: Context) -> Values:
 
 
 def _history(context: Context) -> Values:
-    chosen = _chosen(context)
-    found: Values = []
-    for key in sorted({each["set"] for each in chosen}):
-        first = next(each for each in chosen if each["set"] == key)
-        told = context.datastores.history(first["id"])
-        found.extend({"set": key, **{name: each[name] for name in ("at", "what", "why")}} for each in told)
-    return found
+    chosen, client = _chosen(context), context.datastores
+    told = {}
+    for key in {each["set"] for each in chosen}:
+        told[key] = client.history(next(each["id"] for each in chosen if each["set"] == key))
+    told.update({each["id"]: client.history_of_cluster(each["id"]) for each in _chosen_clusters(context)})
+    return [{"set": key, **{name: each[name] for name in ("at", "what", "why")}} for key, of in sorted(told.items()) for each in of]
 
 
 GATHER = {
     "instances": _instances,
+    "clusters": _clusters,
     "datastores": _datastores,
     "flavors": _flavors,
     "configurations": _configurations,

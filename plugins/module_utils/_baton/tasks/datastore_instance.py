@@ -8,9 +8,11 @@ from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Tuple
 from ..client.error import ClientError
 from ..client.patience import Patience
 from .common import Context, Result, datastores_spec
-from .datastore_catalogue import configuration_of, flavor_of, version_of, waits_for_a_restart
+from .datastore_catalogue import Names, flavor_of, version_of, waits_for_a_restart
+from .datastore_contents import CONTENTS, contents, given
 from .datastore_set import Instance, Seen, Wanted, of_a_set, plan, remains, seen
-from .datastore_work import Waiting, Work, doing
+from .datastore_set_work import WorkOnSet
+from .datastore_work import Waiting, doing, fault_of
 
 SPEC = datastores_spec(
     name={"type": "str", "required": True},
@@ -22,21 +24,7 @@ SPEC = datastores_spec(
     volume={"type": "int"},
     region={"type": "str"},
     replicas={"type": "int"},
-    databases={
-        "type": "list",
-        "elements": "dict",
-        "options": {"name": {"type": "str", "required": True}, "character_set": {"type": "str"}, "collate": {"type": "str"}},
-    },
-    users={
-        "type": "list",
-        "elements": "dict",
-        "options": {
-            "name": {"type": "str", "required": True},
-            "password": {"type": "str", "required": True, "no_log": True},
-            "databases": {"type": "list", "elements": "str", "default": []},
-            "host": {"type": "str"},
-        },
-    },
+    **CONTENTS,
     configuration={"type": "str"},
     source={"type": "str"},
     restart={"type": "str", "choices": ["never", "required", "always"], "default": "never"},
@@ -55,7 +43,7 @@ def run(context: Context) -> Result:
         raise ClientError("usage", f"replicas is a number from 0 to {MOST_REPLICAS}, not {params['replicas']}")
     every = _every(context)
     here = of_a_set(every, params["name"], params["id"])
-    now, names = seen(here), _Names(context)
+    now, names = seen(here), Names(context.datastores)
     _judge(context, every, now)
     wanted = _wanted(context, every, now, names)
     steps, then = plan(wanted, now)
@@ -66,7 +54,7 @@ def run(context: Context) -> Result:
         new = {"region": params["region"]} if params["region"] else {}
         new = new if now.instances else {**new, **_new(context, wanted)}
     waiting = Waiting(params["wait_timeout"], context.say) if params["wait"] else None
-    work = Work(context.datastores, _looks(context, here), wanted, new, waiting)
+    work = WorkOnSet(context.datastores, _looks(context, here), wanted, new, waiting)
     try:
         after, left = work.run(now)
     except ClientError as error:
@@ -144,7 +132,7 @@ def _means(context: Context, option: str, datastore: str) -> Any:
     return there[0] if option == "datastore" else there[1]
 
 
-def _wanted(context: Context, every: List[Dict[str, Any]], now: Seen, names: "_Names") -> Wanted:
+def _wanted(context: Context, every: List[Dict[str, Any]], now: Seen, names: Names) -> Wanted:
     params = context.params
     configuration: Optional[str] = None
     restarting: FrozenSet[Tuple[str, str]] = frozenset()
@@ -172,24 +160,16 @@ def _new(context: Context, wanted: Wanted) -> Dict[str, Any]:
     """Return what an instance is made with, besides its name."""
     params = context.params
     datastore = {member: params[option] for member, option in (("type", "datastore"), ("version", "version")) if params[option]}
-    users = [
-        {**_given(user), "databases": [{"name": each} for each in user["databases"]]} for user in params["users"] or ()
-    ]  # fmt: skip
-    return _given(
+    return given(
         {
+            **contents(params),
             "flavorRef": params["flavor"],
             "volume": None if params["volume"] is None else {"size": params["volume"]},
             "datastore": datastore or None,
-            "databases": [_given(database) for database in params["databases"] or ()] or None,
-            "users": users or None,
             "configuration": wanted.configuration or None,
             "region": params["region"] or None,
         }
     )
-
-
-def _given(members: Mapping[str, Any]) -> Dict[str, Any]:
-    return {name: value for name, value in members.items() if value is not None}
 
 
 def _looks(context: Context, here: List[Mapping[str, Any]]) -> Any:
@@ -208,33 +188,12 @@ def _looks(context: Context, here: List[Mapping[str, Any]]) -> Any:
 # --- the result -----------------------------------------------------------------------------------------------------------
 
 
-class _Names:
-    """Configurations by id and name, asked for once, and only if somebody wants to know."""
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
-        self._all: Optional[List[Dict[str, Any]]] = None
-
-    def id(self, key: str) -> str:
-        return str(configuration_of(self._known(), key)["id"])
-
-    def name(self, key: str) -> Optional[str]:
-        """Return the name of a configuration by id; None for none."""
-        return next((str(each["name"]) for each in self._known() if each["id"] == key), key) if key else None
-
-    def _known(self) -> List[Dict[str, Any]]:
-        if self._all is None:
-            self._all = self._context.datastores.configurations()
-        return self._all
-
-
-def _result(context: Context, before: Seen, after: Seen, steps: List[str], left: List[str], names: _Names) -> Result:
+def _result(context: Context, before: Seen, after: Seen, steps: List[str], left: List[str], names: Names) -> Result:
     named = after.find(context.params["id"] or context.params["name"])
     instances = sorted(after.instances, key=lambda each: not each.is_source)
     context.warnings.extend(
-        f"{each.name} is {each.status}{f': {each.fault}' if each.fault else ''}" for each in instances
-        if not each.is_well and (each.fault or context.params["wait"])
-    )  # fmt: skip
+        fault_of(each) for each in instances if not each.is_well and (each.fault or context.params["wait"])
+    )
     source = after.source
     return {
         "changed": bool(steps),
@@ -248,7 +207,7 @@ def _result(context: Context, before: Seen, after: Seen, steps: List[str], left:
     }
 
 
-def _summary(now: Seen, names: _Names) -> Any:
+def _summary(now: Seen, names: Names) -> Any:
     if not now.instances:
         return ""
     return {

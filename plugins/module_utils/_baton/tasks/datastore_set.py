@@ -1,9 +1,6 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A set of databases as a task sees it, what the task wants of it, and the steps from the one to the other. Pure.
-
-The steps are planned to their end before anything is asked for, each on what the one before would leave: that is what check mode tells.
-"""
+"""A set of databases as a task sees it, what the task wants of it, and the steps from the one to the other. Pure."""
 from __future__ import annotations
 
 import re
@@ -11,9 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Tuple
 
 from ..client.error import ClientError
-
-WELL = ("ACTIVE", "RESTART_REQUIRED")
-MOST_STEPS = 64
+from .datastore_steps import WELL, Step, unfold
 
 
 @dataclass(frozen=True)
@@ -39,6 +34,15 @@ class Seen:
 
     instances: Tuple[Instance, ...]
     task: Optional[Mapping[str, Any]] = None
+
+    @property
+    def parts(self) -> Tuple[Instance, ...]:
+        return self.instances
+
+    @property
+    def unsettled(self) -> List[Instance]:
+        """Return those that somebody has begun to make."""
+        return [each for each in self.instances if self.task is not None and each.status == "BUILD"]
 
     @property
     def source(self) -> Optional[Instance]:
@@ -83,17 +87,6 @@ class Wanted:
     taken: FrozenSet[str] = frozenset()
 
 
-@dataclass(frozen=True)
-class Step:
-    """``verb``: create, rename, configure, restart, replicate, promote or remove; ``of``: an instance's id. ``text``: for people."""
-
-    verb: str
-    of: str
-    text: str
-    names: Tuple[str, ...] = ()
-    value: str = ""
-
-
 def seen(instances: List[Mapping[str, Any]]) -> Seen:
     """Return a set from what the API says of its instances."""
     known = tuple(
@@ -124,16 +117,11 @@ def remains(instances: List[Dict[str, Any]], name: str) -> List[str]:
 
 
 def plan(wanted: Wanted, now: Seen, restarted: FrozenSet[str] = frozenset()) -> Tuple[List[Step], Seen]:
-    """Return what is to be done, and how the set is then. ``restarted``: instances that the task has restarted already."""
-    steps: List[Step] = []
-    while len(steps) < MOST_STEPS:
-        step = _next(wanted, now, restarted)
-        if step is None:
-            break
-        steps.append(step)
-        restarted = restarted | {step.of} if step.verb == "restart" else restarted
-        now = _after(step, wanted, now)
-    return steps, now
+    """Return what is to be done, and how the set is then. ``restarted``: instances that the task has restarted already.
+
+    Verbs of steps: create, rename, configure, restart, replicate, promote, remove; each is of an instance.
+    """
+    return unfold(now, lambda seen, done: _next(wanted, seen, done), lambda step, seen: _after(step, wanted, seen), restarted)
 
 
 def _next(wanted: Wanted, now: Seen, restarted: FrozenSet[str]) -> Optional[Step]:
