@@ -49,7 +49,7 @@ options:
     type: int
   port:
     description:
-      - Port of its first server, from V(1024) to V(55035); others have the 499 that follow, and 10000 more for copies.
+      - Port of its first server, from V(1024) to V(55035); others have the 499 that follow, and 10000, 11000 and 12000 more for copies and clusters.
       - Where nobody says it, it is 3306. Give another one where the host has a server of its own there. What is there already keeps its port.
     type: int
   maintenance:

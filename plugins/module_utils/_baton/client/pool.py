@@ -17,7 +17,7 @@ POOL = "pool"  # kind of the documents of hosts
 MOST_LOOKS = 10
 SIZES = ("ram", "vcpus", "disk")  # of a flavor: MiB, processors, GiB
 FLAVORS: Value = {"1": {"name": "small", "ram": 1024, "vcpus": 1, "disk": 10}}  # what a host can carry of which nobody says it
-LOWEST_PORT, HIGHEST_PORT = 1024, 55035  # of a host's servers the first one: 500 follow, and copies are taken at ports 10000 above
+LOWEST_PORT, HIGHEST_PORT = 1024, 55035  # of a host's servers the first one: 500 follow, and each has more up to 12000 above
 ADDRESS = re.compile(r"[A-Za-z0-9_:][A-Za-z0-9_.:-]*\Z", re.ASCII)
 
 

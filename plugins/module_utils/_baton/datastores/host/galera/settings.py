@@ -16,7 +16,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 from ..mariadb.config import OURS, Files, write
 from ..trouble import Trouble
 
-GROUP, INCREMENTS, COPY = 10000, 20000, 30000  # above the port of clients: where members talk, and where data comes
+GROUP, INCREMENTS, COPY = 10000, 11000, 12000  # above the port of clients: where members talk, and where data comes
 PORTS = (GROUP, INCREMENTS, COPY)
 DATASTORE = "galera"
 LIBRARIES = (Path("/usr/lib/galera/libgalera_smm.so"), Path("/usr/lib64/galera-4/libgalera_smm.so"))
