@@ -25,7 +25,7 @@ POOL_SEEDS = {False: 5_000, True: 50_000}  # of pools of databases, which `simul
 CLUSTER_SEEDS = {False: 500, True: 10_000}  # of clusters, which come last
 FAULTS = {False: 26, True: 100}
 LANE = ("unit", "histories", "lab", "faults", "molecule")
-LANE_LONG = ("failover", "drivers", "databases", "tutorial", "cores", "coverage")
+LANE_LONG = ("failover", "drivers", "databases", "lab-datastores", "lab-clusters", "tutorial", "cores", "coverage")
 LONG = {"BATON_LONG": "1", "BATON_TUTORIAL_HOSTS": "trixie:furnished"}  # in the environment
 BESIDE = ("hosts", "lint", "simulate", "mutate", "fuzz")
 CLOSING = re.compile(r"^(?:=+ )?(\d+) (?:passed|failed).*|^lint: all ok|^lint: .* FAILED|^coverage: .*")
@@ -45,7 +45,7 @@ class Step:
     passed: int = 0
 
     def line(self):
-        return f"   {'ok' if self.ok else 'FAILED':6} {self.name:9} {self.seconds:5.0f} s   {self.closing}"
+        return f"   {'ok' if self.ok else 'FAILED':6} {self.name:14} {self.seconds:5.0f} s   {self.closing}"
 
 
 @dataclass

@@ -38,7 +38,7 @@ MADE_OF = ("name", "type", "segment", "server_id", "flavor", "volume", "database
 COPIES_WITHIN, STARTS_WITHIN = 7200.0, 900.0  # seconds
 WELL_WITHIN = 30.0  # seconds in which the others must be well before one more is taken out
 ALONE = 60.0  # seconds in which somebody must serve whom others are to join
-LOST, PARTED = 3.0, 30.0  # seconds without a member that serves until all are formed anew; the latter while so many run that they may meet
+LOST, PARTED = 3.0, 30.0  # seconds without a member that serves until all are formed anew; the latter while all run and may meet
 REVIVED_AGAIN = 60.0  # seconds after that has failed
 
 # --- members come -----------------------------------------------------------------------------------------------------------
@@ -466,10 +466,8 @@ def _revival(case: Case) -> Optional[Due]:
 
 
 def _may_meet(case: Case) -> bool:
-    """Whether so many run that they could be a majority again by themselves."""
-    joined = [member for member in case.whole.members.values() if member.joined]
-    running = [member for member in joined if runs(case, member) or is_arbiter(member) and case.channel(member).alive]
-    return 2 * len(running) > len(joined) and any(not is_arbiter(member) for member in running)
+    """Whether they could be a group again by themselves: that takes all who were of it, however many the majority is."""
+    return all(runs(case, member) for member in case.whole.members.values() if member.joined)
 
 
 def given_up(case: Case) -> None:

@@ -27,6 +27,7 @@ TIMES: Dict[str, str] = {  # after a member was lost others go on in 3 s; when o
     "evs.inactive_timeout": "PT5S",
     "evs.keepalive_period": f"PT{HEARD}S",
     "evs.inactive_check_period": "PT0.1S",
+    "gmcast.peer_timeout": "PT1.5S",  # regions hear each other through one member each: another takes its place before they suspect all
     "evs.join_retrans_period": "PT0.1S",  # who did not hear that they are about to go on costs no second
     "evs.install_timeout": "PT5S",
 }
