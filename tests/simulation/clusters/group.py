@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from simulation.clusters.servers import JOINER, NEVER, NOWHERE, SYNCED
 
-SUSPECT = (3.0, 3.3)  # seconds until a member that is silent is dropped, as measured
+SUSPECT = (2.5, 3.0)  # seconds until a member that is silent is dropped
 NOTICES = (0.5, 6.0)  # seconds until one that was frozen notices that the others are gone
 GIVES_UP = 34.0  # seconds after which one that has never met a primary component ends
 

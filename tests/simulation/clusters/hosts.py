@@ -14,7 +14,7 @@ from simulation.clusters.servers import NEVER, Server
 from simulation.datastores.ground import Guest
 
 FOREVER = float("inf")
-LOOKS, FENCE = 0.25, 2.75  # seconds: between two looks at a server; for how long one that is answered lets it go on
+LOOKS, FENCE = 0.25, 2.25  # seconds: between two looks at a server; for how long one that is answered lets it go on
 KILLED_AFTER = 6.0  # seconds after which one that was told to end is killed
 
 
@@ -25,8 +25,8 @@ def _said(of, trouble, size, state, primary, uuid):
 
 
 class Host(Guest):
-    """``journal``: of ``form``, ``join`` and ``restart`` the last order by which the server was started; the ``group`` of which its
-    data is: in which it was started last, or that of whose members it was copied.
+    """``journal``: of ``form``, ``join`` and ``restart`` the last order by which the server was started; the ``group`` in
+    which it was started last with the data that it has.
     """
 
     looks = (0.05, 0.15)
@@ -43,7 +43,7 @@ class Host(Guest):
         if self.name in self.world.gone:
             return
         if not self.guest.up:
-            self.ending, self.copying = False, None
+            self.ending, self.copying, self.waits = False, None, ""
             self.begin()
             self.soon(0.02, self._look_at_the_server)
         if not self.guard.up:
@@ -116,34 +116,38 @@ class Host(Guest):
         return Report()
 
     def _begin(self, args):
-        self.ending, self.deadline = False, FOREVER
+        self.ending, self.deadline, self.waits = False, FOREVER, self.doing
         self.journal["group"] = args["cluster"]
         self.server.begin(args["cluster"], [each["address"] for each in args["members"]], self.world.now)
 
     def _form(self, args):
-        server, position, mine = self.server, args["position"], self.journal.get("form", ("", 0))
-        if server.up and mine[0] != self.doing:
+        server, position, is_ours = self.server, args["position"], self.journal.get("form") == self.doing
+        if server.up and not is_ours:
             return Report("it runs already")
         if server.up:
-            found = {"uuid": server.uuid, "seqno": mine[1]}
+            found = {"uuid": server.uuid, "seqno": position["seqno"] if position is not None else 0}
             return Report(found=found) if server.is_in and server.runs else None
-        if position is None and server.uuid and mine[0] != self.doing:
+        if self.waits == self.doing:
+            return Report("it has ended")
+        if position is None and server.uuid and not is_ours:
             return Report("it has a history")
-        if not server.data or position is not None and self._is_elsewhere(position):
+        if not server.data or position is not None and self._is_elsewhere(position, is_ours):
             return Report(f"it is at {server.uuid}:{len(server.log)}, not where it is to form the group")
-        self.journal["form"] = self.doing, len(server.log)
+        self.journal["form"] = self.doing
         self.world.checks.forms(server, args["cluster"])
         self._begin(args)
         self.world.after(self.world.random.uniform(0.1, 0.4), server.deliver, server.life, self.world.groups.form, server)
         return None
 
-    def _is_elsewhere(self, position):
-        return position != {"uuid": self.server.uuid, "seqno": len(self.server.log)}
+    def _is_elsewhere(self, position, is_again):
+        """``is_again``: it was cut off when it had formed it by this order; nobody else has written since."""
+        server, seqno = self.server, position["seqno"]
+        return server.uuid != position["uuid"] or len(server.log) < seqno or len(server.log) > seqno and not is_again
 
     def _send(self, _args):
         return Report() if self.server.serves else None
 
-    def _receive(self, args):
+    def _receive(self, _args):
         """Whose copy it is stands in the order's id. Until all of it is there, there is no data."""
         server, donor = self.server, self.world.homes[self.doing.rpartition(".")[2]].server
         if server.up:
@@ -160,7 +164,6 @@ class Host(Guest):
         if self.world.now < self.copying[1]:
             return None
         server.data, server.uuid, server.log, server.cache = True, donor.uuid, list(donor.log), len(donor.log)
-        self.journal["group"] = args["cluster"]
         return Report()
 
     def _join(self, args):
@@ -173,6 +176,8 @@ class Host(Guest):
         why = "" if server.arbiter else self._why_apart(args["formed"])
         if why:
             return Report(found={"apart": why})
+        if self.waits == self.doing:
+            return Report(server.ended or "it has ended")
         self.journal["join"] = self.doing
         self._begin(args)
         return None

@@ -98,7 +98,7 @@ def a_group_is_formed_twice_in_a_term():
 def a_server_forms_the_group_wherever_it_is():
     """And whoever says how far it is runs on."""
     both = ExitStack()
-    both.enter_context(patch.object(Host, "_is_elsewhere", lambda self, position: False))
+    both.enter_context(patch.object(Host, "_is_elsewhere", lambda self, position, is_again: False))
     both.enter_context(patch.object(Host, "_has_ended", lambda self: True))
     return both
 

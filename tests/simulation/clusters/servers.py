@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from simulation.datastores.servers import Process
 
 SYNCED, JOINER, NOWHERE = "Synced", "Joiner", "Initialized"
-FENCED_AFTER = 3.0  # seconds after it froze: 2.75 of its host's clock, and what a guard needs
+FENCED_AFTER = 2.45  # seconds after it froze: 2.25 of its host's clock, and what a guard needs
 NEVER = "it will never receive what it lacks"
 
 

@@ -125,3 +125,10 @@ def test_nobody_comes_into_a_cluster_that_was_not_made():
     pool = Cluster(3, new=True).brings(4).ask("grow", members=["m4"])
     pool.answer("h4", "prepare").answer("h4", "halt").answer("h4", "wipe")
     assert "the cluster was not made" in pool.latest[1]
+
+
+def test_what_was_copied_is_of_this_term_whether_its_owner_comes_in_or_not():
+    pool = Cluster().brings(4).ask("grow", members=["m4"])
+    pool.answer("h4", "prepare").joins("h4", apart="it has no data")
+    pool.answer("h4", "receive").on()
+    assert pool.step == ("grow", "add", False) and pool.whole.members["m4"].follows == 1, "who sends has not said that it is done"

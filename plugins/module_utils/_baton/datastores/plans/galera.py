@@ -135,6 +135,8 @@ def _copied(case: Case, member: Member) -> Outcome:
         return wait("a member to copy from")
     receives = case.ask(member, "receive", donor.id, **_server(case, member))
     sends = case.ask(donor, "send", member.id, to=member.id, **_where(case, member))
+    if receives is not None and not receives.problem:
+        member.follows = case.whole.term  # what it has now is of this term, whether it comes in or not
     return all_of([(member.id, receives), (donor.id, sends)])
 
 
