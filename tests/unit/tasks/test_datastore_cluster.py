@@ -267,6 +267,26 @@ def test_a_step_that_failed_is_an_error_with_its_reason(api):
     assert result["failed"] and "restart has failed: restart: " in result["msg"] and "it does not start with that" in result["msg"], result
 
 
+def test_a_cluster_that_does_not_serve_is_told_of_and_left_as_it_is(api):
+    made = done(api, size=3)
+    for name in ("db-1", "db-2"):
+        api.pool.dies(host_of(made, name))
+    result = run(api, size=3)
+    assert not result["changed"] and result["serving"] == 1 and len(result["addresses"]) == 1
+    assert result["warnings"][:2] == ["db-1 is ERROR: its guest is not heard", "db-2 is ERROR: its guest is not heard"]
+    for options in ({"size": 4}, {"replace": ["lost"]}, {"restart": "always"}):
+        refusal = run(api, wait_timeout=5, **options)
+        assert refusal["failed"] and not refusal["changed"] and "1 of 3 members serve" in refusal["msg"], refusal
+
+
+def test_a_cluster_that_people_have_stopped_is_not_started_unasked(api):
+    done(api, size=3)
+    assert api.ask("POST", "/clusters/db", {"stop": {}}).status_code == 202
+    assert run(api, size=3)["status"] == "SHUTDOWN"
+    stopped = run(api, size=4, wait_timeout=5)
+    assert stopped["failed"] and "is stopped; start it first" in stopped["msg"], stopped
+
+
 def test_a_refusal_of_the_api_is_said(api):
     done(api, size=3)
     result = run(api, size=7)
