@@ -16,7 +16,7 @@ from baton.datastores.engine.case import Case
 from baton.datastores.engine.program import all_of
 from baton.datastores.guest.orders import Orders
 from baton.datastores.model.channel import Report
-from baton.datastores.plans import galera, group
+from baton.datastores.plans import galera, group, revival
 from baton.datastores.plans.asked import concerned
 from simulation.clusters.hosts import FOREVER, Host
 from simulation.datastores.mutations import _plays
@@ -52,7 +52,7 @@ def _chooses(which):
         case.task.data["by"] = which({key: at for key, at in positions.items() if at["seqno"] >= 0}) or case.task.data.get("by")
         return outcome
 
-    real = galera._choose
+    real = revival.choose
     return _step("revive", "choose", do=choose)
 
 
@@ -70,7 +70,7 @@ def who_is_silent_is_passed_over():
     def heard(case):
         return [each for each in group.data_members(case) if case.channel(each).alive]
 
-    return patch.object(galera, "data_members", heard)
+    return patch.object(revival, "data_members", heard)
 
 
 @_plays("one_comes_into_the_group_unheard_and_has_most")
@@ -85,7 +85,7 @@ def who_came_in_unheard_is_passed_over():
 
 
 def a_group_is_formed_twice_in_a_term():
-    choose = galera._choose
+    choose = revival.choose
 
     def chosen(case):
         outcome = choose(case)
@@ -147,7 +147,10 @@ def a_group_has_one_name_for_ever():
 
 @_plays("one_that_was_given_up_comes_back_a_term_later")
 def who_comes_back_is_judged_by_the_latest_term_alone():
-    return patch.object(galera, "last_common", lambda case, term: case.whole.formed["seqno"])
+    both = ExitStack()
+    for where in (galera, revival):
+        both.enter_context(patch.object(where, "last_common", lambda case, term: case.whole.formed["seqno"]))
+    return both
 
 
 def who_comes_back_is_left_alone():
@@ -165,7 +168,8 @@ def who_leaves_is_emptied_at_once():
 @_plays("all_others_die_as_a_new_one_has_come_in")
 def a_new_one_has_nothing_before_it_says_that_it_is_in():
     both = ExitStack()
-    both.enter_context(patch.object(galera, "may_have_data", lambda member: member.joined))
+    for where in (galera, revival):
+        both.enter_context(patch.object(where, "may_have_data", lambda member: member.joined))
     both.enter_context(patch.object(galera, "_parted", lambda case, member: all_of([(member.id, case.ask(member, "halt"))])))
     return both
 

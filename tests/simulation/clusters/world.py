@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from baton.datastores.engine.case import Times
 from baton.datastores.model.replica_set import Member, ReplicaSet
-from baton.datastores.plans import galera
+from baton.datastores.plans import galera, revival
 from simulation.clusters.checks import Checks
 from simulation.clusters.group import Groups
 from simulation.clusters.hosts import Host
@@ -31,7 +31,7 @@ class ClusterManager(Manager):
         last = whole.history[-1]["at"] if whole.history else 0.0
         data = whole.task.data if whole.task is not None else {}
         well, alone = data.get("unwell", 0.0) + galera.WELL_WITHIN, data.get("alone", 0.0) + galera.ALONE
-        return [lost + galera.LOST, lost + galera.PARTED, last + galera.REVIVED_AGAIN, well, alone]
+        return [lost + revival.LOST, lost + revival.PARTED, last + revival.REVIVED_AGAIN, well, alone]
 
 
 class World(Ground):
