@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from baton.client.error import ClientError
-from baton.tasks.datastore_group import ARBITER, DATA, UNHEARD, Group, Member, Wanted, judge, plan
+from baton.tasks.datastore_group import ARBITER, DATA, Group, Member, Wanted, judge, plan
 
 
 def cluster(*members, **more):
@@ -21,7 +21,7 @@ def member(number, kind=DATA, region="eu", **more):
 THREE = cluster(member(1), member(2), member(3))
 
 
-def lost(number, fault=UNHEARD, **more):
+def lost(number, fault="its guest is not heard", **more):
     return member(number, status="ERROR", fault=fault, is_up=False, is_lost=True, **more)
 
 
@@ -112,13 +112,13 @@ def test_who_is_lost_is_replaced_before_anything_else():
 
 
 def test_who_could_not_be_made_leaves_and_another_comes():
-    now = cluster(member(1), member(2), member(3), lost(4, "the disk is full"))
+    now = cluster(member(1), member(2), member(3), lost(4, "the disk is full", joined=False))
     assert steps(now, size=4, replace=frozenset({"m4"}), above=4) == ["take db-4 away", "add db-5 (data, eu)"]
     assert steps(now, size=4) == []
 
 
 def test_a_cluster_that_never_came_to_be_is_known():
-    now = cluster(*(lost(number, "no") for number in (1, 2, 3)), fault="no")
+    now = cluster(*(lost(number, "no", joined=False) for number in (1, 2, 3)), fault="no")
     assert now.was_never_formed and not THREE.was_never_formed
     assert not cluster(lost(1), lost(2), lost(3), fault="no member serves").was_never_formed
     assert not replace(now, task={"name": "BUILDING"}).was_never_formed

@@ -17,7 +17,6 @@ from .datastore_steps import WELL, Step, unfold
 DATA, ARBITER = "data", "arbiter"
 LEAST, MOST, LEAST_DATA, MOST_ARBITERS = 3, 16, 2, 2  # members that the API lets a cluster have
 LEAVING = ("REPLACING_NODE", "SHRINKING_CLUSTER")  # tasks during which members that leave are SHUTDOWN
-UNHEARD = "its guest is not heard"  # as the API says of a member that was well before
 Place = Tuple[str, str]  # type, and region, which is "" where nobody says it
 
 
@@ -37,6 +36,7 @@ class Member:
     is_up: bool = True
     is_lost: bool = False
     is_leaving: bool = False
+    joined: bool = True
     raw: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -46,7 +46,7 @@ class Member:
     @property
     def is_made(self) -> bool:
         """It has been a member before: another one can take its place. Who never was can only leave."""
-        return not self.is_lost or self.fault == UNHEARD
+        return not self.is_lost or self.joined
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,8 @@ class Group:
 
     @property
     def was_never_formed(self) -> bool:
-        """It could not be made: then the cluster's fault is that of a member."""
-        return bool(self.fault) and self.task is None and self.fault in [each.fault for each in self.members if not each.is_made]
+        """It could not be made: nobody has ever joined it."""
+        return bool(self.fault) and self.task is None and not any(each.joined for each in self.members)
 
     def find(self, key: str) -> Optional[Member]:
         """Return a member by id, else by name."""
@@ -124,7 +124,7 @@ def group(raw: Mapping[str, Any]) -> Group:
         Member(
             str(each["id"]), str(each["name"]), str(each["type"]), str(each["region"]), str(each["status"]), _message(each),
             is_up=each["operating_status"] == "HEALTHY", is_lost=each["operating_status"] == "ERROR",
-            is_leaving=is_any_leaving and each["status"] == "SHUTDOWN", raw=each,
+            is_leaving=is_any_leaving and each["status"] == "SHUTDOWN", joined=bool(each["joined"]), raw=each,
         )
         for each in in_order
     )  # fmt: skip

@@ -122,6 +122,7 @@ class View(NamedTuple):
             "shard_id": None,
             "type": type_of(member),
             "segment": member.own.get("segment", 0),
+            "joined": member.joined,
             "state": view.get("state"),
             "own_configuration": {"id": made["id"], "name": made["name"], "links": links(f"{self.base}/configurations/{made['id']}")},
         }
