@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
 NEEDED = ("mariadbd", "mariadb-backup", "mbstream", "mariadb-install-db", "mariadb")
 MOST_HOSTS = 50
-OURS = ("batond.pyz", "baton-datastores.pyz", "baton-guest.pyz", "mariadbd", "garbd", "mariadb-backup", "mbstream")
+OURS = ("batond.pyz", "baton-datastores.pyz", "baton-guest.pyz", "garbd", "mariadbd", "mariadb-backup", "mbstream")
 LAST_ADDRESS = 254  # 127.0.1.x
 FLAVORS = {
     "1": {"name": "tiny", "ram": 256, "vcpus": 1, "disk": 2},
@@ -48,6 +48,7 @@ def main() -> int:
     parser.add_argument("--state", type=Path, required=True, metavar="DIR")
     parser.add_argument("--hosts", type=int, default=3)
     parser.add_argument("--first", type=int, default=1, metavar="N", help="host-1 has the address 127.0.1.N: two pools share none")
+    parser.add_argument("--regions", default="local", metavar="A,B", help="hosts are in these in turn")
     parser.add_argument("--profile", choices=[*LEASES], default="balanced")
     parser.add_argument("instance", nargs="?", metavar="ID", help="of an instance; of restart: which program")
     args = parser.parse_intermixed_args()
@@ -107,8 +108,10 @@ def _begin(args: argparse.Namespace, state: Path) -> None:
     start(state, "baton-datastores", [
         "--driver", "datastores", "--url", url, "--token-file", str(token_file), "--listen", "127.0.0.1", "--port", str(ports["api"]),
     ], {"BATON_RUN_DIR": str(state / "run")})  # fmt: skip
-    for number in range(1, args.hosts + 1):
-        _guest(state, cluster, url, f"host-{number}", f"127.0.1.{args.first + number - 1}", LEASES[args.profile])
+    regions = args.regions.split(",")
+    for number in range(args.hosts):
+        where = f"127.0.1.{args.first + number}", regions[number % len(regions)]
+        _guest(state, cluster, url, f"host-{number + 1}", where, LEASES[args.profile])
     hosts = [f"host-{number}" for number in range(1, args.hosts + 1)]
     until(lambda: all("heartbeat" in cluster.call("GET", f"/pool/{name}")["Params"] for name in hosts), state, "all guests are heard")
     say(f"{args.hosts} guests are heard")
@@ -119,8 +122,8 @@ def _begin(args: argparse.Namespace, state: Path) -> None:
     print((state / "openrc").read_text(), end="")
 
 
-def _guest(state: Path, cluster: Cluster, url: str, name: str, address: str, lease: float) -> None:
-    meta = {"address": address, "region": "local", "flavors": FLAVORS}
+def _guest(state: Path, cluster: Cluster, url: str, name: str, where: tuple[str, str], lease: float) -> None:
+    meta = {"address": where[0], "region": where[1], "flavors": FLAVORS}
     cluster.call("POST", "/pool", {"Name": name, "Meta": meta})
     made = cluster.call("POST", "/tokens", {"Scope": {"kind": "guest", "name": name}, "Description": f"of the guest of {name}"})
     folder = state / "hosts" / name
