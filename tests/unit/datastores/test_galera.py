@@ -338,3 +338,19 @@ def test_a_guest_that_says_nothing_of_its_view_is_no_member_that_serves():
     pool = Cluster()
     pool.channels["h1"] = Channel(True, servers={"m1": Server(True)})
     assert pool.on().step == ("rejoin", "add", False)
+
+
+def test_one_that_has_not_come_back_into_the_group_is_not_restarted_into_it():
+    pool = Cluster()
+    pool.whole.members["m3"].follows = 0
+    pool.ask("restart", members=["m3"]).on()
+    assert pool.told("h3") != ["restart"] and any("m3 has not come back into the group yet" in each["why"] for each in pool.whole.history)
+
+
+def test_where_a_group_may_have_begun_is_noted_before_its_forming_is_heard_of():
+    pool = all_dead()
+    pool.say("h2", alive=False)
+    pool.say("h3", alive=False)
+    asked(pool, "revive", members=[], without=["m2", "m3"]).on()
+    halted(pool, 100)
+    assert pool.told("h1") == ["form"] and pool.whole.own["formed_at"] == {"2": 100}

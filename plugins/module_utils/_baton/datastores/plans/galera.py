@@ -276,6 +276,8 @@ def _roll(case: Case) -> Outcome:
 
 
 def _restarted(case: Case, member: Member) -> Outcome:
+    if member.follows != case.whole.term:
+        return fail(f"{member.id} has not come back into the group yet; wait until it is well")
     parameters = member.own.get("parameters", {})
     args = group_of(case, member)
     report = case.ask(member, "restart", parameters=parameters, version=case.task.data.get("version"), **args)

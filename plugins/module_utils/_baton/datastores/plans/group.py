@@ -91,10 +91,10 @@ def term_of(group: str) -> int:
 
 def forms(case: Case, member: Member, position: Optional[Mapping[str, Any]]) -> Outcome:
     """Have a member form the group of this term, at its position; None for one without a history."""
+    _note_where(case, int(position["seqno"]) if position is not None else 0, position is None)  # it may form it, and nobody hears of it
     report = case.ask(member, "form", position=position, **group_of(case, member))
     outcome = all_of([(member.id, report)])
     if report is not None and outcome.done:
-        _note_where(case, int(report.found["seqno"]), position is None)
         case.whole.formed = {"uuid": report.found["uuid"], "seqno": int(report.found["seqno"]), "by": member.id}
         forget_loss(case)
         has_come(case, member)

@@ -14,7 +14,7 @@ from typing import Any, Callable, List, Mapping, NamedTuple, Optional
 
 from ...model.channel import Report
 from ..mariadb import sql
-from ..mariadb.config import errors, write
+from ..mariadb.config import errors
 from ..mariadb.instance import Instance
 from ..mariadb.source import text
 from ..trouble import Trouble
@@ -71,6 +71,7 @@ class Node(Instance):
 
     files_of = MemberFiles
     files: MemberFiles
+    also = ", wsrep_sync_wait=0"  # a look waits for nobody: who waits is taken for frozen
 
     def stop(self) -> None:
         """Leave in good order. One that looks for the others still would do so for half a minute before it ends, and is killed."""
@@ -164,6 +165,8 @@ class Joining:
     def again(self, stands: Stands) -> bool:
         """Leave and come back; return whether it has. Trouble says why it can't."""
         node = self._node
+        if node.memory.get("group") != node.spec["cluster"]:
+            raise Trouble(f"{node.id} was of another group last, and is not judged by a restart: have it join first")
         node.stop()
         ours = position.own(node)
         if not ours.is_known:
@@ -177,8 +180,7 @@ class Joining:
     def _begin(self, ours: Position, *options: str) -> None:
         files = self._node.files
         files.make_run()
-        write(files.position, f"{ours}\n")
-        files.own(files.position, 0o600)
+        files.give(files.position, f"{ours}\n")
         node, at = self._node, {"at": str(ours)} if ours.is_known else {}
         node.remember(group=node.spec["cluster"], came_from=node.memory.get("group", ""), forget=("halted",), **at)
         LOG.info("%s is started at %s", node.id, ours)

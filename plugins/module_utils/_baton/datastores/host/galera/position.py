@@ -8,7 +8,6 @@ import re
 from pathlib import Path
 from typing import Any, Dict, Mapping, NamedTuple, Optional
 
-from ..mariadb.config import write
 from ..mariadb.instance import Instance, executable
 from ..runner import run
 from ..trouble import Trouble
@@ -74,9 +73,8 @@ def saved(data: Path) -> Optional[Position]:
 
 def save(instance: Instance, position: Position, first: bool = False) -> None:
     """Have a server start from where its data is. ``first``: it may form the cluster."""
-    path = instance.files.data / "grastate.dat"
-    write(path, STATE.format(uuid=position.uuid, seqno=position.seqno, first=int(first)))
-    instance.files.own(path, 0o600)
+    text = STATE.format(uuid=position.uuid, seqno=position.seqno, first=int(first))
+    instance.files.give(instance.files.data / "grastate.dat", text)
 
 
 def has_data(instance: Instance) -> bool:

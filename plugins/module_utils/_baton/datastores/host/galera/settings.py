@@ -40,12 +40,7 @@ FIXED: Dict[str, object] = {
     "wsrep-on": "ON",
     "wsrep-sst-method": "baton",
 }
-WSREP = (
-    "provider", "provider-options", "cluster-name", "cluster-address", "node-name", "node-address", "node-incoming-address",
-    "sst-receive-address", "sst-auth", "sst-donor", "sst-donor-rejects-queries", "new-cluster", "start-position", "recover",
-    "data-home-dir", "notify-cmd", "dirty-reads", "osu-method", "status-file", "mode", "desync", "reject-queries", "dbug-option",
-    "restart-slave",
-)  # fmt: skip
+OFFERED = ("log-conflicts", "max-ws-rows", "max-ws-size", "retry-autocommit", "slave-threads", "sync-wait")  # all else of it is ours
 
 # The server calls it on both sides. Where the other side has kept all that is lacking it asks with --bypass: then the joiner begins from
 # where it stands, which the guest has written beside its data.
@@ -74,7 +69,7 @@ echo "done $gtid"
 class MemberFiles(Files):
     """Of one member; ``position``: how far its data has come, for TOOL."""
 
-    ours = frozenset(OURS | {*FIXED} | {f"wsrep-{name}" for name in WSREP})
+    ours = frozenset(OURS | {*FIXED})
 
     def __init__(self, folder: Path, instance: str, user: str = "") -> None:
         super().__init__(folder, instance, user)
@@ -88,6 +83,9 @@ class MemberFiles(Files):
         if not tool.exists() or tool.read_text(encoding="utf-8") != text:
             write(tool, text)
         tool.chmod(0o755)  # nosec B103
+
+    def is_closed(self, name: str) -> bool:
+        return name.startswith("wsrep") and name not in {f"wsrep-{each}" for each in OFFERED}
 
     def fixed(self, spec: Mapping[str, Any]) -> Dict[str, object]:
         address, port = str(spec["address"]), int(spec["port"])

@@ -14,7 +14,7 @@ import pwd
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any, Dict, FrozenSet, List, Mapping, Optional
+from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Tuple
 
 from ..trouble import Trouble
 
@@ -53,6 +53,7 @@ FIXED: Dict[str, object] = {
     "slave-net-timeout": 10,
     "rpl-semi-sync-slave-kill-conn-timeout": 1,  # for so long a replica that is sealed tries to tell a frozen source; 0 is for ever
 }
+BEFORE_NAMES = ("loose-", "skip-", "enable-", "disable-", "maximum-", "autoset-")
 OURS = {
     *FIXED, "server-id", "datadir", "socket", "pid-file", "bind-address", "port", "report-host", "report-port", "log-error",
     "ssl-ca", "ssl-cert", "ssl-key", "user", "tmpdir", "plugin-load", "plugin-load-add", "init-file", "plugin-dir", "basedir",
@@ -117,6 +118,10 @@ class Files:
             return pwd.getpwnam(self.user).pw_uid if self.user else os.geteuid()
         except KeyError:
             raise Trouble(f"there is no user {self.user} on this host: install mariadb-server") from None
+
+    def give(self, path: Path, text: str) -> None:
+        """Write a file, at once, that who runs the server may read, in a folder that is his: he could put a link there meanwhile."""
+        write(path, text, (self._uid(), pwd.getpwnam(self.user).pw_gid) if self.user else None)
 
     def own(self, path: Path, mode: int) -> None:
         """Give a file to who runs the server, and to nobody else."""
@@ -185,10 +190,21 @@ class Files:
     def _parameters(self, parameters: Mapping[str, Any]) -> Dict[str, object]:
         """Return what a configuration sets, by the names that my.cnf has."""
         named = {str(key).replace("_", "-").lower(): value for key, value in parameters.items()}
-        ours = sorted(set(named) & self.ours)
+        ours = sorted(name for name in named if self._is_of_ours(name))
         if ours:
             raise Trouble(f"{', '.join(ours)}: what sets of servers depend on can't be set by a configuration")
         return named
+
+    def _is_of_ours(self, name: str) -> bool:
+        """Whether a server takes a name for one of ours: it knows names by their beginning, too, and some words before them."""
+        bare = name
+        while bare.startswith(BEFORE_NAMES):
+            bare = bare.partition("-")[2]
+        return bare != name or any(our.startswith(name) for our in self.ours) or self.is_closed(name)
+
+    def is_closed(self, _name: str) -> bool:
+        """Whether a name is one of a kind of which no configuration sets any but those that are known."""
+        return False
 
     def rotate_log(self) -> None:
         """Begin a new log when the old one has become large; what a server says from here on is of its next life."""
@@ -258,12 +274,14 @@ def _value(key: str, value: object) -> str:
     return f'"{text}"' if isinstance(value, str) else text
 
 
-def write(path: Path, text: str) -> None:
-    """Write a file that we alone may read, at once."""
+def write(path: Path, text: str, owner: Optional[Tuple[int, int]] = None) -> None:
+    """Write a file that we alone may read, or ``owner`` (uid, gid), at once."""
     beside = path.with_name(path.name + ".new")
     remove(beside)
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        if owner is not None:
+            os.fchown(descriptor, *owner)
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

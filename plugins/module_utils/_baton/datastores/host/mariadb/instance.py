@@ -35,6 +35,7 @@ class Instance:
     """
 
     files_of: Type[Files] = Files
+    also = ""  # of our own sessions: see sql.py
 
     def __init__(
         self, folder: Path, instance: str, runner: Runner, memory: Dict[str, Any], save: Callable[[], None], user: str = ""
@@ -158,7 +159,7 @@ class Instance:
     @contextlib.contextmanager
     def session(self, timeout: float = sql.ANSWER) -> Iterator[sql.Session]:
         """Speak with it, as who may do all."""
-        with sql.local(self.files.socket, ourselves(), timeout) as session:
+        with sql.local(self.files.socket, ourselves(), timeout, self.also) as session:
             with self._lock:
                 self.sessions.add(session.id)
             try:

@@ -46,16 +46,20 @@ class SqlTrouble(Trouble):
         return self.number in REFUSED
 
 
+OURS = "max_statement_time=0, sql_big_selects=1"
+
+
 class Session:
     """A connection; closed at the end of a ``with``."""
 
-    def __init__(self, timeout: float, **where: Any) -> None:
+    def __init__(self, timeout: float, also: str = "", **where: Any) -> None:
+        """``also``: what is set of the session besides OURS, which lets no configuration keep us from an answer."""
         if pymysql is None:
             raise Trouble(PYMYSQL_ERROR or "")
         try:
             self._connection = pymysql.connect(
                 connect_timeout=min(timeout, 10.0), read_timeout=timeout, write_timeout=timeout, autocommit=True,
-                charset="utf8mb4", init_command=f"SET SESSION lock_wait_timeout={max(1, int(timeout))}",
+                charset="utf8mb4", init_command=f"SET SESSION lock_wait_timeout={max(1, int(timeout))}, {OURS}{also}",
                 cursorclass=pymysql.cursors.DictCursor, **where,
             )  # fmt: skip
         except (pymysql.err.Error, OSError, ValueError) as error:
@@ -89,9 +93,9 @@ class Session:
         return found.decode() if isinstance(found, bytes) else str(found or "")
 
 
-def local(socket: Path, user: str, timeout: float = ANSWER) -> Session:
+def local(socket: Path, user: str, timeout: float = ANSWER, also: str = "") -> Session:
     """Connect through the socket, as the user of the system that we are. TLS hides nothing there, and newer clients would try it."""
-    return Session(timeout, unix_socket=str(socket), user=user, ssl_disabled=True)
+    return Session(timeout, also, unix_socket=str(socket), user=user, ssl_disabled=True)
 
 
 def remote(address: str, port: int, user: str, password: str, certificate: Path, timeout: float = ANSWER) -> Session:

@@ -210,8 +210,9 @@ _MARIADB: Tuple[Parameter, ...] = (
         )
     ),
 )  # fmt: skip
-_ELSEWHERE = {  # what only sets with a source have, or what members of a cluster set themselves
-    "auto_increment_increment", "auto_increment_offset", "binlog_row_image", "innodb_autoinc_lock_mode",
+_ELSEWHERE = {  # what only sets with a source have, what members of a cluster set themselves, or what lets clients keep a guest waiting
+    "auto_increment_increment", "auto_increment_offset", "binlog_row_image", "innodb_autoinc_lock_mode", "thread_handling",
+    "thread_pool_size",
 }  # fmt: skip
 _GALERA: Tuple[Parameter, ...] = (
     *(each for each in _MARIADB if each.name not in _ELSEWHERE and (each.hidden or not each.read_only)),
