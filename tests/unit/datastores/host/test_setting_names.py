@@ -9,7 +9,7 @@ from baton.datastores.host.mariadb.config import Files
 from baton.datastores.host.trouble import Trouble
 
 OF_ALL = ("read_only", "loose_read_only", "skip-read-only", "LOOSE-skip-read_only", "plugin_load_ad", "datadi", "enable-log-bin")
-OF_MEMBERS = ("wsrep_notify_cmd", "wsrep_notify", "loose_wsrep_notify_cmd", "wsrep_on", "skip-wsrep-on", "wsrep_sst_method", "wsrep_provide")
+OF_MEMBERS = ("wsrep_notify_cmd", "wsrep_notify", "loose_wsrep_notify_cmd", "wsrep_on", "skip-wsrep-on", "wsrep_sst_method", "wsrep_prov")
 
 
 @pytest.mark.parametrize("name", OF_ALL)
