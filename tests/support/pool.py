@@ -30,7 +30,7 @@ TOKENS = {
 class Memory:
     """``lively``: guests do what they are told as soon as something has changed; else when ``settle`` is called."""
 
-    def __init__(self, hosts=4, lively=True, regions=("eu",), datastores=MARIADB):
+    def __init__(self, hosts=4, lively=True, regions=("eu",), datastores=None):
         self.lively, self.now = lively, 1_800_000_000.0
         self.documents, self.kept, self.tokens = {}, {}, dict(TOKENS)
         names = [f"h{number}" for number in range(1, hosts + 1)]
@@ -38,7 +38,7 @@ class Memory:
         self.meta = {
             name: {
                 "address": f"192.0.2.{number}", "region": regions[number % len(regions)], "flavors": FLAVORS,
-                "datastores": datastores, "maintenance": False,
+                "datastores": datastores or MARIADB, "maintenance": False,
             }
             for number, name in enumerate(names, 1)
         }  # fmt: skip

@@ -152,7 +152,7 @@ def test_a_guest_that_dies_while_its_server_joins_goes_on_where_that_was(pool, h
         assert host.ok("halt")["seqno"] > 0
         until(lambda: host.server.trouble in ("it was halted", "its process has ended"), "it is said")
         key = host.begin("join", **pool.group(), formed=None)
-        pid = until(lambda: guest.instances["m3"].hands.pid(), "its server is begun")
+        pid = until(guest.instances["m3"].hands.pid, "its server is begun")
     assert key not in host.cluster.channel.reports or host.cluster.channel.reports[key].problem == ""
     with host.guest() as guest:
         assert host.ended(key) == {} and pid_of(guest) == pid

@@ -21,8 +21,8 @@ def api():
         yield found
 
 
-def configuration(api, name="mine", datastore=FOR, **values):
-    body = {"configuration": {"name": name, "values": values or {"wait_timeout": 60}, "datastore": datastore}}
+def configuration(api, name="mine", datastore=None, **values):
+    body = {"configuration": {"name": name, "values": values or {"wait_timeout": 60}, "datastore": datastore or FOR}}
     response = api.ask("POST", "/configurations", body)
     assert response.status_code == 200, response.text
     return response.json()["configuration"]

@@ -393,4 +393,3 @@ class Guest:
             return False
         instance.set = self._journal.instances[instance.name]["set"] = order.set
         return True
-

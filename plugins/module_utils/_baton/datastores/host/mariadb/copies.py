@@ -165,11 +165,11 @@ class Copies:
             instance.remember(**{**before, "whole": False})
             raise
 
-    def _settle(self, position: str) -> None:
+    def _settle(self, came_to: str) -> None:
         """Start with the new data, which came so far."""
         self._instance.start()
         with self._instance.session(10.0) as session:
-            session.ask("SET GLOBAL gtid_slave_pos=%s", position)
+            session.ask("SET GLOBAL gtid_slave_pos=%s", came_to)
 
     def _again(self) -> None:
         """The copy was here already."""
