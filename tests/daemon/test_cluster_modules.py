@@ -12,7 +12,7 @@ from support.cluster import until
 from support.datastore_pool import pool_of
 from support.mariadb import needs_servers
 
-FIRST = 120  # of the addresses: other tests and pools use others
+FIRST = 30  # of the addresses: other tests and pools use others
 SECRET = "of the app alone"
 CONTENTS = {"databases": [{"name": "shop"}], "users": [{"name": "app", "password": SECRET, "databases": ["shop"]}]}
 

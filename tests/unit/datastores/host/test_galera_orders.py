@@ -152,7 +152,7 @@ def test_one_that_was_made_is_not_made_again(new):
     new.prepare()
     assert new.server.pid() is None and new.server.look().trouble.startswith("it does not run")
     for path in (new.pool.folder / new.id).iterdir():
-        assert not path.stat().st_mode & 0o077 or path.name in ("tools", "position"), path
+        assert not path.stat().st_mode & 0o077 or path.name in ("bin", "position"), path
 
 
 # --- forming and joining ----------------------------------------------------------------------------------------------------

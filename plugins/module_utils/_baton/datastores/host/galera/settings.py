@@ -73,11 +73,11 @@ class MemberFiles(Files):
 
     def __init__(self, folder: Path, instance: str, user: str = "") -> None:
         super().__init__(folder, instance, user)
-        self.tools, self.position = folder / "tools", folder / "position"
+        self.tools, self.position = folder / "bin", folder / "position"
 
     def make_run(self) -> None:
         super().make_run()
-        tool, text = self.folder / "tools" / "wsrep_sst_baton", TOOL.format(position=shlex.quote(str(self.position)))
+        tool, text = self.folder / "bin" / "wsrep_sst_baton", TOOL.format(position=shlex.quote(str(self.position)))
         tool.parent.mkdir(exist_ok=True)
         tool.parent.chmod(0o755)  # nosec B103 - ours: whoever runs the server reads it
         if not tool.exists() or tool.read_text(encoding="utf-8") != text:
