@@ -157,7 +157,8 @@ class Cluster:
         first.start()
         if self.dcs == "manual":
             until(lambda: first.probe("/health"), f"{first.name} answers")
-            assert first.call("POST", "/system/create", json={"cluster_id": self.cluster_id}).status_code == 201
+            made = first.call("POST", "/system/create", json={"cluster_id": self.cluster_id})
+            assert made.status_code == 201, f"{made.text}\n{first.log.read_text()}"
         first.until("/active")
         until((first.data / "admin.token").exists, "the admin token")
         self.token = (first.data / "admin.token").read_text().strip()
