@@ -67,8 +67,14 @@ def test_a_majority_of_those_that_stay_serves(api):
     refused = message(api.act_on_cluster("shrink", [{"id": "c-3"}]), 422, "unprocessableEntity")
     assert "2 of 4 members serve" in refused and "c-1" in refused and "killed by signal 9" in refused
     assert message(api.act_on_cluster("shrink", [{"id": "c-3"}, {"id": "c-4"}]), 422, "unprocessableEntity")
-    api.pool.refuse.clear()
-    assert api.act_on_cluster("shrink", [{"id": "c-1"}]).status_code in (202, 422)
+
+
+def test_nobody_is_taken_out_while_another_one_is_not_well(api):
+    api.make_cluster(size=5)
+    trouble(api, "c-1")
+    for action, value in (("restart", None), ("replace_node", {"id": "c-2"}), ("shrink", [{"id": "c-2"}])):
+        assert "is not well: killed by signal 9" in message(api.act_on_cluster(action, value), 422, "unprocessableEntity")
+    assert api.act_on_cluster("shrink", [{"id": "c-1"}]).status_code == 202
 
 
 def test_without_a_majority_nothing_is_begun(api):

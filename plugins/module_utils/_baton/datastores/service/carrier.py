@@ -285,8 +285,8 @@ class Carrier:
             documents.expect(self._store.sweep(host, left))
 
     def _warnings(self, documents: Documents) -> Set[str]:
-        """Return what only people can mend: servers that nobody knows, which take no writes and stay as they are, and sets that wait for
-        help, or would if their source were lost now.
+        """Return what only people can mend: servers that nobody knows, and which stay as they are (one of a cluster may be of its group),
+        and sets that wait for help, or would with the next loss.
         """
         leave = "it is left alone: look at what it has, then end it and remove its directory there"
         found = {f"{stray}; {leave}" for stray in documents.strays()}

@@ -13,12 +13,12 @@ from ...engine.case import Case
 from ...engine.engine import cancel
 from ...model.documents import PoolHost
 from ...model.replica_set import Member, ReplicaSet
-from ...plans.group import serves
+from ...plans.group import serves, unwell
 from .asking import PLANS, ask, busy_with, called, called_cluster, configure
 from .catalogue import numbers
 from .errors import bad, not_found, unprocessable
 from .settings_made import type_of
-from .wanted_clusters import ARBITER, DATA, check_counts
+from .wanted_clusters import DATA, check_counts
 
 FORCED = 600.0  # seconds after a reset in which a delete is by force: it does not wait for a host that is not heard
 NAMED = 5  # members that a refusal names
@@ -83,6 +83,13 @@ def must_not_be_stopped(case: Case) -> None:
         raise unprocessable(f"{called_cluster(case.whole)} is stopped; start it first")
 
 
+def others_must_be_well(case: Case, out: Collection[Member]) -> None:
+    """Raise Problem 422 where the plan would not take these out, since another one is not well."""
+    why = unwell(case, out)
+    if why:
+        raise unprocessable(f"in {called_cluster(case.whole)} {why}; mend that first, or let it leave or be replaced")
+
+
 def _few(up: int, of: int) -> str:
     return f"{up or 'none'} of {of} members"
 
@@ -134,6 +141,7 @@ def may_leave(case: Case, leaving: Sequence[Member]) -> None:
             f"of those that stay in {called_cluster(whole)} {_few(len(up), len(staying))} serve{_not_serving(case, staying)}; "
             "a majority is to: mend these first, or let them leave"
         )
+    others_must_be_well(case, leaving)
 
 
 def may_be_replaced(case: Case, member: Member) -> None:
@@ -144,6 +152,7 @@ def may_be_replaced(case: Case, member: Member) -> None:
     up = serving(case, others)
     if not any(type_of(each) == DATA for each in up):
         raise unprocessable(f"no member with data serves besides {called(member)}{_not_serving(case, others)}; mend that first")
+    others_must_be_well(case, [member])
 
 
 # --- all of it --------------------------------------------------------------------------------------------------------------
@@ -154,6 +163,7 @@ def restart(case: Case, members: Sequence[Member]) -> None:
         if not member.joined:
             raise unprocessable(f"{called(member)} is not ready: there is nothing to restart")
     must_serve(case)
+    others_must_be_well(case, members if len(members) == 1 else ())
     ask(case, "restart", members=[member.id for member in members])
 
 
@@ -166,6 +176,7 @@ def upgrade(case: Case, version: str, hosts: Mapping[str, PoolHost]) -> None:
     lacking = ", ".join([name for name in at if name not in hosts or not hosts[name].offers(whole.datastore, version)][:NAMED])
     if lacking:
         raise unprocessable(f"{lacking} can't have {whole.datastore} {version}; put it there, or replace the members there first")
+    others_must_be_well(case, ())
     ask(case, "upgrade", members=[member.id for member in joined(whole)], version=version)
 
 
@@ -270,7 +281,3 @@ def segment_of(whole: ReplicaSet, region: str) -> int:
     number = segments.setdefault(region, len(segments))
     whole.own = {**whole.own, "segments": segments}
     return int(number)
-
-
-def is_arbiter(member: Member) -> bool:
-    return type_of(member) == ARBITER
