@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Mapping, Optional, Tuple
 
+OUT = "Disconnected"  # the state of a member that has left its group, or was put out: it does not come back by itself
+
 
 @dataclass(frozen=True)
 class Order:

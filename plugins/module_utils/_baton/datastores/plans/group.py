@@ -7,10 +7,10 @@ from typing import Any, Collection, Dict, List, Mapping, Optional
 
 from ..engine.case import Case
 from ..engine.program import Outcome, all_of
+from ..model.channel import OUT
 from ..model.replica_set import Member, ReplicaSet
 from .asked import AGAIN_AFTER
 
-OUT = "Disconnected"  # what a server says of itself that does not come back by itself
 LONGEST_ID = 24  # letters of the cluster's id in the name of its group, which has 32 at most
 
 

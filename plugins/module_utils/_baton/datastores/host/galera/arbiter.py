@@ -9,6 +9,7 @@ import re
 import threading
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
@@ -28,6 +29,7 @@ PACKAGE = "galera-arbitrator-4"
 VERSION = "26.4"  # of Galera; members of others take part
 ROOM = 64 << 20  # bytes that its files may take
 LOOK = 0.05
+LONGEST_LINE = 8192  # bytes of its log that are read at once
 SYNCED = "SYNCED"
 BEGINS = "Read config:"  # what each life of it says first
 SAYS = (
@@ -95,10 +97,11 @@ class Log:
             if file.seek(0, os.SEEK_END) < self._end:  # it is another file
                 self._end, self._state = 0, State()
             file.seek(self._end)
-            whole, newline, _rest = file.read().rpartition(b"\n")
-            self._end += len(whole) + bool(newline)
-            for line in whole.decode("utf-8", "replace").splitlines():
-                self._learn(line)
+            for line in iter(partial(file.readline, LONGEST_LINE), b""):
+                if not line.endswith(b"\n") and len(line) < LONGEST_LINE:
+                    break  # it is being written
+                self._end += len(line)
+                self._learn(line.decode("utf-8", "replace"))
             return replace(self._state)
 
     def _learn(self, line: str) -> None:

@@ -12,7 +12,7 @@ import logging
 import time
 from typing import Any, Callable, List, Mapping, NamedTuple, Optional
 
-from ...model.channel import Report
+from ...model.channel import OUT, Report
 from ..mariadb import sql
 from ..mariadb.config import errors
 from ..mariadb.instance import Instance
@@ -30,7 +30,6 @@ AHEAD = "states diverged"
 TAKEN = "already in use"
 NOBODY_THERE = "failed to reach primary view"
 SERVES = ("Synced", "Donor/Desynced")
-OUT = "Disconnected"  # of a server that has left, or was put out: it does not come back by itself
 STATUS = ("wsrep_cluster_status", "wsrep_local_state_comment", "wsrep_cluster_size", "wsrep_cluster_state_uuid", "wsrep_ready")
 Stands = Callable[[], bool]
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Callable, Dict, Mapping, Optional
 
-from ...model.channel import Report, Server
+from ...model.channel import OUT, Report, Server
 from ..mariadb import sql
 from ..mariadb.carrying import Stands
 from ..mariadb.prepare import Need
@@ -19,7 +19,7 @@ from ..mariadb.settings import Settings
 from ..runner import Runner
 from ..trouble import Trouble, one_line
 from .copies import MemberCopies
-from .joining import OUT, Joining, Node, View, view
+from .joining import Joining, Node, View, view
 from .member import Member, announce
 from .prepare import prepare
 from .settings import DATASTORE, HEARD, SUSPECTED
