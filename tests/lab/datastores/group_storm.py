@@ -12,7 +12,6 @@ import random
 import shutil
 import statistics
 import sys
-import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
@@ -28,6 +27,7 @@ from group_faults import FAULTS  # noqa: E402
 from group_hosts import GroupLab  # noqa: E402
 from netns import Network, boottime, require_root, wait_for, wait_until  # noqa: E402
 from pool_hosts import ACCOUNT  # noqa: E402
+from rounds import deal, folder_of  # noqa: E402
 
 WHOLE = 240.0  # seconds after a fault was mended, by when everything must be as before without anybody's help
 WHILE = (3.0, 9.0)  # seconds until a fault is mended
@@ -97,36 +97,19 @@ class Round:
         return len(acks), len(told.lost(acks, self.lab.rows(self.lab.data()[0]))), self.clients.unknown
 
 
-def deal(rng, names):
-    """Deal each fault once, in random order, before any comes again."""
-    faults = [fault for fault in FAULTS if not names or any(name in fault.name for name in names)]
-    while True:
-        yield from rng.sample(faults, len(faults))
-
-
 def play(number, faults, seed, results, keep):
     """One round: a cluster, and some faults."""
     rng = random.Random(f"{seed}/{number}")
-    folder = Path(tempfile.mkdtemp(prefix="baton-lab-"))
-    folder.chmod(0o755)
-    try:
-        with ExitStack() as stack:
-            each = Round(stack, folder)
-            for fault in faults:
-                who, found = each.hurt(fault, rng)
-                results.append(found)
-                print(found.line(len(results), who), flush=True)
-            acknowledged, lost, unknown = each.judge()
-            print(f"      all members have the same rows; {acknowledged} acknowledged, {lost} missing, {unknown} unknown")
-            if lost:
-                results.append(Found("the end", 0.0, acknowledged, lost, 0, 0.0, 0.0))
-    except BaseException:
-        print(f"failed; seed {seed}, round {number}; everything of this round is in {folder}", flush=True)
-        keep = True
-        raise
-    finally:
-        if not keep:
-            shutil.rmtree(folder)
+    with folder_of(number, seed, keep) as folder, ExitStack() as stack:
+        each = Round(stack, folder)
+        for fault in faults:
+            who, found = each.hurt(fault, rng)
+            results.append(found)
+            print(found.line(len(results), who), flush=True)
+        acknowledged, lost, unknown = each.judge()
+        print(f"      all members have the same rows; {acknowledged} acknowledged, {lost} missing, {unknown} unknown")
+        if lost:
+            results.append(Found("the end", 0.0, acknowledged, lost, 0, 0.0, 0.0))
 
 
 def table(results):
@@ -147,7 +130,7 @@ def main():
     parser.add_argument("--keep", action="store_true", help="keep logs")
     options = parser.parse_args()
     require_root()
-    deck, results, number = deal(random.Random(options.seed), options.only), [], 0
+    deck, results, number = deal(random.Random(options.seed), FAULTS, options.only), [], 0
     print(f"{options.faults} faults, seed {options.seed}", flush=True)
     while len(results) < options.faults:
         faults = [next(deck) for _fault in range(min(len(FAULTS), options.faults - len(results)))]

@@ -9,7 +9,6 @@ be whole again by itself, with every acknowledged row. Beside it two servers wit
 import argparse
 import importlib
 import random
-import shutil
 import statistics
 import sys
 import tempfile
@@ -27,6 +26,7 @@ import vrrp_pair  # noqa: E402
 from db_clients import DbClients  # noqa: E402
 from netns import Network, boottime, require_root, wait_for, wait_until  # noqa: E402
 from pool_hosts import ACCOUNT, Lab  # noqa: E402
+from rounds import deal, folder_of  # noqa: E402
 from set_faults import FAULTS  # noqa: E402
 
 TIMINGS = ("balanced", "fast")
@@ -116,36 +116,19 @@ class Round:
         return len(acks), len(told.lost(acks, rows)), self.clients.unknown
 
 
-def deal(rng, names):
-    """Deal each fault once, in random order, before any comes again."""
-    faults = [fault for fault in FAULTS if not names or any(name in fault.name for name in names)]
-    while True:
-        yield from rng.sample(faults, len(faults))
-
-
 def play(number, faults, seed, results, keep, timing):
     """One round: a pool, and some faults."""
     rng = random.Random(f"{seed}/{number}")
-    folder = Path(tempfile.mkdtemp(prefix="baton-lab-"))
-    folder.chmod(0o755)
-    try:
-        with ExitStack() as stack:
-            each = Round(stack, folder, timing)
-            for fault in faults:
-                who, found = each.hurt(fault, rng)
-                results.append(found)
-                print(found.line(len(results), who), flush=True)
-            acknowledged, lost, unknown = each.judge()
-            print(f"      {timing:10} all servers have the same rows; {acknowledged} acknowledged, {lost} missing, {unknown} unknown")
-            if lost:
-                results.append(Found("the end", timing, None, 0.0, acknowledged, lost, 0.0, 0.0))
-    except BaseException:
-        print(f"failed; seed {seed}, round {number}; everything of this round is in {folder}", flush=True)
-        keep = True
-        raise
-    finally:
-        if not keep:
-            shutil.rmtree(folder)
+    with folder_of(number, seed, keep) as folder, ExitStack() as stack:
+        each = Round(stack, folder, timing)
+        for fault in faults:
+            who, found = each.hurt(fault, rng)
+            results.append(found)
+            print(found.line(len(results), who), flush=True)
+        acknowledged, lost, unknown = each.judge()
+        print(f"      {timing:10} all servers have the same rows; {acknowledged} acknowledged, {lost} missing, {unknown} unknown")
+        if lost:
+            results.append(Found("the end", timing, None, 0.0, acknowledged, lost, 0.0, 0.0))
 
 
 def beside(trials, seed, results, only):
@@ -192,7 +175,7 @@ def main():
     parser.add_argument("--keep", action="store_true", help="keep logs")
     options = parser.parse_args()
     require_root()
-    deck, results, number = deal(random.Random(options.seed), options.only), [], 0
+    deck, results, number = deal(random.Random(options.seed), FAULTS, options.only), [], 0
     print(f"{options.faults} faults, seed {options.seed}", flush=True)
     while len(results) < options.faults:
         faults = [next(deck) for _fault in range(min(FAULTS_A_ROUND, options.faults - len(results)))]
