@@ -36,6 +36,16 @@ def test_the_vip_stays_where_it_is_whatever_is_ordered(pair):
     assert n1.ok("/active") and n1.holds() and not n2.holds()
 
 
+def test_a_switch_that_is_ordered_as_the_store_fills_up_costs_nothing(network, tmp_path):
+    """Nobody has looked yet: it is found before anything is given up."""
+    with far_etcd(network, tmp_path, "--quota-backend-bytes", "4000000") as (etcd, options):
+        with cluster_of(network, tmp_path, 2, options) as (n1, n2):
+            etcd.fill()
+            status, said = n1.curl("POST", "/api/v3/system/switch", {})
+            assert status == 409 and SPACE in said and "nothing was changed" in said, said + logs(n1, n2)()
+            assert n1.holds() and "left" not in n1.log.read_text(), logs(n1, n2)()
+
+
 def test_an_active_that_was_frozen_serves_again_since_nobody_began_in_vain(pair):
     n1, n2, _etcd = pair
     n1.process.send_signal(signal.SIGSTOP)

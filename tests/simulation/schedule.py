@@ -240,13 +240,17 @@ class Schedule:
             self.world.after(self.dice.choice((0.3, 1.5, 4)), lambda: host.life == life and host.thaw())
 
     def _fault_outage(self, _host):
-        if self.dice.random() < 0.5:
+        kind = self.dice.random()
+        if kind < 0.4:
             self.world.store.down = True
+        elif kind < 0.5:
+            self.world.store.full = True
         else:
             self.world.store.cut.update(name for name in self.world.hosts if self.dice.random() < 0.5)
         self.world.after(self.dice.uniform(0.5, 4), self._store_up)
 
     def _store_up(self):
+        self.world.store.has_room()
         self.world.store.down = False
         self.world.store.cut.clear()
 
@@ -375,6 +379,7 @@ class Schedule:
         self.faults = False
         world.cut.clear()
         world.speed_up()
+        world.store.has_room()
         world.store.down = False
         world.store.cut.clear()
         world.trouble = Trouble()

@@ -29,6 +29,7 @@ from simulation.checks import Checks, Violation
 from simulation.drivers import HostDrivers
 
 heads.Parsed = partial(Parsed, 0)  # no document stands parsed for longer than it must: what is parsed anew has to do
+FULL = "the store is full"
 READ = {"promised": lambda value: Epoch(*value), "record": Record.from_json, "log_offset": tuple}
 
 
@@ -80,13 +81,20 @@ class RecordStore:
         self.world = world
         self.version, self.record = -1, None
         self.down = False
+        self.full = False  # it shows what it has, and takes no swap
         self.cut = set()  # hosts that can't reach it
         self.under_way = []  # records whose swaps have not reached the store yet
         self.next_is_late = False  # aimed faults: the next promotion's swap lands late; who sends one dies of it
         self.next_kills = False
 
-    def read(self, host, answer):
-        self._later(host, lambda: answer(self.version, self.record), lambda: None)
+    def read(self, host, proven, answer):
+        def act():
+            if proven and self.full:
+                host.give(ev.DcsHealth(False, FULL))
+            else:
+                answer(self.version, self.record)
+
+        self._later(host, act, lambda: None)
 
     def swap(self, host, command, answer):
         self.under_way.append(command.record)
@@ -94,6 +102,9 @@ class RecordStore:
         def act():
             if command.record in self.under_way:
                 self.under_way.remove(command.record)
+            if self.full:
+                answer(None, self.version, FULL)
+                return
             done = command.expected == self.version
             if done:
                 self.version, self.record = max(self.version, 0) + 1, command.record
@@ -105,6 +116,12 @@ class RecordStore:
         late, self.next_is_late = self.next_is_late and promotion, self.next_is_late and not promotion
         if not self._later(host, act, lambda: answer(None, -1), late):
             self.under_way.remove(command.record)
+
+    def has_room(self):
+        """It takes swaps again, if it did not, and whoever can reach it sees that."""
+        was, self.full = self.full, False
+        for host in self.world.hosts.values() if was else ():
+            host.give(ev.DcsHealth(True))
 
     def shows(self, version, record):
         """The store was restored, or emptied: whoever looks at it from time to time sees that."""
@@ -337,12 +354,13 @@ class Host:
 
     # --- record ---
 
-    def _do_readrecord(self, _command):
+    def _do_readrecord(self, command):
         if self.world.shared:
             life = self.life
-            self.world.store.read(self, lambda v, r: self._answer(life, ev.RecordRead(v, r)))
+            proven = command.proven
+            self.world.store.read(self, proven, lambda v, r: self._answer(life, ev.RecordRead(v, r, proven=proven)))
         else:
-            self._later(0.002, lambda: self.give(ev.RecordRead(*self.disk.record)))
+            self._later(0.002, lambda: self.give(ev.RecordRead(*self.disk.record, proven=command.proven)))
 
     def _answer(self, life, event):
         """What was read or swapped; one answer in ten is overtaken by what happens meanwhile."""
@@ -358,7 +376,7 @@ class Host:
             self.world.after(self.world.dice.uniform(0.01, 1), lambda: self.node is None and self.start())
         if self.world.shared:
             nonce = command.record.nonce
-            self.world.store.swap(self, command, lambda d, v: self._answer(life, ev.SwapAnswer(nonce, d, v)))
+            self.world.store.swap(self, command, lambda d, v, why="": self._answer(life, ev.SwapAnswer(nonce, d, v, why)))
         else:
             self._later(0.002, lambda: self._swap_own(command))
 

@@ -136,7 +136,7 @@ def dies(script, why=DEAD):
 
 def store_answers(script):
     """The record is read, as it stands."""
-    return script.give(ev.RecordRead(script.node.state.version, script.node.record))
+    return script.give(ev.RecordRead(script.node.state.version, script.node.record, proven=True))
 
 
 def meet_again(script, name, **more):

@@ -7,8 +7,10 @@ Where a person decides, it stays, too.
 
 from __future__ import annotations
 
+from baton.core import events as ev
 from baton.core.model.messages import Hello
 from simulation.aimed.scene import Scene, aimed
+from simulation.world import FULL
 
 
 def epoch(scene):
@@ -156,6 +158,62 @@ def a_switch_is_ordered_while_the_store_is_out(seed):
         scene.nothing_lost(n2)
     elif answers[0].code != "switch_aborted" or "does not answer" not in answers[0].detail:
         scene.fail(f"the answer is {answers}")
+
+
+@aimed
+def a_switch_is_ordered_as_the_store_fills_up(seed):
+    """I6: it shows the record, and nobody knows yet that it takes no swap, or n2 alone: that is found before anything is given up."""
+    scene = Scene(seed, 2)
+    n1, n2 = scene.hosts
+    scene.world.store.full = True
+    if scene.dice.random() < 0.5:
+        n2.give(ev.DcsHealth(False, FULL))
+        scene.run(0.5)
+    answers = scene.order(n1, "switch", node="n2", force=scene.dice.random() < 0.5)
+    scene.world.store.shows(scene.world.store.version, scene.world.store.record)  # nodes look from time to time
+    scene.served_all_along(n1, 2, "the store is full")
+    if not answers or FULL not in answers[0].detail or "nothing was changed" not in answers[0].detail:
+        scene.fail(f"the answer is {answers}")
+    scene.writes(n1, 3)
+    scene.world.store.has_room()
+    scene.run(0.5)
+    scene.ordered(n1, "switch", node="n2")
+    scene.expect(lambda: scene.world.active() is n2, "n2 does not take over", 2.0)
+    scene.nothing_lost(n2)
+
+
+@aimed
+def an_interface_dies_as_the_store_fills_up(seed):
+    """Its VIP has stopped working, and documents are served until another can follow."""
+    scene = Scene(seed, 2)
+    n1, n2 = scene.hosts
+    scene.world.store.full = True
+    n1.interface(False)
+    scene.served_all_along(n1, 2, "the store is full")
+    scene.world.store.has_room()
+    scene.expect(lambda: scene.world.active() is n2, "n2 does not take over", 5.0)
+    scene.nothing_lost(n2)
+
+
+@aimed
+def the_store_keeps_one_out(seed):
+    """Who can not reach the store is given the role by no choice of ours, though it is the best in all else."""
+    scene = Scene(seed, 3)
+    n1, n2, n3 = scene.hosts
+    out, other = (n2, n3) if scene.dice.random() < 0.5 else (n3, n2)
+    scene.world.store.cut.add(out.name)
+    out.give(ev.DcsHealth(None, "", reachable=False))
+    scene.run(0.5)
+    answers = scene.order(n1, "switch", node=out.name)
+    scene.run(0.1)
+    if not answers or answers[0].code != "cut_off":
+        scene.fail(f"the answer is {answers}")
+    if scene.dice.random() < 0.5:
+        scene.ordered(n1, "switch")
+    else:
+        n1.interface(False)
+    scene.expect(lambda: scene.world.active() is other, f"{other.name} does not take over", 3.0)
+    scene.nothing_lost(other)
 
 
 @aimed

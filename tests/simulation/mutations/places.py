@@ -8,8 +8,8 @@ import contextlib
 import dataclasses
 
 from baton.core.model import record
-from baton.core.replication import dcs_health, handover
-from baton.core.roles import able, candidacy, election, room, standing, succession
+from baton.core.replication import dcs_health, handover, leading
+from baton.core.roles import able, candidacy, cut_off, election, room, standing, succession
 from simulation.mutations.tools import replaced, seen_in
 
 
@@ -40,7 +40,7 @@ def the_role_is_handed_to_who_can_not_hold_the_vip_either():
 
 @seen_in("an_interface_dies_while_the_store_is_out")
 def a_dead_interface_gives_the_role_away_while_the_store_is_out():
-    return replaced(dcs_health.Asked, "answered", lambda self, record_seen, now: True)
+    return replaced(dcs_health.Asked, "answered", lambda self, proven, now: True)
 
 
 @seen_in("a_switch_is_ordered_while_the_store_is_out")
@@ -51,6 +51,23 @@ def an_order_does_not_ask_the_store():
         original(self, order, to, reason, now)
 
     return replaced(handover.Handover, "__init__", init)
+
+
+@seen_in("a_switch_is_ordered_as_the_store_fills_up")
+def that_the_store_shows_the_record_is_enough_for_an_order():
+    original = leading.Leading.seen
+    return replaced(leading.Leading, "seen", lambda self, proven, now: original(self, True, now))
+
+
+@seen_in("an_interface_dies_as_the_store_fills_up")
+def that_the_store_shows_the_record_is_enough_to_move():
+    original = dcs_health.Asked.answered
+    return replaced(dcs_health.Asked, "answered", lambda self, proven, now: original(self, now if self.since else proven, now))
+
+
+@seen_in("the_store_keeps_one_out")
+def the_role_is_handed_to_who_is_cut_off_from_the_store():
+    return replaced(cut_off.CutOff, "why_not", lambda self, name, now: "")
 
 
 @seen_in("what_was_said_of_an_interface_is_lost")
@@ -128,7 +145,7 @@ def a_disk_that_fills_again_and_again_waits_for_no_longer():
 
 @seen_in("a_disk_fills_up_while_the_store_is_out")
 def a_full_disk_gives_the_role_away_while_the_store_is_out():
-    return replaced(dcs_health.Asked, "answered", lambda self, record_seen, now: True)
+    return replaced(dcs_health.Asked, "answered", lambda self, proven, now: True)
 
 
 @seen_in("a_disk_fills_up_and_an_interface_dies")

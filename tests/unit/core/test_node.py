@@ -349,7 +349,7 @@ def test_a_switch_drains_releases_and_only_then_swaps(pair):
     pair.write(2)
     pair.give(ev.Flush())
     assert pair.node.serving(pair.now), "nothing is given up before the store has answered"
-    pair.give(ev.RecordRead(pair.node.state.version, pair.node.record))
+    pair.give(ev.RecordRead(pair.node.state.version, pair.node.record, proven=True))
     pair.write(3)
     assert pair.of(cmd.Reply)[0].result.code == "switching"
     pair.stored()

@@ -80,7 +80,12 @@ class Disconnect:
 
 @dataclass(frozen=True)
 class ReadRecord:
-    """Do a linearizable read of the record; answer with RecordRead."""
+    """Do a linearizable read of the record; answer with RecordRead.
+
+    ``proven``: only where a swap would be taken at this moment; else answer with DcsHealth.
+    """
+
+    proven: bool = False
 
 
 @dataclass(frozen=True)

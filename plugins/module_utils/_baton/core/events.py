@@ -40,11 +40,15 @@ class Flush:
 
 @dataclass(frozen=True)
 class RecordRead:
-    """What a linearizable read of the DCS, a peer (``manual``) or, ``watched``, the store by itself told."""
+    """What a linearizable read of the DCS, a peer (``manual``) or, ``watched``, the store by itself told.
+
+    ``proven``: the store would have taken a swap at this moment.
+    """
 
     version: int
     record: Optional[Record]
     watched: bool = False
+    proven: bool = False
 
 
 @dataclass(frozen=True)

@@ -70,11 +70,11 @@ class Node:
         self.trust = Trust(here)
         self.view = RecordView(here, self.links, self.trust)
         self.snapshots = Snapshots(here)
-        self.succession = Succession(here, Drivers(config.driver_stop, config.timing.heartbeat, here.out))
+        self.cut_off = CutOff(here, self.links)
+        self.succession = Succession(here, Drivers(config.driver_stop, config.timing.heartbeat, here.out), self.cut_off)
         self.election = Election(config)
         self.driving = Driving(here, self.election, self.succession)
         self.able = Able(here, self.links, self.succession)
-        self.cut_off = CutOff(here, self.links)
         self.promotion = Promotion(here, self.election, self.driving)
         self.candidacy = Candidacy(here, self.election, self.view, self.able, self.promotion)
         self.orders = Orders(here, self.view, self.succession, self.promotion)
@@ -198,7 +198,7 @@ class Node:
     def _record_read(self, event: ev.RecordRead, now: float) -> None:
         here = self.standing
         if here.leading is not None and event.version == here.state.version and not event.watched:
-            here.leading.seen(now)
+            here.leading.seen(event.proven, now)
         swap = self._pending()
         if swap is not None:
             settled = swap.read(event.version, event.record)
@@ -222,7 +222,10 @@ class Node:
         return leading.swap if leading is not None and leading.swap is not None else self.swap
 
     def _dcs_health(self, event: ev.DcsHealth, now: float) -> None:
-        self.standing.dcs.take(event)
+        here = self.standing
+        here.dcs.take(event)
+        if here.leading is not None and here.dcs.refuses:
+            here.leading.store_refuses(here.dcs.trouble)
         self.cut_off.tend(now)
 
     def _settle(self, settled: Settled, now: float) -> None:

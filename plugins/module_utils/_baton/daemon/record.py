@@ -11,6 +11,7 @@ from typing import Any, Awaitable, Callable, Dict, Optional, Set
 from ..adapters.dcs.store import RecordStore, WontTake
 from ..core import commands as cmd
 from ..core import events as ev
+from ..core.model.record import Record
 
 LOG = logging.getLogger("baton")
 
@@ -25,8 +26,12 @@ class Recorder:
         self._tasks: Set["asyncio.Task[None]"] = set()
         self._said: Dict[str, str] = {}
 
-    def read(self, _command: cmd.ReadRecord) -> None:
-        self._ask("read", self.store.read(), lambda found: self._tell(ev.RecordRead(*found)))
+    def read(self, command: cmd.ReadRecord) -> None:
+        def answer(version: int, record: Optional[Record]) -> None:
+            self._tell(ev.RecordRead(version, record, proven=command.proven))
+
+        what = "written" if command.proven else "read"
+        self._ask(what, self.store.read(command.proven), lambda found: answer(*found))
 
     def swap(self, command: cmd.Swap) -> None:
         nonce = command.record.nonce

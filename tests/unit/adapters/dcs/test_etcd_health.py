@@ -124,6 +124,26 @@ def test_a_swap_that_is_refused_says_why_and_is_no_outage(tmp_path, caplog, monk
     assert "unreachable" not in caplog.text
 
 
+def test_a_proven_read_shows_the_record_only_where_a_swap_would_be_taken(tmp_path, monkeypatch):
+    monkeypatch.setattr(etcd_health, "FIRST_SECONDS", 1e6)
+    with Etcd(tmp_path, options=QUOTA) as server:
+
+        async def work(store, told):
+            assert await store.read(proven=True) == (-1, None)
+            _done, version = await store.swap(-1, 0, RECORD)
+            assert await store.read(proven=True) == (version, RECORD) == await store.read()
+            server.fill()
+            assert await store.read() == (version, RECORD)
+            with pytest.raises(WontTake, match="out of space"):
+                await store.read(proven=True)
+            assert await is_writable(told, False) == SPACE
+            server.make_room()
+            assert await store.read(proven=True) == (version, RECORD), "and nothing was written"
+            assert await is_writable(told) == ""
+
+        watching(work, *server.urls)
+
+
 def test_of_a_store_that_does_not_answer_nothing_is_known(tmp_path):
     with Etcd(tmp_path) as server:
 

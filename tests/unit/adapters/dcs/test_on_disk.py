@@ -15,7 +15,7 @@ import pytest
 
 from baton.adapters.dcs import on_disk as dcs
 from baton.adapters.dcs.on_disk import LocalStore, ManualStore
-from baton.adapters.dcs.store import Health
+from baton.adapters.dcs.store import Health, WontTake
 from baton.core.model.log import Epoch
 from baton.core.model.record import Member, Record
 from support.cluster import Cluster, eventually, until
@@ -266,9 +266,13 @@ def test_a_full_disk_is_seen_before_a_change_is_needed_and_so_is_its_end(kind, t
         before = sorted(tmp_path.iterdir())
         with full_at(10):
             await eventually(lambda: len(told) == 2, "the full disk is seen")
+            with pytest.raises(WontTake, match="can't be changed"):
+                await store.read(proven=True)
+            assert await store.read() == (-1, None)
         assert told[1].writable is False
         assert told[1].trouble.startswith(f"the cluster record {tmp_path / 'record'} can't be changed (File too large): nobody can")
         await eventually(lambda: told[2:] == [Health(True)], "its end is seen")
+        assert await store.read(proven=True) == (-1, None)
         assert sorted(tmp_path.iterdir()) == before, "a proof leaves nothing"
         await store.stop()
 

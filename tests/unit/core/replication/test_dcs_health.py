@@ -84,12 +84,26 @@ def switching():
     script.give(ev.LinkUp("n2"))
     script.now += 0.01
     order(script, "switch", node="n2")
-    script.give(ev.RecordRead(script.node.state.version, script.node.record))
+    script.give(ev.RecordRead(script.node.state.version, script.node.record, proven=True))
     script.ack("n2")
     script.give(ev.Released())
     (swap,) = script.of(cmd.Swap)
     assert swap.record.active == "n2" and not script.node.serving(script.now)
     return script, swap.record.nonce
+
+
+def test_that_the_store_shows_the_record_is_not_enough_to_give_anything_up():
+    script = serving()
+    script.give(ev.LinkUp("n2"))
+    script.now += 0.01
+    assert order(script, "switch", number=7, node="n2") is None
+    assert cmd.ReadRecord(proven=True) in script.of(cmd.ReadRecord)
+    script.give(ev.RecordRead(script.node.state.version, script.node.record))
+    assert script.node.serving(script.now) and not script.of(cmd.Lease), "it may be full all the same"
+    script.give(ev.DcsHealth(False, FULL))
+    (reply,) = script.of(cmd.Reply)
+    assert reply.result.code == "switch_aborted" and reply.result.detail.endswith(f"{FULL}; nothing was changed")
+    assert script.node.serving(script.now) and not script.of(cmd.Lease) and script.node.leading.handover is None
 
 
 def test_a_switch_while_the_store_does_not_answer_costs_nothing_and_is_called_off():

@@ -8,8 +8,9 @@ from baton.core import commands as cmd
 from baton.core import events as ev
 from baton.core.model import messages
 from baton.core.model.log import ORIGIN, Position
-from baton.core.roles.able import PAUSE, SAY_AGAIN
+from baton.core.roles.able import PAUSE
 from baton.core.roles.election import TURNS_FOR_FITTER
+from baton.core.roles.links import SAY_AGAIN
 from support.script import (
     CLOSED,
     DEAD,

@@ -8,9 +8,9 @@ from baton.core import commands as cmd
 from baton.core import events as ev
 from baton.core.model import messages
 from baton.core.replication.dcs_health import SILENT
-from baton.core.roles.able import SAY_AGAIN
 from baton.core.roles.cut_off import FORGET, PATIENCE
-from support.script import meet_again, met, nodes, notes, passive, status
+from baton.core.roles.links import SAY_AGAIN
+from support.script import dies, meet_again, met, nodes, notes, passive, status, store_answers, three
 
 OUT = ev.DcsHealth(None, "", reachable=False)
 DENIED = "the user baton may not write the cluster record in etcd"
@@ -60,6 +60,36 @@ def test_the_active_says_it_when_it_lasts_and_that_it_is_over(pair):
     meet_again(pair, "n2")
     pair.give(ev.Tick())
     assert status(pair)["error"] is None and notes(pair) == ["the store of the cluster record lets n2 take over again"]
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_who_is_cut_off_is_given_the_role_by_no_order(pair, force):
+    meet_again(pair, "n2", store=SILENT)
+    pair.give(ev.Operator(7, "switch", node="n2", force=force))
+    (reply,) = pair.of(cmd.Reply)
+    assert reply.result.code == "cut_off"
+    assert reply.result.detail == f"n2 could not take over: {SILENT}; choose another; nothing was changed"
+    assert pair.node.serving(pair.now) and pair.node.leading.handover is None
+
+
+def test_another_is_chosen_though_it_is_the_best_in_all_else():
+    script = three(met())
+    meet_again(script, "n2", store=SILENT, priority=9)
+    meet_again(script, "n3")
+    script.give(ev.Operator(7, "switch"))
+    assert script.node.leading.handover.to == "n3"
+    script.give(ev.Tick())
+
+
+def test_a_dead_interface_gives_the_role_to_who_is_not_cut_off():
+    script = three(met())
+    meet_again(script, "n2", store=SILENT, priority=9)
+    meet_again(script, "n3")
+    script.ack("n2")
+    script.ack("n3")
+    dies(script)
+    store_answers(script)
+    assert script.node.leading.handover.to == "n3"
 
 
 def test_an_outage_for_all_is_nobody_elses(pair):

@@ -339,7 +339,7 @@ def test_after_a_lease_that_ended_they_come_first_again():
 
 def store_answers(script):
     """The record is read, as it stands."""
-    return script.give(ev.RecordRead(script.node.state.version, script.node.record))
+    return script.give(ev.RecordRead(script.node.state.version, script.node.record, proven=True))
 
 
 def failing(**more):

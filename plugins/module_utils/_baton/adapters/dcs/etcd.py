@@ -16,12 +16,12 @@ import base64
 import json
 import logging
 import ssl
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from ...core.model.record import Record
 from ..aio import aiohttp, within
 from ..resolver import Resolver
-from .etcd_gateway import Gateway, Options, Refused, revision, understood
+from .etcd_gateway import Found, Gateway, Options, Refused, revision, understood
 from .etcd_health import Ends, Prover
 from .etcd_watch import Watch
 from .store import Changed, Health, Told, WontTake
@@ -93,35 +93,44 @@ class EtcdStore:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._gateway.stop()
 
-    async def read(self) -> Tuple[int, Optional[Record]]:
-        body = {"key": self._key}
-        found = await self._gateway.call("/v3/kv/range", body, _range, repeat=True)
+    async def read(self, proven: bool = False) -> Tuple[int, Optional[Record]]:
+        if proven:
+            found = await self._write(self._proof(), _shown, repeat=True)
+        else:
+            found = await self._gateway.call("/v3/kv/range", {"key": self._key}, _range, repeat=True)
         self._seen = found[0]
         self._known = _written(found[1]) if found[1] is not None else ""
         return found
 
     async def swap(self, expected: int, version: int, record: Record) -> Tuple[bool, int]:
         standing = {"target": "MOD", "result": "EQUAL", "mod_revision": str(max(expected, 0))}
-        body = self._put_if(standing, _written(record))
-        body["failure"] = [{"request_range": {"key": self._key}}]
+        try:
+            found = await self._write(self._put_if(standing, _written(record)), _swapped, repeat=False)
+        except WontTake:
+            raise
+        except ConnectionError:
+            self._look.set()  # one endpoint has failed: see what the others say
+            raise
+        self._seen = found[1]
+        return found
+
+    async def _write(self, body: Dict[str, Any], read: Callable[[Dict[str, Any]], Found], repeat: bool) -> Found:
+        """Send a swap, or a proof; that it was refused, or would have been taken, is known from then on."""
         words = self._prover.words
         try:
-            found = await self._gateway.call("/v3/kv/txn", body, _swapped, repeat=False, refuses=words)
+            found = await self._gateway.call("/v3/kv/txn", body, read, repeat, refuses=words)
         except Refused as error:
             why = words(error) or str(error)
             self._prover.answered(why)
             raise WontTake(why) from None
-        except ConnectionError:
-            self._look.set()  # one endpoint has failed: see what the others say
-            raise
         self._prover.answered("")
-        self._seen = found[1]
         return found
 
     def _put_if(self, compared: Dict[str, str], value: str) -> Dict[str, Any]:
         return {
             "compare": [{"key": self._key, **compared}],
             "success": [{"request_put": {"key": self._key, "value": _encoded(value)}}],
+            "failure": [{"request_range": {"key": self._key}}],
         }
 
     def _proof(self) -> Dict[str, Any]:
@@ -244,7 +253,13 @@ def _swapped(answer: Dict[str, Any]) -> Tuple[bool, int]:
     now = revision(answer)
     if answer.get("succeeded"):
         return True, now
-    return False, _record_of(answer["responses"][0]["response_range"].get("kvs", []))[0]
+    return False, _shown(answer)[0]
+
+
+def _shown(answer: Dict[str, Any]) -> Tuple[int, Optional[Record]]:
+    """Return what a proof, which never happens, shows of the record."""
+    revision(answer)
+    return _record_of(answer["responses"][0]["response_range"].get("kvs", []))
 
 
 def _newest(result: Dict[str, Any]) -> Optional[Tuple[int, Optional[Record]]]:

@@ -20,7 +20,7 @@ from typing import Any, Callable, Iterator, Optional, Tuple
 from ...core.model.record import Record
 from ...ground import form
 from ..disk.durable import make_directory, prove_room, sync_directory, write_durably
-from .store import Changed, Health, Told
+from .store import Changed, Health, Told, WontTake
 
 PATIENCE = 0.1  # seconds for each lock of ``local``: a call needs two or three, within 300 ms
 FIRST_SECONDS = 1.0  # a node that starts has other things to read
@@ -38,6 +38,8 @@ class _OnDisk:
         self._answered: Optional[float] = None
         self._thread = ThreadPoolExecutor(1, "baton-record")
         self._proving: Optional["asyncio.Task[None]"] = None
+        self._health = Health()
+        self._told: Told = lambda _health: None
 
     @property
     def last_contact(self) -> Optional[float]:
@@ -45,22 +47,30 @@ class _OnDisk:
 
     async def start(self, changed: Changed, health: Told = lambda _health: None) -> None:
         """A file is not watched: nodes tell each other."""
-        self._proving = asyncio.get_running_loop().create_task(self._keep_proving(health))
+        self._told = health
+        self._proving = asyncio.get_running_loop().create_task(self._keep_proving())
 
-    async def _keep_proving(self, told: Told) -> None:
+    async def _keep_proving(self) -> None:
         """Ask the file system now and then whether it would take the record: one that is full or read-only is seen in time."""
-        known, loop = Health(), asyncio.get_running_loop()
         await asyncio.sleep(FIRST_SECONDS)
         while True:
-            try:
-                await loop.run_in_executor(None, prove_room, self._path.parent)  # a swap need not wait for it
-                found, self._answered = Health(True), time.monotonic()
-            except OSError as error:
-                found = Health(False, NO_ROOM.format(self._path, error.strerror or error))
-            if found != known:
-                known = found
-                told(found)
+            with suppress(WontTake):
+                await self._prove()
             await asyncio.sleep(PROVE_SECONDS)
+
+    async def _prove(self) -> None:
+        """Tell whether the file system would take the record; raise WontTake when not."""
+        try:
+            # Not in the thread of swaps, which need not wait for it.
+            await asyncio.get_running_loop().run_in_executor(None, prove_room, self._path.parent)
+            found, self._answered = Health(True), time.monotonic()
+        except OSError as error:
+            found = Health(False, NO_ROOM.format(self._path, error.strerror or error))
+        if found != self._health:
+            self._health = found
+            self._told(found)
+        if not found.writable:
+            raise WontTake(found.trouble)
 
     async def stop(self) -> None:
         if self._proving is not None:
@@ -78,7 +88,9 @@ class _OnDisk:
         self._answered = time.monotonic()
         return found
 
-    async def read(self) -> Tuple[int, Optional[Record]]:
+    async def read(self, proven: bool = False) -> Tuple[int, Optional[Record]]:
+        if proven:
+            await self._prove()
         found: Tuple[int, Optional[Record]] = await self._do(self._read)
         return found
 

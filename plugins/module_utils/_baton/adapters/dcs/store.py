@@ -59,8 +59,11 @@ class RecordStore(Protocol):
     async def stop(self) -> None:
         """End all that ``start`` began."""
 
-    async def read(self) -> Tuple[int, Optional[Record]]:
-        """Return (version, record), or (-1, None) where there is none. Linearizable."""
+    async def read(self, proven: bool = False) -> Tuple[int, Optional[Record]]:
+        """Return (version, record), or (-1, None) where there is none. Linearizable.
+
+        ``proven``: only where a swap would be taken as well; may raise WontTake, after ``health`` was told.
+        """
 
     async def swap(self, expected: int, version: int, record: Record) -> Tuple[bool, int]:
         """Compare-and-swap by version; return whether it happened and the version that stands now. May raise WontTake."""

@@ -61,7 +61,7 @@ class Dcs:
 
 
 class Asked:
-    """Whether the store has shown our record since something was wanted that needs it.
+    """Whether the store would have taken a swap of our record since something was wanted that needs one.
 
     A node asks before it gives the role away by itself: begun while the store is out, a hand-over
     would end the service for as long (I6). ``since``: since when that is wanted, None when it is not.
@@ -76,13 +76,13 @@ class Asked:
         """Nothing is wanted any more."""
         self.since = None
 
-    def answered(self, record_seen: float, now: float) -> bool:
-        """Return whether it has; ask again if not. ``record_seen``: when our record was read last."""
+    def answered(self, proven: float, now: float) -> bool:
+        """Return whether it would have; ask again if that is not known. ``proven``: when that was known last."""
         if self.since is None:
             self.since, self._at = now, NEVER
-        if record_seen >= self.since and self._at > NEVER:
+        if proven >= self.since and self._at > NEVER:
             return True
         if now - self._at > REPEAT_AFTER:
             self._at = now
-            self._out.append(ReadRecord())
+            self._out.append(ReadRecord(proven=True))
         return False

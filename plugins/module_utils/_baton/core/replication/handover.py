@@ -41,11 +41,11 @@ class Handover:
         """Whether it has begun: the record can be changed as far as is known, and no write is taken any more."""
         return self._store is None
 
-    def drained(self, everything_committed: bool, record_seen: float, now: float) -> bool:
+    def drained(self, everything_committed: bool, proven: float, now: float) -> bool:
         """Return True once: when the log is drained, the store has answered and the VIP is to be released."""
         if self.released:
             return False
-        if self._store is not None and self._store.answered(record_seen, now):
+        if self._store is not None and self._store.answered(proven, now):
             self._store = None
         if self._store is not None or not everything_committed:
             return False

@@ -59,6 +59,7 @@ class Leading:
         self.in_doubt = False  # the store shows an older record than ours, or none
         self.doubtful: Optional[Record] = None  # which one: by it, too, somebody may be promoted
         self.record_seen = NEVER  # when the store showed our record last
+        self.store_proven = NEVER  # and when it would have taken a swap of it
         self._asked_at = NEVER
         self.lease = NEVER
         self.pre_active: Tuple[str, ...] = ()  # drivers that the VIP and clients wait for
@@ -265,7 +266,7 @@ class Leading:
             self._announced = self.lease
             self.state.out.append(Lease(self.lease, self._free))
         drained = self.state.commit == self.state.log.end.seq
-        if self.handover is not None and self.handover.drained(drained, self.record_seen, now):
+        if self.handover is not None and self.handover.drained(drained, self.store_proven, now):
             self.state.out.append(Lease(None))
 
     def _commit(self, point: int, now: float) -> bool:
@@ -487,11 +488,18 @@ class Leading:
         self._pausing = order
         self.change_record(Purpose.PAUSE, "", replace(self.record, paused=False, paused_by="", paused_at=0), now)
 
-    def seen(self, now: float) -> None:
-        """The store has shown our record."""
+    def seen(self, proven: bool, now: float) -> None:
+        """The store has shown our record; ``proven``: and would have taken a swap of it."""
         self.record_seen = now
+        if proven:
+            self.store_proven = now
         if self.handover is not None:
             self.advance(now)
+
+    def store_refuses(self, trouble: str) -> None:
+        """The store takes no swap: a switch that waits for it, and has given nothing up, is called off."""
+        if self.handover is not None and not self.handover.store_answers:
+            self._call_off(f"{trouble}; nothing was changed")
 
     # --- handing over --------------------------------------------------------------------------------------------------
 

@@ -19,13 +19,12 @@ from ..replication.dcs_health import Asked
 from ..replication.leading import Leading
 from ..replication.swaps import REPEAT_AFTER
 from .election import FIT, Fitness, best, fit_of, fitness, may_ever_lead
-from .links import Links
+from .links import SAY_AGAIN, Links
 from .room import FULL, OURS, Room, would_refuse
 from .standing import Standing
 from .succession import Succession, cannot_hold
 
 PAUSE = 10.0  # seconds after a hand-over that was called off before the next one to the same node
-SAY_AGAIN = 5.0  # seconds after which a node that would not serve in full says so once more, and asks the others for their state
 
 
 class Able:
@@ -123,7 +122,7 @@ class Able:
         to = self._successor(leading, now) if leading is not None and self._may_begin(leading) else ""
         if leading is None or not to:
             self._forget(leading)
-        elif not self._store.answered(leading.record_seen, now):
+        elif not self._store.answered(leading.store_proven, now):
             leading.moves = not self._waits(now)
         else:
             self._forget(leading)
@@ -157,10 +156,11 @@ class Able:
             return ""  # a change is under way, or drivers stop: what comes next begins it
 
     def _best(self, leading: Leading, now: float, suits: Callable[[Fitness], bool], but: AbstractSet[str] = frozenset()) -> str:
-        """Return who is in sync, there, and so fit as ``suits``; ""."""
+        """Return who is in sync, there, let by the store, and so fit as ``suits``; ""."""
         links, followers = self.standing.linked, leading.followers
         there = {f.node: f.matched for f in followers.by_node.values() if f.node in links and followers.fresh(f, now)}
-        known = {name: hello for name, hello in self.standing.peers.items() if name in there and name not in but}
+        out = {name for name in there if self.succession.cut_off.why_not(name, now)}
+        known = {name: hello for name, hello in self.standing.peers.items() if name in there and name not in but | out}
         return best(leading.record, there, {name: hello for name, hello in known.items() if suits(fit_of(hello))})
 
     def _serves_better(self, fit: Fitness) -> bool:

@@ -12,9 +12,8 @@ from typing import Dict, NamedTuple, Set
 
 from ..model.messages import Hello
 from ..model.timing import NEVER
-from .able import SAY_AGAIN
 from .election import may_ever_lead
-from .links import Links
+from .links import SAY_AGAIN, Links
 from .standing import Standing
 
 PATIENCE = 10.0  # seconds: an outage for all is seen by one sooner than by another
@@ -46,7 +45,7 @@ class CutOff:
             self.links.hello_all(False, now)
         lasting = {name for name in self._others if not ours and self._lasts(name, now)}
         for name in sorted(lasting - self._noted):
-            self.standing.state.note("warning", _could_not(name, self._others[name].text))
+            self.standing.state.note("warning", could_not(name, self._others[name].text))
         for name in sorted(self._noted - lasting):
             if not ours:
                 self.standing.state.note("info", f"the store of the cluster record lets {name} take over again")
@@ -70,7 +69,7 @@ class CutOff:
     def error(self, now: float) -> str:
         """Return who could not take over although the store answers us, or ""."""
         names = [] if self.standing.dcs.keeps_out else [name for name in sorted(self._others) if self._lasts(name, now)]
-        return "; ".join(_could_not(name, self._others[name].text) for name in names)
+        return "; ".join(could_not(name, self._others[name].text) for name in names)
 
     def _lasts(self, name: str, now: float) -> bool:
         """Whether it has lasted, with a node that is there and would take over else."""
@@ -80,5 +79,6 @@ class CutOff:
         return may_lead and there and now - self._others[name].since > PATIENCE
 
 
-def _could_not(name: str, text: str) -> str:
+def could_not(name: str, text: str) -> str:
+    """Return the sentence about a node that the store keeps out."""
     return f"{name} could not take over: {text}"

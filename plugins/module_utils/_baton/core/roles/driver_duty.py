@@ -130,7 +130,7 @@ class Driving:
             return ()
         released = leading.handover is not None and leading.handover.released
         wish = self.drivers.fail_over
-        seen = None if wish is None else (wish, leading.record_seen)
+        seen = None if wish is None else (wish, leading.store_proven)
         return (leading, leading.started, leading.state.commit >= self._stated, released, leading.waits_for, self.drivers.clear_at, seen)
 
     def _rule(self, leading: Leading, now: float) -> None:
@@ -161,7 +161,7 @@ class Driving:
             drivers.fail_over = None
         if drivers.fail_over is None:
             self._store.forget()
-        elif self._store.answered(leading.record_seen, now):
+        elif self._store.answered(leading.store_proven, now):
             (driver, why), drivers.fail_over = drivers.fail_over, None
             self._fail_over(leading, driver, why, now)
 

@@ -14,6 +14,8 @@ from .standing import Standing
 from .twins import NOT_YET
 from .welcome import REMOVED, incompatible, removed
 
+SAY_AGAIN = 5.0  # seconds after which a node says once more why it would not serve in full, or could not take over
+
 
 class Links:
     """``contact``: node → when it was last known to be there, by what it said or by its link; ``refused``: node → why."""

@@ -13,6 +13,7 @@ from ...ground.problem import Problem
 from ..drivers.driver import why_kept
 from ..drivers.drivers import Drivers
 from ..replication.leading import Leading
+from .cut_off import CutOff, could_not
 from .election import best, may_ever_lead
 from .room import would_refuse
 from .standing import Standing
@@ -35,9 +36,10 @@ def names_of(nodes: Iterable[str]) -> str:
 class Succession:
     """The questions of one node that is active, or is asked as if it were."""
 
-    def __init__(self, standing: Standing, drivers: Drivers) -> None:
+    def __init__(self, standing: Standing, drivers: Drivers, cut_off: CutOff) -> None:
         self.standing = standing
         self.drivers = drivers
+        self.cut_off = cut_off
 
     def leading(self) -> Leading:
         """Return the reign; raise Problem without one."""
@@ -54,8 +56,11 @@ class Succession:
         leading = self.leading()
         self.check_free()
         self.standing.dcs.check()
-        to = node or self._best(leading)
+        to = node or self._best(leading, now)
         self._check_candidate(to, leading, unfit)
+        kept_out = self.cut_off.why_not(to, now)
+        if kept_out:  # it may know sooner than we do that the store refuses; and where it alone is cut off, its reign would stand still
+            raise refused("cut_off", f"{could_not(to, kept_out)}; choose another; nothing was changed")
         self.check_drivers(now)
         return to
 
@@ -76,9 +81,11 @@ class Succession:
         for driver in self.drivers.can_not_stop():
             raise refused("driver_stuck", f"{why_kept(driver)}; until then the role can't be handed on")
 
-    def _best(self, leading: Leading) -> str:
+    def _best(self, leading: Leading, now: float) -> str:
+        """Return who is best of those whom the store lets take over, or of all where it lets none."""
         positions = {name: follower.matched for name, follower in leading.followers.by_node.items()}
-        return best(leading.record, positions, self.standing.peers)
+        let = {name: hello for name, hello in self.standing.peers.items() if not self.cut_off.why_not(name, now)}
+        return best(leading.record, positions, let) or best(leading.record, positions, self.standing.peers)
 
     def _check_candidate(self, to: str, leading: Leading, unfit: bool) -> None:
         """Raise Problem unless ``to`` may take over at this moment."""
