@@ -84,7 +84,7 @@ def _make(instance: Instance, args: Mapping[str, Any]) -> None:
 def _check(instance: Instance, args: Mapping[str, Any]) -> None:
     if not instance.files.is_ours():
         check_port(str(args["address"]), int(args["port"]))
-    _check_room(instance.files.folder, args.get("volume"))
+    check_room(instance.files.folder, args.get("volume"))
     for database in args.get("databases") or ():
         _check_database(str(database["name"]))
     for user in args.get("users") or ():
@@ -114,7 +114,7 @@ def check_port(address: str, port: int) -> None:
                 raise Trouble(f"{address} port {number} can't be used ({error.strerror}): free it, or choose another host") from None
 
 
-def _check_room(folder: Path, volume: Any) -> None:
+def check_room(folder: Path, volume: Any) -> None:
     size = volume.get("size") if isinstance(volume, Mapping) else volume
     wanted = max(LEAST_ROOM, int(size or 0) << 30)
     there = next(path for path in (folder, *folder.parents) if path.exists())

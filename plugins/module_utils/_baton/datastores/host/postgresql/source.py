@@ -1,0 +1,295 @@
+# Copyright (c) 2026 The Baton authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A server as the source of its set: it takes writes, and a commit returns when a replica that counts has it.
+
+Who may acknowledge is the source's alone to say: a replica comes under its id, and is asked if ``synchronous_standby_names`` has that. At
+rest a name stands there that nobody has. So a server that is promoted waits for those that count from its first commit on, and whoever
+reads the setting a moment later than others never lets one return that nobody has.
+
+It is closed by ending it: a client can undo anything else that keeps writes away. Whoever starts it again starts it read-only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import threading
+import time
+from typing import Callable, List, Mapping, Optional, Sequence, Set
+
+from ...model.passwords import scram
+from ..runner import orphans
+from ..trouble import Trouble
+from . import sql
+from .instance import Instance
+from .place import Forks, Place, forks_in, lsn_number, place_of
+
+LOOK = 0.02  # seconds between looks at what is about to be so
+LOOK_AT_MARK = 0.1
+LONGEST_WAIT = 24 * 3600.0  # seconds for which a mark may wait to be acknowledged
+PROMOTES_WITHIN = 60.0  # seconds in which it has applied what it has, and takes writes
+AGREES_WITHIN = 5.0  # seconds in which all processes have read who counts; then those that have not are ended
+IN_ORDER = 0.6  # of the time to close: after that it is ended at once
+WRITES_OUT_WITHIN = 600.0  # seconds for a checkpoint
+QUIESCES_WITHIN = 4.0  # seconds for one that is only to make the end quick
+SAYS_WITHIN = 5.0  # seconds for which a position is waited for
+CLEAN = ("shut down",)  # what the control file says of a source that has ended in order
+
+CREATE = """
+CREATE SCHEMA IF NOT EXISTS baton;
+CREATE TABLE IF NOT EXISTS baton.term (id smallint PRIMARY KEY, term bigint NOT NULL, number bigint NOT NULL);
+CREATE TABLE IF NOT EXISTS baton.reigns (timeline bigint PRIMARY KEY, reign text NOT NULL);
+"""
+
+
+class Source:
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+        self._tenure = threading.Lock()  # opening and closing one after the other
+        self._closes = 0  # so often it was told to close: what was begun before does not go on
+        self._marks: Set[int] = set()  # sessions that write marks
+        self._taken_back = 0  # so often marks were
+        self._asks = False  # its commits are known to wait for an acknowledgement
+
+    # --- taking writes ----------------------------------------------------------------------------------------------------
+
+    def open(self, counted: Sequence[str], let_go: Callable[[], None], may: Callable[[], bool]) -> None:
+        """Take writes. ``let_go``: have it follow nobody. Who may acknowledge changes before anything else can be written."""
+        instance, closes = self._instance, self._closes
+        with self._tenure:
+            with instance.session() as session:
+                is_at_rest = session.is_so("pg_is_in_recovery()")
+            if is_at_rest:
+                let_go()
+            self._have_acknowledge(counted)
+            if is_at_rest:
+                self._promote(may, closes)
+            elif closes != self._closes or not may():
+                raise Trouble(f"{instance.id} was told to close meanwhile")
+            instance.files.rest()  # it was removed: what follows is a start by anybody, for any reason
+            if instance.memory.get("adopting"):
+                self._have_password()
+
+    def _promote(self, may: Callable[[], bool], closes: int) -> None:
+        """Leave what it has received behind, on a timeline of its own. From here on its process counts as one that takes writes."""
+        instance = self._instance
+        with instance.session(PROMOTES_WITHIN, replication=True) as session:
+            before = place_of(session).timeline
+        instance.remember(opening=True, reign={"after": before, "id": secrets.token_hex(8)})
+        with instance.session(PROMOTES_WITHIN) as session:
+            if closes != self._closes or not may():
+                raise Trouble(f"{instance.id} was told to close meanwhile")
+            if not session.is_so(f"pg_promote(true, {int(PROMOTES_WITHIN)})") or session.is_so("pg_is_in_recovery()"):
+                raise Trouble(f"{instance.id} has not applied what it has received in {PROMOTES_WITHIN:g} s: look at its log")
+
+    def _have_acknowledge(self, counted: Sequence[str]) -> None:
+        """Say who acknowledges from here on. Where nobody was asked before, commits return unasked until the one process has read it that
+        has them wait: it has before it begins a checkpoint. At rest they are asked for nobody's word, so that this was done at the start.
+        """
+        instance = self._instance
+        had = instance.memory.get("counted")
+        instance.remember(counted=sorted(counted))
+        instance.write_settings()
+        instance.reload()
+        with instance.session(WRITES_OUT_WITHIN) as session:
+            if counted and had is not None and not self._asks:
+                session.ask("CHECKPOINT")
+            self._asks = bool(counted)
+            self._let_nobody_else(session, counted)
+
+    def _let_nobody_else(self, session: sql.Session, counted: Sequence[str]) -> None:
+        """Return once nobody is asked any more who does not count."""
+        end = time.monotonic() + AGREES_WITHIN
+        named = ", ".join(sql.quoted(name.lower()) for name in counted) or "''"
+        while True:
+            left = session.ask(
+                f"SELECT pid FROM pg_stat_replication WHERE sync_priority > 0 AND lower(application_name) NOT IN ({named})"
+            )
+            if not left:
+                return
+            if time.monotonic() > end:
+                session.ask(f"SELECT pg_terminate_backend({int(left[0]['pid'] or 0)})")
+            time.sleep(LOOK)
+
+    def _have_password(self) -> None:
+        """Have the password of the set that it is of now; until then no replica was let in."""
+        instance = self._instance
+        with instance.session(10.0) as session:
+            session.ask("SET synchronous_commit = local")
+            keep_password(session, instance.password)
+            for row in session.ask("SELECT slot_name AS name FROM pg_replication_slots WHERE NOT active"):
+                session.ask(f"SELECT pg_drop_replication_slot({sql.quoted(row['name'] or '')})")
+        instance.remember(forget=("adopting",))
+        instance.write_settings()
+        instance.reload()
+
+    def adopt(self, given: Mapping[str, str]) -> None:
+        """Have the secrets of another set. Nobody of the last one comes in any more: they know another certificate, and the rule that lets
+        replicas in is gone until the password is another, which can be written only once it takes writes.
+        """
+        instance = self._instance
+        spec = {**instance.spec, "secrets": given}
+        instance.files.write(spec)
+        instance.remember_spec(spec, adopting=True)
+        instance.write_settings()
+        instance.reload()
+        with instance.session(5.0) as session:
+            session.ask("SELECT pg_terminate_backend(pid) FROM pg_stat_replication")
+
+    # --- marks --------------------------------------------------------------------------------------------------------------
+
+    def mark(self, term: int, number: int) -> None:
+        """Write, and return when that is acknowledged; Trouble when the server is closed, or the mark taken back, before that."""
+        before, ended = self._taken_back, threading.Event()
+        trouble: List[str] = []
+        threading.Thread(
+            target=self._write, args=(term, number, ended, trouble), name=f"mark of {self._instance.id}", daemon=True
+        ).start()
+        while not ended.wait(LOOK_AT_MARK) and before == self._taken_back:
+            pass
+        if before != self._taken_back or trouble:
+            why = trouble[0] if trouble else "it was taken back"
+            raise Trouble(f"the mark of term {term} was not acknowledged: {why}")
+
+    def _write(self, term: int, number: int, ended: threading.Event, trouble: List[str]) -> None:
+        """Write the row of the term, and of the reign that began with the last promotion; its checkpoint is what a rewind looks at."""
+        try:
+            with self._instance.session(LONGEST_WAIT) as session:
+                self._marks.add(session.pid)
+                try:
+                    if self._checkpoints_are_behind(session):
+                        session.ask("CHECKPOINT")
+                    session.ask(f"{self._reign(session)}{_term(term, number)}")
+                    cancelled = [said.text for said in session.notices if said.code == sql.CANCELLED_COMMIT]
+                    if cancelled:  # it is answered as done
+                        raise Trouble(cancelled[0])
+                finally:
+                    self._marks.discard(session.pid)
+        except (Trouble, KeyError, ValueError) as error:
+            trouble.append(str(error))
+        finally:
+            ended.set()
+
+    def _checkpoints_are_behind(self, session: sql.Session) -> bool:
+        """Whether the last one was on an older timeline: until there is one on this, a rewind sees no difference (15)."""
+        return session.text("(SELECT timeline_id FROM pg_control_checkpoint())") != str(_timeline(session))
+
+    def _reign(self, session: sql.Session) -> str:
+        reign = self._instance.memory.get("reign") or {}
+        if not reign or _timeline(session) <= int(reign["after"]):
+            return ""
+        values = f"{_timeline(session)}, {sql.quoted(str(reign['id']))}"
+        return f"INSERT INTO baton.reigns VALUES ({values}) ON CONFLICT (timeline) DO NOTHING;"
+
+    def unmark(self) -> None:
+        """Have marks that wait be given up."""
+        self._taken_back += 1
+        if self._marks:
+            with self._instance.session() as session:
+                for pid in list(self._marks):
+                    session.ask(f"SELECT pg_terminate_backend({pid})")
+
+    # --- taking none --------------------------------------------------------------------------------------------------------
+
+    def close(self, timeout: float) -> None:
+        """Take no writes: end the server, in order if that is quick, and Trouble if it outlives that. None of those who wait for an
+        acknowledgement are told that they have it.
+        """
+        instance, end = self._instance, time.monotonic() + timeout
+        self._closes += 1
+        self._taken_back += 1
+        if not self._tenure.acquire(timeout=timeout):
+            raise Trouble(f"{instance.id} is being opened, and did not let go in {timeout:g} s: kill it")
+        try:
+            if instance.pid() is None or self._is_at_rest(timeout / 4):
+                return
+            is_gone = instance.end(max(0.05, (end - time.monotonic()) * IN_ORDER))
+            if not is_gone and not instance.end_at_once(max(0.05, end - time.monotonic())):
+                raise Trouble(f"{instance.id} outlives its end: kill it")
+            if orphans(instance.program):
+                instance.kill()
+            instance.pid()
+        finally:
+            self._tenure.release()
+
+    def _is_at_rest(self, seconds: float) -> bool:
+        """Whether it is sure to be read-only: nobody has promoted this process."""
+        if self._instance.memory.get("opening"):
+            return False
+        with contextlib.suppress(sql.SqlTrouble), self._instance.session(min(sql.ANSWER, seconds)) as session:
+            return session.is_so("pg_is_in_recovery()")
+        return False
+
+    def quiesce(self) -> str:
+        """Return how far it has come. Writes go on: nothing keeps them away for a while but its end, which is made quick by this."""
+        with contextlib.suppress(sql.SqlTrouble), self._instance.session(QUIESCES_WITHIN) as session:
+            session.ask("CHECKPOINT")
+        return self.position()
+
+    def position(self) -> str:
+        """Return how far it has come: of one that has ended in order what stands in its control file, else what it says itself once it has
+        read all that lies here.
+        """
+        return self.place().text
+
+    def place(self) -> Place:
+        end = time.monotonic() + SAYS_WITHIN
+        while True:
+            try:
+                found = self._place()
+            except sql.SqlTrouble as error:
+                if not error.silent or time.monotonic() > end:
+                    raise
+                found = None
+            if found is not None:
+                return found
+            if time.monotonic() > end:
+                raise Trouble(f"{self._instance.id} has not ended in order, or applies still what it has: ask when it has done so")
+            time.sleep(LOOK)
+
+    def _place(self) -> Optional[Place]:
+        instance = self._instance
+        if instance.pid() is None:
+            control = instance.control()
+            return of_control(instance, control) if control.get("Database cluster state") in CLEAN else None
+        with instance.session(replication=True) as session:
+            if session.is_so("pg_is_in_recovery()"):
+                return place_of(session) if has_read_all(session) else None
+            return place_of(session)
+
+    def tend(self) -> None:
+        """Give up what is kept for replicas that lack more than is kept."""
+        with self._instance.session() as session:
+            for row in session.ask("SELECT slot_name AS name FROM pg_replication_slots WHERE wal_status = 'lost' AND NOT active"):
+                session.ask(f"SELECT pg_drop_replication_slot({sql.quoted(row['name'] or '')})")
+
+
+def has_read_all(session: sql.Session) -> bool:
+    """Whether a standby has applied all that lies here, and waits for more."""
+    rows = session.ask("SELECT wait_event FROM pg_stat_activity WHERE backend_type = 'startup'")
+    return bool(rows) and rows[0]["wait_event"] in ("RecoveryRetrieveRetryInterval", "RecoveryWalStream")
+
+
+def of_control(instance: Instance, control: Mapping[str, str]) -> Place:
+    """Return where a server has ended in order: behind its last record, so that who follows it must have that, too."""
+    timeline = int(control["Latest checkpoint's TimeLineID"])
+    forks: Forks = ()
+    if timeline > 1:
+        forks = forks_in((instance.files.data / "pg_wal" / f"{timeline:08X}.history").read_text(encoding="utf-8", errors="replace"))
+    return Place(control["Database system identifier"], timeline, lsn_number(control["Latest checkpoint location"]) + 1, forks)
+
+
+def keep_password(session: sql.Session, password: str) -> None:
+    """Make the user as whom replicas come, or have it know another password; what is kept of it is no password."""
+    kept = sql.quoted(scram(password, secrets.token_bytes(16)))
+    there = session.ask(f"SELECT 1 FROM pg_roles WHERE rolname = {sql.quoted(sql.REPLICATION)}")
+    session.ask(f"{'ALTER' if there else 'CREATE'} ROLE {sql.REPLICATION} LOGIN REPLICATION PASSWORD {kept}")
+
+
+def _term(term: int, number: int) -> str:
+    values = f"0, {int(term)}, {int(number)}"
+    return f"INSERT INTO baton.term VALUES ({values}) ON CONFLICT (id) DO UPDATE SET term = excluded.term, number = excluded.number"
+
+
+def _timeline(session: sql.Session) -> int:
+    return int(session.text("substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)") or "0", 16)
