@@ -9,12 +9,16 @@ applies waits for more. Before that, after a restart, the numbers say less than 
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import threading
 import time
 from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional
 
 from ...model import positions
 from ...model.channel import Report
+from .. import family
 from ..trouble import Trouble
 from . import sql
 from .config import slot_of
@@ -208,13 +212,20 @@ class Replica:
                 keep_slot(source, self._instance.id)
 
     def _cut(self, session: sql.Session) -> bool:
-        """Receive nothing any more; return whether it is so. Without the password none that is begun later can: so it is enough that there
-        is none now, connected or about to be.
+        """Receive nothing any more; return whether it is so. Who receives is a process that the one that applies ends, so that it goes on
+        while that waits for something; then it is told by us. One that is begun later gets nowhere without the password: so it is enough
+        that there is none now, connected or about to be.
         """
         self._instance.write_settings()
         if session.text("current_setting('primary_conninfo')"):
             self._instance.reload()
-        return int(session.text("(SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'walreceiver')")) == 0
+        receivers = session.ask("SELECT pid FROM pg_stat_activity WHERE backend_type = 'walreceiver'")
+        for row in receivers:
+            pid = int(row["pid"] or 0)
+            if family.parent_of(pid) == self._instance.pid():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGTERM)
+        return not receivers
 
     def let_go(self, seconds: float) -> None:
         """Follow nobody any more, with all that was received applied; Trouble where that takes longer."""

@@ -62,10 +62,10 @@ class Source:
             if is_at_rest:
                 let_go()
             self._have_acknowledge(counted)
+            if closes != self._closes or not may():
+                raise Trouble(f"{instance.id} was told to close meanwhile")
             if is_at_rest:
                 self._promote(may, closes)
-            elif closes != self._closes or not may():
-                raise Trouble(f"{instance.id} was told to close meanwhile")
             instance.files.rest()  # it was removed: what follows is a start by anybody, for any reason
             if instance.memory.get("adopting"):
                 self._have_password()
