@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Real PostgreSQL servers for tests: members of a set on loopback, as a guest has them, each with an address of its own."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -168,7 +169,8 @@ class Member:
     def freeze(self, number=SIGSTOP):
         """Stop all of its processes, as a host that stands still does; SIGCONT has them go on."""
         for pid in self.processes():
-            os.kill(pid, number)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
 
 
 class Writer:

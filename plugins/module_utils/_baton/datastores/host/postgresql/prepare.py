@@ -18,6 +18,7 @@ from ..mariadb.prepare import Need, check_port, check_room
 from ..runner import run
 from ..trouble import Trouble
 from . import sql
+from .config import State
 from .instance import BIN, Instance, executable
 from .source import CREATE, keep_password
 
@@ -92,6 +93,7 @@ def _check(instance: Instance, args: Mapping[str, Any]) -> None:
         _check_database(str(database["name"]))
     for user in args.get("users") or ():
         _check_user(user)
+    instance.files.postgresql_conf(args, State())
 
 
 def found_version() -> str:
