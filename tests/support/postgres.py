@@ -17,7 +17,7 @@ from baton.datastores.host.packages import Packages
 from baton.datastores.host.postgresql.prepare import found_version
 from baton.datastores.host.postgresql.protocol import Connection, Refused
 from baton.datastores.host.postgresql.server import PostgreSQL
-from baton.datastores.host.runner import Processes
+from baton.datastores.host.runner import Processes, orphans
 from baton.datastores.host.trouble import Trouble
 from support.mariadb import always, free_port, secrets
 
@@ -155,15 +155,8 @@ class Member:
 
     def processes(self):
         """Return its process and all that it has begun."""
-        title = f"postgres: {self.id}: ".encode()
-        found = [self.server._instance.runner.pid(self.server._instance.program)]
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                try:
-                    if (entry / "cmdline").read_bytes().startswith(title):
-                        found.append(int(entry.name))
-                except OSError:
-                    pass
+        program = self.server._instance.program
+        found = [self.server._instance.runner.pid(program), *orphans(program)]
         return [pid for pid in found if pid is not None]
 
     def freeze(self, number=SIGSTOP):

@@ -202,6 +202,7 @@ def returned(source, second):
 def test_one_that_has_what_the_source_has_not_is_rewound(pair, source, second):
     number = parted(source, second)
     assert has(source, number)
+    second.root("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots")
     assert source.follow(second).found == {}
     assert not has(source, number) and source.memory.get("reign") is None and source.server.look().whole
     assert "running pg_rewind" not in (source.folder / "log.err").read_text()

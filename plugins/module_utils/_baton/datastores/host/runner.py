@@ -228,6 +228,13 @@ def _owner(program: Program) -> Optional[int]:
         return None
 
 
+def _is_in(pid: int, folder: Path) -> bool:
+    try:
+        return os.readlink(f"/proc/{pid}/cwd").startswith(os.path.realpath(folder) + os.sep)
+    except OSError:
+        return False
+
+
 def _is_of(pid: int, owner: Optional[int]) -> bool:
     try:
         return os.stat(f"/proc/{pid}").st_uid == owner
@@ -241,11 +248,11 @@ def _first(found: List[int]) -> Optional[int]:
 
 
 def orphans(program: Program) -> List[int]:
-    """Return the processes that a program has begun and that have outlived it."""
+    """Return the processes that a program has begun, and that may have outlived it: they have its title, and are in its folder."""
     if not program.title:
         return []
-    owner = _owner(program)
-    return [pid for pid in _all() if _line(pid).startswith(os.fsencode(program.title)) and _is_of(pid, owner)]
+    owner, title = _owner(program), os.fsencode(program.title)
+    return [pid for pid in _all() if _line(pid).startswith(title) and _is_of(pid, owner) and _is_in(pid, program.folder)]
 
 
 def _end_orphans(program: Program) -> bool:

@@ -23,7 +23,7 @@ BIN = Path("/usr/lib/postgresql")  # where Debian has the programs of each versi
 STARTS_WITHIN = 600.0  # seconds; it may have much to recover
 RETRIES_WITHIN = 10.0  # seconds in which what is left of a server that was killed is gone
 ENDS_WITHIN = 30.0  # seconds in which it ends in order; then it is ended at once, which it survives
-LOOK = 0.05  # seconds between looks at a server that starts
+LOOK, EAGER_FOR, LATER = 0.05, 1.0, 0.3  # seconds between looks at a server that starts, and after so long; it writes down each
 RELOADS_WITHIN = 5.0  # seconds in which it has read its settings
 STILL_THERE = ('lock file "', "pre-existing shared memory block")  # what it says where one before it has not quite gone
 
@@ -126,7 +126,8 @@ class Instance:
         if self.memory.get("spoilt"):
             raise Trouble(f"what {self.id} has is spoilt, since it could not be rewound to its source: replace it")
         self.files.make_run()
-        end, retries = time.monotonic() + STARTS_WITHIN, time.monotonic() + RETRIES_WITHIN
+        began = time.monotonic()
+        end, retries, eager = began + STARTS_WITHIN, began + RETRIES_WITHIN, began + EAGER_FOR
         is_begun = False
         while True:
             if self.pid() is None and not is_begun:
@@ -147,7 +148,7 @@ class Instance:
                     is_begun = False
                 if time.monotonic() > end:
                     raise Trouble(f"{self.id} has not answered for {STARTS_WITHIN:g} s: {error}") from None
-            time.sleep(LOOK)
+            time.sleep(LOOK if time.monotonic() < eager else LATER)
 
     def _begin(self) -> None:
         """Begin its process, at rest."""

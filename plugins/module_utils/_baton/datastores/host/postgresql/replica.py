@@ -145,6 +145,8 @@ class Replica:
                     return None
                 is_known = ours.system == theirs.system and self._agrees(ours, reigns, there, theirs)
                 may = is_known and may_rewind(source, ours, theirs)
+                if may:
+                    keep_slot(source, instance.id)  # without what comes next one that was rewound answers nobody
         except sql.SqlTrouble as error:
             if error.refused:
                 return Report(f"{wanted['source']} does not let {instance.id} follow it: {error}")

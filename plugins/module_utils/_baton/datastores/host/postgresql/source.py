@@ -32,7 +32,7 @@ AGREES_WITHIN = 5.0  # seconds in which all processes have read who counts; then
 IN_ORDER = 0.6  # of the time to close: after that it is ended at once
 WRITES_OUT_WITHIN = 600.0  # seconds for a checkpoint
 QUIESCES_WITHIN = 4.0  # seconds for one that is only to make the end quick
-SAYS_WITHIN = 5.0  # seconds for which a position is waited for
+SAYS_WITHIN = 5.0  # seconds for which the position of one that we could not end in order is waited for
 CLEAN = ("shut down",)  # what the control file says of a source that has ended in order
 
 CREATE = """
@@ -49,6 +49,8 @@ class Source:
         self._closes = 0  # so often it was told to close: what was begun before does not go on
         self._marks: Set[int] = set()  # sessions that write marks
         self._taken_back = 0  # so often marks were
+        self._is_unsaid = False  # it did not end in order when it was closed: how far it came it can say only once it runs again
+        self._ended: Optional[Place] = None  # where it stood when it was closed in order, until it is opened again
         self._asks = False  # its commits are known to wait for an acknowledgement
 
     # --- taking writes ----------------------------------------------------------------------------------------------------
@@ -57,6 +59,7 @@ class Source:
         """Take writes. ``let_go``: have it follow nobody. Who may acknowledge changes before anything else can be written."""
         instance, closes = self._instance, self._closes
         with self._tenure:
+            self._ended = None
             with instance.session() as session:
                 is_at_rest = session.is_so("pg_is_in_recovery()")
             if is_at_rest:
@@ -203,12 +206,16 @@ class Source:
         try:
             if instance.pid() is None or self._is_at_rest(timeout / 4):
                 return
+            self._is_unsaid, self._ended = False, None
             is_gone = instance.end(max(0.05, (end - time.monotonic()) * IN_ORDER))
             if not is_gone and not instance.end_at_once(max(0.05, end - time.monotonic())):
                 raise Trouble(f"{instance.id} outlives its end: kill it")
+            self._is_unsaid = not is_gone
             if orphans(instance.program):
                 instance.kill()
             instance.pid()
+            with contextlib.suppress(Trouble, OSError):
+                self._ended = self._place()
         finally:
             self._tenure.release()
 
@@ -227,18 +234,21 @@ class Source:
         return self.position()
 
     def position(self) -> str:
-        """Return how far it has come: of one that has ended in order what stands in its control file, else what it says itself once it has
-        read all that lies here.
+        """Return how far it has come: of one that was closed in order what its control file said then, though it is about to start again;
+        else what it says itself once it has read all that lies here. Trouble for one that has died: whoever waits for its end must not
+        wait for its start.
         """
         return self.place().text
 
     def place(self) -> Place:
-        end = time.monotonic() + SAYS_WITHIN
+        if self._ended is not None:
+            return self._ended
+        end = time.monotonic() + (SAYS_WITHIN if self._is_unsaid else sql.ANSWER)
         while True:
             try:
                 found = self._place()
-            except sql.SqlTrouble as error:
-                if not error.silent or time.monotonic() > end:
+            except sql.SqlTrouble:
+                if not self._is_unsaid or time.monotonic() > end:
                     raise
                 found = None
             if found is not None:
@@ -251,7 +261,11 @@ class Source:
         instance = self._instance
         if instance.pid() is None:
             control = instance.control()
-            return of_control(instance, control) if control.get("Database cluster state") in CLEAN else None
+            if control.get("Database cluster state") in CLEAN:
+                return of_control(instance, control)
+            if not self._is_unsaid:
+                raise Trouble(f"{instance.id} has not ended in order: how far it came is known once it runs again")
+            return None
         with instance.session(replication=True) as session:
             if session.is_so("pg_is_in_recovery()"):
                 return place_of(session) if has_read_all(session) else None
