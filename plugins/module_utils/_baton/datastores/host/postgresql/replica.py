@@ -25,6 +25,7 @@ from .config import slot_of
 from .instance import Instance
 from .place import Place, lsn_number, place_of
 from .rewind import may_rewind, rewind
+from .source import HAS_NOTHING, LISTENS
 
 LOOK = 0.02  # seconds between looks at what is about to be so
 READS_WITHIN = 2.0  # seconds for which a seal waits until what was received is applied, so that its end is known exactly
@@ -40,11 +41,12 @@ STANDING = """SELECT pg_is_in_recovery() AS standby, pg_last_wal_receive_lsn() A
  (SELECT sender_host || ' ' || sender_port FROM pg_stat_wal_receiver) AS sender,
  CASE WHEN pg_is_in_recovery() THEN pg_get_wal_replay_pause_state() END AS pause,
  extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()) AS seconds"""
-READ_ALL = ("RecoveryRetrieveRetryInterval", "RecoveryWalStream")
 
 
 class Look(NamedTuple):
-    """``received``, ``applied``: up to where; ``has_read_all``: nothing lies here that is not applied, but for a piece of a record."""
+    """``received``, ``applied``: up to where; ``has_read_all``: nothing lies here that is not applied, but for a piece of a record. Of one
+    that listens the wait alone does not say so: it may not have heard yet of what its receiver has acknowledged a moment ago.
+    """
 
     standby: bool
     received: int
@@ -83,7 +85,7 @@ class Replica:
     def look(self, session: sql.Session) -> Look:
         row = {key: value or "" for key, value in session.ask(STANDING)[0].items()}
         received, applied = (lsn_number(row[key] or "0/0") for key in ("received", "applied"))
-        has_read_all = row["startup"] in READ_ALL
+        has_read_all = row["startup"] == HAS_NOTHING or row["startup"] == LISTENS and applied >= received
         if row["standby"] == "t" and has_read_all and not self._instance.memory.get("whole"):
             self._instance.remember(whole=True)
         return Look(

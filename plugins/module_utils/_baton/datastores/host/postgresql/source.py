@@ -33,6 +33,7 @@ IN_ORDER = 0.6  # of the time to close: after that it is ended at once
 WRITES_OUT_WITHIN = 600.0  # seconds for a checkpoint
 QUIESCES_WITHIN = 4.0  # seconds for one that is only to make the end quick
 SAYS_WITHIN = 5.0  # seconds for which the position of one that we could not end in order is waited for
+HAS_NOTHING, LISTENS = "RecoveryRetrieveRetryInterval", "RecoveryWalStream"  # for what a standby waits that has read what lies here
 CLEAN = ("shut down",)  # what the control file says of a source that has ended in order
 
 CREATE = """
@@ -279,9 +280,9 @@ class Source:
 
 
 def has_read_all(session: sql.Session) -> bool:
-    """Whether a standby has applied all that lies here, and waits for more."""
+    """Whether a server at rest has applied all that lies here, and waits for more."""
     rows = session.ask("SELECT wait_event FROM pg_stat_activity WHERE backend_type = 'startup'")
-    return bool(rows) and rows[0]["wait_event"] in ("RecoveryRetrieveRetryInterval", "RecoveryWalStream")
+    return bool(rows) and rows[0]["wait_event"] == HAS_NOTHING
 
 
 def of_control(instance: Instance, control: Mapping[str, str]) -> Place:
