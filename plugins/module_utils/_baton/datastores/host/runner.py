@@ -229,8 +229,11 @@ def _owner(program: Program) -> Optional[int]:
 
 
 def _is_in(pid: int, folder: Path) -> bool:
+    """Return whether a process is in a folder, as far as we may look: a guest under systemd may not, and goes by the title alone."""
     try:
         return os.readlink(f"/proc/{pid}/cwd").startswith(os.path.realpath(folder) + os.sep)
+    except PermissionError:
+        return True
     except OSError:
         return False
 
