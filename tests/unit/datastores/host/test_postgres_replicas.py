@@ -257,9 +257,8 @@ def test_half_a_rewind_is_not_started_but_copied_anew(pair, source, second, monk
         return run(command, *args)
 
     monkeypatch.setattr(rewind, "run", breaks)
-    report = source.server.do("follow", source.where(second), always)
-    assert report is None or "the host is gone" in report.problem
-    until(lambda: source.memory.get("spoilt"), "it was begun")
+    report = until(lambda: source.server.do("follow", source.where(second), always), "it was begun", [second])
+    assert report.found == {"apart": True} and source.memory["spoilt"] and source.memory["follow"] is None
     monkeypatch.undo()
     with pytest.raises(Trouble, match="what p1 has is spoilt, since it could not be rewound"):
         source.server.start()

@@ -107,6 +107,9 @@ class Files(config.Files):
             write(self.standby, "")
             self.own(self.standby, 0o600)
 
+    def write_settings(self, spec: Mapping[str, Any]) -> None:
+        """Write nothing with the certificate: the settings follow from more than how it was made (``write_all``)."""
+
     def write_all(self, spec: Mapping[str, Any], state: State, ourselves: str) -> None:
         """Write the settings, who may come in, and of a source its password. ``ourselves``: the user of the system who may do all."""
         texts = {

@@ -83,10 +83,11 @@ class Replica:
     # --- looks --------------------------------------------------------------------------------------------------------------
 
     def look(self, session: sql.Session) -> Look:
+        life = self._instance.life
         row = {key: value or "" for key, value in session.ask(STANDING)[0].items()}
         received, applied = (lsn_number(row[key] or "0/0") for key in ("received", "applied"))
         has_read_all = row["startup"] == HAS_NOTHING or row["startup"] == LISTENS and applied >= received
-        if row["standby"] == "t" and has_read_all and not self._instance.memory.get("whole"):
+        if row["standby"] == "t" and has_read_all and not self._instance.memory.get("whole") and self._instance.life == life:
             self._instance.remember(whole=True)
         return Look(
             row["standby"] == "t", max(received, applied), applied, has_read_all, int(row["receivers"]), row["status"] == "streaming",
@@ -184,7 +185,7 @@ class Replica:
             for row in session.ask("SELECT slot_name AS name FROM pg_replication_slots WHERE NOT active"):
                 session.ask(f"SELECT pg_drop_replication_slot({sql.quoted(row['name'] or '')})")
         instance.remember(follow=wanted, forget=("copied", "reign"))
-        self._seals_since = None
+        self._seals_since = self._settles_since = None
         instance.files.forget_said()
         instance.write_settings()
         instance.reload()

@@ -29,8 +29,8 @@ def may_rewind(source: sql.Session, ours: Place, theirs: Place) -> bool:
 
 
 def rewind(instance: Instance, source: Mapping[str, Any]) -> bool:
-    """Have the server be as its source was where they parted, and follow it; return whether that could be done. Else all is as it was;
-    Trouble where its data is spoilt.
+    """Have the server be as its source was where they parted, and follow it; return whether that could be done. Else all is as it was, or
+    its data is spoilt: then it is to be copied, and is not started before.
     """
     instance.stop()
     try:
@@ -44,7 +44,12 @@ def rewind(instance: Instance, source: Mapping[str, Any]) -> bool:
         instance.start()
         return False
     instance.remember(spoilt=True, whole=False)
-    run(_command(instance, source), instance.files.user, instance.files.folder, REWINDS_WITHIN)
+    try:
+        run(_command(instance, source), instance.files.user, instance.files.folder, REWINDS_WITHIN)
+    except Trouble as trouble:
+        LOG.error("%s could not be rewound, and what it has is spoilt: %s", instance.id, trouble)
+        instance.remember(follow=None)
+        return False
     instance.files.rest()
     instance.remember(forget=("spoilt", "reign"))
     instance.start()

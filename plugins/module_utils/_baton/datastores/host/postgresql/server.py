@@ -8,6 +8,7 @@ All of it is synchronous, for threads of the guest. What is asked again and agai
 from __future__ import annotations
 
 import logging
+import time
 from pathlib import Path
 from typing import Any, Callable, Dict, Mapping, Optional, Sequence
 
@@ -24,6 +25,7 @@ from .settings import Settings
 from .source import Source
 
 LOG = logging.getLogger("baton.guest")
+TENDS_EVERY = 1.0  # seconds
 LETS_GO_WITHIN = 10.0  # seconds in which a replica that is opened has applied what it has received
 NEEDS_NO_SERVER = ("prepare", "receive", "wipe", "restart")
 IS_ASKED_AGAIN = ("follow", "send")  # where the server does not run: it is started
@@ -39,6 +41,7 @@ class PostgreSQL:
         self._instance, self._need = Instance(folder, instance, runner, memory, save, user), need
         self._source, self._replica, self._copies = Source(self._instance), Replica(self._instance), Copies(self._instance, need)
         self._settings = Settings(self._instance)
+        self._tended_at = float("-inf")
         self._copies.roll_back()
 
     # --- life ---------------------------------------------------------------------------------------------------------------
@@ -95,6 +98,9 @@ class PostgreSQL:
 
     def tend(self) -> bool:
         """See to what goes on by itself, every few tenths of a second while it runs; return whether that is due again at once."""
+        if time.monotonic() - self._tended_at < TENDS_EVERY:
+            return False
+        self._tended_at = time.monotonic()
         if self._instance.memory.get("opening"):
             self._source.tend()
         elif self._replica.tend():

@@ -19,7 +19,7 @@ from typing import Callable, List, Mapping, Optional, Sequence, Set
 
 from ...model.passwords import scram
 from ..runner import orphans
-from ..trouble import Trouble
+from ..trouble import Trouble, one_line
 from . import sql
 from .instance import Instance
 from .place import Forks, Place, forks_in, lsn_number, place_of
@@ -111,7 +111,10 @@ class Source:
             )
             if not left:
                 return
-            if time.monotonic() > end:
+            late = time.monotonic() - end
+            if late > AGREES_WITHIN:
+                raise Trouble(f"replicas that do not count any more can't be cut off: process {left[0]['pid']}")
+            if late > 0:
                 session.ask(f"SELECT pg_terminate_backend({int(left[0]['pid'] or 0)})")
             time.sleep(LOOK)
 
@@ -169,8 +172,8 @@ class Source:
                         raise Trouble(cancelled[0])
                 finally:
                     self._marks.discard(session.pid)
-        except (Trouble, KeyError, ValueError) as error:
-            trouble.append(str(error))
+        except Exception as error:  # whatever it is: it was not acknowledged
+            trouble.append(one_line(error))
         finally:
             ended.set()
 
