@@ -25,7 +25,7 @@ from .config import slot_of
 from .instance import Instance
 from .place import Place, lsn_number, place_of
 from .rewind import may_rewind, rewind
-from .source import HAS_NOTHING, LISTENS
+from .source import DROP_SLOTS, HAS_NOTHING, LISTENS
 
 LOOK = 0.02  # seconds between looks at what is about to be so
 READS_WITHIN = 2.0  # seconds for which a seal waits until what was received is applied, so that its end is known exactly
@@ -182,8 +182,7 @@ class Replica:
         instance = self._instance
         keep_slot(source, instance.id)
         with instance.session() as session:
-            for row in session.ask("SELECT slot_name AS name FROM pg_replication_slots WHERE NOT active"):
-                session.ask(f"SELECT pg_drop_replication_slot({sql.quoted(row['name'] or '')})")
+            session.ask(DROP_SLOTS)
         instance.remember(follow=wanted, forget=("copied", "reign"))
         self._seals_since = self._settles_since = None
         instance.files.forget_said()
@@ -313,7 +312,7 @@ class Replica:
 def keep_slot(source: sql.Session, instance: str) -> None:
     """Have a source keep what a replica has not received."""
     slot = slot_of(instance)
-    rows = source.ask(f"SELECT wal_status AS status, active FROM pg_replication_slots WHERE slot_name = {sql.quoted(slot)}")
+    rows = source.ask("SELECT wal_status AS status, active FROM pg_replication_slots WHERE slot_name = %s", slot)
     if rows and (rows[0]["status"] != "lost" or rows[0]["active"] == "t"):
         return
     if rows:

@@ -15,7 +15,7 @@ import contextlib
 import secrets
 import threading
 import time
-from typing import Callable, List, Mapping, Optional, Sequence, Set
+from typing import Callable, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ...model.passwords import scram
 from ..runner import orphans
@@ -41,6 +41,11 @@ CREATE SCHEMA IF NOT EXISTS baton;
 CREATE TABLE IF NOT EXISTS baton.term (id smallint PRIMARY KEY, term bigint NOT NULL, number bigint NOT NULL);
 CREATE TABLE IF NOT EXISTS baton.reigns (timeline bigint PRIMARY KEY, reign text NOT NULL);
 """
+REIGN = "INSERT INTO baton.reigns VALUES (%s, %s) ON CONFLICT (timeline) DO NOTHING"
+TERM = (
+    "INSERT INTO baton.term VALUES (0, %s, %s) ON CONFLICT (id) DO UPDATE SET term = excluded.term, number = excluded.number"
+)
+DROP_SLOTS = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active"
 
 
 class Source:
@@ -104,18 +109,19 @@ class Source:
     def _let_nobody_else(self, session: sql.Session, counted: Sequence[str]) -> None:
         """Return once nobody is asked any more who does not count."""
         end = time.monotonic() + AGREES_WITHIN
-        named = ", ".join(sql.quoted(name.lower()) for name in counted) or "''"
+        named = "\n".join(name.lower() for name in counted)
         while True:
             left = session.ask(
-                f"SELECT pid FROM pg_stat_replication WHERE sync_priority > 0 AND lower(application_name) NOT IN ({named})"
-            )
+                "SELECT pid FROM pg_stat_replication WHERE sync_priority > 0 AND lower(application_name) <> ALL (string_to_array(%s, %s))",
+                named, "\n",
+            )  # fmt: skip
             if not left:
                 return
             late = time.monotonic() - end
             if late > AGREES_WITHIN:
                 raise Trouble(f"replicas that do not count any more can't be cut off: process {left[0]['pid']}")
             if late > 0:
-                session.ask(f"SELECT pg_terminate_backend({int(left[0]['pid'] or 0)})")
+                session.ask("SELECT pg_terminate_backend(%s)", left[0]["pid"])
             time.sleep(LOOK)
 
     def _have_password(self) -> None:
@@ -124,8 +130,7 @@ class Source:
         with instance.session(10.0) as session:
             session.ask("SET synchronous_commit = local")
             keep_password(session, instance.password)
-            for row in session.ask("SELECT slot_name AS name FROM pg_replication_slots WHERE NOT active"):
-                session.ask(f"SELECT pg_drop_replication_slot({sql.quoted(row['name'] or '')})")
+            session.ask(DROP_SLOTS)
         instance.remember(forget=("adopting",))
         instance.write_settings()
         instance.reload()
@@ -166,7 +171,8 @@ class Source:
                 try:
                     if self._checkpoints_are_behind(session):
                         session.ask("CHECKPOINT")
-                    session.ask(f"{self._reign(session)}{_term(term, number)}")
+                    reign = self._reign(session)
+                    session.ask(f"{REIGN}; {TERM}" if reign else TERM, *reign, term, number)
                     cancelled = [said.text for said in session.notices if said.code == sql.CANCELLED_COMMIT]
                     if cancelled:  # it is answered as done
                         raise Trouble(cancelled[0])
@@ -181,12 +187,10 @@ class Source:
         """Whether the last one was on an older timeline: until there is one on this, a rewind sees no difference (15)."""
         return session.text("(SELECT timeline_id FROM pg_control_checkpoint())") != str(_timeline(session))
 
-    def _reign(self, session: sql.Session) -> str:
-        reign = self._instance.memory.get("reign") or {}
-        if not reign or _timeline(session) <= int(reign["after"]):
-            return ""
-        values = f"{_timeline(session)}, {sql.quoted(str(reign['id']))}"
-        return f"INSERT INTO baton.reigns VALUES ({values}) ON CONFLICT (timeline) DO NOTHING;"
+    def _reign(self, session: sql.Session) -> Tuple[object, ...]:
+        """Return the timeline that we have begun and what it is known by; nothing if this one is another's."""
+        reign, timeline = self._instance.memory.get("reign") or {}, _timeline(session)
+        return (timeline, reign["id"]) if reign and timeline > int(reign["after"]) else ()
 
     def unmark(self) -> None:
         """Have marks that wait be given up."""
@@ -194,7 +198,7 @@ class Source:
         if self._marks:
             with self._instance.session() as session:
                 for pid in list(self._marks):
-                    session.ask(f"SELECT pg_terminate_backend({pid})")
+                    session.ask("SELECT pg_terminate_backend(%s)", pid)
 
     # --- taking none --------------------------------------------------------------------------------------------------------
 
@@ -278,8 +282,7 @@ class Source:
     def tend(self) -> None:
         """Give up what is kept for replicas that lack more than is kept."""
         with self._instance.session() as session:
-            for row in session.ask("SELECT slot_name AS name FROM pg_replication_slots WHERE wal_status = 'lost' AND NOT active"):
-                session.ask(f"SELECT pg_drop_replication_slot({sql.quoted(row['name'] or '')})")
+            session.ask(f"{DROP_SLOTS} AND wal_status = 'lost'")
 
 
 def has_read_all(session: sql.Session) -> bool:
@@ -299,14 +302,9 @@ def of_control(instance: Instance, control: Mapping[str, str]) -> Place:
 
 def keep_password(session: sql.Session, password: str) -> None:
     """Make the user as whom replicas come, or have it know another password; what is kept of it is no password."""
-    kept = sql.quoted(scram(password, secrets.token_bytes(16)))
-    there = session.ask(f"SELECT 1 FROM pg_roles WHERE rolname = {sql.quoted(sql.REPLICATION)}")
-    session.ask(f"{'ALTER' if there else 'CREATE'} ROLE {sql.REPLICATION} LOGIN REPLICATION PASSWORD {kept}")
-
-
-def _term(term: int, number: int) -> str:
-    values = f"0, {int(term)}, {int(number)}"
-    return f"INSERT INTO baton.term VALUES ({values}) ON CONFLICT (id) DO UPDATE SET term = excluded.term, number = excluded.number"
+    there = session.ask("SELECT 1 FROM pg_roles WHERE rolname = %s", sql.REPLICATION)
+    kept = scram(password, secrets.token_bytes(16))
+    session.ask(f"{'ALTER' if there else 'CREATE'} ROLE {sql.REPLICATION} LOGIN REPLICATION PASSWORD %s", kept)
 
 
 def _timeline(session: sql.Session) -> int:

@@ -59,10 +59,10 @@ class Session:
         """What it said beside the answer to the last statement."""
         return self._connection.notices
 
-    def ask(self, statement: str) -> List[Row]:
-        """Run a statement; SqlTrouble says what came of it."""
+    def ask(self, statement: str, *values: object) -> List[Row]:
+        """Run a statement with ``%s`` for each value; without values it is taken as it is. SqlTrouble says what came of it."""
         try:
-            return self._connection.ask(statement)
+            return self._connection.ask(statement % tuple(quoted(str(value)) for value in values) if values else statement)
         except (Refused, OSError, ValueError) as error:
             raise _trouble(error) from None
 
