@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which commits of a PostgreSQL server return, and which never do: who counts, who is cut off, what ends with its time. Real servers."""
 
+import contextlib
 import os
 import signal
 import threading
@@ -78,16 +79,73 @@ def test_who_does_not_count_does_not_acknowledge_and_who_does_then_does(trio, so
     assert commit.kept and commit.problem is None
 
 
-def test_from_nobody_to_somebody_no_commit_returns_unasked_once_that_is_said(trio, source):
-    for number in range(10):
-        source.server.open((), always)
-        source.sql(f"INSERT INTO t VALUES ({100 + number})")
+def checkpointer(member):
+    """Return the one process that has commits wait, which reads its settings when it pleases."""
+    (row,) = member.root("SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'")
+    return int(row["pid"])
+
+
+def test_from_nobody_to_somebody_it_is_not_said_before_commits_wait(trio, source):
+    late = checkpointer(source)
+    os.kill(late, signal.SIGSTOP)
+    try:
+        opening = threading.Thread(target=source.server.open, args=(["nobody"], always), daemon=True)
+        opening.start()
+        until(lambda: source.root("SELECT 1 FROM pg_stat_activity WHERE query = 'CHECKPOINT' AND state = 'active'"), "it is waited for")
+        source.sql("INSERT INTO t VALUES (100)")  # nobody has been told that others have it
+        assert opening.is_alive()
+    finally:
+        os.kill(late, signal.SIGCONT)
+    opening.join(10)
+    commit = Commit(source, 200)
+    waiting(source, 1)
+    assert commit.waits and not opening.is_alive()
+    source.server.open((), always)
+    until(lambda: not commit.waits, "the source alone counts")
+
+
+def test_a_promoted_server_waits_from_its_first_commit_on_whoever_is_late(trio, source):
+    source.server.close(5.0)
+    source.server.start()
+    late = checkpointer(source)
+    os.kill(late, signal.SIGSTOP)
+    try:
         source.server.open(["nobody"], always)
-        commit = Commit(source, 200 + number)
+        commit = Commit(source, 250)
         waiting(source, 1)
         assert commit.waits
-        source.server.open((), always)
-        until(lambda: not commit.waits, "the source alone counts")  # noqa: B023
+    finally:
+        os.kill(late, signal.SIGCONT)
+
+
+def test_from_its_promotion_on_no_commit_returns_that_nobody_has(trio, source):
+    """Clients are there before it, and write as soon as they may."""
+    kept, ends = [], threading.Event()
+
+    def write(number):
+        with contextlib.suppress(Refused, OSError, ValueError), Client(source, timeout=60.0) as client:
+            while not ends.is_set():
+                number += 1
+                with contextlib.suppress(Refused):  # it is read-only still
+                    if client.is_kept(f"INSERT INTO t VALUES ({number})"):
+                        kept.append(number)
+
+    for life in range(3):
+        source.server.close(5.0)
+        source.server.start()
+        threads = [threading.Thread(target=write, args=(10000 * life + 1000 * each,), daemon=True) for each in range(4)]
+        for thread in threads:
+            thread.start()
+        source.server.open(["nobody"], always)
+        waiting(source, 4)
+        assert kept == []
+        ends.set()
+        source.server.close(5.0)
+        for thread in threads:
+            thread.join(10)
+        assert kept == []
+        source.server.start()
+        ends.clear()
 
 
 def test_another_life_of_the_guest_does_not_take_it_for_granted_that_commits_wait(trio, source):
