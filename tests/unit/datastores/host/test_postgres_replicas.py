@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Replicas of PostgreSQL servers: what they know of what they have, whom they follow, copies and rewinds. Real servers."""
 
+import os
 import signal
 import threading
 
@@ -9,6 +10,7 @@ import pytest
 
 from baton.datastores.host.postgresql import copies, rewind
 from baton.datastores.host.trouble import Trouble
+from baton.datastores.model import positions
 from support.postgres import Pool, always, secrets, until
 
 
@@ -110,6 +112,11 @@ def test_a_piece_of_a_record_at_the_end_is_not_waited_for_but_more_that_is_missi
     assert "it lost what it had received" in second.order("drain", position=f"{found},99-0-5").problem
 
 
+def process(member, kind):
+    rows = member.root(f"SELECT pid FROM pg_stat_activity WHERE backend_type = '{kind}'")
+    return int(rows[0]["pid"]) if rows else None
+
+
 def test_who_acknowledges_to_a_frozen_source_is_sealed_though_it_was_just_connecting(pair, source, second):
     insert(source)
     source.freeze()
@@ -117,8 +124,17 @@ def test_who_acknowledges_to_a_frozen_source_is_sealed_though_it_was_just_connec
         second.signal(signal.SIGKILL)
         until(lambda: second.server.pid() is None, "it is gone")
         second.server.start()
-        until(lambda: second.root("SELECT 1 FROM pg_stat_activity WHERE backend_type = 'walreceiver'"), "it waits for an answer")
+        until(lambda: process(second, "walreceiver"), "it waits for an answer")
         assert not second.root("SELECT 1 FROM pg_stat_wal_receiver")
+        applies = process(second, "startup")
+        os.kill(applies, signal.SIGSTOP)  # nobody else ends it
+        try:
+            second.memory["follow"] = None
+            with second.server._instance.session() as session:
+                assert not second.server._replica._cut(session)
+                until(lambda: second.server._replica._cut(session), "it is ended")
+        finally:
+            os.kill(applies, signal.SIGCONT)
         second.ok("seal")
         assert not second.root("SELECT 1 FROM pg_stat_activity WHERE backend_type = 'walreceiver'")
     finally:
@@ -270,14 +286,16 @@ def test_half_a_rewind_is_not_started_but_copied_anew(pair, source, second, monk
 
 def test_two_that_begin_a_timeline_of_one_number_are_not_taken_for_one(pair, source, second):
     received(source, second, insert(source))
-    second.ok("seal")
     source.server.close(5.0)
     source.server.start()
-    for member in (source, second):  # neither knows of the other
+    second.ok("reach", position=source.server.position())
+    second.ok("seal")
+    for member in (source, second):  # neither knows of the other, and both begin at the same place
         member.server.open((), always)
         member.server.mark(9, 9)
-    timelines = {member.server.position().rpartition(",")[2].partition("-")[0] for member in (source, second)}
-    assert len(timelines) == 1
+    ends = [positions.parse(member.server.position()) for member in (source, second)]
+    (one, other) = ({timeline: lsn for timeline, lsn in end.items() if timeline < max(end)} for end in ends)
+    assert max(ends[0]) == max(ends[1]) and one == other
     source.sql("INSERT INTO t VALUES (-7)")
     for _row in range(20):
         second.sql("INSERT INTO t SELECT -1000 - count(*) FROM t")
