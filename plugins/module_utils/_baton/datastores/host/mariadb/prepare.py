@@ -98,7 +98,7 @@ def install(instance: Instance) -> None:
 def _check(instance: Instance, args: Mapping[str, Any], above: Sequence[int], room: int) -> None:
     if not instance.files.is_ours():
         check_port(str(args["address"]), int(args["port"]), above)
-    _check_room(instance.files.folder, args.get("volume"), room)
+    check_room(instance.files.folder, args.get("volume"), room)
     for database in args.get("databases") or ():
         _check_database(str(database["name"]))
     for user in args.get("users") or ():
@@ -128,7 +128,7 @@ def check_port(address: str, port: int, above: Sequence[int] = (COPY_PORT,)) -> 
                 raise Trouble(f"{address} port {number} can't be used ({error.strerror}): free it, or choose another host") from None
 
 
-def _check_room(folder: Path, volume: Any, room: int) -> None:
+def check_room(folder: Path, volume: Any, room: int) -> None:
     size = volume.get("size") if isinstance(volume, Mapping) else volume
     wanted = max(room, int(size or 0) << 30)
     there = next(path for path in (folder, *folder.parents) if path.exists())
