@@ -5,10 +5,13 @@
 import os
 import signal
 import subprocess
+import sys
 
 import pytest
 
 from baton.datastores.host import systemd
+from baton.datastores.host.family import descendants
+from baton.datastores.host.guard import Guard
 from baton.datastores.host.runner import PATH, Processes, Program
 from baton.datastores.host.trouble import Trouble
 from support.mariadb import until
@@ -46,6 +49,51 @@ def test_a_program_that_ended_by_itself_is_gone_though_its_parent_lives(program,
     until(lambda: Processes().pid(program) is None, "a zombie is none")
     until(lambda: runner.pid(program) is None, "its parent knows it, too")
     assert runner.end(program, 1.0)
+
+
+@pytest.fixture
+def family(tmp_path):
+    """A program with a child, and a child of that, in sessions of their own."""
+    script = f"setsid /bin/bash -c 'setsid sleep 600 & echo $! > {tmp_path}/third; echo $$ > {tmp_path}/second; wait' & wait"
+    program = Program("m2", ("/bin/bash", "-c", script), tmp_path, tmp_path / "log")
+    Processes().start(program)
+    until(lambda: all((tmp_path / name).exists() and (tmp_path / name).read_text().strip() for name in ("second", "third")), "they run")
+    yield program, [int((tmp_path / name).read_text()) for name in ("second", "third")]
+    Processes().kill(program)
+
+
+def is_gone(pid):
+    try:
+        return open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def test_a_program_is_killed_with_all_that_it_has_begun(family):
+    program, others = family
+    Processes().kill(program)
+    assert all(is_gone(pid) for pid in others) and Processes().pid(program) is None
+
+
+def test_the_guard_kills_all_that_a_server_has_begun(family):
+    program, others = family
+    one = Guard()
+    one.tell(Processes().pid(program), 1.0)
+    one.look(2.0)
+    until(lambda: all(is_gone(pid) for pid in others) and Processes().pid(program) is None, "they are gone")
+
+
+def test_a_child_that_has_no_name_of_its_own_yet_is_not_taken_for_the_program(tmp_path):
+    script = "import os, time; os.fork(); time.sleep(600)"
+    program = Program("m3", (sys.executable, "-c", script), tmp_path, tmp_path / "log")
+    first = Processes()
+    first.start(program)
+    pid = first.pid(program)
+    try:
+        until(lambda: descendants(pid), "it has a child")
+        assert Processes().pid(program) == pid
+    finally:
+        first.kill(program)
 
 
 def test_another_program_is_not_taken_for_it(program):

@@ -3,8 +3,8 @@
 """The guard: a process beside the guest that kills a server whose time to take writes is over, should the guest be frozen or gone.
 
 Lines of JSON over a socket in the guest's directory: ``{"pid", "until"}`` in, ``{"ok"}`` out. ``until`` is of CLOCK_BOOTTIME; null: this
-server takes no writes. A server is held by its pidfd, so that another process never takes its place. What was told stays when a guest
-goes; the next one speaks to the same guard.
+server takes no writes. A server is held by its pidfd, so that another process never takes its place, and killed with all that come from
+it. What was told stays when a guest goes; the next one speaks to the same guard.
 """
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ import socket
 import sys
 import time
 from typing import Any, Dict, List, Optional, Tuple
+
+from . import family
 
 MOST_LINE = 4096
 IDLE = 0.5  # seconds between two looks at the clock while nothing is due
@@ -56,7 +58,7 @@ class Guard:
             if _is_gone(pidfd):
                 self._forget(pid)
             elif now >= until:
-                _kill(pidfd)
+                _kill(pidfd, pid)
                 sys.stderr.write(f"guard: killed server {pid}, whose time to take writes is over\n")
                 self._forget(pid)
         return max(0.0, min([IDLE, *(until - now for _pidfd, until in self._told.values())]))
@@ -71,9 +73,9 @@ class Guard:
             os.close(held[0])
 
 
-def _kill(pidfd: int) -> None:
+def _kill(pidfd: int, pid: int) -> None:
     try:
-        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        family.kill(pidfd, pid)
     except ProcessLookupError:
         pass
 

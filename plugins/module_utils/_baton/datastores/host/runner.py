@@ -19,10 +19,12 @@ import time
 from pathlib import Path
 from typing import Any, Collection, Dict, List, NamedTuple, Optional, Protocol, Sequence, Tuple
 
+from . import family
 from .trouble import Trouble, one_line
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LOOK = 0.02  # seconds between looks at a process that can't be waited for
+DIES_WITHIN = 60.0  # seconds in which a process that was killed is gone
 
 
 class Program(NamedTuple):
@@ -38,6 +40,8 @@ class Program(NamedTuple):
     user: str = ""
     writes: Tuple[Path, ...] = ()
     tools: Optional[Path] = None
+    ends_by: int = signal.SIGTERM
+    title: str = ""
 
 
 class Runner(Protocol):
@@ -53,7 +57,7 @@ class Runner(Protocol):
         """Ask it to end, and return whether it has within so many seconds."""
 
     def kill(self, program: Program) -> None:
-        """Kill it; it is gone on return."""
+        """Kill it, with all that it has begun; it is gone on return."""
 
     def do(self, argv: Sequence[str], seconds: float) -> str:
         """Run something for the host to its end, with all that root may do there; return what it said."""
@@ -102,7 +106,7 @@ class Processes:
         known = self._known.get(program.name)
         if known is not None and _runs(known, program):
             return known
-        found = next((pid for pid in _all() if _runs(pid, program)), None)
+        found = _first([pid for pid in _all() if _runs(pid, program)])
         if found is None:
             self._known.pop(program.name, None)
         else:
@@ -110,10 +114,10 @@ class Processes:
         return found
 
     def end(self, program: Program, seconds: float) -> bool:
-        return self._signal(program, signal.SIGTERM, seconds)
+        return self._signal(program, program.ends_by, seconds)
 
     def kill(self, program: Program) -> None:
-        if not self._signal(program, signal.SIGKILL, 60.0):
+        if not self._signal(program, signal.SIGKILL, DIES_WITHIN) or not _end_orphans(program):
             raise Trouble(f"{program.argv[0]} of {program.name} outlives SIGKILL: its disk does not answer; look at the host")
 
     def _signal(self, program: Program, number: int, seconds: float) -> bool:
@@ -127,7 +131,10 @@ class Processes:
         try:
             if self.pid(program) != pid:  # the number may have become another's before we held on to it
                 return False
-            signal.pidfd_send_signal(descriptor, number)
+            if number == signal.SIGKILL:
+                family.kill(descriptor, pid)
+            else:
+                signal.pidfd_send_signal(descriptor, number)
             poll = select.poll()
             poll.register(descriptor, select.POLLIN)
             if not poll.poll(seconds * 1000):
@@ -203,13 +210,65 @@ def _all() -> List[int]:
 
 def _runs(pid: int, program: Program) -> bool:
     """Return whether a process is this program, by its command line and user, and no zombie."""
-    path = f"/proc/{pid}"
+    return _line(pid).split(b"\0") == [os.fsencode(word) for word in program.argv] and _is_of(pid, _owner(program))
+
+
+def _line(pid: int) -> bytes:
+    """Return a process's command line; "" if it is gone, or a zombie."""
     try:
-        with open(f"{path}/cmdline", "rb") as file:
-            argv = file.read().rstrip(b"\0").split(b"\0")
-        if argv != [os.fsencode(word) for word in program.argv]:
-            return False
-        owner = pwd.getpwnam(program.user).pw_uid if program.user else os.geteuid()
-        return os.stat(path).st_uid == owner
-    except (OSError, KeyError):
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return file.read().rstrip(b"\0")
+    except OSError:
+        return b""
+
+
+def _owner(program: Program) -> Optional[int]:
+    """Return who runs a program, None if there is no such user."""
+    try:
+        return pwd.getpwnam(program.user).pw_uid if program.user else os.geteuid()
+    except KeyError:
+        return None
+
+
+def _is_in(pid: int, folder: Path) -> bool:
+    """Return whether a process is in a folder, as far as we may look: a guest under systemd may not, and goes by the title alone."""
+    try:
+        return os.readlink(f"/proc/{pid}/cwd").startswith(os.path.realpath(folder) + os.sep)
+    except PermissionError:
+        return True
+    except OSError:
         return False
+
+
+def _is_of(pid: int, owner: Optional[int]) -> bool:
+    try:
+        return os.stat(f"/proc/{pid}").st_uid == owner
+    except OSError:
+        return False
+
+
+def _first(found: List[int]) -> Optional[int]:
+    """Return of several processes with one command line the one from which the others come: they have no name of their own yet."""
+    return next((pid for pid in found if family.parent_of(pid) not in found), None)
+
+
+def orphans(program: Program) -> List[int]:
+    """Return the processes that a program has begun, and that may have outlived it: they have its title, and are in its folder."""
+    if not program.title:
+        return []
+    owner, title = _owner(program), os.fsencode(program.title)
+    return [pid for pid in _all() if _line(pid).startswith(title) and _is_of(pid, owner) and _is_in(pid, program.folder)]
+
+
+def _end_orphans(program: Program) -> bool:
+    """Kill them; return whether they are gone."""
+    end = time.monotonic() + DIES_WITHIN
+    left = orphans(program)
+    while left:
+        for pid in left:
+            family.end(pid)
+        if time.monotonic() > end:
+            return False
+        time.sleep(LOOK)
+        left = orphans(program)
+    return True
