@@ -70,6 +70,12 @@ class Scene(Stage, Schedule):
     def serves(self, *hosts):
         return all(host.server.serves for host in hosts) and self.whole.task is None
 
+    @staticmethod
+    def members_in(host):
+        """Who is in the primary component that a host's server is in."""
+        view = host.server.view
+        return {server.id for server in view.members} if view is not None and view.primary else set()
+
     def given_up(self, *hosts):
         """People say that hosts never run again, and what they alone have is lost."""
         self.world.gone.update(host.name for host in hosts)
@@ -167,6 +173,33 @@ def one_comes_into_the_group_unheard_and_has_most(seed):
         host.server.kill()
     scene.run_on(8)
     scene.ends()
+
+
+@aimed
+def one_that_was_forgotten_runs_on_and_meets_the_others(seed):
+    """Its guest is heard later than its server is."""
+    scene = Scene(seed, arbiters=seed % 2)
+    world, one = scene.world, scene.hosts[0]
+    scene.lose_contact(one)
+    scene.expect(lambda: not world.store.channels[one.name].alive and "m1" not in scene.members_in(scene.hosts[1]), 20)
+    for _time in range(5):  # a third member joins anew meanwhile, or is not well yet
+        scene.ask("shrink", members=["m1"])
+        scene.expect(lambda: scene.whole.task is None, 320)
+        if "m1" not in scene.whole.members:
+            break
+    scene.expect(lambda: "m1" not in scene.whole.members, 0)
+    if scene.random.random() < 0.5:  # who was told is started anew
+        scene.hosts[1].server.kill()
+    world.links.clear()
+    end = world.now + scene.random.uniform(5, 15)
+    while world.now < end:
+        scene.run_on(0.05)
+        if "m1" in scene.members_in(scene.hosts[1]):
+            raise Violation(f"D3: m1 was forgotten, and is in, at {world.now:.2f}")
+    world.cut.clear()
+    scene.ends()
+    if one.server.ours or scene.whole.own.get("gone"):
+        raise Violation(f"D3: m1 was forgotten, is heard, and was not wiped, at {world.now:.2f}")
 
 
 @aimed

@@ -163,6 +163,8 @@ class Checks:
             wrong.append(f"{whole.task.program} has not ended, at step {whole.task.step}{undoing}")
         if not whole.formed or whole.own.get("stopped"):
             return [*wrong, "it does not serve"]
+        left = sorted(key for key, entry in whole.own.get("gone", {}).items() if entry["host"] not in world.gone)
+        wrong += [f"{', '.join(left)} left and are not wiped"] if left else []
         new = sorted(key for key, each in whole.members.items() if not each.joined)
         wrong += [f"{', '.join(new)} did not join"] if new else []
         servers = [world.homes[key].server for key, each in sorted(whole.members.items()) if each.joined and each.host not in world.gone]

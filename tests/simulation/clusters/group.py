@@ -9,6 +9,7 @@ finds all of them again, is it again.
 
 from __future__ import annotations
 
+from baton.datastores.model.channel import OUT
 from simulation.clusters.servers import JOINER, NEVER, NOWHERE, SYNCED
 
 SUSPECT = (2.5, 3.0)  # seconds until a member that is silent is dropped
@@ -120,6 +121,7 @@ class Groups:
         now = self.world.now
         views = {server.view: None for server in self.servers if server.view is not None}
         for view in views:
+            self._put_out(view)
             self._look_at(view, now)
         self._meet()
         for server in self.servers:
@@ -140,6 +142,18 @@ class Groups:
             view.due, view.seen = now + self._uniform(*(NOTICES if self._is_behind(view) else SUSPECT)), seen
         elif now >= view.due:
             self._split(view, seen)
+
+    def _put_out(self, view):
+        """Whoever a member was told of that it is forgotten goes, and does not come back in this life."""
+        out = [server for server in view.members if any(self._keeps_out(other, server) for other in view.members if other.runs)]
+        for server in out:
+            if server.view is view and server.runs:
+                server.ended = "it was put out"
+                server.view, server.state, server.relay = None, OUT, []
+
+    @staticmethod
+    def _keeps_out(one, other):
+        return other.up and other.life == one.told.get(other.id)
 
     def _parts_of(self, view):
         return self._parts([server for server in view.members if server.view is view and server.runs])
@@ -189,11 +203,11 @@ class Groups:
                 if self._could_meet(one, other) and self._chance() < 0.15:
                     self._merge(one, other)
                     return
-            if one.view is None and self.world.now - one.began > 1.0:
+            if one.view is None and one.state != OUT and self.world.now - one.began > 1.0:
                 self._install([one], None, {}, None, set())
 
     def _could_meet(self, one, other):
-        if one is other or one.group != other.group or one.view is other.view is not None:
+        if one is other or one.group != other.group or one.view is other.view is not None or OUT in (one.state, other.state):
             return False
         if not self.world.reach(one.host, other.host) or not (other.host in one.knows or one.host in other.knows):
             return False
@@ -202,6 +216,11 @@ class Groups:
     def _merge(self, one, other):
         views = [each.view for each in (one, other) if each.view is not None]
         members = {one, other}.union(*(view.members for view in views))
+        out = [each for each in members if any(self._keeps_out(another, each) for another in members)]
+        for server in out:  # they are rejected, and know that
+            server.view, server.state, server.relay = None, OUT, []
+        if out:
+            return None
         primary = next((view for view in views if view.primary), None)
         if primary is not None:
             return self._install(members, None, {}, primary.lineage, primary.members)

@@ -116,6 +116,7 @@ class Host(Guest):
         return Report()
 
     def _begin(self, args):
+        self._announce(args)
         self.ending, self.deadline, self.waits = False, FOREVER, self.doing
         self.journal["group"] = args["cluster"]
         self.server.begin(args["cluster"], [each["address"] for each in args["members"]], self.world.now)
@@ -231,7 +232,9 @@ class Host(Guest):
         self._begin(args)
         return None
 
-    def _announce(self, _args):
+    def _announce(self, args):
+        """Ids come again here, with another life: they don't where instances are made."""
+        self.server.told.update({name: self.world.homes[name].server.life for name in args["gone"]})
         return Report()
 
     def _configure(self, _args):

@@ -16,7 +16,7 @@ from baton.datastores.engine.case import Case
 from baton.datastores.engine.program import all_of
 from baton.datastores.guest.orders import Orders
 from baton.datastores.model.channel import Report
-from baton.datastores.plans import galera, group, revival
+from baton.datastores.plans import forgotten, galera, group, revival
 from baton.datastores.plans.asked import concerned
 from simulation.clusters.hosts import FOREVER, Host
 from simulation.datastores.mutations import _plays
@@ -155,6 +155,16 @@ def who_comes_back_is_judged_by_the_latest_term_alone():
 
 def who_comes_back_is_left_alone():
     return _never("rejoin")
+
+
+@_plays("one_that_was_forgotten_runs_on_and_meets_the_others")
+def who_was_forgotten_may_come_in():
+    return patch.object(Host, "_announce", lambda self, args: Report())
+
+
+@_plays("one_that_was_forgotten_runs_on_and_meets_the_others")
+def who_was_forgotten_is_left_alone():
+    return patch.object(forgotten, "_heard", lambda case: [])
 
 
 # --- who is taken out ---------------------------------------------------------------------------------------------------------

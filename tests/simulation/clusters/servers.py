@@ -43,6 +43,7 @@ class Server(Process):
     cache: int = 0
     remembers: bool = False
     knows: set = field(default_factory=set)
+    told: dict = field(default_factory=dict)  # who was forgotten: id → its life then; it is put out
     ended: str = ""
     stalled: bool = False
     began: float = 0.0  # to look for a primary component

@@ -94,7 +94,7 @@ class Manager(Process):
         now, rest = self.world.now, self.rests.pop(value["id"], None)
         rests = rest is not None and rest[:2] == (revision, all_channels) and now < rest.until
         whole = rest.whole if rests else ReplicaSet.from_json(value)
-        hosts = {each.host for each in whole.members.values()}
+        hosts = whole.hosts
         channels = {name: channel for name, channel in all_channels.items() if name in hosts}
         case = Case(whole, channels, now, now * self.rate, 1, self.world.times, self.silences)
         asked = self.world.people is not None and self.world.people(case)

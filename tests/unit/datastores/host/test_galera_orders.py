@@ -219,7 +219,7 @@ def test_one_that_answers_is_up_if_it_serves_and_says_of_what_it_is_a_member(bar
     monkeypatch.setattr(bare.server._instance, "session", contextlib.nullcontext)
     seen = bare.server.look()
     assert seen.up == (not says) and seen.trouble.startswith(says)
-    assert seen.view == {"primary": found[0], "size": found[1], "state": found[2], "uuid": UUID}
+    assert seen.view == {"primary": found[0], "size": found[1], "state": found[2], "uuid": UUID, "number": 0}
     monkeypatch.setattr(bare.server._instance, "session", partial(silent, 1040))
     assert bare.server.look() == seen, "it has too much to do to talk to us, and is there"
     monkeypatch.setattr(bare.server._instance, "session", partial(silent, 2013))

@@ -58,7 +58,8 @@ class Task:
 class ReplicaSet:
     """``term`` grows each time that a member is granted to be the source, which is ``source`` then; nobody is before the first.
     Nobody ever is in a cluster, whose term grows each time that it is formed: ``formed`` says of this term {"uuid", "seqno", "by": a
-    member}. ``own``: what people know a cluster by, such as name, created, updated, configuration, and ``stopped`` if they stopped it.
+    member}. ``own``: what people know a cluster by, such as name, created, updated, configuration, and ``stopped`` if they stopped it;
+    ``gone``: by id {"host", …}, who left it while its host was not heard, and is wiped when it is.
     ``confirmed``: replicas of which the furthest has all that was acknowledged; none: only the source is sure to have it. ``counted``:
     those, and all of which an acknowledgement may have been enough since. ``secrets``: what its servers share, the password of replication,
     certificate and key; ``made``: when.
@@ -111,6 +112,11 @@ class ReplicaSet:
         task = {**vars(self.task), "data": dict(self.task.data)} if self.task else None
         own = {"formed": dict(self.formed), "own": dict(self.own)}
         return {**vars(self), **lists, **own, "members": members, "task": task}
+
+    @property
+    def hosts(self) -> List[str]:
+        """Whose channels it is about: those of its members, and of whoever is to be wiped still."""
+        return sorted({*(member.host for member in self.members.values()), *(each["host"] for each in self.own.get("gone", {}).values())})
 
     @property
     def replicas(self) -> List[Member]:

@@ -13,7 +13,7 @@ from typing import Any, Dict, List, Optional
 from ..engine.case import Case
 from ..engine.program import DONE, Due, Outcome, Plan, Program, Step, all_of, fail, nothing, wait
 from ..model.replica_set import Member
-from . import asked, revival
+from . import asked, forgotten, revival
 from .asked import concerned, is_ahead
 from .group import (
     data_members,
@@ -24,6 +24,7 @@ from .group import (
     has_come,
     is_arbiter,
     is_gone,
+    is_told,
     last_common,
     may_have_data,
     runs,
@@ -179,8 +180,12 @@ def _parted(case: Case, member: Member) -> Outcome:
 
 
 def _announce(case: Case) -> Outcome:
-    """Those who serve know where all are, for when they start again. Who does not is told when it is started."""
-    return all_of((member.id, case.ask(member, "announce", **group_of(case))) for member in serving(case))
+    """Those who serve know where all are, for when they start again, and who must not come in. Who does not is told when it is started."""
+    reports = [(member, case.ask(member, "announce", **group_of(case))) for member in serving(case)]
+    for member, report in reports:
+        if report is not None and not report.problem:
+            is_told(case, member)
+    return all_of((member.id, report) for member, report in reports)
 
 
 # --- members go -------------------------------------------------------------------------------------------------------------
@@ -199,7 +204,9 @@ def _leave(case: Case) -> Outcome:
     for member in _leaving(case):
         if member.id in left:
             continue
-        if not is_gone(case, member):
+        if is_gone(case, member):
+            forgotten.note(case, member)
+        else:
             outcome = _taken_out(case, member, lambda one: _halted(case, one))
             if not outcome.done:
                 return outcome
@@ -236,14 +243,31 @@ def _taken_out(case: Case, member: Member, act: Any) -> Outcome:
 
 
 def _clear(case: Case) -> Outcome:
-    """Whoever left is wiped; what is left on a host that is not heard is told of when it is."""
-    return all_of((member.id, case.ask(member, "wipe")) for member in _leaving(case) if case.channel(member).alive)
+    """Whoever left is wiped; who is not heard is when it is."""
+    wiped = case.task.data.get("wiped", [])
+    reports = [(member, case.ask(member, "wipe")) for member in _leaving(case) if case.channel(member).alive and member.id not in wiped]
+    done = [member for member, report in reports if report is not None and not report.problem]
+    for member in done:
+        forgotten.is_wiped(case, member)
+    case.task.data["wiped"] = [*wiped, *(member.id for member in done)]
+    return all_of((member.id, report) for member, report in reports)
 
 
 def _forget(case: Case) -> Outcome:
-    leaving = {member.id for member in _leaving(case)}
-    case.whole.members = {key: member for key, member in case.whole.members.items() if key not in leaving}
+    """Who left and was not wiped is a member no more, but does not go out of our sight."""
+    leaving = _leaving(case)
+    for member in leaving:
+        if member.id not in case.task.data.get("wiped", ()) and member.id not in case.whole.own.get("gone", {}):
+            forgotten.note(case, member)
+    names = {member.id for member in leaving}
+    case.whole.members = {key: member for key, member in case.whole.members.items() if key not in names}
     return DONE
+
+
+def _clear_all(case: Case) -> Outcome:
+    """All members are wiped, and who was forgotten, as far as it is heard."""
+    outcome = asked.clear(case)
+    return outcome if not outcome.done else forgotten.wipe_all(case)
 
 
 def _may_leave(case: Case) -> Outcome:
@@ -325,11 +349,12 @@ PROGRAMS = {
         Program(
             "delete",
             (
-                Step("release", _release), Step("wipe", asked.clear, asked.is_spoilt, 600, final=True),
+                Step("release", _release), Step("wipe", _clear_all, asked.is_spoilt, 600, final=True),
                 Step("forget", asked.forget),
             ),
             gives_way=True,
         ),
+        Program("clear", (Step("wipe", forgotten.wipe, seconds=600), _ANNOUNCE), gives_way=True),
     )
 }  # fmt: skip
 
@@ -341,7 +366,9 @@ def keep(_case: Case) -> None:
 
 
 def due(case: Case) -> Optional[Due]:
-    """All are formed anew when nobody serves any more, or in ``needs`` stands why not; one that is back is started."""
+    """All are formed anew when nobody serves any more, or in ``needs`` stands why not; one that is back is started, or wiped, if it was
+    forgotten.
+    """
     whole = case.whole
     whole.needs = ""
     if not whole.formed or whole.own.get("stopped"):
@@ -351,6 +378,9 @@ def due(case: Case) -> Optional[Due]:
     forget_loss(case)
     if whole.task is not None or whole.paused or is_ahead(case, whole.not_before):
         return None
+    kept_out = forgotten.due(case)
+    if kept_out is not None:
+        return kept_out
     away = [member.id for _key, member in sorted(whole.members.items()) if _may_return(case, member)]
     return Due("rejoin", f"{away[0]} does not run", {"members": away[:1]}) if away else None
 
@@ -365,6 +395,8 @@ def _may_return(case: Case, member: Member) -> bool:
 def given_up(case: Case) -> None:
     """As everywhere; and why all were not formed anew is said until they are, whatever else is begun meanwhile."""
     asked.given_up(case)
+    if case.task.program == "clear":
+        forgotten.given_up(case)
     if case.task.program == "revive":
         case.whole.own["unrevived"] = {"at": case.now, "why": case.task.fault}
 

@@ -72,10 +72,12 @@ def goes_on_without(case: Case, member: Member) -> bool:
 
 
 def group_of(case: Case, *coming: Member) -> Dict[str, Any]:
-    """Return how a server finds the others: the group's name, and where those with data are. ``coming``: who is not of them yet."""
+    """Return how a server finds the others: the group's name, where those with data are, and who was forgotten, so that it must not be one
+    of them. ``coming``: who is not of them yet.
+    """
     known = [member for member in data_members(case) if member.joined or member in coming]
     where = [{"address": member.own.get("address"), "port": member.own.get("port")} for member in known]
-    return {"cluster": name_of(case.whole), "members": where}
+    return {"cluster": name_of(case.whole), "members": where, "gone": sorted(case.whole.own.get("gone", {}))}
 
 
 def name_of(whole: ReplicaSet) -> str:
@@ -128,3 +130,20 @@ def has_come(case: Case, member: Member) -> None:
     member.joined, member.follows, member.status, member.fault = True, case.whole.term, "ACTIVE", ""
     member.again_at = case.now + AGAIN_AFTER
     member.own.pop("enters", None)
+    is_told(case, member)
+
+
+# --- who was forgotten while nobody heard its host --------------------------------------------------------------------------
+
+
+def is_told(case: Case, member: Member) -> None:
+    """A member has done an order that says who was forgotten."""
+    gone = case.whole.own.get("gone", {})
+    if not is_arbiter(member) and any(member.id not in entry["told"] for entry in gone.values()):
+        case.whole.own["gone"] = {key: {**each, "told": sorted({*each["told"], member.id})} for key, each in gone.items()}
+
+
+def lacks_word(case: Case) -> List[Member]:
+    """Return who serves, and was not told of somebody who was forgotten."""
+    gone = case.whole.own.get("gone", {}).values()
+    return [member for member in serving(case) if any(member.id not in entry["told"] for entry in gone)]

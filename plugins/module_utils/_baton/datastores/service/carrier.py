@@ -104,7 +104,7 @@ class Documents:
         """Return, for people, servers of which guests speak and no set does: of one deleted by force while its host was away, for one."""
         known = {
             (member["host"], key) for (kind, _id), found in self._found.items() if kind == SETS
-            for key, member in found.value["Set"]["members"].items()
+            for key, member in {**found.value["Set"]["members"], **_gone(found.value)}.items()
         }  # fmt: skip
         return {
             f"host {host} has instance {key} of set {said or 'that it does not say'}, which nobody knows"
@@ -125,7 +125,13 @@ def _is_busy(whole: Mapping[str, Any]) -> bool:
 
 
 def hosts_of(value: Optional[Mapping[str, Any]]) -> List[str]:
-    return sorted({member["host"] for member in value["Set"]["members"].values()}) if value is not None else []
+    """Return whose channels a set is about, as ReplicaSet.hosts does."""
+    return sorted({each["host"] for each in (*value["Set"]["members"].values(), *_gone(value).values())}) if value is not None else []
+
+
+def _gone(value: Mapping[str, Any]) -> Dict[str, Dict[str, Any]]:
+    """Return who left a cluster, and is to be wiped still."""
+    return dict(value["Set"].get("own", {}).get("gone", {}))
 
 
 class Carrier:

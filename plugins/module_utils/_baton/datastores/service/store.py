@@ -111,7 +111,7 @@ class Store:
             if found is None:
                 raise Problem(404, "not_found", f"there is no set {key}")
             whole = set_of(found.value)
-            hosts = [self.find(POOL, host) for host in sorted({member.host for member in whole.members.values()})]
+            hosts = [self.find(POOL, host) for host in whole.hosts]
             read = {host.key: host for host in hosts if host is not None}
             case = self.case(whole, read, 0.0, Silences())
             before = set(whole.members)

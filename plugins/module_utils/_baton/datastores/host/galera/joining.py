@@ -30,22 +30,25 @@ AHEAD = "states diverged"
 TAKEN = "already in use"
 NOBODY_THERE = "failed to reach primary view"
 SERVES = ("Synced", "Donor/Desynced")
-STATUS = ("wsrep_cluster_status", "wsrep_local_state_comment", "wsrep_cluster_size", "wsrep_cluster_state_uuid", "wsrep_ready")
+STATUS = ("wsrep_cluster_status", "wsrep_local_state_comment", "wsrep_cluster_size", "wsrep_cluster_state_uuid", "wsrep_ready", "wsrep_cluster_conf_id")
 Stands = Callable[[], bool]
 
 
 class View(NamedTuple):
-    """What a server says of its cluster. ``serves``: it lets clients read and write."""
+    """What a server says of its cluster. ``serves``: it lets clients read and write; ``number``: of the view, one more than that of the
+    one before, 0 outside of the primary component.
+    """
 
     primary: bool
     size: int
     state: str
     uuid: str
     serves: bool
+    number: int = 0
 
     @property
     def said(self) -> Mapping[str, Any]:
-        return {"primary": self.primary, "size": self.size, "state": self.state, "uuid": self.uuid}
+        return {"primary": self.primary, "size": self.size, "state": self.state, "uuid": self.uuid, "number": self.number}
 
 
 def view(session: sql.Session) -> View:
@@ -53,9 +56,13 @@ def view(session: sql.Session) -> View:
     found = {str(row["Variable_name"]).lower(): text(row["Value"]) for row in _status(session, names)}
     status, state = found.get("wsrep_cluster_status"), found.get("wsrep_local_state_comment", "")
     is_primary, state = status == "Primary", OUT if status == OUT else state
-    size = found.get("wsrep_cluster_size", "")
+    size, number = (_number(found.get(name, "")) for name in ("wsrep_cluster_size", "wsrep_cluster_conf_id"))
     serves = is_primary and state in SERVES and found.get("wsrep_ready") == "ON"
-    return View(is_primary, int(size) if size.isdigit() else 0, state, found.get("wsrep_cluster_state_uuid", ""), serves)
+    return View(is_primary, size, state, found.get("wsrep_cluster_state_uuid", ""), serves, number if is_primary else 0)
+
+
+def _number(text_of_it: str) -> int:
+    return int(text_of_it) if text_of_it.isdigit() else 0
 
 
 def _status(session: sql.Session, names: str) -> List[sql.Row]:

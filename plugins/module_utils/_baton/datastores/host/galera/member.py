@@ -14,8 +14,9 @@ from .settings import members_of
 
 
 def announce(instance: Instance, args: Mapping[str, Any]) -> None:
-    """Take note of the group's name and who has its data, for the next start."""
+    """Take note of the group's name and who has its data, for the next start, and of who must not come in."""
     news = {"members": members_of(args), **({"cluster": str(args["cluster"])} if args.get("cluster") else {})}
+    news.update({"gone": [str(name) for name in args["gone"]]} if "gone" in args else {})
     if news != {name: instance.spec.get(name) for name in news}:
         instance.remember(spec={**instance.spec, **news})
     instance.files.write_settings(instance.spec)
@@ -81,7 +82,7 @@ class Member:
         if instance.files.is_ours() and instance.pid() is not None:
             instance.kill()
         instance.files.remove()
-        instance.remember(spec=None, forget=("group", "formed", "at", "copied", "halted"))
+        instance.remember(spec=None, forget=("group", "formed", "at", "copied", "halted", "nodes"))
         return Report()
 
     def _why_down(self) -> str:

@@ -20,6 +20,7 @@ from ..runner import Runner
 from ..trouble import Trouble, one_line
 from .copies import MemberCopies
 from .joining import Joining, Node, View, view
+from .keeping_out import KeepingOut
 from .member import Member, announce
 from .prepare import prepare
 from .settings import DATASTORE, HEARD, SUSPECTED
@@ -41,6 +42,7 @@ class Galera(Member):
         node = Node(folder, instance, runner, memory, save, user)
         super().__init__(node)
         self._need, self._joining, self._copies, self._settings = need, Joining(node), MemberCopies(node, need), Settings(node)
+        self._keeping_out = KeepingOut(node)
         self._seen: Optional[View] = None  # by the last look that was answered
         self._copies.roll_back()
 
@@ -62,6 +64,12 @@ class Galera(Member):
 
     def _why_silent(self, error: sql.SqlTrouble) -> str:
         return self._why_down() if self.pid() is None else f"it runs, and does not answer: {error}"
+
+    def tend(self) -> bool:
+        """Keep out who is no member any more; it is looked at when something is another."""
+        if self._seen is not None:
+            self._keeping_out.tend(self._seen)
+        return False
 
     def stop(self) -> None:
         self._copies.cut_off()

@@ -26,6 +26,7 @@ TASKS = {  # program → Trove's name for it, or one like it
     "stop": ("STOPPING_CLUSTER", "Stopping the cluster."),
     "revive": ("STARTING_CLUSTER", "Forming the cluster again."),
     "rejoin": ("REJOINING_CLUSTER", "A member comes back."),
+    "clear": ("CLEARING_NODE", "What a member that left has on its host is wiped."),
 }
 NONE = {"id": None, "name": "NONE", "description": "No tasks for the cluster."}
 
@@ -55,6 +56,9 @@ def cluster(view: View, whole: ReplicaSet) -> Dict[str, Any]:
         "ip": [address for each in shown if each["type"] == DATA for address in each["ip"]],
         **_what_all_have(shown),
     }
+    left = _to_be_wiped(view, whole)
+    if left:
+        found["to_be_wiped"] = left
     if own.get("configuration"):
         found["configuration"] = view.configuration(str(own["configuration"]))
     fault = _fault_of(whole, status)
@@ -62,6 +66,18 @@ def cluster(view: View, whole: ReplicaSet) -> Dict[str, Any]:
         at = whole.history[-1]["at"] if whole.history else whole.made
         found["fault"] = {"message": with_names(whole, fault), "created": stamp(at), "details": ""}
     return found
+
+
+def _to_be_wiped(view: View, whole: ReplicaSet) -> List[Dict[str, Any]]:
+    """Return who left while its host was not heard, so that what it has there was not wiped yet; not where the host has left the pool."""
+    gone = whole.own.get("gone", {})
+    return [
+        {
+            "id": key, "name": entry["own"].get("name", ""), "hostname": entry["host"], "since": stamp(entry["since"]),
+            "reason": entry["fault"] or "its host was not heard when it left; it is wiped when the host is heard",
+        }
+        for key, entry in sorted(gone.items(), key=lambda each: (each[1]["since"], each[0])) if entry["host"] in view.hosts
+    ]  # fmt: skip
 
 
 def _age(member: Member) -> Tuple[float, int, str]:

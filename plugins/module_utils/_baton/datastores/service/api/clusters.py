@@ -232,7 +232,7 @@ def _clustered(wanted: Optional[str], catalogue: Catalogue) -> str:
 
 
 def _needs(whole: ReplicaSet, entry: NewMember, flavors: Mapping[str, Dict[str, Any]]) -> placement.Needs:
-    apart = [member.host for member in whole.members.values()]
+    apart = whole.hosts
     room = placement.room_of(flavors[entry.flavor or ""], entry.volume)
     return placement.Needs(whole.datastore, whole.version, entry.flavor or "", entry.region, apart, room)
 

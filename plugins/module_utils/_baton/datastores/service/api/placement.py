@@ -165,7 +165,8 @@ def _matched(able: Sequence[Sequence[str]]) -> Dict[str, int]:
 def _by_host(sets: Iterable[ReplicaSet]) -> Dict[str, List[Carried]]:
     found: Dict[str, List[Carried]] = {}
     for whole in sets:
-        for member in whole.members.values():
+        left = [Member(key, entry["host"], own=entry["own"]) for key, entry in whole.own.get("gone", {}).items()]  # what is to be wiped
+        for member in (*whole.members.values(), *left):
             found.setdefault(member.host, []).append(Carried(member, ports_of(whole.datastore, member.own.get("port", 0))))
     return found
 

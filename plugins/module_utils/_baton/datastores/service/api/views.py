@@ -46,6 +46,7 @@ DESCRIPTIONS = {
     "upgrade": "members are given another version, one after the other",
     "stop": "the cluster is stopped",
     "revive": "the cluster is formed again",
+    "clear": "what a member that left has on its host is wiped",
 }
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
