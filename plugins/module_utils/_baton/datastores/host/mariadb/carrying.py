@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any, Callable, Collection, Mapping, Optional
 
 from ...model.channel import Report
-from ..trouble import Trouble, one_line
+from ..trouble import Broken, Trouble, one_line
 from .sql import SqlTrouble
 
 Stands = Callable[[], bool]
@@ -24,6 +24,8 @@ def carry_out(
         return act(args, stands)
     except SqlTrouble as error:
         return None if error.silent and not is_last else Report(str(error))
+    except Broken as error:
+        return Report(str(error), {"broke": True})
     except (Trouble, OSError, ValueError) as error:
         return Report(one_line(error))
     except KeyError as error:
