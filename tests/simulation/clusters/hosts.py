@@ -15,6 +15,7 @@ from simulation.datastores.ground import Guest
 
 FOREVER = float("inf")
 LOOKS, FENCE = 0.25, 2.25  # seconds: between two looks at a server; for how long one that is answered lets it go on
+BREAKS = Report("the copy broke off", {"broke": True})
 KILLED_AFTER = 6.0  # seconds after which one that was told to end is killed
 
 
@@ -164,6 +165,8 @@ class Host(Guest):
             self.copying = copying, self.world.now + self.world.random.uniform(0.2, 2.0)
         if self.world.now < self.copying[1]:
             return None
+        if self.world.breaks.random() < 0.1:
+            return BREAKS
         server.data, server.uuid, server.log, server.cache = True, donor.uuid, list(donor.log), len(donor.log)
         return Report()
 

@@ -16,7 +16,7 @@ class Checks:
         self.world = world
         self.acknowledged = {}
         self.failovers = self.promotions = self.rebuilds = self.failed = self.busy = 0
-        self.deleted = self.detached = self.restarts = 0
+        self.deleted = self.detached = self.restarts = self.from_replicas = 0
         self.last = {}
 
     @property
@@ -57,6 +57,9 @@ class Checks:
 
     def rebuilt(self, _server):
         self.rebuilds += 1
+
+    def copied(self, donor):
+        self.from_replicas += donor.read_only
 
     def committed(self, whole):
         """Nobody is of two sets, nor counts where it is not. Count what was begun and what became of it."""

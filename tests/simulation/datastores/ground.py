@@ -25,7 +25,7 @@ class Ground:
     def __init__(self, seed, whole, hosts, times):
         self.random = random.Random(seed)
         self._bits, self._draw = self.random.getrandbits, self.random.random
-        self.sweeps = random.Random(seed)  # of its own, so that all else is as it would be without
+        self.sweeps, self.breaks = random.Random(seed), random.Random(seed)  # of their own, so that all else is as it would be without
         self.now, self.times = 0.0, times
         self._events, self._number = [], 0
         self.store = Store(whole, [f"h{n + 1}" for n in range(hosts)], self.times, lambda: self.now)

@@ -64,6 +64,7 @@ class Manager(Process):
         waits = [*self.waits(whole), whole.not_before, *(each.again_at for each in whole.members.values())]
         if task is not None:
             waits += [task.since + self.plan.programs[task.program].steps[task.step].seconds, task.silent + SILENCE]
+            waits += [copy.get("at", 0.0) for copy in task.data.get("copies", {}).values()]
         return min(at for at in (*waits, case.now + AT_REST) if at > case.now)
 
     def _soon(self, seconds, act, *args):

@@ -22,7 +22,7 @@ importlib.import_module("conftest")  # makes the package ``baton`` importable
 from simulation.datastores.aimed import AIMED  # noqa: E402
 from simulation.datastores.schedule import Schedule  # noqa: E402
 
-COUNTS = ("transactions", "failovers", "promotions", "deleted", "detached", "restarts", "failed", "rebuilds", "busy")
+COUNTS = ("transactions", "failovers", "promotions", "deleted", "detached", "restarts", "failed", "rebuilds", "from_replicas", "busy")
 
 
 def outcome(aimed, schedule, counts, work):

@@ -78,9 +78,12 @@ class World(Ground):
             self.after(delay, source.deliver, source.life, source.acknowledged, replica.id, position)
 
 
+BREAKS = Report("the copy broke off", {"broke": True})
+
+
 @cache
-def _said(runs, of, whole):
-    return Said(runs, "" if runs else "it does not answer", of, whole)
+def _said(runs, of, whole, follows):
+    return Said(runs, "" if runs else "it does not answer", of, whole, *((0, 0) if follows else ()))
 
 
 class Host(Guest):
@@ -148,7 +151,7 @@ class Host(Guest):
             self.soon(self.world.random.uniform(0.1, 0.6), self._start_server)
 
     def _say(self, channel):
-        said = {self.server.id: _said(self.server.runs, self.set, self.server.whole)} if self.server.ours else {}
+        said = {self.server.id: _said(self.server.runs, self.set, self.server.whole, bool(self.server.follows))} if self.server.ours else {}
         if channel.servers != said:
             self.request(lambda: self.world.store.servers(self.name, said))
 
@@ -297,14 +300,21 @@ class Host(Guest):
     def _send(self, _args):
         return Report()
 
-    def _receive(self, args):
-        source = next((each for each in self.world.servers if each.writable and each.opened_for == self.set), None)
-        if source is None:
+    def _admit(self, _args):
+        return Report()
+
+    def _receive(self, _args):
+        """Whose copy it is stands in the order's id."""
+        donor = self.world.homes[self.doing.rpartition(".")[2]]
+        if not donor.server.runs or donor.set != self.set or not self.world.reach(self.name, donor.name):
             return None
+        if self.world.breaks.random() < 0.1:
+            return BREAKS
         if self.server.log:
             self.world.checks.rebuilt(self.server)
+        self.world.checks.copied(donor.server)
         self.server.close()
-        self.server.log, self.server.relay, self.server.whole = list(source.log), [], True
+        self.server.log, self.server.relay, self.server.whole = list(donor.server.log), [], True
         return Report()
 
     def _follow(self, args):

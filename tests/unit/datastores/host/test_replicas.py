@@ -338,7 +338,7 @@ def test_a_sender_whom_nobody_answers_gives_up_when_it_is_taken_back(pair, sourc
 def test_closing_cuts_a_copy_off(pair, source, second, monkeypatch):
     backups = []
 
-    def give(wire, pipe, stands):
+    def give(wire, pipe, stands, sending):
         until(lambda: source.server._copies._sends, "it runs")
         backups.extend(source.server._copies._sends)
         source.server.close(5.0)
@@ -351,6 +351,7 @@ def test_closing_cuts_a_copy_off(pair, source, second, monkeypatch):
     sent, other = in_thread(source, "send", lambda: wanted[0], **where(second))
     other.join(30)
     thread.join(30)
+    assert sent[0].found == received[0].found == {"broke": True}
     assert "mariadb-backup failed" in sent[0].problem and backups[0].returncode == -signal.SIGKILL
     assert "broke off" in received[0].problem and second.server.look().up
 

@@ -213,6 +213,7 @@ class Case:
         whole = self.whole
         new = ReplicaSet(key, whole.datastore, whole.version, whole.project, dict(secrets), self.now)
         new.members = {member.id: replace(member, follows=0, joined=True, fault="", again_at=0.0)}
+        new.own = {name: value for name, value in whole.own.items() if name == "copy_limit"}
         new.note(self.now, f"{member.id} was detached", f"it was of set {whole.id}")
         whole.members = {name: other for name, other in whole.members.items() if other is not member}
         self.parted.append(new)

@@ -1,6 +1,8 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a guest tells of how far replicas are behind: in coarse steps, and seldom, since each word changes its host's document. Pure."""
+"""What a guest tells of how far replicas are behind, and copies are: in coarse steps, and seldom, since each word changes its host's
+document. Pure.
+"""
 from __future__ import annotations
 
 from dataclasses import replace
@@ -9,12 +11,12 @@ from typing import Mapping, Optional
 from ..model.channel import Server
 from .tenure import NEVER
 
-EVERY = 5.0  # seconds between two words of a host about nothing but lag
+EVERY = 5.0  # seconds between two words of a host about nothing but lag and copies
 LEAST, LEAST_SECONDS = 65536, 2  # bytes, seconds; less than that is on its way, and told as none
 
 
 def is_same_but_for_lag(one: Server, other: Server) -> bool:
-    return replace(one, lag_bytes=None, lag_seconds=None) == replace(other, lag_bytes=None, lag_seconds=None)
+    return replace(one, lag_bytes=None, lag_seconds=None, sends={}) == replace(other, lag_bytes=None, lag_seconds=None, sends={})
 
 
 def coarse(server: Server) -> Server:

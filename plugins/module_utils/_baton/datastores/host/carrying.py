@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any, Callable, Collection, Mapping, Optional
 
 from ..model.channel import Report
-from .trouble import ServerTrouble, Trouble, one_line
+from .trouble import Broken, ServerTrouble, Trouble, one_line
 
 Stands = Callable[[], bool]
 Act = Callable[[Mapping[str, Any], Stands], Optional[Report]]
@@ -23,6 +23,8 @@ def carry_out(
         return act(args, stands)
     except ServerTrouble as error:
         return None if error.silent and not is_last else Report(str(error))
+    except Broken as error:
+        return Report(str(error), {"broke": True})
     except (Trouble, OSError, ValueError) as error:
         return Report(one_line(error))
     except KeyError as error:

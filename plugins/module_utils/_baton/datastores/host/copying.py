@@ -4,7 +4,7 @@
 
 What travels: a line of JSON that says for whom it is; then pieces, each after its length; a length of 0 ends what is whole, so that a
 sender that broke off is not taken for one that has finished. The receiver answers twice with a line of JSON: ``problem``, "" if it is the
-right one, and at the end if it has used what came.
+right one, and at the end if it has used what came. ``Broken`` is what neither of them can help; what one of both says is Trouble.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any, Callable, Dict, Optional
 
-from .trouble import Trouble
+from .sends import Sending
+from .trouble import Broken, Trouble
 
 PIECE = 1 << 18
-LOOK = 0.5  # seconds between looks whether it is wanted still
+LOOK = 0.1  # seconds between looks whether it is wanted still
 CONNECTS_WITHIN = 60.0
 ANSWERS_WITHIN = 20.0
 SILENT_FOR = 300.0  # seconds without a byte after which the other side is given up
@@ -71,11 +72,11 @@ class Wire:
             except (socket.timeout, ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 pass
             except OSError as error:
-                raise Trouble(f"the copy broke off: {error}") from None
+                raise Broken(f"the copy broke off: {error}") from None
             if not self._stands():
                 raise Trouble("it is taken back")
             if time.monotonic() > end:
-                raise Trouble(f"the copy broke off: the other side was silent for {seconds:g} s")
+                raise Broken(f"the copy broke off: the other side was silent for {seconds:g} s")
 
     def put(self, data: bytes) -> None:
         left = memoryview(data)
@@ -88,7 +89,7 @@ class Wire:
         while len(parts) < many:
             part = self._tirelessly(partial(self._connection.recv, many - len(parts)))
             if not part:
-                raise Trouble("the copy broke off: the other side has ended, and says why")
+                raise Broken("the copy broke off: the other side has ended, and says why")
             parts += part
         return bytes(parts)
 
@@ -101,14 +102,14 @@ class Wire:
         while not line.endswith(b"\n"):
             part = self._tirelessly(partial(self._connection.recv, 1), max(LOOK, end - time.monotonic()))
             if not part or len(line) > LONGEST_LINE:
-                raise Trouble("the copy broke off: the other side has ended, and says why")
+                raise Broken("the copy broke off: the other side has ended, and says why")
             line += part
         try:
             value = json.loads(line)
         except ValueError:
             value = None
         if not isinstance(value, dict):
-            raise Trouble("the copy broke off: the other side says what is no JSON")
+            raise Broken("the copy broke off: the other side says what is no JSON")
         return value
 
 
@@ -177,7 +178,7 @@ def connect(address: str, port: int, tls: ssl.SSLContext, name: str, stands: Sta
     error: Optional[OSError] = None
     while stands():
         if time.monotonic() > end:
-            raise Trouble(f"{name} at {address} port {port} takes no copy: {error}")
+            raise Broken(f"{name} at {address} port {port} takes no copy: {error}; see that its host can be reached there")
         try:
             connection = socket.create_connection((address, port), timeout=2.0)
         except OSError as refused:
@@ -204,8 +205,8 @@ def connect(address: str, port: int, tls: ssl.SSLContext, name: str, stands: Sta
     raise Trouble("it is taken back")
 
 
-def give(wire: Wire, source: IO[bytes], stands: Stands) -> None:
-    """Send all of ``source``, a pipe, up to its end; ``finish`` says that this is all."""
+def give(wire: Wire, source: IO[bytes], stands: Stands, sending: Optional[Sending] = None) -> None:
+    """Send all of ``source``, a pipe, up to its end, as fast as ``sending`` lets it; ``finish`` says that this is all."""
     while True:
         ready = select.select([source], [], [], LOOK)[0]
         if not stands():
@@ -215,6 +216,8 @@ def give(wire: Wire, source: IO[bytes], stands: Stands) -> None:
         piece = source.read1(PIECE)  # type: ignore[attr-defined]
         if not piece:
             return
+        if sending is not None:
+            sending.wait(len(piece), stands)
         wire.put(LENGTH.pack(len(piece)) + piece)
 
 

@@ -21,6 +21,7 @@ from .guard import boottime
 from .guarded import Guarded
 from .instance import Hands, Instance, kind_of
 from .journal import Journal
+from .sends import SENDS
 from .tasks import PAUSE, Tasks
 from .trouble import Trouble
 from .watching import LONG, Watch
@@ -172,6 +173,7 @@ class Guest:
             return
         async with self._work:
             work = self._orders.seen(seen.host.channel)
+            SENDS.told(seen.host.channel.orders.values())
             commands = self._tenures.seen(seen.host.channel, boottime())
             for command in commands:
                 if isinstance(command, (Close, End)):  # which wait for no disk
@@ -190,7 +192,8 @@ class Guest:
                 self._tell(f"report {key}", self._links["ask"].report, key, report)
             known = [instance for instance in self.instances.values() if not instance.busy or instance.seen.up]
             told = seen.host.channel.servers
-            said = self._lags.told({each.name: replace(each.seen, set=each.set) for each in known}, told, boottime())
+            seen_now = {each.name: replace(each.seen, set=each.set, sends=SENDS.of(each.name)) for each in known}
+            said = self._lags.told(seen_now, told, boottime())
             if said != told:
                 self._tell("servers", self._links["ask"].servers, said)
 

@@ -18,6 +18,8 @@ from typing import Any, Callable, Dict, Mapping, NamedTuple, Sequence
 from ...adapters.systemd import notify, watchdog_period
 from ...client.api import Client, connection_from
 from ...client.error import ClientError
+from ..guest.pace import rate_of
+from ..model.replica_set import LEAST_COPY_LIMIT
 from .channel import Link
 from .galera.arbiter import ARBITER, Arbiter
 from .galera.arbiter import found_version as found_arbiter
@@ -33,6 +35,7 @@ from .packages import Packages
 from .postgresql.prepare import found_version as found_postgresql
 from .postgresql.server import PostgreSQL
 from .runner import Processes, Program, Runner
+from .sends import SENDS
 from .systemd import Systemd
 from .trouble import Trouble
 
@@ -80,10 +83,20 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--install", action="store_true", help="install packages with apt when a server needs them")
     parser.add_argument("--lease", type=float, default=LEASE, metavar="SECONDS", help="after so many of silence no server takes writes")
     parser.add_argument("--server-user", default="", metavar="USER", help="who runs servers, if the guest is root (its package's)")
+    parser.add_argument(
+        "--copies", type=_rate, default=0, metavar="BYTES", help="a second, such as 100M, of all copies together that leave this host (any)"
+    )
     parser.add_argument("--url", help="of Baton's nodes, with commas")
     parser.add_argument("--token-file", help="the token of this guest")
     parser.add_argument("--ca", help="of the nodes' certificates")
     return parser
+
+
+def _rate(text: str) -> int:
+    found = rate_of(text)
+    if found is None or 0 < found < LEAST_COPY_LIMIT:
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is no number of bytes a second: 0, or {LEAST_COPY_LIMIT} at least, such as 100M")
+    return found
 
 
 async def _serve(args: argparse.Namespace) -> None:
@@ -97,6 +110,7 @@ async def _serve(args: argparse.Namespace) -> None:
     packages = Packages(runner, {name: kind.found for name, kind in KINDS.items()}, args.install, args.state)
     known = args.datastore or OFFERED
     heartbeat = {"service_status": "running", "node_id": args.name, "lease": args.lease, "datastores": packages.offered(known)}
+    SENDS.most = args.copies
     journal = Journal(args.state)
     journal.be(args.name)
 

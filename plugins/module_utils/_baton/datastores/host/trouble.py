@@ -23,6 +23,10 @@ class ServerTrouble(Trouble):
         return False
 
 
+class Broken(Trouble):
+    """A copy broke off, and may be begun anew: what is wrong is not with who asked for it."""
+
+
 def one_line(text: object) -> str:
     """Return text for a line of its own: what servers and the system say may have several."""
     line = " ".join(str(text).split())

@@ -42,7 +42,8 @@ class Server:
     it is, as far as the guest knows. ``whole``: it is known to have all that it ever acknowledged; one that was started anew is not until
     it has caught up with its source. ``lag_bytes``: what a replica has received and not applied; ``lag_seconds``: how old that is; None
     where nobody knows, as while it does not hear its source, and of who follows nobody. ``view``: what a member of a cluster says of
-    that, {"primary", "size", "state", "uuid"}.
+    that, {"primary", "size", "state", "uuid"}. ``sends``: copies of its data that go out, {to whom: {"bytes", "of"}}: so many were
+    sent, of about so many.
     """
 
     up: bool
@@ -52,6 +53,13 @@ class Server:
     lag_bytes: Optional[int] = None
     lag_seconds: Optional[int] = None
     view: Mapping[str, Any] = field(default_factory=dict)
+    sends: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    def sent(self, to: str) -> Tuple[int, int]:
+        """Return how many bytes of a copy were sent to another, and of about how many; 0 and 0 where nobody sends."""
+        found: Any = self.sends.get(to)
+        sent, of = (found.get("bytes"), found.get("of")) if isinstance(found, dict) else (0, 0)
+        return (sent, of) if isinstance(sent, int) and isinstance(of, int) else (0, 0)  # a guest may say anything
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ PLACED = "placed"  # the last instance that a host was chosen for
 CLAIMS = "claims/"  # and the set
 KINDS: Dict[str, Any] = {
     "verb": str, "instance": str, "set": str, "problem": str, "trouble": str, "position": str, "up": bool, "whole": bool,
-    "term": int, "token": int, "args": dict, "found": dict, "view": dict, "lag_bytes": (int, type(None)), "lag_seconds": (int, type(None)),
+    "term": int, "token": int, "args": dict, "found": dict, "view": dict, "sends": dict,
+    "lag_bytes": (int, type(None)), "lag_seconds": (int, type(None)),
 }  # fmt: skip
 NUMBERS = ("term", "token", "lag_bytes", "lag_seconds")
 T = TypeVar("T")

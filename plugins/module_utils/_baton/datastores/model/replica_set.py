@@ -11,6 +11,7 @@ from typing import Any, Dict, List, Optional
 
 MOST_REPLICAS = 14
 MOST_HISTORY = 50  # entries that are kept
+COPY_LIMIT, LEAST_COPY_LIMIT = 100_000_000, 65_536  # bytes a second of a copy where nobody says, and the fewest that anybody may say
 
 
 @dataclass
@@ -59,7 +60,7 @@ class ReplicaSet:
     """``term`` grows each time that a member is granted to be the source, which is ``source`` then; nobody is before the first.
     Nobody ever is in a cluster, whose term grows each time that it is formed: ``formed`` says of this term {"uuid", "seqno", "by": a
     member}. ``own``: what people know a cluster by, such as name, created, updated, configuration, and ``stopped`` if they stopped it;
-    ``gone``: by id {"host", …}, who left it while its host was not heard, and is wiped when it is.
+    ``gone``: by id {"host", …}, who left it while its host was not heard, and is wiped when it is; of both kinds ``copy_limit``.
     ``confirmed``: replicas of which the furthest has all that was acknowledged; none: only the source is sure to have it. ``counted``:
     those, and all of which an acknowledgement may have been enough since. ``secrets``: what its servers share, the password of replication,
     certificate and key; ``made``: when.
@@ -129,3 +130,8 @@ class ReplicaSet:
 
 
 LISTS = tuple(each.name for each in fields(ReplicaSet) if each.default_factory is list)
+
+
+def copy_limit(whole: ReplicaSet) -> int:
+    """Return how many bytes a second a copy of the set's data may take, 0 for as many as it gets."""
+    return int(whole.own.get("copy_limit", COPY_LIMIT))

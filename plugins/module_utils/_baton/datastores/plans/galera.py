@@ -13,7 +13,7 @@ from typing import Any, Dict, List, Optional
 from ..engine.case import Case
 from ..engine.program import DONE, Due, Outcome, Plan, Program, Step, all_of, fail, nothing, wait
 from ..model.replica_set import Member
-from . import asked, forgotten, revival
+from . import asked, copies, forgotten, revival
 from .asked import concerned, is_ahead
 from .group import (
     data_members,
@@ -128,26 +128,10 @@ def _brought(case: Case, member: Member) -> Outcome:
 
 
 def _copied(case: Case, member: Member) -> Outcome:
-    donor = _donor(case, member)
-    if donor is None:
-        return wait("a member to copy from")
-    receives = case.ask(member, "receive", donor.id, **_server(case, member))
-    sends = case.ask(donor, "send", member.id, to=member.id, **_where(case, member))
-    if receives is not None and not receives.problem:
+    outcome = copies.copied(case, member, serving(case), _server(case, member), _where(case, member))
+    if copies.is_there(case, member):
         member.follows = case.whole.term  # what it has now is of this term, whether it comes in or not
-    return all_of([(member.id, receives), (donor.id, sends)])
-
-
-def _donor(case: Case, member: Member) -> Optional[Member]:
-    """Return who gives a copy: the same one for as long as it serves, of the same region if there is one."""
-    able = [other for other in serving(case) if other is not member]
-    known = case.task.data.get("donor", {}).get(member.id)
-    if not able:
-        return None
-    region = member.own.get("region")
-    found = min(able, key=lambda other: (other.id != known, other.own.get("region") != region, other.id))
-    case.task.data["donor"] = {member.id: found.id}
-    return found
+    return outcome
 
 
 def _part(case: Case) -> Outcome:

@@ -15,10 +15,11 @@ from ..engine.program import DONE, Due, Outcome, Plan, Program, Step, all_of, fa
 from ..model import positions
 from ..model.channel import Report
 from ..model.replica_set import Member
-from . import asked
+from . import asked, copies
 from .asked import concerned, given_up, is_ahead
 
 MADE_OF = ("server_id", "flavor", "volume", "databases", "users", "parameters")  # of a member's own, for its guest
+FAR_BEHIND = 60  # seconds behind its source, with which a replica gives no copy
 FOLLOWS_WITHIN = 10.0  # seconds after which a source waits no longer for a replica that was there when its term began
 
 # --- questions ----------------------------------------------------------------------------------------------------------
@@ -143,14 +144,34 @@ def _copy(case: Case) -> Outcome:
 
 
 def _copied(case: Case, members: List[Member]) -> Outcome:
+    outcomes = [_copied_to(case, member) for member in members]
+    waits = [outcome.on for outcome in outcomes if not outcome.done]
+    return next((outcome for outcome in outcomes if outcome.problem), wait(", ".join(waits)) if waits else DONE)
+
+
+def _copied_to(case: Case, member: Member) -> Outcome:
+    """Whoever gives the copy, the source must let in who will follow it; if its guest knows no such order it gives it itself."""
+    source, able = case.source, _able(case)
+    if source is not None and able != [source] and able:
+        let_in = case.ask(source, "admit", member.id, to=member.id)
+        if let_in is None:
+            return wait(source.id)
+        able = [source] if let_in.problem else able
+    return copies.copied(case, member, able, _server(case, member), _where(case, member))
+
+
+def _able(case: Case) -> List[Member]:
+    """Return who can give a copy: nobody while nobody takes writes; of the replicas those that follow well."""
     source = case.source
-    if source is None or not case.reigns(source):
-        return wait("a source to copy from")
-    reports: List[Tuple[str, Optional[Report]]] = []
-    for member in members:
-        reports.append((member.id, case.ask(member, "receive", **_server(case, member))))
-        reports.append((source.id, case.ask(source, "send", member.id, to=member.id, **_where(case, member))))
-    return all_of(reports)
+    if source is None or not case.reigns(source) or not _is_up(case, source):
+        return []
+    return [source, *(member for member in case.whole.replicas if _is_near(case, member))]
+
+
+def _is_near(case: Case, member: Member) -> bool:
+    server = case.server(member)
+    is_heard = server.lag_seconds is not None and server.lag_seconds <= FAR_BEHIND
+    return member.follows == case.whole.term and _is_whole(case, member) and is_heard
 
 
 def _try_to_follow(case: Case) -> Outcome:

@@ -17,7 +17,7 @@ INFO = ("mariadb_backup_galera_info", "xtrabackup_galera_info")
 class MemberCopies(Copies):
     datastore, port, options = DATASTORE, COPY, ("--galera-info",)
 
-    def _let_in(self, to: str) -> None:
+    def let_in(self, to: str) -> None:
         """Whoever has the set's certificate may join."""
 
     def _position(self, folder: Path) -> str:

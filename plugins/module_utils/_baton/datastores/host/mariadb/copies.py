@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Copying one server's data to another, while it runs: mariadb-backup, unpacked where it arrives.
 
-What a server had before is kept aside until the new data answers, and is back if anything fails.
+What a server had before is kept aside until the new data answers, and is back if anything fails. A copy that breaks off leaves nothing.
 """
 
 from __future__ import annotations
@@ -15,17 +15,20 @@ import threading
 from pathlib import Path
 from typing import IO, Any, Iterator, List, Mapping, Sequence, cast
 
+from ...model import positions
 from .. import copying
 from ..checks import COPY_PORT, Need
 from ..copying import Stands
 from ..files import remove
 from ..runner import environment, identity, run
-from ..trouble import Trouble, one_line
+from ..sends import SENDS, limit_of, size_of
+from ..trouble import Broken, Trouble, one_line
 from .instance import ACKNOWLEDGES, CATCHES_UP, Instance, executable, ourselves
 from .prepare import DATASTORE
 from .source import make_user
 
 IS_USED_WITHIN = 3600.0  # seconds in which a copy that was sent has been made a server
+NOT_COPIED = ("bin.", "relay.", "ib_logfile", "ibtmp", "galera.cache", "gcache")  # of its files
 INFO = ("mariadb_backup_binlog_info", "xtrabackup_binlog_info")
 
 
@@ -43,20 +46,22 @@ class Copies:
     # --- from here ----------------------------------------------------------------------------------------------------------
 
     def send(self, args: Mapping[str, Any], stands: Stands) -> None:
-        """Copy this server to another, which may follow it from then on."""
+        """Copy this server to another, which may follow it from then on, or its source."""
         instance, to = self._instance, str(args["to"])
-        self._let_in(to)
+        if instance.follow is None:
+            self.let_in(to)
         tls = copying.context(False, instance.files.certificate, instance.files.key)
         port = int(args["port"]) + self.port
         wire = copying.connect(str(args["address"]), port, tls, to, stands)
-        with wire, tempfile.TemporaryFile() as said, self._backup(said) as backup:
-            copying.give(wire, cast(IO[bytes], backup.stdout), stands)
+        under_way = SENDS.begin(instance.id, to, limit_of(args), size_of(instance.files.data, *NOT_COPIED))
+        with wire, under_way as sending, tempfile.TemporaryFile() as said, self._backup(said) as backup:
+            copying.give(wire, cast(IO[bytes], backup.stdout), stands, sending)
             if backup.wait():
-                raise Trouble(f"mariadb-backup failed: {_last_of(said)}")
+                raise Broken(f"mariadb-backup failed: {_last_of(said)}")
             copying.finish(wire, IS_USED_WITHIN)
 
-    def _let_in(self, to: str) -> None:
-        """Let who gets the copy follow this server."""
+    def let_in(self, to: str) -> None:
+        """Let who gets a copy follow this server. All others of the set learn of it as of any write."""
         instance = self._instance
         with instance.session(30.0) as session:
             session.ask("SET SESSION lock_wait_timeout=25")
@@ -137,7 +142,7 @@ class Copies:
                 if unpack.wait():
                     raise Trouble("the copy can't be unpacked")
             except Trouble as trouble:
-                raise Trouble(f"{trouble}: {_last_of(said)}" if unpack.poll() else str(trouble)) from None
+                raise type(trouble)(f"{trouble}: {_last_of(said)}" if unpack.poll() else str(trouble)) from None
             finally:
                 unpack.kill()
                 unpack.wait()
@@ -170,7 +175,8 @@ class Copies:
         """Start with the new data, which came so far."""
         self._instance.start()
         with self._instance.session(10.0) as session:
-            session.ask("SET GLOBAL gtid_slave_pos=%s", came_to)
+            ours = session.text("@@global.gtid_slave_pos")  # of a replica's data, as it stands in them
+            session.ask("SET GLOBAL gtid_slave_pos=%s", positions.joined(came_to, ours))
 
     def _again(self) -> None:
         """The copy was here already."""

@@ -183,6 +183,10 @@ class MariaDB:
         self._copies.send(args, stands)
         return Report()
 
+    def _admit(self, args: Mapping[str, Any], _stands: Callable[[], bool]) -> Report:
+        self._copies.let_in(str(args["to"]))
+        return Report()
+
     def _receive(self, args: Mapping[str, Any], stands: Callable[[], bool]) -> Report:
         self._copies.receive(args, stands)
         return Report()
@@ -220,5 +224,5 @@ class MariaDB:
 
 
 VERBS = (
-    "prepare", "wipe", "restart", "configure", "adopt", "send", "receive", "follow", "seal", "drain", "reach", "quiesce", "resume",
+    "prepare", "wipe", "restart", "configure", "adopt", "admit", "send", "receive", "follow", "seal", "drain", "reach", "quiesce", "resume",
 )  # fmt: skip

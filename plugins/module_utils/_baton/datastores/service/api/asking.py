@@ -28,7 +28,7 @@ def called(member: Member) -> str:
 
 def is_cluster(whole: ReplicaSet) -> bool:
     """Return whether a set is a cluster: people know it by a name of its own, and its members have no source."""
-    return bool(whole.own)
+    return "name" in whole.own
 
 
 def called_cluster(whole: ReplicaSet) -> str:

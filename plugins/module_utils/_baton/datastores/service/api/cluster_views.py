@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Optional, Tuple
 
-from ...model.replica_set import Member, ReplicaSet
+from ...model.replica_set import Member, ReplicaSet, copy_limit
 from .catalogue import links
 from .settings_made import type_of
-from .views import View, programs_of, stamp, task_of, with_names
+from .views import View, programs_of, stamp, with_names
 from .wanted_clusters import ARBITER, DATA
 
 TASKS = {  # program → Trove's name for it, or one like it
@@ -42,7 +42,8 @@ def cluster(view: View, whole: ReplicaSet) -> Dict[str, Any]:
         "name": own.get("name", ""),
         "tenant_id": whole.project,
         "status": status,
-        "task": _task(whole),
+        "task": _task(view, whole),
+        "copy_limit": copy_limit(whole),
         "created": stamp(own.get("created", whole.made)),
         "updated": stamp(own.get("updated", whole.made)),
         "datastore": {"type": whole.datastore, "version": whole.version, "version_number": whole.version},
@@ -99,9 +100,9 @@ def _what_all_have(shown: List[Dict[str, Any]]) -> Dict[str, Any]:
     return {name: each[0] for name, each in found.items() if each and each[0] and all(one == each[0] for one in each)}
 
 
-def _task(whole: ReplicaSet) -> Dict[str, Any]:
+def _task(view: View, whole: ReplicaSet) -> Dict[str, Any]:
     """Return what is being done: there is always a task, as Trove's clients expect."""
-    found = task_of(whole)
+    found = view.task(whole)
     if found is None:
         return dict(NONE)
     program = programs_of(whole)[0]["program"]

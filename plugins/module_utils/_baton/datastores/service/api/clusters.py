@@ -88,6 +88,7 @@ class Clusters:
         parameters = self._parameters(project, wanted.configuration, datastore, version)
         own: Dict[str, Any] = {"name": wanted.name, "created": now, "updated": now, "configuration": parameters["configuration"]}
         own.update({} if repeat is None else {"idempotency": repeat.kept(now)})
+        own.update({} if wanted.copy_limit is None else {"copy_limit": wanted.copy_limit})
         whole = ReplicaSet(made.new_id(), datastore, version, project, secrets, now, own=own)
         entries = [_completed(each, catalogue) for each in wanted.members]
         places = placement.choose_each([_needs(whole, each, catalogue.flavors) for each in entries], hosts, sets)
@@ -197,6 +198,7 @@ class Clusters:
             "stop": rules.stop,
             "start": lambda case: rules.start(case, what),
             "reset_status": rules.reset,
+            "copy_limit": lambda case: case.whole.own.update(copy_limit=what),
         }
         return known[action.name]
 

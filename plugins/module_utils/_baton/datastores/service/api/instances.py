@@ -112,6 +112,7 @@ class Instances:
         whole = ReplicaSet(
             made.new_id(), datastore, project=project, version=version, secrets=secrets, made=self._clock(), members={member.id: member}
         )
+        whole.own = {} if wanted.copy_limit is None else {"copy_limit": wanted.copy_limit}
         self._backend.create(whole, "create", ASKED, members=[member.id], candidate=member.id)
         return member.id
 
@@ -167,7 +168,7 @@ class Instances:
     # --- changing ---------------------------------------------------------------------------------------------------------
 
     def change(self, project: str, wanted: str, asked: Change) -> None:
-        """Rename, attach or take off a configuration, detach."""
+        """Rename, attach or take off a configuration, detach, have copies of the set's data be slower or faster."""
         found, member = self.find(project, wanted)
         if is_cluster(found):
             cluster_rules.not_of_a_member(found, member, "change")
@@ -179,6 +180,8 @@ class Instances:
             here = _member(case, member.id)
             if asked.name is not None:
                 here.own = {**here.own, "name": asked.name}
+            if asked.copy_limit is not None:
+                case.whole.own = {**case.whole.own, "copy_limit": asked.copy_limit}
             if news:
                 configure(case, [here], news)
             if asked.detach:

@@ -12,10 +12,12 @@ from urllib.parse import unquote
 
 from ....ground.problem import Problem
 from ....ground.values import parse
+from ...model.replica_set import LEAST_COPY_LIMIT
 from .errors import bad
 
 MOST_BODY = 64 << 10
 MOST_NAME = 255
+MOST_COPY_LIMIT = 10**12  # bytes a second
 _DIGITS = re.compile(r"[0-9]{1,9}\Z", re.ASCII)
 
 
@@ -87,6 +89,14 @@ def number(raw: Any, what: str, least: int, most: int) -> int:
         found = int(raw)
     if found is None or not least <= found <= most:
         raise bad(f"{what} is a whole number from {least} to {most}, not {shown(raw)}")
+    return found
+
+
+def copy_limit(raw: Any) -> Optional[int]:
+    """Return how many bytes a second a copy may take, 0 for any; None where nobody says."""
+    found = None if raw is None else number(raw, "copy_limit", 0, MOST_COPY_LIMIT)
+    if found and found < LEAST_COPY_LIMIT:
+        raise bad(f"copy_limit is in bytes a second, 0 for no limit or {LEAST_COPY_LIMIT} at least, not {found}")
     return found
 
 

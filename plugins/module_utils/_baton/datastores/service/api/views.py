@@ -14,7 +14,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional
 from ...engine.case import Case, Silences, Times
 from ...model.channel import Channel, Server
 from ...model.documents import PoolHost
-from ...model.replica_set import Member, ReplicaSet
+from ...model.replica_set import Member, ReplicaSet, copy_limit
 from .asking import PLANS, is_cluster
 from .catalogue import links
 from .settings_made import configuration_of, type_of
@@ -97,9 +97,26 @@ class View(NamedTuple):
         if fault:
             created = whole.history[-1]["at"] if whole.history else own.get("updated", whole.made)
             found["fault"] = {"message": with_names(whole, fault), "created": stamp(created), "details": ""}
-        task = task_of(whole)
+        if not is_cluster(whole):
+            found["copy_limit"] = copy_limit(whole)
+        task = self.task(whole)
         if task is not None:
             found["task"] = task
+        return found
+
+    def task(self, whole: ReplicaSet) -> Optional[Dict[str, Any]]:
+        """Return what is being done with a set, with the copies that are under way; None while nothing is."""
+        task, copies = task_of(whole), self._copies(whole)
+        return task if task is None or not copies else {**task, "copies": copies}
+
+    def _copies(self, whole: ReplicaSet) -> List[Dict[str, Any]]:
+        """Return how far copies are, to members that are to have one, as far as those who send say."""
+        found: List[Dict[str, Any]] = []
+        for key, copy in sorted((whole.task.data.get("copies") or {}).items()) if whole.task is not None else ():
+            donor = whole.members.get(copy.get("donor", ""))
+            sent, of = self._server(donor).sent(key) if donor is not None and key in whole.members else (0, 0)
+            if of:
+                found.append({"to": key, "from": copy["donor"], "bytes": sent, "of": of})
         return found
 
     def _failover(self, whole: ReplicaSet) -> Dict[str, Any]:

@@ -24,6 +24,7 @@ _WORD = re.compile(r"[0-9A-Za-z_.-]{1,64}\Z", re.ASCII)
 MEMBERS = (
     "name", "flavorRef", "volume", "databases", "users", "datastore", "configuration", "replica_of", "replica_count", "slave", "region",
     "region_name", "locality", "access", "nics", "availability_zone", "modules", "restorePoint",
+    "copy_limit",
 )  # fmt: skip
 LEFT_OUT = {  # what Trove has and we have not: an empty value asks for nothing
     "nics": "an instance listens at its host's address",
@@ -48,6 +49,7 @@ class NewInstance(NamedTuple):
     region: Optional[str]
     of: Optional[str] = None
     many: int = 1
+    copy_limit: Optional[int] = None
 
 
 class Change(NamedTuple):
@@ -56,6 +58,7 @@ class Change(NamedTuple):
     name: Optional[str] = None
     configuration: Optional[str] = None
     detach: bool = False
+    copy_limit: Optional[int] = None
 
 
 # --- a new one ------------------------------------------------------------------------------------------------------------
@@ -82,6 +85,7 @@ def new_instance(data: bytes) -> NewInstance:
         region_of(raw),
         _source(raw),
         reading.number(raw.get("replica_count", 1), "replica_count", 1, MOST_REPLICAS),
+        reading.copy_limit(raw.get("copy_limit")),
     )
     return _checked(wanted, raw)
 
@@ -96,6 +100,8 @@ def _checked(wanted: NewInstance, raw: Dict[str, Any]) -> NewInstance:
     for member in ("databases", "users"):
         if raw.get(member):
             raise bad(f"{member} can't be given for a replica: it has those of its source")
+    if wanted.copy_limit is not None:
+        raise bad("copy_limit can't be given for a replica: it is of the whole set; change that of its source")
     most = reading.MOST_NAME - len(f"-{wanted.many}") if wanted.many > 1 else reading.MOST_NAME
     if len(wanted.name) > most:
         raise bad(f"name has at most {most} characters here, since each of {wanted.many} replicas gets a number after it")
@@ -223,7 +229,7 @@ def change(data: bytes) -> Change:
     """Read the body of a PUT or PATCH. Only null detaches, and an empty one is an error: Trove took all of that for a wish."""
     raw = reading.body(data, "instance")
     reading.only(
-        raw, "instance", ("name", "configuration", "replica_of", "slave_of", "datastore_version", "access")
+        raw, "instance", ("name", "configuration", "replica_of", "slave_of", "datastore_version", "access", "copy_limit")
     )
     if "datastore_version" in raw:
         raise not_offered("an instance keeps its version: make a new one of the version that you want, and move the data")
@@ -236,9 +242,10 @@ def change(data: bytes) -> Change:
         reading.name(raw["name"], "name") if "name" in raw else None,
         (word_of(raw["configuration"], "configuration") or "") if "configuration" in raw else None,
         bool(detach),
+        reading.copy_limit(raw.get("copy_limit")),
     )
     if wanted == Change():
-        raise bad("instance says nothing to change: give name, configuration, or replica_of (null detaches)")
+        raise bad("instance says nothing to change: give name, configuration, copy_limit, or replica_of (null detaches)")
     if wanted.detach and wanted.configuration is not None:
         raise bad("replica_of and configuration can't be changed at once: send two requests")
     return wanted

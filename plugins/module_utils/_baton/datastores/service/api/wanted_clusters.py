@@ -17,7 +17,7 @@ DATA, ARBITER = "data", "arbiter"
 MOST_NUMBER = len("-999")  # that a member has after its cluster's name
 MEMBERS = (
     "name", "datastore", "configuration", "instances", "size", "nodes", "flavorRef", "volume", "databases", "users", "locality",
-    "extended_properties", "region", "region_name",
+    "extended_properties", "region", "region_name", "copy_limit",
 )  # fmt: skip
 OF_A_MEMBER = (
     "name", "flavorRef", "volume", "region", "region_name", "type", "related_to", "nics", "availability_zone", "modules",
@@ -30,7 +30,7 @@ LEFT_OUT = {
 }
 ACTIONS = (
     "grow", "shrink", "upgrade", "restart", "configuration_attach", "configuration_detach", "replace_node", "stop", "start",
-    "reset_status",
+    "reset_status", "copy_limit",
 )  # fmt: skip
 
 
@@ -52,6 +52,7 @@ class NewCluster(NamedTuple):
     members: List[NewMember]
     databases: List[Dict[str, Any]]
     users: List[Dict[str, Any]]
+    copy_limit: Optional[int] = None
 
 
 # --- a new one ------------------------------------------------------------------------------------------------------------
@@ -71,7 +72,7 @@ def new_cluster(data: bytes) -> NewCluster:
     databases = wanted.databases_of(raw.get("databases"), "databases")
     return NewCluster(
         name, datastore, version, wanted.word_of(raw.get("configuration"), "configuration"), _new_members(raw), databases,
-        wanted.users_of(raw.get("users"), [database["name"] for database in databases]),
+        wanted.users_of(raw.get("users"), [database["name"] for database in databases]), reading.copy_limit(raw.get("copy_limit")),
     )  # fmt: skip
 
 
@@ -259,6 +260,13 @@ def _start(raw: Any) -> List[str]:
     return without
 
 
+def _copy_limit(raw: Any) -> int:
+    found = reading.copy_limit(raw)
+    if found is None:
+        raise bad('copy_limit says how many bytes a second a copy may take, such as {"copy_limit": 50000000}')
+    return found
+
+
 _READERS = {
     "grow": _grow,
     "shrink": _shrink,
@@ -266,4 +274,5 @@ _READERS = {
     "configuration_attach": _one("configuration_attach", "configuration_id"),
     "replace_node": _one("replace_node", "id"),
     "start": _start,
+    "copy_limit": _copy_limit,
 }
