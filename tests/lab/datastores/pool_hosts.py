@@ -134,7 +134,7 @@ class PoolHost:
 
     def keep_logs(self):
         """Save what servers have said from the end of their disk."""
-        for path in (self.disk / "guest" / "instances").glob("*/log"):
+        for path in (self.disk / "guest" / "instances").glob("*/log.err"):
             (self.log.parent / f"{self.name}-{path.parent.name}.log").write_bytes(path.read_bytes())
 
 
