@@ -20,14 +20,13 @@ LOG = logging.getLogger("baton.guest")
 PACKAGES = {  # by datastore; the first says the version
     "mariadb": ("mariadb-server-core", "mariadb-backup"),
     "galera": ("mariadb-server-core", "mariadb-backup", "galera-4"),
-    "postgresql": ("postgresql-15",),
     "arbiter": ("galera-arbitrator-4",),
 }
 UNITS = {"arbiter": "garb.service"}  # that would begin to run with the packages, and with the host
 ANSWER = 30.0  # seconds for apt to tell what it knows
 UPDATE, INSTALL = 120.0, 900.0  # seconds
 SERVERS = ("mariadb-server", "default-mysql-server", "mysql-server")
-OTHERS: Dict[str, Sequence[str]] = {"mariadb": SERVERS, "galera": SERVERS, "arbiter": (), "postgresql": ()}  # that somebody may run
+OTHERS: Dict[str, Sequence[str]] = {"mariadb": SERVERS, "galera": SERVERS, "arbiter": ()}  # that somebody may run
 APT = ("apt-get", "--quiet", "--yes", "-o", "DPkg::Lock::Timeout=300")
 
 

@@ -28,8 +28,6 @@ from .loop import Guest
 from .mariadb.prepare import found_version
 from .mariadb.server import MariaDB
 from .packages import Packages
-from .postgresql.prepare import found_version as pg_found
-from .postgresql.server import PostgreSQL
 from .runner import Processes, Program, Runner
 from .systemd import Systemd
 from .trouble import Trouble
@@ -39,11 +37,10 @@ LEASE = 2.0  # seconds
 TIMEOUT = 5.0  # seconds for what is asked of the cluster, but for the lease
 LOOK = 60.0  # seconds between looks at what is installed
 HEARD = 20.0  # seconds after which we serve, whether Baton has heard us or not
-FOUND = {"mariadb": found_version, "postgresql": pg_found, "galera": prepare.found_version}  # by datastore, what returns the version that is installed
+FOUND = {"mariadb": found_version, "galera": prepare.found_version}  # by datastore, what returns the version that is installed
 
 HANDS: Dict[str, Sequence[Callable[..., Hands]]] = {  # by datastore: of a server, and of an arbiter
     "mariadb": (MariaDB, MariaDB),
-    "postgresql": (PostgreSQL, PostgreSQL),
     "galera": (Galera, arbiter.Arbiter),
 }
 

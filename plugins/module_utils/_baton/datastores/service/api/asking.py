@@ -13,7 +13,7 @@ from ...model.replica_set import Member, ReplicaSet
 from ...plans import galera, mariadb
 from .errors import not_offered, unprocessable
 
-PLANS: Mapping[str, Plan] = {"mariadb": mariadb.PLAN, "postgresql": mariadb.PLAN, "galera": galera.PLAN}
+PLANS: Mapping[str, Plan] = {"mariadb": mariadb.PLAN, "galera": galera.PLAN}
 ASKED = "it was asked for"
 
 

@@ -233,7 +233,7 @@ _GALERA: Tuple[Parameter, ...] = (
     ),
 )
 PARAMETERS: Mapping[str, Mapping[str, Parameter]] = {
-    datastore: {parameter.name: parameter for parameter in known} for datastore, known in (("mariadb", _MARIADB), ("postgresql", ()), ("galera", _GALERA))
+    datastore: {parameter.name: parameter for parameter in known} for datastore, known in (("mariadb", _MARIADB), ("galera", _GALERA))
 }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any, Dict, List, NamedTuple, Optional
 
-from ...model.passwords import hashed, scram
+from ...model.passwords import hashed
 from ...model.replica_set import MOST_REPLICAS
 from . import reading
 from .errors import bad, not_offered
@@ -215,7 +215,7 @@ def _user(user: Dict[str, Any], databases: List[str]) -> Dict[str, Any]:
     strange = sorted(set(of) - set(databases))
     if strange:
         raise bad(f"user {name!r} is to use database {strange[0]!r}, which is not among databases; add it there")
-    return {"name": name, "hash": scram(password, b"x" * 16), "databases": [{"name": each} for each in of], **({"host": host} if host else {})}
+    return {"name": name, "hash": hashed(password), "databases": [{"name": each} for each in of], **({"host": host} if host else {})}
 
 
 # --- changes --------------------------------------------------------------------------------------------------------------
