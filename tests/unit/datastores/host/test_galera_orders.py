@@ -20,6 +20,7 @@ from baton.datastores.host.galera.server import Galera
 from baton.datastores.host.mariadb import instance as instances
 from baton.datastores.host.mariadb.server import MariaDB
 from baton.datastores.host.mariadb.sql import SqlTrouble
+from baton.datastores.host.postgresql.server import PostgreSQL
 from baton.datastores.host.serve import hands_of
 from baton.datastores.host.trouble import Trouble
 from support.galera import USERS, ClusterPool
@@ -283,6 +284,7 @@ def test_what_an_arbiter_is_stands_in_its_log(tmp_path):
 def test_a_guest_knows_of_which_datastore_an_instance_is():
     assert hands_of({}) is MariaDB, "as older guests have left it"
     assert hands_of({"datastore": "mariadb"}) is MariaDB
+    assert hands_of({"datastore": "postgresql"}) is PostgreSQL
     assert hands_of({"datastore": "galera", "type": "data"}) is Galera
     assert hands_of({"datastore": "galera", "type": "arbiter"}) is Arbiter
     with pytest.raises(Trouble, match="knows no datastore 'other'"):

@@ -10,8 +10,9 @@ from types import SimpleNamespace
 import pymysql
 import pytest
 
+from baton.datastores.host.files import LEAST_ROOM
 from baton.datastores.host.mariadb import sql
-from baton.datastores.host.mariadb.config import LEAST_ROOM, Files
+from baton.datastores.host.mariadb.config import Files
 from baton.datastores.host.mariadb.instance import Instance
 from baton.datastores.host.mariadb.replica import Replica, _behind
 from baton.datastores.host.trouble import Trouble

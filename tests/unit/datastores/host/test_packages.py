@@ -4,6 +4,7 @@
 
 import re
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +24,7 @@ class Host:
 
     def __init__(self, monkeypatch, has="", candidate="1:11.8.9+ds-0+deb13u1", fails="", others=()):
         self.has, self.candidate, self.fails, self.others, self.did = has, candidate, fails, others, []
+        self.files = {}
         monkeypatch.setattr(packages, "run", self.run)
         monkeypatch.setattr(packages.shutil, "which", lambda name, path: f"/usr/bin/{name}")
 
@@ -37,17 +39,21 @@ class Host:
         return self.has
 
     def do(self, argv, seconds):
+        if argv[0] == "install":
+            self.files[argv[-1]] = Path(argv[-2]).read_text()
+            self.did.append("file")
+            return ""
         command = next(word for word in argv if word in ("update", "install", "mask"))
         self.did.append(command)
         self.wanted = argv
         if command == self.fails:
             raise Trouble("E: no such thing")
         if command == "install":
-            self.has = re.search(r"([0-9]+\.[0-9]+)\.", self.candidate)[1]
+            self.has = re.search(r"([0-9]+\.[0-9]+)\.|([0-9]+)\+", self.candidate)[0].strip(".+")
         return ""
 
     def packages(self, installs=True):
-        return Packages(self, {"mariadb": self.found, "galera": self.found, "arbiter": self.found}, installs)
+        return Packages(self, dict.fromkeys(("mariadb", "galera", "arbiter", "postgresql"), self.found), installs)
 
 
 @pytest.mark.parametrize(
@@ -141,3 +147,18 @@ def test_the_unit_of_the_arbiters_package_is_masked_before_it_is_there(monkeypat
     host = Host(monkeypatch, candidate="26.4.23-0+deb12u1")
     host.packages().need("arbiter", "26.4")
     assert host.did == ["update", "mask", "install"] and host.wanted[-1] == "galera-arbitrator-4"
+
+
+@pytest.mark.parametrize(("candidate", "version"), [("15+248+deb12u2", "15"), ("18+290.pgdg13+1", "18")])
+def test_postgresql_makes_no_server_of_its_own_since_it_is_told_before_it_is_there(monkeypatch, candidate, version):
+    host = Host(monkeypatch, candidate=candidate)
+    assert host.packages().offered(["postgresql"]) == {"postgresql": [version]}
+    host.packages().need("postgresql", version)
+    assert host.did == ["update", "file", "install"] and host.wanted[-1] == f"postgresql-{version}"
+    assert host.files == {"/etc/postgresql-common/createcluster.d/baton.conf": "create_main_cluster = false\n"}
+
+
+@pytest.mark.parametrize("others", ["postgresql", "postgresql-common", "postgresql-15"])
+def test_to_postgresql_of_others_nothing_is_added(monkeypatch, others):
+    host = Host(monkeypatch, candidate="15+248+deb12u2", others=[others])
+    assert host.packages().offered(["postgresql"]) == {} and host.did == []

@@ -10,31 +10,62 @@ from __future__ import annotations
 import logging
 import re
 import shutil
+import tempfile
 import threading
-from typing import Callable, Dict, List, Sequence
+from pathlib import Path
+from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
+from .files import remove, write
 from .runner import PATH, Runner, run
 from .trouble import Trouble
 
 LOG = logging.getLogger("baton.guest")
-PACKAGES = {  # by datastore; the first says the version
-    "mariadb": ("mariadb-server-core", "mariadb-backup"),
-    "galera": ("mariadb-server-core", "mariadb-backup", "galera-4"),
-    "arbiter": ("galera-arbitrator-4",),
-}
-UNITS = {"arbiter": "garb.service"}  # that would begin to run with the packages, and with the host
 ANSWER = 30.0  # seconds for apt to tell what it knows
 UPDATE, INSTALL = 120.0, 900.0  # seconds
-SERVERS = ("mariadb-server", "default-mysql-server", "mysql-server")
-OTHERS: Dict[str, Sequence[str]] = {"mariadb": SERVERS, "galera": SERVERS, "arbiter": ()}  # that somebody may run
 APT = ("apt-get", "--quiet", "--yes", "-o", "DPkg::Lock::Timeout=300")
 
 
-class Packages:
-    """``found``: by datastore, what returns the version that is here, and raises Trouble if none is. ``installs``: whether we may."""
+class Parcel(NamedTuple):
+    """What makes a host able to run servers of a datastore.
 
-    def __init__(self, runner: Runner, found: Dict[str, Callable[[], str]], installs: bool) -> None:
+    ``names``: of packages, in which {version} is the datastore's; ``says``: the one of which apt says the version, the first unless it is
+    named, and ``version``: what of that is the datastore's. ``others``: packages of which somebody may run a server. ``unit``: would begin
+    to run with the packages, and with the host. ``before``: a file that they are to find there, and its text.
+    """
+
+    names: Tuple[str, ...]
+    says: str = ""
+    version: str = r"[0-9]+\.[0-9]+(?=\.)"
+    others: Tuple[str, ...] = ()
+    unit: str = ""
+    before: Tuple[str, str] = ("", "")
+
+    def of(self, version: str) -> Tuple[str, ...]:
+        return tuple(name.format(version=version) for name in self.names)
+
+
+MYSQL = ("mariadb-server", "default-mysql-server", "mysql-server")
+PARCELS: Dict[str, Parcel] = {  # by datastore
+    "mariadb": Parcel(("mariadb-server-core", "mariadb-backup"), others=MYSQL),
+    "galera": Parcel(("mariadb-server-core", "mariadb-backup", "galera-4"), others=MYSQL),
+    "arbiter": Parcel(("galera-arbitrator-4",), unit="garb.service"),
+    "postgresql": Parcel(
+        ("postgresql-{version}",), says="postgresql", version=r"[0-9]+(?=\+)", others=("postgresql", "postgresql-common"),
+        before=("/etc/postgresql-common/createcluster.d/baton.conf", "create_main_cluster = false\n"),
+    ),
+}  # fmt: skip
+
+
+class Packages:
+    """``found``: by datastore, what returns the version that is here, and raises Trouble if none is. ``installs``: whether we may.
+    ``folder``: where files are made that come elsewhere.
+    """
+
+    def __init__(
+        self, runner: Runner, found: Mapping[str, Callable[[], str]], installs: bool, folder: Optional[Path] = None
+    ) -> None:
         self._runner, self._found, self._installs = runner, found, installs
+        self._folder = folder or Path(tempfile.gettempdir())
         self._lock = threading.Lock()
         self._said: Dict[str, str] = {}  # by datastore, why there is none, as it was told last
 
@@ -58,25 +89,29 @@ class Packages:
         except Trouble as trouble:
             if not self._may_install(datastore):
                 raise
-            version = self._candidate(PACKAGES[datastore][0])
+            version = self._candidate(PARCELS[datastore])
             if not version:
-                raise Trouble(f"{trouble}; apt knows no package {PACKAGES[datastore][0]}, so that it can't be installed here") from None
+                says = PARCELS[datastore].says or PARCELS[datastore].names[0]
+                raise Trouble(f"{trouble}; apt knows no package {says}, so that it can't be installed here") from None
             return version
 
     def _may_install(self, datastore: str) -> bool:
         """Whether nothing of it is here, or what we install for another datastore: what somebody else has installed is neither upgraded nor
         completed.
         """
-        if not self._installs or any(_is_installed(name) for name in OTHERS[datastore]):
+        parcel = PARCELS[datastore]
+        if not self._installs or any(_is_installed(name) for name in parcel.others):
             return False
-        here = {name for name in PACKAGES[datastore] if _is_installed(name)}
-        return not here or any(here == {*PACKAGES[other]} for other in PACKAGES if other != datastore)
+        version = self._candidate(parcel)
+        here = {name for name in parcel.of(version) if _is_installed(name)}
+        return not here or any(here == {*other.of(version)} for other in PARCELS.values() if other is not parcel)
 
-    def _candidate(self, package: str) -> str:
-        """Return the version that apt would install, such as 11.8; "" if it knows none."""
+    def _candidate(self, parcel: Parcel) -> str:
+        """Return the version of a datastore that apt would install, such as 11.8; "" if it knows none."""
         if shutil.which("apt-cache", path=PATH) is None:
             return ""
-        found = re.search(r"^ *Candidate: (?:[0-9]+:)?([0-9]+\.[0-9]+)\.", run(["apt-cache", "policy", package], seconds=ANSWER), re.M)
+        policy = run(["apt-cache", "policy", parcel.says or parcel.names[0]], seconds=ANSWER)
+        found = re.search(rf"^ *Candidate: (?:[0-9]+:)?({parcel.version})", policy, re.M)
         return found[1] if found else ""
 
     def need(self, datastore: str, version: str) -> None:
@@ -93,24 +128,33 @@ class Packages:
             raise Trouble(f"this host has {datastore} {has}, not {version}: install that version, or choose another host")
 
     def _install(self, datastore: str, version: str) -> str:
-        names = PACKAGES[datastore]
+        parcel = PARCELS[datastore]
         try:
             self._apt("update", UPDATE)
         except Trouble as trouble:
             LOG.warning("%s", trouble)  # what it knows may do
-        candidate = self._candidate(names[0])
+        candidate = self._candidate(parcel)
         if candidate != version:
             has = f"{datastore} {candidate}" if candidate else f"no {datastore}"
             raise Trouble(f"this host's packages have {has}, not {version}: choose another version, or another host")
+        names = parcel.of(version)
         LOG.info("installing %s", " ".join(names))
-        self._mask(datastore)
+        self._keep_still(parcel)
         self._apt("install", INSTALL, "--no-install-recommends", "--no-upgrade", "--no-remove", *names)
         return self._found[datastore]()
 
-    def _mask(self, datastore: str) -> None:
-        """Have a package's own unit not begin to run: a mask of whoever runs this host stays as well, until they take it away."""
-        if datastore in UNITS and shutil.which("systemctl", path=PATH) is not None:
-            self._runner.do(["systemctl", "mask", "--quiet", UNITS[datastore]], ANSWER)
+    def _keep_still(self, parcel: Parcel) -> None:
+        """Have a package make and start nothing of its own: a mask of whoever runs this host stays as well, until they take it away."""
+        if parcel.unit and shutil.which("systemctl", path=PATH) is not None:
+            self._runner.do(["systemctl", "mask", "--quiet", parcel.unit], ANSWER)
+        path, text = parcel.before
+        if path:
+            made = self._folder / Path(path).name
+            write(made, text)
+            try:
+                self._runner.do(["install", "-D", "--mode=644", str(made), path], ANSWER)
+            finally:
+                remove(made)
 
     def _apt(self, command: str, seconds: float, *words: str) -> None:
         try:

@@ -13,21 +13,25 @@ import sys
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, Mapping, Sequence
+from typing import Any, Callable, Dict, Mapping, NamedTuple, Sequence
 
 from ...adapters.systemd import notify, watchdog_period
 from ...client.api import Client, connection_from
 from ...client.error import ClientError
 from .channel import Link
-from .galera import arbiter, prepare
+from .galera.arbiter import ARBITER, Arbiter
+from .galera.arbiter import found_version as found_arbiter
+from .galera.prepare import found_version as found_galera
 from .galera.server import Galera
 from .guarded import Guarded
 from .instance import Hands
 from .journal import Journal
 from .loop import Guest
-from .mariadb.prepare import found_version
+from .mariadb.prepare import found_version as found_mariadb
 from .mariadb.server import MariaDB
 from .packages import Packages
+from .postgresql.prepare import found_version as found_postgresql
+from .postgresql.server import PostgreSQL
 from .runner import Processes, Program, Runner
 from .systemd import Systemd
 from .trouble import Trouble
@@ -37,12 +41,22 @@ LEASE = 2.0  # seconds
 TIMEOUT = 5.0  # seconds for what is asked of the cluster, but for the lease
 LOOK = 60.0  # seconds between looks at what is installed
 HEARD = 20.0  # seconds after which we serve, whether Baton has heard us or not
-FOUND = {"mariadb": found_version, "galera": prepare.found_version}  # by datastore, what returns the version that is installed
 
-HANDS: Dict[str, Sequence[Callable[..., Hands]]] = {  # by datastore: of a server, and of an arbiter
-    "mariadb": (MariaDB, MariaDB),
-    "galera": (Galera, arbiter.Arbiter),
+
+class Kind(NamedTuple):
+    """Of servers. ``hands``: what makes the hands of one; ``found``: returns the version that is installed, Trouble if none is."""
+
+    hands: Callable[..., Hands]
+    found: Callable[[], str]
+
+
+KINDS: Dict[str, Kind] = {  # by datastore; what is installed for each is in packages.py
+    "mariadb": Kind(MariaDB, found_mariadb),
+    "galera": Kind(Galera, found_galera),
+    "postgresql": Kind(PostgreSQL, found_postgresql),
+    ARBITER: Kind(Arbiter, found_arbiter),  # of a cluster; nobody asks for one alone
 }
+OFFERED = [name for name in KINDS if name != ARBITER]
 
 
 def serve(arguments: Sequence[str]) -> int:
@@ -62,10 +76,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--name", required=True, metavar="HOST", help="the host's name in the pool")
     parser.add_argument("--state", type=Path, default=Path("/var/lib/baton-guest"), metavar="DIR", help="where servers and journal are")
     parser.add_argument("--runner", choices=["process", "systemd"], default="process", help="what runs the servers (process)")
-    parser.add_argument("--datastore", action="append", choices=[*FOUND], help="what servers here may be of; once for each (all)")
+    parser.add_argument("--datastore", action="append", choices=OFFERED, help="what servers here may be of; once for each (all)")
     parser.add_argument("--install", action="store_true", help="install packages with apt when a server needs them")
     parser.add_argument("--lease", type=float, default=LEASE, metavar="SECONDS", help="after so many of silence no server takes writes")
-    parser.add_argument("--server-user", default="", metavar="USER", help="who runs servers, if the guest is root (mysql)")
+    parser.add_argument("--server-user", default="", metavar="USER", help="who runs servers, if the guest is root (its package's)")
     parser.add_argument("--url", help="of Baton's nodes, with commas")
     parser.add_argument("--token-file", help="the token of this guest")
     parser.add_argument("--ca", help="of the nodes' certificates")
@@ -80,8 +94,8 @@ async def _serve(args: argparse.Namespace) -> None:
     options = {"url": args.url, "token_file": args.token_file, "ca": args.ca, "timeout": TIMEOUT}
     connection = connection_from(options, os.environ)
     runner: Runner = Systemd(args.state) if args.runner == "systemd" else Processes()
-    packages = Packages(runner, {**FOUND, arbiter.ARBITER: arbiter.found_version}, args.install)
-    known = args.datastore or list(FOUND)
+    packages = Packages(runner, {name: kind.found for name, kind in KINDS.items()}, args.install, args.state)
+    known = args.datastore or OFFERED
     heartbeat = {"service_status": "running", "node_id": args.name, "lease": args.lease, "datastores": packages.offered(known)}
     journal = Journal(args.state)
     journal.be(args.name)
@@ -105,10 +119,11 @@ async def _serve(args: argparse.Namespace) -> None:
 
 def hands_of(memory: Mapping[str, Any]) -> Callable[..., Hands]:
     """Return what makes the hands of an instance; older guests remembered nothing of what it is, since all were MariaDB's."""
-    datastore = memory.get("datastore", "mariadb")
-    if datastore not in HANDS:
+    datastore = str(memory.get("datastore", "mariadb"))
+    kind = KINDS.get(ARBITER if memory.get("type") == ARBITER else datastore)
+    if kind is None:
         raise Trouble(f"this guest knows no datastore {datastore[:40]!r}: bring it up to the manager's version")
-    return HANDS[datastore][memory.get("type") == arbiter.ARBITER]
+    return kind.hands
 
 
 def _guard(state: Path) -> Program:

@@ -14,6 +14,15 @@ class Trouble(Exception):
         super().__init__(one_line(line))
 
 
+class ServerTrouble(Trouble):
+    """What a server has answered, or that it has not."""
+
+    @property
+    def silent(self) -> bool:
+        """Whether the server said nothing, or not yet: it may answer when it is asked again."""
+        return False
+
+
 def one_line(text: object) -> str:
     """Return text for a line of its own: what servers and the system say may have several."""
     line = " ".join(str(text).split())

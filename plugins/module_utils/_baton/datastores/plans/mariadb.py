@@ -126,7 +126,7 @@ def _where(case: Case, member: Member) -> Dict[str, Any]:
 def _server(case: Case, member: Member) -> Dict[str, Any]:
     """Return all that a guest must know to make a server."""
     asked = {name: member.own[name] for name in MADE_OF if name in member.own}
-    return {**_where(case, member), "version": case.whole.version, **asked}
+    return {**_where(case, member), "datastore": case.whole.datastore, "version": case.whole.version, **asked}
 
 
 def _ask_to_follow(case: Case, member: Member) -> Optional[Report]:

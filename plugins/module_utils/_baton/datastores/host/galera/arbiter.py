@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from ...model.channel import Report, Server
-from ..mariadb.carrying import Stands
+from ..carrying import Stands
+from ..checks import Need
 from ..mariadb.config import Files
 from ..mariadb.instance import Instance
 from ..mariadb.instance import executable as find
-from ..mariadb.prepare import Need, make_anew
+from ..mariadb.prepare import make_anew
 from ..runner import Runner, run
 from ..trouble import Trouble, one_line
 from .member import Member, announce

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any, Callable, Mapping, Optional, Sequence, Tuple
 
 from ...model.channel import Report
-from ..mariadb.carrying import Stands, carry_out
+from ..carrying import Stands, carry_out
 from ..mariadb.instance import Instance
 from ..trouble import Trouble
 from .settings import members_of

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
+from ..checks import Need
 from ..mariadb.instance import Instance
-from ..mariadb.prepare import Need, fill, install, make_anew
+from ..mariadb.prepare import fill, install, make_anew
 from ..mariadb.prepare import found_version as found_mariadb
 from .settings import DATASTORE, PORTS, library
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Mapping, Optional
 
 from ...model.channel import OUT, Report, Server
+from ..carrying import Stands
+from ..checks import Need
 from ..mariadb import sql
-from ..mariadb.carrying import Stands
-from ..mariadb.prepare import Need
 from ..mariadb.settings import Settings
 from ..runner import Runner
 from ..trouble import Trouble, one_line

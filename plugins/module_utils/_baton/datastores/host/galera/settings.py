@@ -13,7 +13,8 @@ import shlex
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
-from ..mariadb.config import OURS, Files, write
+from ..files import write
+from ..mariadb.config import OURS, Files
 from ..trouble import Trouble
 
 GROUP, INCREMENTS, COPY = 10000, 11000, 12000  # above the port of clients: where members talk, and where data comes

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import IO, Any, Iterator, List, Mapping, Sequence, cast
 
 from .. import copying
+from ..checks import COPY_PORT, Need
 from ..copying import Stands
+from ..files import remove
 from ..runner import environment, identity, run
 from ..trouble import Trouble, one_line
-from .config import remove
 from .instance import ACKNOWLEDGES, CATCHES_UP, Instance, executable, ourselves
-from .prepare import COPY_PORT, DATASTORE, Need
+from .prepare import DATASTORE
 from .source import make_user
 
 IS_USED_WITHIN = 3600.0  # seconds in which a copy that was sent has been made a server

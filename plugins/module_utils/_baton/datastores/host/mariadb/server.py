@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Mapping, Optional, Sequence
 
 from ...model.channel import Report, Server
+from ..carrying import carry_out
+from ..checks import Need
 from ..runner import Runner
 from ..trouble import Trouble, one_line
 from . import sql
-from .carrying import carry_out
 from .copies import Copies
 from .instance import Instance
-from .prepare import Need, prepare
+from .prepare import prepare
 from .replica import Replica, Standing
 from .settings import Settings
 from .source import Source, position

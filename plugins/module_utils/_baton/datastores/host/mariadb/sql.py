@@ -11,7 +11,7 @@ import ssl
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
-from ..trouble import Trouble, one_line
+from ..trouble import ServerTrouble, Trouble, one_line
 
 PYMYSQL_ERROR: Optional[str] = None
 try:
@@ -29,7 +29,7 @@ LOCK_WAIT_TIMEOUT = 1205
 Row = Dict[str, Any]
 
 
-class SqlTrouble(Trouble):
+class SqlTrouble(ServerTrouble):
     """``number``: MariaDB's of the error, 0 if the server did not get to say one."""
 
     def __init__(self, line: str, number: int = 0) -> None:
@@ -38,7 +38,6 @@ class SqlTrouble(Trouble):
 
     @property
     def silent(self) -> bool:
-        """Whether the server said nothing: it may answer when it is asked again."""
         return self.number in (0, 2002, 2003, 2006, 2013)
 
     @property

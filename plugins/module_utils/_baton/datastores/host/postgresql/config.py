@@ -8,19 +8,14 @@ is read-only at rest: nothing in a file makes one writable, or has one follow a 
 
 from __future__ import annotations
 
-import hashlib
-import os
-import tempfile
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
-from ..mariadb import config
-from ..mariadb.config import remove, write
+from .. import files
+from ..files import remove, write
 from ..trouble import Trouble
 from .sql import ADMIN, DATABASE, REPLICATION
 
-SERVER_USER = "postgres"  # who runs servers if the guest is root
-LONGEST_SOCKET = 100
 DEFAULT_RAM = 512  # MB
 NOBODY = "baton nobody"  # who counts at rest. So whoever becomes the source waits for somebody from its first commit on
 OURSELVES = "baton_ourselves"  # the map of users of the system
@@ -85,18 +80,17 @@ class State:
         self.counted, self.follow, self.is_made, self.takes_replicas, self.least = counted, follow, is_made, takes_replicas, least
 
 
-class Files(config.Files):
+class Files(files.Files):
     """Of one instance."""
 
+    server_user = "postgres"
+    socket_name = ".s.PGSQL.65535"
+
     def __init__(self, folder: Path, instance: str, user: str = "") -> None:
-        super().__init__(folder, instance, user or SERVER_USER)
+        super().__init__(folder, instance, user)
         self.settings, self.hba, self.ident = folder / "postgresql.conf", folder / "pg_hba.conf", folder / "pg_ident.conf"
         self.passwords = folder / "passwords"  # of a source, while it follows one
         self.standby = self.data / "standby.signal"
-        self.run = folder / "run"
-        if len(os.fsencode(str(self.socket_of(65535)))) > LONGEST_SOCKET:
-            name = hashlib.sha256(os.fsencode(str(folder))).hexdigest()[:16]
-            self.run = Path(tempfile.gettempdir()) / f"baton-{os.geteuid()}-{name}"
 
     def socket_of(self, port: int) -> Path:
         return self.run / f".s.PGSQL.{port}"
@@ -106,9 +100,6 @@ class Files(config.Files):
         if not self.standby.exists():
             write(self.standby, "")
             self.own(self.standby, 0o600)
-
-    def write_settings(self, spec: Mapping[str, Any]) -> None:
-        """Write nothing with the certificate: the settings follow from more than how it was made (``write_all``)."""
 
     def write_all(self, spec: Mapping[str, Any], state: State, ourselves: str) -> None:
         """Write the settings, who may come in, and of a source its password. ``ourselves``: the user of the system who may do all."""

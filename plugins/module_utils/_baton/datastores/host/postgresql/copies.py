@@ -16,9 +16,9 @@ import tempfile
 from typing import IO, Any, Iterator, List, Mapping, cast
 
 from .. import copying
+from ..checks import COPY_PORT, Need
 from ..copying import Stands
-from ..mariadb.config import remove
-from ..mariadb.prepare import COPY_PORT, Need
+from ..files import remove
 from ..runner import environment, identity, reason
 from ..trouble import Trouble, one_line
 from . import sql

@@ -13,8 +13,8 @@ import secrets
 from typing import Any, Dict, List, Mapping
 
 from ...model.passwords import SCRAM, scram
-from ..mariadb.config import remove, write
-from ..mariadb.prepare import LEAST_ROOM, Need, check_port, check_room
+from ..checks import LEAST_ROOM, Need, check_port, check_room
+from ..files import remove, write
 from ..runner import run
 from ..trouble import Trouble
 from . import sql
@@ -24,10 +24,6 @@ from .source import CREATE, keep_password
 
 DATASTORE = "postgresql"
 PROGRAMS = ("postgres", "initdb", "pg_basebackup", "pg_controldata", "pg_rewind")
-PACKAGES = ("postgresql-{version}",)  # for packages.py; the first says the version
-OTHERS = ("postgresql", "postgresql-common")  # that somebody may have a server of
-# What the package is told before it is installed, so that it makes and starts no server of its own
-BEFORE = ("/etc/postgresql-common/createcluster.d/baton.conf", "create_main_cluster = false\n")
 OF_THE_SERVER = ("postgres", "template0", "template1", "baton")
 READS = (  # what pg_rewind asks a source for
     "pg_ls_dir(text, boolean, boolean)", "pg_stat_file(text, boolean)", "pg_read_binary_file(text)",

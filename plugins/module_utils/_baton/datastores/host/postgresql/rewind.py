@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from typing import Any, List, Mapping
 
-from ..mariadb.config import remove
+from ..files import remove
 from ..runner import run
 from ..trouble import Trouble
 from . import sql

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Mapping, Optional, Sequence
 
 from ...model.channel import Report, Server
-from ..mariadb.prepare import Need
+from ..carrying import carry_out
+from ..checks import Need
 from ..runner import Runner
 from ..trouble import Trouble, one_line
 from . import sql
@@ -140,19 +141,13 @@ class PostgreSQL:
 
     def do(self, verb: str, args: Mapping[str, Any], stands: Callable[[], bool]) -> Optional[Report]:
         """Carry an order out: return what came of it, None if it is not done and must be asked again."""
-        act = getattr(self, f"_{verb}", None) if verb in VERBS else None
-        if act is None:
-            return Report(f"this guest knows no order {verb[:40]!r}: bring it up to the manager's version")
-        try:
+
+        def act(args: Mapping[str, Any], stands: Callable[[], bool]) -> Optional[Report]:
             if verb not in NEEDS_NO_SERVER and self.pid() is None:
                 return None if verb in IS_ASKED_AGAIN else Report("its server does not run")
-            return act(args, stands)  # type: ignore[no-any-return]
-        except sql.SqlTrouble as error:
-            return None if error.silent and verb not in ("prepare", "receive", "send") else Report(str(error))
-        except (Trouble, OSError, ValueError) as error:
-            return Report(one_line(error))
-        except KeyError as error:
-            return Report(f"the order {verb} does not say {error}")
+            return getattr(self, f"_{verb}")(args, stands)  # type: ignore[no-any-return]
+
+        return carry_out(act, VERBS, verb, args, stands, verb in ("prepare", "receive", "send"))
 
     def _prepare(self, args: Mapping[str, Any], _stands: Callable[[], bool]) -> Report:
         prepare(self._instance, args, self._need)

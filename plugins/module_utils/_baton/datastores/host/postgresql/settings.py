@@ -13,7 +13,7 @@ import re
 from typing import Any, Dict, List, Mapping
 
 from ...model.channel import Report
-from ..mariadb.config import remove, write
+from ..files import remove, write
 from ..runner import run
 from ..trouble import Trouble
 from . import sql

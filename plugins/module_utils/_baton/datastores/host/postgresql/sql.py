@@ -12,7 +12,7 @@ import ssl
 from pathlib import Path
 from typing import Dict, List, Optional
 
-from ..trouble import Trouble, one_line
+from ..trouble import ServerTrouble, Trouble, one_line
 from .protocol import Connection, Refused, Row, Said
 
 ANSWER = 0.9  # seconds in which a server answers that is well
@@ -24,7 +24,7 @@ REFUSED = ("28000", "28P01", "42501")  # who has no right, or a wrong password
 CANCELLED_COMMIT = "01000"  # a warning: a commit that waited was cancelled. It is done here, and nobody has acknowledged it
 
 
-class SqlTrouble(Trouble):
+class SqlTrouble(ServerTrouble):
     """``code``: the SQLSTATE, "" if the server did not get to say one."""
 
     def __init__(self, line: str, code: str = "") -> None:
@@ -33,7 +33,6 @@ class SqlTrouble(Trouble):
 
     @property
     def silent(self) -> bool:
-        """Whether the server said nothing, or not yet: it may answer when it is asked again."""
         return self.code == "" or self.code in NOT_YET
 
     @property

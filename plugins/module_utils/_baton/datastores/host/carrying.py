@@ -6,9 +6,8 @@ from __future__ import annotations
 
 from typing import Any, Callable, Collection, Mapping, Optional
 
-from ...model.channel import Report
-from ..trouble import Trouble, one_line
-from .sql import SqlTrouble
+from ..model.channel import Report
+from .trouble import ServerTrouble, Trouble, one_line
 
 Stands = Callable[[], bool]
 Act = Callable[[Mapping[str, Any], Stands], Optional[Report]]
@@ -22,7 +21,7 @@ def carry_out(
         return Report(f"this guest knows no order {verb[:40]!r}: bring it up to the manager's version")
     try:
         return act(args, stands)
-    except SqlTrouble as error:
+    except ServerTrouble as error:
         return None if error.silent and not is_last else Report(str(error))
     except (Trouble, OSError, ValueError) as error:
         return Report(one_line(error))
