@@ -83,11 +83,17 @@ def root(folder: Path, instance: str, own: Dict[str, Any], database: str, statem
 def session_killed(lab: Any, random: Any) -> Tuple[str, Any]:
     """One client's process dies, as when it takes too much memory: the server ends all others, and itself."""
     host = lab.source
-    pids = [pid for pid in host.pids("server") if b" lab lab " in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    pids = [pid for pid in host.pids("server") if b": lab lab " in _line(pid)]
     if pids:
         with suppress(ProcessLookupError):
             os.kill(random.choice(pids), signal.SIGKILL)
     return host.name, nothing
+
+
+def _line(pid: int) -> bytes:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
 
 
 FAULTS = (
