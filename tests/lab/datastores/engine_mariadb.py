@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+import signal
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
 import pymysql
 from db_clients import Address, Failed, Refused
+
+from baton.datastores.host.files import Files as Files
 
 DATASTORE = "mariadb"
 FAULTS = ()  # that make sense for no other
@@ -63,6 +66,10 @@ def root(folder: Path, _instance: str, _own: Dict[str, Any], database: str, stat
         with session.cursor() as cursor:
             cursor.execute(statement)
             return list(cursor.fetchall())
+
+
+def end(host: Any) -> None:
+    host.signal(signal.SIGKILL, "server")
 
 
 def connect(**where: Any) -> Any:

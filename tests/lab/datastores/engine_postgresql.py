@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
 from db_clients import Address, Failed, Refused
+from netns import wait_for
 from set_faults import Fault, killed, nothing, source
 
 from baton.datastores.host.postgresql import sql
@@ -75,6 +76,14 @@ def root(folder: Path, instance: str, own: Dict[str, Any], database: str, statem
     """Ask the server whose files are in a folder, as who may do all."""
     with sql.local(Files(folder, instance).socket_of(int(own["port"])), 60.0, database) as session:
         return [tuple(row.values()) for row in session.ask(statement)]
+
+
+def end(host: Any) -> None:
+    """End a host's servers: one that is killed leaves shared memory behind."""
+    host.signal(signal.SIGCONT, "server")
+    host.signal(signal.SIGQUIT, "first")
+    with suppress(AssertionError):
+        wait_for(lambda: not host.pids("server"), "they end", 10)
 
 
 # --- faults ---------------------------------------------------------------------------------------------------------------

@@ -62,7 +62,7 @@ class PoolHost:
         self.disk.mkdir()
         run("mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(self.disk))
         lab.stack.callback(run, "umount", "-l", str(self.disk))
-        lab.stack.callback(self.keep_logs)
+        lab.stack.callback(self.leave)
         self.disk.chmod(0o755)
         lab.post("/pool", {"Name": self.name, "Meta": {"address": self.address, "region": "local", "flavors": FLAVORS}})
         token = lab.folder / f"{self.name}.token"
@@ -132,10 +132,14 @@ class PoolHost:
         """Ask the server of an instance as who may do all. ``own``: as its set knows it."""
         return self._engine.root(self.disk / "guest" / "instances" / instance, instance, own, database, statement)
 
-    def keep_logs(self):
-        """Save what servers have said from the end of their disk."""
-        for path in (self.disk / "guest" / "instances").glob("*/log.err"):
-            (self.log.parent / f"{self.name}-{path.parent.name}.log").write_bytes(path.read_bytes())
+    def leave(self):
+        """End its servers, keep what they have said, and leave nothing of them behind outside their disk, which goes."""
+        self._engine.end(self)
+        for folder in (self.disk / "guest" / "instances").glob("*"):
+            files = self._engine.Files(folder, folder.name)
+            with suppress(OSError):
+                (self.log.parent / f"{self.name}-{folder.name}.log").write_bytes(files.log.read_bytes())
+            files.remove()
 
 
 class Lab:
