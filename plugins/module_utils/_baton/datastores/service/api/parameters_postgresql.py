@@ -47,7 +47,7 @@ POSTGRESQL: Tuple[Parameter, ...] = (
     number("deadlock_timeout", 1, I32),  # ms
     number("default_statistics_target", 1, 10_000),
     flag("default_transaction_deferrable"),
-    one_of("default_transaction_isolation", "serializable", "repeatable read", "read committed", "read uncommitted"),
+    one_of("default_transaction_isolation", "repeatable read", "read committed", "read uncommitted"),  # replicas refuse serializable ones
     number("effective_cache_size", 1, I32),  # 8kB
     number("effective_io_concurrency", 0, 1000),
     flag("enable_async_append"),
