@@ -10,6 +10,7 @@ CLUSTER_SEEDS ?= $(SEEDS)
 N ?= 5000
 FIRST_SEED ?= 1
 LAB_WORKERS ?= 3
+ENGINE ?= mariadb
 TRIALS ?= 20
 MINUTES ?= 10
 MACHINES ?= 100000
@@ -18,7 +19,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 ROOT = @test "$$(id -u)" = 0 || { echo "make $@: run this as root (or with sudo): $(1)" >&2; exit 1; }
 
-.PHONY: help system venv build collection lint check format unit coverage hosts cores lab faults lab-datastores lab-clusters simulate mutate fuzz schema histories molecule failover drivers databases demo demo-clean datastores datastores-down docs tutorial bench bench-plays bench-failover bench-drivers bench-stalls bench-memory soak lock audit release test test-long clean
+.PHONY: help system venv build collection lint check format unit coverage hosts cores lab faults lab-datastores lab-postgresql lab-clusters simulate mutate fuzz schema histories molecule failover drivers databases demo demo-clean datastores datastores-down docs tutorial bench bench-plays bench-failover bench-drivers bench-stalls bench-memory soak lock audit release test test-long clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 20
@@ -81,9 +82,13 @@ lab: build ## tests in network namespaces, three at a time as they mostly wait (
 faults: ## a few minutes of `make lab FAULTS=n`; needs root
 	@$(MAKE) --no-print-directory lab FAULTS=$(or $(FAULTS),26)
 
-lab-datastores: build ## a set of real MariaDB servers in network namespaces under n faults, beside keepalived: FAULTS=n FIRST_SEED=m; needs root
+lab-datastores: build ## a set of real servers in network namespaces under n faults: ENGINE=mariadb (beside keepalived) or postgresql, FAULTS=n FIRST_SEED=m; needs root
 	$(call ROOT,network namespaces need it)
-	@$(BIN)/python tests/lab/datastores/storm.py --faults $(or $(FAULTS),27) --seed $(FIRST_SEED) --beside $(if $(filter file,$(origin TRIALS)),3,$(TRIALS))
+	@$(BIN)/python tests/lab/datastores/storm.py --engine $(ENGINE) $(if $(FAULTS),--faults $(FAULTS)) --seed $(FIRST_SEED) \
+	  $(if $(filter mariadb,$(ENGINE)),--beside $(if $(filter file,$(origin TRIALS)),3,$(TRIALS)))
+
+lab-postgresql: ## make lab-datastores ENGINE=postgresql
+	@$(MAKE) --no-print-directory lab-datastores ENGINE=postgresql
 
 lab-clusters: build ## a Galera cluster of two regions and an arbiter in network namespaces under n faults: FAULTS=n FIRST_SEED=m; needs root
 	$(call ROOT,network namespaces need it)

@@ -239,5 +239,6 @@ class Pool:
         for member in self.members:
             if member.server.pid() is not None:
                 member.freeze(SIGCONT)
-                member.server.kill()
+                if not member.server._instance.end_at_once(5.0):  # which leaves no shared memory behind
+                    member.server.kill()
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -11,26 +11,35 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from contextlib import suppress
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
-import pymysql
 from netns import Host, boottime
 from told import Ack
 
 WRITERS = 3
-REFUSED = 1290  # it is read-only: nothing was done
 ROAM = 1.0  # seconds after which a writer tries another server
 STAY = 120.0  # seconds for which a watcher's session may be silent
 PACE = {"writer": 0.02, "stays": 0.015, "comes": 0.05}  # seconds between two writes
 Address = Tuple[str, int]
 
 
-class DbClients:
-    """``servers``: each is watched. ``through``: where writers go, one after the other; without it to the servers themselves."""
+class Refused(Exception):
+    """It is read-only: nothing was done, and the session goes on."""
 
-    def __init__(self, host: Host, account: Dict[str, str], servers: Sequence[Address], through: Sequence[Address] = ()) -> None:
-        self._host, self._account = host, account
+
+class Failed(Exception):
+    """Nobody knows what came of it."""
+
+
+class DbClients:
+    """``session``: of an engine, see engine_mariadb.py. ``servers``: each is watched. ``through``: where writers go, one after the other;
+    without it to the servers themselves.
+    """
+
+    def __init__(
+        self, host: Host, session: Any, account: Dict[str, str], servers: Sequence[Address], through: Sequence[Address] = ()
+    ) -> None:
+        self._host, self._begin_session, self._account = host, session, account
         self._rows = itertools.count(1)
         self._ended = threading.Event()
         self._acks: List[List[Ack]] = []
@@ -60,39 +69,25 @@ class DbClients:
 
     def _session(self, address: Address, patience: float, kind: str, acks: List[Ack]) -> None:
         """Write until that is refused or fails."""
-        connection: Optional[Any] = None
         try:
-            connection = pymysql.connect(
-                host=address[0], port=address[1], connect_timeout=1 if kind != "stays" else STAY, read_timeout=patience,
-                write_timeout=patience, autocommit=True, ssl_disabled=True, **self._account,
-            )  # fmt: skip
-            cursor = connection.cursor()
-            cursor.execute("SELECT @@server_id")
-            server = int(cursor.fetchone()[0])
-        except (pymysql.err.Error, OSError):
-            if connection is not None:
-                self._close(connection)
+            session = self._begin_session(address, self._account, STAY if kind == "stays" else 1.0, patience)
+        except Failed:
             return
         while not self._ended.is_set():
             row, sent = next(self._rows), boottime()
             try:
-                cursor.execute("INSERT INTO told (id) VALUES (%s)", (row,))
-                acks.append(Ack(sent, boottime(), server, row))
-            except (pymysql.err.Error, OSError) as error:
-                if error.args[0] != REFUSED:
-                    self.unknown += 1
-                    break
+                session.insert(row)
+                acks.append(Ack(sent, boottime(), session.server, row))
+            except Failed:
+                self.unknown += 1
+                break
+            except Refused:
                 if kind != "stays":
                     break
             if kind == "comes":
                 break
             time.sleep(PACE[kind])
-        self._close(connection)
-
-    @staticmethod
-    def _close(connection: Any) -> None:
-        with suppress(pymysql.err.Error, OSError):
-            connection._force_close()  # without a word, which a frozen server would not hear
+        session.drop()
 
     @property
     def acks(self) -> List[Ack]:

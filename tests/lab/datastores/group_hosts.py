@@ -26,8 +26,8 @@ class GroupLab(Lab):
         self.key = self.asked("POST", "/clusters", {"cluster": wanted})["cluster"]["id"]
         wait_for(self._is_made, lambda: f"{self.why_not_whole()}\n{self.logs()}", 300)
         first = self.data()[0]
-        for statement in ("CREATE TABLE lab.told (id BIGINT PRIMARY KEY)", "CREATE TABLE lab.seen (id BIGINT PRIMARY KEY)"):
-            self.where(first).root(first, statement)
+        for statement in (self.engine.TABLE, "CREATE TABLE seen (id BIGINT PRIMARY KEY)"):
+            self.root(first, statement)
 
     # --- how it is ---
 
@@ -79,4 +79,4 @@ class GroupLab(Lab):
 
     def checksums(self):
         """Return what each member says of the table's content."""
-        return {name: self.where(name).root(name, "CHECKSUM TABLE lab.told")[0][1] for name in self.data()}
+        return {name: self.root(name, "CHECKSUM TABLE told")[0][1] for name in self.data()}

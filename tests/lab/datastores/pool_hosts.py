@@ -16,7 +16,7 @@ import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-import pymysql
+import engine_mariadb
 import requests
 from netns import boottime, run, wait_for, wait_until
 from nodes import ROOT, VIP, Driver, cluster_of, etcd_on, stop
@@ -56,12 +56,13 @@ class PoolHost:
     """A pool host: the guest, its guard, its server."""
 
     def __init__(self, lab, network, number):
-        self.name, self.address = f"h{number}", f"192.0.2.{10 + number}"
+        self.name, self.address, self._engine = f"h{number}", f"192.0.2.{10 + number}", lab.engine
         self.host = network.host(self.name, [f"{self.address}/24"])
         self.disk, self.log = lab.folder / f"disk-{self.name}", lab.folder / f"{self.name}.log"
         self.disk.mkdir()
         run("mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(self.disk))
         lab.stack.callback(run, "umount", "-l", str(self.disk))
+        lab.stack.callback(self.leave)
         self.disk.chmod(0o755)
         lab.post("/pool", {"Name": self.name, "Meta": {"address": self.address, "region": "local", "flavors": FLAVORS}})
         token = lab.folder / f"{self.name}.token"
@@ -82,19 +83,34 @@ class PoolHost:
     # --- processes ---
 
     def pids(self, *kinds):
-        """Return the processes of "guest", "guard" and "server", of all without kinds."""
+        """Return the processes of "guest", "guard" and "server", of all without kinds; of a server that has several all, or its "first"."""
         found = []
         for number in run("ip", "netns", "pids", self.host.namespace).split():
             with suppress(OSError):
                 words = Path(f"/proc/{number}/cmdline").read_bytes().split(b"\0")
-                if not kinds or _kind(words) in kinds:
+                if not kinds or self._is_one_of(words, kinds):
                     found.append(int(number))
         return found
 
+    def _is_one_of(self, words, kinds):
+        """Return whether a process of a pool host is of these kinds, by its command line."""
+        if b"guard" in words[2:4]:
+            return "guard" in kinds
+        if self._engine.is_server(words):
+            return "server" in kinds or "first" in kinds and self._engine.is_first(words)
+        return "guest" in kinds and any(b"baton-guest" in word for word in words[:3])
+
     def signal(self, number, *kinds):
-        for pid in self.pids(*kinds):
-            with suppress(ProcessLookupError):
-                os.kill(pid, number)
+        """Tell them, and those that any of them has begun meanwhile."""
+        told = set()
+        while True:
+            new = [pid for pid in self.pids(*kinds) if pid not in told]
+            if not new:
+                return
+            told.update(new)
+            for pid in new:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
 
     def freeze(self, *kinds):
         self.signal(signal.SIGSTOP, *kinds)
@@ -112,37 +128,27 @@ class PoolHost:
 
     # --- the server ---
 
-    def root(self, instance, statement):
-        """Ask the server of an instance as who may do all."""
-        path = self.disk / "guest" / "instances" / instance / "my.cnf"
-        lines = dict(line.split(" = ", 1) for line in path.read_text().splitlines() if " = " in line)
-        with connect(unix_socket=lines["socket"].strip('"'), user="root", read_timeout=60) as session:
-            with session.cursor() as cursor:
-                cursor.execute(statement)
-                return cursor.fetchall()
+    def root(self, instance, own, statement, database="lab"):
+        """Ask the server of an instance as who may do all. ``own``: as its set knows it."""
+        return self._engine.root(self.disk / "guest" / "instances" / instance, instance, own, database, statement)
 
-
-def connect(**where):
-    """Connect, in the clear and each statement for itself."""
-    return pymysql.connect(autocommit=True, ssl_disabled=True, **where)
-
-
-def _kind(words):
-    """Return what a process of a pool host is, by its command line."""
-    if b"guard" in words[2:4]:
-        return "guard"
-    if words[0].endswith((b"mariadbd", b"garbd")):
-        return "server"
-    return "guest" if any(b"baton-guest" in word for word in words[:3]) else "other"
+    def leave(self):
+        """End its servers, keep what they have said, and leave nothing of them behind outside their disk, which goes."""
+        self._engine.end(self)
+        for folder in (self.disk / "guest" / "instances").glob("*"):
+            files = self._engine.Files(folder, folder.name)
+            with suppress(OSError):
+                (self.log.parent / f"{self.name}-{folder.name}.log").write_bytes(files.log.read_bytes())
+            files.remove()
 
 
 class Lab:
-    """``timing``: "balanced" or "fast". ``many``: pool hosts."""
+    """``timing``: "balanced" or "fast". ``engine``: see engine_mariadb.py. ``many``: pool hosts."""
 
     many = 3
 
-    def __init__(self, stack: ExitStack, network, folder: Path, timing: str):
-        self.stack, self.folder, self.timing = stack, folder, timing
+    def __init__(self, stack: ExitStack, network, folder: Path, timing: str, engine=engine_mariadb):
+        self.stack, self.folder, self.timing, self.engine = stack, folder, timing, engine
         _etcd, options = stack.enter_context(etcd_on(network, folder))
         names = ("n1", "n2")
         for name in names:
@@ -179,13 +185,14 @@ class Lab:
 
     def _make(self):
         user = {"name": "lab", "password": ACCOUNT["password"], "databases": [{"name": "lab"}]}
-        wanted = {"name": "one", "flavorRef": "1", "volume": {"size": 1}, "databases": [{"name": "lab"}], "users": [user]}
+        what = {"flavorRef": "1", "volume": {"size": 1}, "datastore": {"type": self.engine.DATASTORE}}
+        wanted = {"name": "one", **what, "databases": [{"name": "lab"}], "users": [user]}
         one = self.asked("POST", "/instances", {"instance": wanted})["instance"]
         wait_for(lambda: self._shown(one["id"])["status"] == "ACTIVE", self.logs, 120)
         self.key = self._shown(one["id"])["set"]
         self.asked("POST", "/instances", {"instance": {"name": "more", "replica_of": one["id"], "replica_count": 2}})
         wait_for(lambda: not self.why_not_whole(), lambda: f"{self.why_not_whole()}\n{self.logs()}", 180)
-        self.source.root(self.whole["source"], "CREATE TABLE lab.told (id BIGINT PRIMARY KEY)")
+        self.root(self.whole["source"], self.engine.TABLE)
 
     # --- asking ---
 
@@ -277,4 +284,8 @@ class Lab:
 
     def rows(self, instance):
         """Return all rows that a member has, in the server on its own host."""
-        return {row[0] for row in self.where(instance).root(instance, "SELECT id FROM lab.told")}
+        return {int(row[0]) for row in self.root(instance, "SELECT id FROM told")}
+
+    def root(self, instance, statement):
+        """Ask the server of a member, on its own host, as who may do all."""
+        return self.where(instance).root(instance, self.whole["members"][instance]["own"], statement)

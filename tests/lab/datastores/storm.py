@@ -1,6 +1,7 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The fault lab for datastores: real MariaDB servers under one fault after the other. ``make lab-datastores FAULTS=n``; needs root.
+"""The fault lab for datastores: real MariaDB or PostgreSQL servers under one fault after the other. ``make lab-datastores FAULTS=n``; needs
+root.
 
 Clients write all the time and keep what was acknowledged; watchers ask each server whether it takes writes. After each fault the set must
 be whole again by itself, with every acknowledged row. Beside it two servers with keepalived, under those faults that concern them.
@@ -21,6 +22,8 @@ for folder in (HERE, HERE.parent, HERE.parent.parent):
     sys.path.insert(0, str(folder))
 importlib.import_module("conftest")  # makes the package importable as ``baton``
 
+import engine_mariadb  # noqa: E402
+import engine_postgresql  # noqa: E402
 import told  # noqa: E402
 import vrrp_pair  # noqa: E402
 from db_clients import DbClients  # noqa: E402
@@ -29,8 +32,8 @@ from pool_hosts import ACCOUNT, Lab  # noqa: E402
 from rounds import deal, folder_of  # noqa: E402
 from set_faults import FAULTS  # noqa: E402
 
+ENGINES = {engine.DATASTORE: engine for engine in (engine_mariadb, engine_postgresql)}
 TIMINGS = ("balanced", "fast")
-FAULTS_A_ROUND = len(FAULTS)  # so each once in one timing, then in the other
 WHOLE = 150.0  # seconds after a fault was mended, by when everything must be as before without anybody's help
 AFTER, WHILE = (0.5, 3.0), (2.0, 6.0)  # seconds until a fault is mended: from when another takes writes, or from when it began
 STUCK = 20.0  # seconds for which we wait for another server before the fault is mended
@@ -61,9 +64,9 @@ class Found(NamedTuple):
 class Round:
     """One pool and its clients."""
 
-    def __init__(self, stack, folder, timing):
-        self.lab = Lab(stack, stack.enter_context(Network()), folder, timing)
-        self.clients = DbClients(self.lab.client, ACCOUNT, self.lab.servers())
+    def __init__(self, stack, folder, timing, engine):
+        self.lab = Lab(stack, stack.enter_context(Network()), folder, timing, engine)
+        self.clients = DbClients(self.lab.client, engine.Session, ACCOUNT, self.lab.servers())
         stack.callback(self.clients.end)
         self._wait_for_whole()
 
@@ -76,7 +79,7 @@ class Round:
         """Do a fault; return who was hurt, and what it cost."""
         lab = self.lab
         before = lab.whole
-        old = before["members"][before["source"]]["own"]["server_id"]
+        old = lab.engine.name_of(before["source"], before["members"][before["source"]]["own"])
         began = boottime()
         who, mend = fault.hurt(lab, rng)
 
@@ -116,11 +119,11 @@ class Round:
         return len(acks), len(told.lost(acks, rows)), self.clients.unknown
 
 
-def play(number, faults, seed, results, keep, timing):
+def play(number, faults, seed, results, keep, timing, engine):
     """One round: a pool, and some faults."""
     rng = random.Random(f"{seed}/{number}")
     with folder_of(number, seed, keep) as folder, ExitStack() as stack:
-        each = Round(stack, folder, timing)
+        each = Round(stack, folder, timing, engine)
         for fault in faults:
             who, found = each.hurt(fault, rng)
             results.append(found)
@@ -167,7 +170,8 @@ def table(results):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--faults", type=int, default=len(FAULTS))
+    parser.add_argument("--engine", choices=sorted(ENGINES), default="mariadb", help="whose servers (mariadb)")
+    parser.add_argument("--faults", type=int, help="so many; without it each once")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--timing", choices=TIMINGS, help="only this one; else by turns")
     parser.add_argument("--only", action="append", help="only faults whose name contains this")
@@ -175,12 +179,15 @@ def main():
     parser.add_argument("--keep", action="store_true", help="keep logs")
     options = parser.parse_args()
     require_root()
-    deck, results, number = deal(random.Random(options.seed), FAULTS, options.only), [], 0
-    print(f"{options.faults} faults, seed {options.seed}", flush=True)
-    while len(results) < options.faults:
-        faults = [next(deck) for _fault in range(min(FAULTS_A_ROUND, options.faults - len(results)))]
+    engine = ENGINES[options.engine]
+    known = (*FAULTS, *engine.FAULTS)  # in a round each once, so that it comes in one timing, and then in the other
+    deck, results, number = deal(random.Random(options.seed), known, options.only), [], 0
+    many = options.faults or len(known)
+    print(f"{many} faults of {options.engine}, seed {options.seed}", flush=True)
+    while len(results) < many:
+        faults = [next(deck) for _fault in range(min(len(known), many - len(results)))]
         timing = options.timing or TIMINGS[(options.seed + number) % 2]
-        play(number, faults, options.seed, results, options.keep, timing)
+        play(number, faults, options.seed, results, options.keep, timing, engine)
         number += 1
     bad, count = sum(found.lost > 0 or found.overlap > 0 for found in results), len(results)
     if options.beside:

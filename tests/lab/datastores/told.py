@@ -7,7 +7,9 @@ All times are of one clock. A write was taken at some moment between ``sent`` an
 
 from __future__ import annotations
 
-from typing import Iterable, List, NamedTuple, Sequence, Set
+from typing import Iterable, List, NamedTuple, Sequence, Set, Union
+
+Server = Union[int, str]  # as it calls itself
 
 
 class Ack(NamedTuple):
@@ -15,14 +17,14 @@ class Ack(NamedTuple):
 
     sent: float
     received: float
-    server: int
+    server: Server
     row: int
 
 
 class Reign(NamedTuple):
     """A server's writes in a row; ``first`` and ``last`` are when their first and last answer came."""
 
-    server: int
+    server: Server
     first: float
     last: float
 
@@ -33,12 +35,12 @@ def gap(acks: Iterable[Ack], began: float, ended: float) -> float:
     return max(later - earlier for earlier, later in zip(times, times[1:]))
 
 
-def elsewhere(acks: Iterable[Ack], began: float, old: int) -> "float | None":
+def elsewhere(acks: Iterable[Ack], began: float, old: Server) -> "float | None":
     """Return after how many seconds another server than the old one took a write; None if none did."""
     return min((ack.received - began for ack in acks if ack.sent >= began and ack.server != old), default=None)
 
 
-def reigns(acks: Iterable[Ack], old: int, began: float) -> List[Reign]:
+def reigns(acks: Iterable[Ack], old: Server, began: float) -> List[Reign]:
     """Return who took writes, one after the other; at first the old source did.
 
     What an old source answers late proves nothing if it was sent before the new one's first answer came: it may have been done before.
@@ -52,7 +54,7 @@ def reigns(acks: Iterable[Ack], old: int, began: float) -> List[Reign]:
     return found
 
 
-def overlap(acks: Iterable[Ack], changes: int, old: int, began: float) -> float:
+def overlap(acks: Iterable[Ack], changes: int, old: Server, began: float) -> float:
     """Return for how many seconds an older source took writes after a newer one did.
 
     ``old`` was the source when all ``began``; so often was the source meant to change since.

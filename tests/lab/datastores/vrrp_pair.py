@@ -17,9 +17,10 @@ from pathlib import Path
 
 import pymysql
 from db_clients import DbClients
+from engine_mariadb import Session, connect
 from netns import boottime, run, wait_for, wait_until
 from nodes import stop
-from pool_hosts import ACCOUNT, connect
+from pool_hosts import ACCOUNT
 
 VIP, PORT = "192.0.2.200", 3306
 CONFIG = """\
@@ -224,7 +225,7 @@ def trial(pair, client, folder, made, fault, rng):
         wait_for(lambda: old.asked("SELECT @@global.read_only") == ((0,),), "k1 takes writes", 30)
         new.start_keepalived()
         wait_for(lambda: old.asked("SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync_master_clients'")[0][1] == "1", "k2 acknowledges", 30)
-        clients = DbClients(client, ACCOUNT, [(one.address, PORT) for one in pair], [(VIP, PORT)])
+        clients = DbClients(client, Session, ACCOUNT, [(one.address, PORT) for one in pair], [(VIP, PORT)])
         try:
             wait_for(lambda: clients.count() > 100, "clients write", 30)
             began = boottime()

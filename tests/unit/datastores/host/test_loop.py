@@ -150,11 +150,11 @@ class Guard:
 def play(tmp_path):
     """Run a coroutine with a guest that has one instance, m1 of set s."""
 
-    def run(cluster, hands, act):
+    def run(cluster, hands, act, lease=LEASE):
         async def main():
             journal = Journal(tmp_path)
             journal.instances["m1"] = {"set": "s", "memory": {}}
-            guest = Guest(lambda: cluster, journal, Guard(), lambda _name, _memory: hands, LEASE, {})
+            guest = Guest(lambda: cluster, journal, Guard(), lambda _name, _memory: hands, lease, {})
             running = asyncio.ensure_future(guest.run())
             try:
                 await act(guest)
@@ -233,6 +233,30 @@ def test_a_restart_says_nothing_of_an_end_before_the_server_has_ended(play):
         await eventually(lambda: cluster.channel.reports.get("o") == Report(), "it was restarted")
 
     play(cluster, hands, act)
+
+
+def test_a_server_that_is_closed_by_its_end_is_not_started_before_it_is_known_how_far_it_came(play):
+    cluster, hands = Cluster(grants={"s": GRANT}, claims={"s": 3}, claimed={"s": 3}), Hands()
+    cluster.ttl, looked, looks = 10.0, threading.Event(), []
+
+    def close(_timeout):
+        hands.done.append("close")
+        hands.number, hands.is_open = None, False
+        looked.wait(5)
+        hands.done.append("closed")
+
+    async def act(_guest):
+        await eventually(lambda: hands.is_open, "it is open")
+        hands.close = close
+        cluster.set(grants={})
+        await eventually(lambda: "close" in hands.done, "it is being closed")
+        hands.look = lambda: looks.append(1) or Server(hands.number is not None)
+        await eventually(lambda: len(looks) > 2, "it was looked at for a while")
+        looked.set()
+        await eventually(lambda: "start" in hands.done and "end" in cluster.said, "it is there again, and its end is said")
+        assert hands.done[-3:] == ["close", "closed", "start"]
+
+    play(cluster, hands, act, cluster.ttl)
 
 
 def test_a_source_that_is_down_is_waited_for_at_rest(play):

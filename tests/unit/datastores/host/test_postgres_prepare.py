@@ -5,6 +5,7 @@
 import os
 import socket
 import stat
+from pathlib import Path
 from signal import SIGCONT, SIGKILL
 
 import pytest
@@ -242,8 +243,16 @@ def test_a_folder_with_a_long_path_has_its_socket_elsewhere(new):
 
 def test_wiping_leaves_nothing_and_may_be_asked_again(new):
     new.prepare()
+    shared = (new.folder / "data" / "postmaster.pid").read_text().splitlines()[6].split()[1]
+    assert shared in _shared()
     assert new.ok("wipe") == {} and not new.folder.exists() and new.server.pid() is None and new.processes() == []
+    assert shared not in _shared()
     assert new.ok("wipe") == {}
+
+
+def _shared():
+    """Return the numbers of the host's pieces of shared memory."""
+    return [line.split()[1] for line in Path("/proc/sysvipc/shm").read_text().splitlines()]
 
 
 def test_orders_that_no_server_is_there_for_say_so(new):

@@ -265,12 +265,9 @@ def test_one_that_can_not_be_rewound_is_as_it_was_and_copied_anew(pair, source, 
 
 def test_half_a_rewind_is_not_started_but_copied_anew(pair, source, second, monkeypatch):
     parted(source, second)
-    run = rewind.run
 
-    def breaks(command, *args):
-        if "--dry-run" not in command:
-            raise Trouble("pg_rewind failed with exit status 1: the host is gone")
-        return run(command, *args)
+    def breaks(*_args):
+        raise Trouble("pg_rewind failed with exit status 1: the host is gone")
 
     monkeypatch.setattr(rewind, "run", breaks)
     report = until(lambda: source.server.do("follow", source.where(second), always), "it was begun", [second])
@@ -282,6 +279,16 @@ def test_half_a_rewind_is_not_started_but_copied_anew(pair, source, second, monk
     source.pool.copy(second, source)
     assert source.follow(second).found == {}
     returned(source, second)
+
+
+def test_a_trial_ends_before_it_fetches_anything(source):
+    script = source.pool.folder / "pg_rewind"
+    script.write_text("#!/bin/sh\necho 'pg_rewind: need to copy 9 MB (total source directory size is 30 MB)' >&2\nexec sleep 600\n")
+    script.chmod(0o755)
+    rewind._try([str(script)], source.server._instance)
+    script.write_text("#!/bin/sh\necho 'pg_rewind: error: could not find previous WAL record at 0/4000060' >&2\nexit 1\n")
+    with pytest.raises(Trouble, match="exit status 1: .*could not find previous WAL record"):
+        rewind._try([str(script)], source.server._instance)
 
 
 def test_two_that_begin_a_timeline_of_one_number_are_not_taken_for_one(pair, source, second):

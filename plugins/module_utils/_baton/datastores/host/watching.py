@@ -78,8 +78,8 @@ class Watch:
 
     async def _looked_at(self, instance: Instance) -> None:
         hands = instance.hands
-        may_start = instance.pid is None and not hands.by_quorum and instance.busy not in LONG and boottime() >= instance.may_start
-        if may_start and hands.is_ours():
+        is_left_alone = hands.by_quorum or instance.busy in LONG or instance.is_closing  # which may be about to see how far it came
+        if instance.pid is None and not is_left_alone and boottime() >= instance.may_start and hands.is_ours():
             await self._start(instance)
         began, pid, ends = boottime(), instance.pid, instance.ends
         seen = await instance.run("looks", hands.look)

@@ -9,10 +9,12 @@ beside the data. Half a rewind is worth nothing, so that the server is not start
 from __future__ import annotations
 
 import logging
-from typing import Any, List, Mapping
+import subprocess
+import threading
+from typing import IO, Any, List, Mapping, cast
 
 from ..files import remove
-from ..runner import run
+from ..runner import environment, identity, reason, run
 from ..trouble import Trouble
 from . import sql
 from .instance import Instance, executable
@@ -20,6 +22,7 @@ from .place import Place
 
 LOG = logging.getLogger("baton.guest")
 TRIES_WITHIN, REWINDS_WITHIN = 300.0, 7200.0  # seconds
+KNOWS = "need to copy"  # what it says once it knows all that is to be done
 
 
 def may_rewind(source: sql.Session, ours: Place, theirs: Place) -> bool:
@@ -37,7 +40,7 @@ def rewind(instance: Instance, source: Mapping[str, Any]) -> bool:
         instance.memory["follow"] = dict(source)  # for the password of its source
         instance.write_settings()
         remove(instance.files.standby)
-        run([*_command(instance, source), "--dry-run"], instance.files.user, instance.files.folder, TRIES_WITHIN)
+        _try([*_command(instance, source), "--dry-run", "--progress"], instance)
     except Trouble as trouble:
         LOG.info("%s can't be rewound: %s", instance.id, trouble)
         instance.memory["follow"] = None
@@ -54,6 +57,27 @@ def rewind(instance: Instance, source: Mapping[str, Any]) -> bool:
     instance.remember(forget=("spoilt", "reign"))
     instance.start()
     return True
+
+
+def _try(command: List[str], instance: Instance) -> None:
+    """See that a rewind can be done. A trial would fetch all that it is about, and throw it away: it is ended before that."""
+    said: List[str] = []
+    with subprocess.Popen(
+        command, cwd=instance.files.folder, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, encoding="utf-8", errors="replace", **identity(instance.files.user),
+    ) as trial:  # fmt: skip
+        late = threading.Timer(TRIES_WITHIN, trial.kill)
+        late.start()
+        try:
+            for line in cast(IO[str], trial.stdout):
+                said.append(line)
+                if KNOWS in line:
+                    return
+        finally:
+            late.cancel()
+            trial.kill()
+    if trial.returncode != 0:
+        raise Trouble(f"pg_rewind failed with exit status {trial.returncode}: {reason(''.join(said))}")
 
 
 def _command(instance: Instance, source: Mapping[str, Any]) -> List[str]:

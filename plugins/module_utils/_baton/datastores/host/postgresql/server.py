@@ -28,6 +28,7 @@ from .source import Source
 LOG = logging.getLogger("baton.guest")
 TENDS_EVERY = 1.0  # seconds
 LETS_GO_WITHIN = 10.0  # seconds in which a replica that is opened has applied what it has received
+CLEARS_WITHIN = 5.0  # seconds for one that is wiped to end by itself: one that is killed leaves shared memory behind, for ever
 NEEDS_NO_SERVER = ("prepare", "receive", "wipe", "restart")
 IS_ASKED_AGAIN = ("follow", "send")  # where the server does not run: it is started
 
@@ -157,7 +158,8 @@ class PostgreSQL:
         files = self._instance.files
         if files.is_ours() and self._instance.pid() is not None:
             self._copies.cut_off()
-            self._instance.kill()
+            if not self._instance.end_at_once(CLEARS_WITHIN):
+                self._instance.kill()
         files.remove()
         self._instance.remember(spec=None, follow=None, whole=True, forget=("copied", "reign", "adopting", "spoilt", "counted", "opening"))
         return Report()
