@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A Galera cluster for tests of its programs: what guests say is put in by hand, the manager is the real one."""
 
+from dataclasses import replace
+
 from baton.datastores.engine.case import Silences
 from baton.datastores.model.channel import Channel, Server
 from baton.datastores.model.replica_set import Member, ReplicaSet
@@ -51,6 +53,14 @@ class Cluster(Pool):
         is_data = member.own["type"] == "data"
         view = {"primary": primary, "size": size, "state": "Synced" if primary else "Initialized", "uuid": UUID} if is_data else {}
         self.say(member.host, servers={member.id: Server(primary, "" if primary else "it runs, and is not in the primary", view=view)})
+
+    def numbered(self, **numbers):
+        """Members say of which view they are."""
+        for name, number in numbers.items():
+            (said,) = self.channels[f"h{name[1:]}"].servers.values()
+            view = {**said.view, "number": number}
+            self.say(f"h{name[1:]}", servers={name: replace(said, view=view)})
+        return self
 
     def dies_alone(self, *names):
         """Servers end; their guests say so, and the others see that."""

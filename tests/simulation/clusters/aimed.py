@@ -257,6 +257,21 @@ def a_member_freezes_and_thaws(seed):
 
 
 @aimed
+def an_arbiter_freezes_and_thaws(seed):
+    """What its guest knows of it is old; the others have gone on without it, so that nobody more is taken out."""
+    scene = Scene(seed, arbiters=1)
+    one, three = scene.hosts[0], scene.hosts[2]
+    thaw, life = three.server.freeze(), one.server.life
+    scene.run_on(scene.random.uniform(4, 8))
+    scene.ask("restart", members=["m1"])
+    scene.run_on(scene.random.uniform(2, 20))
+    if one.server.life != life or not one.server.up:
+        raise Violation(f"D5: m1 is taken out while the arbiter is not in, at {scene.world.now:.2f}")
+    thaw()
+    scene.ends()
+
+
+@aimed
 def a_directory_has_what_is_not_ours(seed):
     scene = Scene(seed)
     four = scene.hosts[3]

@@ -20,8 +20,8 @@ KILLED_AFTER = 6.0  # seconds after which one that was told to end is killed
 
 
 @cache
-def _said(of, trouble, size, state, primary, uuid):
-    view = {"primary": primary, "size": size, "state": state, "uuid": uuid} if size else {}
+def _said(of, trouble, size, state, primary, uuid, number=0):
+    view = {"primary": primary, "size": size, "state": state, "uuid": uuid, "number": number} if size else {}
     return Said(not trouble, trouble, of, view=view)
 
 
@@ -92,11 +92,13 @@ class Host(Guest):
         of = self.world.main
         if not server.up:
             return _said(of, "its process has ended", 0, "", False, "")
+        if server.arbiter and server.view is not None and server.is_in:  # its log says so, frozen or not
+            return _said(of, "", len(server.view.members), server.state, True, "", server.view.number)
         if not server.runs or server.view is None:
             return _said(of, "it does not answer", 0, "", False, "")
         trouble = "" if server.is_in else "it runs, and is not in the primary component" if not server.view.primary else "it joins still"
-        size = 0 if server.arbiter else len(server.view.members)
-        return _said(of, trouble, size, server.state, server.view.primary, server.uuid)
+        size, number = 0 if server.arbiter else len(server.view.members), server.view.number if server.view.primary else 0
+        return _said(of, trouble, size, server.state, server.view.primary, server.uuid, number)
 
     # --- verbs --------------------------------------------------------------------------------------------------------------------
 

@@ -188,6 +188,11 @@ def nobody_looks_whether_the_others_are_well():
     return patch.object(galera, "unwell", lambda case, but: "")
 
 
+@_plays("an_arbiter_freezes_and_thaws")
+def an_arbiter_is_believed_whatever_the_others_say():
+    return patch.object(group, "said_of", lambda case, member: case.server(member))
+
+
 def all_are_restarted_at_once():
     def roll(case):
         return all_of((each.id, galera._restarted(case, each).done and Report() or None) for each in concerned(case))

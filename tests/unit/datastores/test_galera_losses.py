@@ -2,6 +2,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Programs of Galera where something is lost on the way: what one alone has is kept, and what can't be done is not tried for ever."""
 
+from dataclasses import replace
+
+from baton.datastores.engine.case import Case
+from baton.datastores.plans.group import goes_on_without, said_of, serves, unwell
 from support.a_cluster import UUID, Cluster
 from support.a_set import asked
 
@@ -132,3 +136,27 @@ def test_what_was_copied_is_of_this_term_whether_its_owner_comes_in_or_not():
     pool.answer("h4", "prepare").joins("h4", apart="it has no data")
     pool.answer("h4", "receive").on()
     assert pool.step == ("grow", "add", False) and pool.whole.members["m4"].follows == 1, "who sends has not said that it is done"
+
+
+def test_an_arbiter_is_not_well_whose_view_is_older_than_that_of_the_others():
+    """It is frozen: its log says what it was."""
+    pool = Cluster(4, 1).numbered(m1=7, m2=7, m3=7, m4=7)
+    case = Case(pool.whole, pool.channels, pool.now, pool.now, 1, pool.times, pool.silences)
+    assert serves(case, case.member("m4"))
+    pool.all_serve("m4").numbered(m1=8, m2=8, m3=8, m4=7)
+    assert not serves(case, case.member("m4")) and "go on without it" in said_of(case, case.member("m4")).trouble
+    assert unwell(case, ()).startswith("m4 is not well: it runs, and the others go on without it")
+    assert goes_on_without(case, case.member("m4"))
+    assert pool.on().whole.task is None, "it runs, and comes back by itself"
+    pool.dies_alone("m3").numbered(m1=9, m2=9, m4=7)
+    assert pool.on().unguarded.startswith("m3 is away")
+    pool.numbered(m4=0)
+    assert serves(case, case.member("m4")), "its guest is of an older Baton"
+
+
+def test_an_arbiter_of_which_only_members_of_another_group_know_more_is_well():
+    pool = Cluster(4, 1).numbered(m1=7, m2=7, m3=7, m4=7)
+    (said,) = pool.channels["h3"].servers.values()
+    pool.say("h3", servers={"m3": replace(said, view={**said.view, "number": 9, "uuid": "another"})})
+    case = Case(pool.whole, pool.channels, pool.now, pool.now, 1, pool.times, pool.silences)
+    assert serves(case, case.member("m4"))

@@ -92,6 +92,18 @@ def test_a_member_that_was_killed_joins_again_by_increments(trio):
     assert second.rows() == first.rows()
 
 
+def test_an_arbiter_that_is_frozen_is_known_by_the_number_of_its_view(trio):
+    one, _other, arbiter = trio
+    assert arbiter.server.look().view["number"] == one.server.look().view["number"]
+    arbiter.signal(signal.SIGSTOP)
+    try:
+        until(lambda: one.server.look().view["size"] == 2, "the others go on")
+        assert arbiter.server.look().view["number"] < one.server.look().view["number"]
+    finally:
+        arbiter.signal(signal.SIGCONT)
+    until(lambda: arbiter.server.look().view == one.server.look().view, "it is in again")
+
+
 def test_a_guest_that_begins_again_finds_its_servers(trio):
     pids = [member.server.pid() for member in trio]
     for member in trio:

@@ -28,6 +28,7 @@ from .group import (
     last_common,
     may_have_data,
     runs,
+    said_of,
     serves,
     serving,
     unwell,
@@ -391,7 +392,7 @@ def unguarded(case: Case) -> str:
     if not case.whole.formed or case.whole.own.get("stopped") or len(there) > 2 or not there:
         return ""
     away = sorted(key for key, member in case.whole.members.items() if member.joined and member not in there)
-    return f"{away[0]} is away: {case.server(case.member(away[0])).trouble}" if away else f"it has {len(there)} members"
+    return f"{away[0]} is away: {said_of(case, case.member(away[0])).trouble}" if away else f"it has {len(there)} members"
 
 
 PLAN = Plan(PROGRAMS, keep, due, given_up, unguarded, "the loss of one more member would stop the others")

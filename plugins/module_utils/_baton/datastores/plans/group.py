@@ -3,14 +3,16 @@
 """Questions about a cluster whose members form a group of their own: who has data, who serves, and how the group is formed. Pure."""
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Collection, Dict, List, Mapping, Optional
 
 from ..engine.case import Case
 from ..engine.program import Outcome, all_of
-from ..model.channel import OUT
+from ..model.channel import OUT, Server
 from ..model.replica_set import Member, ReplicaSet
 from .asked import AGAIN_AFTER
 
+BEHIND = "it runs, and the others go on without it: it is frozen, or does not hear them"
 LONGEST_ID = 24  # letters of the cluster's id in the name of its group, which has 32 at most
 
 
@@ -27,9 +29,27 @@ def may_have_data(member: Member) -> bool:
     return member.joined or bool(member.own.get("enters"))
 
 
+def said_of(case: Case, member: Member) -> Server:
+    """Return how a member is. An arbiter answers nobody: its guest knows what stands in its log, which is old where it is frozen. So it is
+    not well if members with data have a later view than it has.
+    """
+    server = case.server(member)
+    if not (server.up and is_arbiter(member)):
+        return server
+    said = [case.server(other) for other in data_members(case)]
+    of_this = [each.view for each in said if each.up and each.view.get("uuid") == case.whole.formed.get("uuid")]
+    is_behind = 0 < _number(server.view) < max(map(_number, of_this), default=0)
+    return replace(server, up=False, trouble=BEHIND) if is_behind else server
+
+
+def _number(view: Mapping[str, Any]) -> int:
+    """Return the number of a view; 0 where it is not known, as of guests of an older Baton."""
+    return int(view.get("number") or 0)
+
+
 def serves(case: Case, member: Member) -> bool:
     """Whether a member is of the group that was formed in this term, and well; an arbiter does not say of which group it is."""
-    server = case.server(member)
+    server = said_of(case, member)
     if not (member.joined and server.up and member.follows == case.whole.term):
         return False
     return is_arbiter(member) or server.view.get("uuid") == case.whole.formed.get("uuid")
@@ -55,7 +75,7 @@ def unwell(case: Case, but: Collection[Member]) -> str:
     """Return which other member is not well, and why; "" if all are."""
     for key, member in sorted(case.whole.members.items()):
         if member not in but and member.joined and not serves(case, member):
-            return f"{key} is not well: {case.server(member).trouble or 'it is not of this group'}"
+            return f"{key} is not well: {said_of(case, member).trouble or 'it is not of this group'}"
     return ""
 
 

@@ -13,6 +13,7 @@ from typing import Callable, Dict, Iterable, List, Mapping, NamedTuple, Tuple
 from ..engine.case import Case, Silences, Times
 from ..model.documents import PoolHost
 from ..model.replica_set import Member, ReplicaSet
+from ..plans.group import said_of
 from .api.asking import PLANS, is_cluster
 from .api.settings_made import type_of
 from .api.wanted_clusters import ARBITER
@@ -61,7 +62,7 @@ def _instances(seen: Seen) -> Iterable[Sample]:
     found: Counter[Tuple[str, str]] = Counter()
     for whole in seen.sets:
         for member in whole.members.values():
-            found[_role(whole, member), "up" if _is_up(seen, member) else "down"] += 1
+            found[_role(whole, member), "up" if _is_up(seen, whole, member) else "down"] += 1
     return [({"role": role, "server": state}, many) for (role, state), many in sorted(found.items())]
 
 
@@ -71,9 +72,13 @@ def _role(whole: ReplicaSet, member: Member) -> str:
     return "source" if member.id == whole.source else "replica"
 
 
-def _is_up(seen: Seen, member: Member) -> bool:
-    host = seen.hosts.get(member.host)
-    return host is not None and host.channel.server(member.id).up
+def _is_up(seen: Seen, whole: ReplicaSet, member: Member) -> bool:
+    return said_of(_case(seen, whole), member).up
+
+
+def _case(seen: Seen, whole: ReplicaSet) -> Case:
+    channels = {name: seen.hosts[name].channel for name in whole.hosts if name in seen.hosts}
+    return Case(whole, channels, seen.now, 0.0, 0, seen.times, Silences())
 
 
 def _of_clusters(number: Callable[[Seen, ReplicaSet], float]) -> Callable[[Seen], Iterable[Sample]]:
@@ -81,7 +86,7 @@ def _of_clusters(number: Callable[[Seen, ReplicaSet], float]) -> Callable[[Seen]
 
 
 def _serving(seen: Seen, whole: ReplicaSet) -> int:
-    return sum(1 for member in whole.members.values() if member.joined and _is_up(seen, member))
+    return sum(1 for member in whole.members.values() if member.joined and _is_up(seen, whole, member))
 
 
 def _with_sources(number: Callable[[ReplicaSet], float]) -> Callable[[Seen], Iterable[Sample]]:
@@ -89,9 +94,8 @@ def _with_sources(number: Callable[[ReplicaSet], float]) -> Callable[[Seen], Ite
 
 
 def _guarded(seen: Seen) -> Iterable[Sample]:
-    channels = {name: host.channel for name, host in seen.hosts.items()}
     return [
-        ({"set": whole.id}, int(not PLANS[whole.datastore].unguarded(Case(whole, channels, seen.now, 0.0, 0, seen.times, Silences()))))
+        ({"set": whole.id}, int(not PLANS[whole.datastore].unguarded(_case(seen, whole))))
         for whole in seen.sets if whole.source and whole.replicas or whole.formed
     ]  # fmt: skip
 

@@ -37,6 +37,7 @@ SAYS = (
     (re.compile(r"(?:Shifting|Restored state) \w+ -> (\w+)"), "name"),
     (re.compile(r"New COMPONENT: .*memb_num = ([0-9]+)"), "size"),
     (re.compile(r"group UUID = (\S+)"), "uuid"),
+    (re.compile(r"\bconf_id +=\s+([0-9]+),"), "before"),
 )
 
 
@@ -79,11 +80,16 @@ def found_version() -> str:
 
 @dataclass
 class State:
-    """``name``: as Galera says it, SYNCED for a member."""
+    """``name``: as Galera says it, SYNCED for a member; ``before``: the number of the view before this one."""
 
     name: str = ""
     size: int = 0
     uuid: str = ""
+    before: int = -1
+
+    def view(self, is_primary: bool, name: str) -> Dict[str, Any]:
+        number = self.before + 1 if is_primary else 0
+        return {"primary": is_primary, "size": self.size, "state": name, "uuid": self.uuid, "number": number}
 
 
 class Log:
@@ -111,7 +117,7 @@ class Log:
         for pattern, name in SAYS:
             found = pattern.search(line)
             if found:
-                setattr(self._state, name, int(found[1]) if name == "size" else found[1])
+                setattr(self._state, name, int(found[1]) if name in ("size", "before") else found[1])
 
 
 class Arbiter(Member):
@@ -137,9 +143,9 @@ class Arbiter(Member):
         """Return why it is no member, "" if it is one, and what it says of its cluster."""
         state = self._log.read()
         if state.name == SYNCED:
-            return "", {"primary": True, "size": state.size, "state": "Synced", "uuid": state.uuid}
+            return "", state.view(True, "Synced")
         trouble = "it runs, and is not in the primary component: it hears too few of the others, or none has formed the cluster"
-        return trouble, {"primary": False, "size": state.size, "state": state.name.capitalize(), "uuid": state.uuid}
+        return trouble, state.view(False, state.name.capitalize())
 
     # --- orders -------------------------------------------------------------------------------------------------------------
 

@@ -30,7 +30,10 @@ AHEAD = "states diverged"
 TAKEN = "already in use"
 NOBODY_THERE = "failed to reach primary view"
 SERVES = ("Synced", "Donor/Desynced")
-STATUS = ("wsrep_cluster_status", "wsrep_local_state_comment", "wsrep_cluster_size", "wsrep_cluster_state_uuid", "wsrep_ready", "wsrep_cluster_conf_id")
+STATUS = (
+    "wsrep_cluster_status", "wsrep_local_state_comment", "wsrep_cluster_size", "wsrep_cluster_state_uuid", "wsrep_ready",
+    "wsrep_cluster_conf_id",
+)  # fmt: skip
 Stands = Callable[[], bool]
 
 

@@ -13,7 +13,7 @@ from ...engine.case import Case
 from ...engine.engine import cancel
 from ...model.documents import PoolHost
 from ...model.replica_set import Member, ReplicaSet
-from ...plans.group import serves, unwell
+from ...plans.group import said_of, serves, unwell
 from .asking import PLANS, ask, busy_with, called, called_cluster, configure
 from .catalogue import numbers
 from .errors import bad, not_found, unprocessable
@@ -96,7 +96,7 @@ def _few(up: int, of: int) -> str:
 
 def _not_serving(case: Case, of: Sequence[Member]) -> str:
     """Return who does not, and why."""
-    down = [f"{called(member)}: {case.server(member).trouble or 'it is not of this group'}" for member in of if not serves(case, member)]
+    down = [f"{called(member)}: {said_of(case, member).trouble or 'it is not of this group'}" for member in of if not serves(case, member)]
     more = f"; and {len(down) - NAMED} more" if len(down) > NAMED else ""
     return f" ({'; '.join(down[:NAMED])}{more})" if down else ""
 

@@ -12,9 +12,10 @@ import time
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional
 
 from ...engine.case import Case, Silences, Times
-from ...model.channel import Channel, Server
+from ...model.channel import Server
 from ...model.documents import PoolHost
 from ...model.replica_set import Member, ReplicaSet, copy_limit
+from ...plans.group import said_of
 from .asking import PLANS, is_cluster
 from .catalogue import links
 from .settings_made import configuration_of, type_of
@@ -64,7 +65,7 @@ class View(NamedTuple):
         """Return all there is to say of an instance."""
         own, host = member.own, self.hosts.get(member.host)
         flavor = (own.get("flavor") or {}).get("id", "")
-        server = self._server(member)
+        server = self._server(whole, member)
         status = status_of(whole, member, server)
         address = str(own.get("address") or (host.address if host is not None else ""))
         found: Dict[str, Any] = {
@@ -114,27 +115,29 @@ class View(NamedTuple):
         found: List[Dict[str, Any]] = []
         for key, copy in sorted((whole.task.data.get("copies") or {}).items()) if whole.task is not None else ():
             donor = whole.members.get(copy.get("donor", ""))
-            sent, of = self._server(donor).sent(key) if donor is not None and key in whole.members else (0, 0)
+            sent, of = self._server(whole, donor).sent(key) if donor is not None and key in whole.members else (0, 0)
             if of:
                 found.append({"to": key, "from": copy["donor"], "bytes": sent, "of": of})
         return found
 
     def _failover(self, whole: ReplicaSet) -> Dict[str, Any]:
         """Return whether another would take the source's place by itself if it were lost now, and why not."""
-        channels = {name: host.channel for name, host in self.hosts.items()}
-        why = PLANS[whole.datastore].unguarded(Case(whole, channels, self.now, 0.0, 0, self.times, Silences()))
+        why = PLANS[whole.datastore].unguarded(self._case(whole))
         return {"automatic": not why, "reason": with_names(whole, why) or None}
 
-    def _server(self, member: Member) -> Server:
-        host = self.hosts.get(member.host)
-        return (host.channel if host is not None else Channel()).server(member.id)
+    def _case(self, whole: ReplicaSet) -> Case:
+        channels = {name: self.hosts[name].channel for name in whole.hosts if name in self.hosts}
+        return Case(whole, channels, self.now, 0.0, 0, self.times, Silences())
+
+    def _server(self, whole: ReplicaSet, member: Member) -> Server:
+        return said_of(self._case(whole), member)
 
     def configuration(self, key: str) -> Dict[str, Any]:
         return {"id": key, "name": self.configurations.get(key, ""), "links": links(f"{self.base}/configurations/{key}")}
 
     def _membership(self, whole: ReplicaSet, member: Member) -> Dict[str, Any]:
         """Return of which cluster a member is, and as what; none of them has a source."""
-        made, view = configuration_of(whole, member), self._server(member).view
+        made, view = configuration_of(whole, member), self._server(whole, member).view
         return {
             "cluster_id": whole.id,
             "shard_id": None,
@@ -151,7 +154,7 @@ class View(NamedTuple):
             others = [self._reference(other) for key, other in sorted(whole.members.items()) if key != member.id]
             return {"replicas": others, "slave": {"list": [other["id"] for other in others]}} if others else {}
         if whole.source in whole.members:
-            server = self._server(member)
+            server = self._server(whole, member)
             slave = {
                 "of": whole.source,
                 "read_only": True,
