@@ -185,7 +185,8 @@ class Bench:
 
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(one, range(clusters)))
-        print(f"{clusters} clusters of 3 placed in {time.monotonic() - began:.1f} s, each {1000 * sum(took) / len(took):.0f} ms", flush=True)
+        each = sum(took) / len(took)
+        print(f"{clusters} clusters of 3 placed in {time.monotonic() - began:.1f} s, each answered after {each:.2f} s", flush=True)
         until(lambda: self._at_rest(clusters), "all are made", PATIENCE)
         print(f"and made after {time.monotonic() - began:.1f} s", flush=True)
         self.tell_memory()
