@@ -19,7 +19,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 ROOT = @test "$$(id -u)" = 0 || { echo "make $@: run this as root (or with sudo): $(1)" >&2; exit 1; }
 
-.PHONY: help system venv build collection lint check format unit coverage hosts cores lab faults lab-datastores lab-postgresql lab-clusters simulate mutate fuzz schema histories molecule failover drivers databases demo demo-clean datastores datastores-down docs tutorial bench bench-plays bench-failover bench-drivers bench-stalls bench-memory soak lock audit release test test-long clean
+.PHONY: help system venv build collection lint check format unit coverage hosts cores lab faults lab-datastores lab-postgresql lab-clusters simulate mutate fuzz schema histories molecule failover drivers databases demo demo-clean datastores datastores-down docs tutorial bench bench-plays bench-failover bench-drivers bench-stalls bench-memory bench-pool soak lock audit release test test-long clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 20
@@ -183,6 +183,9 @@ soak: build ## floods of each kind beside a client that must not notice: MINUTES
 
 bench-memory: build ## what documents take of the memory of an active and of its passives: MACHINES=n
 	@$(BIN)/python tests/bench/memory.py --machines $(MACHINES)
+
+bench-pool: build ## a pool of many hosts and clusters with a real manager and pretended guests: HOSTS=n CLUSTERS=n SETS=n
+	@$(BIN)/python tests/bench/pool.py --hosts $(or $(HOSTS),1000) --clusters $(or $(CLUSTERS),300) --sets $(or $(SETS),50)
 
 bench-plays: build ## what coordination costs a play, and how it grows, beside etcd and common modules
 	@$(BIN)/python tests/bench/plays.py

@@ -90,6 +90,11 @@ options:
         description: How many they shall be.
         type: int
         default: 1
+  copy_limit:
+    description:
+      - How many bytes a second a copy of the cluster's data may take on its way to a new member, V(65536) at least; V(0) for as many as can be.
+      - One that is under way goes on with it. Without it a new cluster has 100 MB a second.
+    type: int
   configuration:
     description:
       - Configuration that all members with data shall have, by name or id. See M(baton.ha.datastore_configuration).

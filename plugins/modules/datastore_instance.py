@@ -64,6 +64,11 @@ options:
       - How many replicas there shall be, 0 to 14; each comes to a host of its own.
       - Those that are too many are taken away with their data; those that are not well go first, then the youngest, and never O(name).
     type: int
+  copy_limit:
+    description:
+      - How many bytes a second a copy of the set's data may take on its way to a new replica, V(65536) at least; V(0) for as many as can be.
+      - One that is under way goes on with it. Without it a new set has 100 MB a second.
+    type: int
   configuration:
     description:
       - Configuration that all instances of the set shall have, by name or id. See M(baton.ha.datastore_configuration).

@@ -35,7 +35,7 @@ class Pool:
         self.state, self._plays = state, 0
         said = dict(line.removeprefix("export ").split("=", 1) for line in (state / "openrc").read_text().split("\n") if "=" in line)
         address, _slash, project = said["OS_ENDPOINT"].partition("/v1.0/")
-        self._environ = {"BATON_DATASTORES_URL": address, "BATON_PROJECT": project, "BATON_TOKEN": said["OS_TOKEN"]}
+        self.environ = {"BATON_DATASTORES_URL": address, "BATON_PROJECT": project, "BATON_TOKEN": said["OS_TOKEN"]}
 
     def play(self, module, *tasks):
         """Begin a play of some tasks of a module, each {option: value}, whose results go to a file; return what ends it and returns them.
@@ -55,7 +55,7 @@ class Pool:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("BATON_", "RS_", "OS_"))}
         process = subprocess.Popen(
             [COMMANDS / "ansible-playbook", "-c", "local", "-i", "here,", book, "-e", values], cwd=ROOT, text=True,
-            env={**inherited, **self._environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
+            env={**inherited, **self.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
 

@@ -158,7 +158,7 @@ class Memory:
         return self.found.get(order.verb, {}) if of_a_cluster is None else of_a_cluster
 
     def _is_of_a_cluster(self, order):
-        return order.set in self.documents and bool(self.documents[order.set]["own"])
+        return order.set in self.documents and "name" in self.documents[order.set]["own"]
 
     def _obey(self, host):
         channel = self.channels[host]

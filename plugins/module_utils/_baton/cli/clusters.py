@@ -7,8 +7,23 @@ import secrets
 from typing import Any, Dict, List, Optional
 
 from ..client.error import ClientError
-from .common import Context, add_group, add_verb
-from .instances import add_content, add_place, add_watch, begun, content, doing, flavor, status, tell_explained, tell_history, where
+from .common import Context, add_group, add_verb, byte_rate
+from .instances import (
+    LIMIT_HELP,
+    add_content,
+    add_copy_limit,
+    add_place,
+    add_watch,
+    begun,
+    content,
+    doing,
+    flavor,
+    rate,
+    status,
+    tell_explained,
+    tell_history,
+    where,
+)
 
 Value = Dict[str, Any]
 KIND = "clusters"
@@ -28,6 +43,7 @@ def add(groups: Any) -> None:
     replaced = add_verb(verbs, "replace", replace, "let a new member take the place of one that is gone, or is to go")
     restarted = add_verb(verbs, "restart", restart, "restart all members, one after the other")
     upgraded = add_verb(verbs, "upgrade", upgrade, "give all members a newer version, one after the other")
+    limited = add_verb(verbs, "copy-limit", limit_copies, "say how fast copies for new members may be")
     attached = add_verb(verbs, "attach", attach, "give all members a configuration")
     detached = add_verb(verbs, "detach", detach, "take the configuration off")
     stopped = add_verb(verbs, "stop", stop, "stop all members; the data stay")
@@ -35,13 +51,15 @@ def add(groups: Any) -> None:
     reset = add_verb(verbs, "reset-status", reset_status, "cancel what was asked for, and undo it")
     deleted = add_verb(verbs, "delete", delete, "take a cluster away, with its data")
     changing = (grown, shrunk, replaced, restarted, upgraded, attached, detached, stopped, started, reset, deleted)
-    for verb in (shown, told, explained, *changing):  # --cluster is a section of the configuration
+    for verb in (shown, told, explained, limited, *changing):  # --cluster is a section of the configuration
         verb.add_argument("which", metavar="CLUSTER", help="its id, or its name if no other has it")
     made.add_argument("name", metavar="NAME")
     made.add_argument("--datastore", default="galera", help="which (galera)")
     made.add_argument("--version", help="of the datastore (the newest that there is)")
     made.add_argument("--configuration", help="parameters of all members: an id, or a name")
     add_content(made)
+    add_copy_limit(made)
+    limited.add_argument("limit", type=byte_rate, metavar="BYTES", help=LIMIT_HELP)
     for verb in (made, grown):
         _add_members(verb, verb is made)
     shrunk.add_argument("members", nargs="+", metavar="MEMBER", help="an id, or a name")
@@ -53,7 +71,7 @@ def add(groups: Any) -> None:
     deleted.add_argument("--force", action="store_true", help="without waiting for a host that is not heard, on which the data stay")
     for verb in (made, *changing):
         add_watch(verb)
-    for verb in (found, shown, told, explained, made, *changing):
+    for verb in (found, shown, told, explained, made, limited, *changing):
         add_place(verb)
 
 
@@ -110,6 +128,7 @@ def show_cluster(context: Context) -> None:
     context.out.members({
         "Name": found["name"], "Id": found["id"], "Status": found["status"], "Serving": _serving(found), "Datastore": _datastore(found),
         "Regions": _regions(found), "Configuration": found.get("configuration", {}).get("name") or "-", "Created": found["created"],
+        **({"Copies": rate(found["copy_limit"])} if "copy_limit" in found else {}),
         "Task": doing(_busy(found)), **({"Fault": fault} if fault else {}),
     })  # fmt: skip
     rows = [
@@ -167,6 +186,7 @@ def create(context: Context) -> None:
     wanted: Value = {
         "name": args.name, "datastore": {"type": args.datastore, **({"version": args.version} if args.version else {})},
         "instances": _members(context), **content(args), **({"configuration": args.configuration} if args.configuration else {}),
+        **({"copy_limit": args.copy_limit} if args.copy_limit is not None else {}),
     }  # fmt: skip
     made = context.datastores.create_cluster(wanted, secrets.token_hex(16))
     _begun(context, made, made, f"{made['name']} ({made['id']}) is being made.")
@@ -197,6 +217,12 @@ def restart(context: Context) -> None:
 
 def upgrade(context: Context) -> None:
     _act(context, "upgrade", {"datastore_version": context.args.version}, "Members of {} are being upgraded, one after the other.")
+
+
+def limit_copies(context: Context) -> None:
+    args = context.args
+    context.datastores.act_on_cluster(args.which, "copy_limit", args.limit)
+    context.out.done({"copy_limit": args.limit}, f"Copies for new members of {args.which} are limited to {rate(args.limit)}.")
 
 
 def attach(context: Context) -> None:

@@ -18,6 +18,7 @@ from ..client.connection import datastores_from
 from ..client.datastores import Datastores
 from ..client.error import ClientError
 from ..core.model.kinds import OFFERED
+from ..ground.values import rate_of
 from .output import Output
 
 DEFAULT_URL = "https://127.0.0.1:8092"
@@ -159,6 +160,14 @@ def seconds(text: str) -> float:
     if not 0 < value < 1e9:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
     return value
+
+
+def byte_rate(text: str) -> int:
+    """Read a number of bytes a second from an argument, such as 50M."""
+    found = rate_of(text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of bytes, such as 50M (k, M and G are of 1000)")
+    return found
 
 
 def _no_constant(name: str) -> Any:

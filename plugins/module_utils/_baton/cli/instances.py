@@ -9,13 +9,15 @@ from typing import Any, Callable, Dict, List, Optional
 
 from ..client.datastores import Datastores
 from ..client.error import ClientError
-from .common import Context, add_group, add_verb, seconds
+from ..client.progress import copied
+from .common import Context, add_group, add_verb, byte_rate, seconds
 from .output import Output
 
 Value = Dict[str, Any]
 LOOK = 0.3  # seconds between two looks at what is being done
 WAIT = 600.0  # seconds
 MIB = 1 << 20
+LIMIT_HELP = "so many a second, such as 50M, or 0 for as many as can be"
 ACTIONS = {
     "promote": ("promote_to_replica_source", "let a replica take its source's place; nothing is lost"),
     "eject": ("eject_replica_source", "put a source out that is not heard, and let a replica take its place"),
@@ -32,11 +34,12 @@ def add(groups: Any) -> None:
     told = add_verb(verbs, "history", show_history, "list what was done with its set, when and why")
     explained = add_verb(verbs, "explain", explain, "say what is being done with it, what that waits for, and what undoing it would do")
     made = add_verb(verbs, "create", create, "make an instance")
-    copied = add_verb(verbs, "replicate", replicate, "make replicas of an instance")
+    replicated = add_verb(verbs, "replicate", replicate, "make replicas of an instance")
+    limited = add_verb(verbs, "copy-limit", limit_copies, "say how fast copies of a set's data may be")
     named = add_verb(verbs, "rename", rename, "give an instance another name")
     deleted = add_verb(verbs, "delete", delete, "take an instance away, with its data")
     acted = [add_verb(verbs, name, act, text) for name, (_action, text) in ACTIONS.items()]
-    for verb in (shown, told, explained, copied, named, deleted, *acted):
+    for verb in (shown, told, explained, replicated, limited, named, deleted, *acted):
         verb.add_argument("instance", metavar="INSTANCE", help="its id, or its name if no other has it")
     made.add_argument("name", metavar="NAME")
     named.add_argument("name", metavar="NAME")
@@ -46,12 +49,14 @@ def add(groups: Any) -> None:
     made.add_argument("--size", type=int, default=1, metavar="GIB", help="of its volume (1)")
     made.add_argument("--region", help="where")
     add_content(made)
-    copied.add_argument("--count", type=int, default=1, metavar="N", help="how many (1)")
-    copied.add_argument("--name", help="of the replicas, with -1, -2 … behind it (that of the instance)")
+    add_copy_limit(made)
+    limited.add_argument("limit", type=byte_rate, metavar="BYTES", help=LIMIT_HELP)
+    replicated.add_argument("--count", type=int, default=1, metavar="N", help="how many (1)")
+    replicated.add_argument("--name", help="of the replicas, with -1, -2 … behind it (that of the instance)")
     deleted.add_argument("--force", action="store_true", help="without waiting for a host that is not heard, on which the data stay")
-    for verb in (made, copied, deleted, *acted):
+    for verb in (made, replicated, deleted, *acted):
         add_watch(verb)
-    for verb in (found, shown, told, explained, made, copied, named, deleted, *acted):
+    for verb in (found, shown, told, explained, made, replicated, limited, named, deleted, *acted):
         add_place(verb)
 
 
@@ -60,6 +65,10 @@ def add_content(made: Any) -> None:
     made.add_argument("--database", action="append", default=[], metavar="NAME", help="a database to begin with; may be repeated")
     made.add_argument("--user", metavar="NAME", help="who may use these databases; needs --password-file")
     made.add_argument("--password-file", metavar="FILE", help="the file with that user's password")
+
+
+def add_copy_limit(made: Any) -> None:
+    made.add_argument("--copy-limit", type=byte_rate, metavar="BYTES", help=f"of copies for others of its set: {LIMIT_HELP} (100M)")
 
 
 def content(args: Any) -> Value:
@@ -120,7 +129,7 @@ def doing(instance: Value) -> str:
     task = instance.get("task") or {}
     steps, step = task.get("steps") or [], task.get("step", "")
     place = f" {steps.index(step) + 1}/{len(steps)} {step}" if step in steps else ""
-    return f"{task['name'].lower()}{place}{', undoing' if task.get('undoing') else ''}" if task else "-"
+    return f"{task['name'].lower()}{place}{', undoing' if task.get('undoing') else ''}{copied(task)}" if task else "-"
 
 
 def status(out: Output, instance: Value) -> str:
@@ -142,7 +151,7 @@ def show_instance(context: Context) -> None:
         "Role": role(found), "Address": where(found), "Host": found["hostname"], "Region": found["region"] or "-",
         "Datastore": f"{found['datastore']['type']} {found['datastore']['version']}", "Flavor": found["flavor"]["id"],
         **({"Lag": lag(found)} if "replica_of" in found else {}), **({"Failover": failover(found)} if "failover" in found else {}),
-        "Created": found["created"], "Task": doing(found),
+        **({"Copies": rate(found["copy_limit"])} if "copy_limit" in found else {}), "Created": found["created"], "Task": doing(found),
         **({"Fault": fault} if fault else {}),
     })  # fmt: skip
 
@@ -199,6 +208,8 @@ def create(context: Context) -> None:
     }  # fmt: skip
     if args.region:
         wanted["region"] = args.region
+    if args.copy_limit is not None:
+        wanted["copy_limit"] = args.copy_limit
     made = context.datastores.create(wanted, secrets.token_hex(16))
     _begun(context, made["id"], made, f"{made['name']} ({made['id']}) is being made.")
 
@@ -232,6 +243,16 @@ def replicate(context: Context) -> None:
 def rename(context: Context) -> None:
     context.datastores.change(context.args.instance, name=context.args.name)
     context.out.done({"name": context.args.name}, f"{context.args.instance} is called {context.args.name}.")
+
+
+def limit_copies(context: Context) -> None:
+    args = context.args
+    context.datastores.change(args.instance, copy_limit=args.limit)
+    context.out.done({"copy_limit": args.limit}, f"Copies of the data of {args.instance} are limited to {rate(args.limit)}.")
+
+
+def rate(limit: int) -> str:
+    return f"{limit / 1e6:g} MB a second" if limit else "nothing"
 
 
 def act(context: Context) -> None:

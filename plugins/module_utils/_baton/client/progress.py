@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
-from typing import Callable, Optional
+from typing import Any, Callable, Mapping, Optional
 
 from .patience import Patience
 
+MB = 10**6
 EVERY = 20.0  # seconds
 SLACK = 1.0  # a poll that ends so early counts as the one at the full time
 
@@ -25,3 +26,8 @@ class Progress:
             return
         self._next = ((waited + SLACK) // EVERY + 1) * EVERY
         self._say(f"{what}; waited {self._patience.so_far}")
+
+
+def copied(task: Mapping[str, Any]) -> str:
+    """Say how far the copies of a task of databases are, with a comma before it; "" where none is under way."""
+    return "".join(f", {each['bytes'] / MB:.0f} of {each['of'] / MB:.0f} MB copied" for each in task.get("copies") or ())

@@ -288,3 +288,10 @@ def weight(value: Any, limit: int) -> int:
         else:
             left -= 5
     return limit - left
+
+
+def rate_of(text: str) -> Optional[int]:
+    """Return how many bytes a second a text names, such as 100M; None if it names none."""
+    unit = {"k": 10**3, "M": 10**6, "G": 10**9}.get(text[-1:], 1)
+    number = text[:-1] if unit > 1 else text
+    return int(number) * unit if number.isascii() and number.isdigit() and len(number) <= 12 else None

@@ -27,6 +27,7 @@ SPEC = datastores_spec(
     volume={"type": "int"},
     size={"type": "int"},
     arbiters={"type": "int"},
+    copy_limit={"type": "int"},
     members={
         "type": "list",
         "elements": "dict",
@@ -167,7 +168,7 @@ def _wanted(context: Context, now: Group, names: Names) -> Wanted:
     return Wanted(
         params["name"], True, params["size"], params["arbiters"], members, configuration, version, params["rolling"], params["restart"],
         frozenset(each.id for each in replaced), max([number_of(key, params["name"]) for key in params["replace"] or ()], default=0),
-        restarting, offered,
+        restarting, offered, params["copy_limit"],
     )  # fmt: skip
 
 
@@ -213,7 +214,8 @@ def _replaced(context: Context, now: Group) -> List[Member]:
 def _new(params: Mapping[str, Any], wanted: Wanted) -> Dict[str, Any]:
     """Return what a cluster is made with, besides its name and members."""
     datastore = {"type": params["datastore"] or GALERA, **given({"version": params["version"]})}
-    return {"datastore": datastore, **contents(params), **given({"configuration": wanted.configuration or None})}
+    more = given({"configuration": wanted.configuration or None, "copy_limit": params["copy_limit"]})
+    return {"datastore": datastore, **contents(params), **more}
 
 
 def _looks(context: Context, now: Group) -> Callable[[], Group]:
@@ -255,7 +257,8 @@ def _summary(context: Context, now: Group, names: Names) -> Any:
     for each in now.members:
         region = {"region": each.region} if context.params["members"] is not None else {}
         members[each.name or each.id] = {"type": each.type, **region, "restart_required": each.status == "RESTART_REQUIRED"}
-    return {"version": now.version, "configuration": names.name(now.configuration), "members": members}
+    limit = {"copy_limit": now.copy_limit} if context.params["copy_limit"] is not None else {}
+    return {"version": now.version, "configuration": names.name(now.configuration), **limit, "members": members}
 
 
 def shown(now: Group, configuration: Optional[str]) -> Dict[str, Any]:

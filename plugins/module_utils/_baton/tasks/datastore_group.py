@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
 from ..client.error import ClientError
+from .datastore_set import limited
 from .datastore_steps import WELL, Step, unfold
 
 DATA, ARBITER = "data", "arbiter"
@@ -60,6 +61,7 @@ class Group:
     configuration: str = ""
     fault: str = ""
     task: Optional[Mapping[str, Any]] = None
+    copy_limit: Optional[int] = None
     raw: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -112,6 +114,7 @@ class Wanted:
     above: int = 0
     restarting: FrozenSet[Tuple[str, str]] = frozenset()
     offered: str = ""
+    copy_limit: Optional[int] = None
 
 
 def group(raw: Mapping[str, Any]) -> Group:
@@ -129,7 +132,8 @@ def group(raw: Mapping[str, Any]) -> Group:
         for each in in_order
     )  # fmt: skip
     configuration = str((raw.get("configuration") or {}).get("id", ""))
-    return Group(str(raw["id"]), name, members, str(raw["datastore"]["version"]), configuration, _message(raw), task, raw)
+    version, limit = str(raw["datastore"]["version"]), raw.get("copy_limit")
+    return Group(str(raw["id"]), name, members, version, configuration, _message(raw), task, limit, raw)
 
 
 def _message(raw: Mapping[str, Any]) -> str:
@@ -182,7 +186,8 @@ def _types(wanted: Wanted) -> Dict[str, int]:
 def plan(wanted: Wanted, now: Group, restarted: FrozenSet[str] = frozenset()) -> Tuple[List[Step], Group]:
     """Return what is to be done, and how the cluster is then. ``restarted``: has its id, if the task has restarted it already.
 
-    Verbs of steps: create, replace, upgrade, configure, restart, grow, shrink, remove; each is of the cluster. Who is leaving is gone.
+    Verbs of steps: create, limit, replace, upgrade, configure, restart, grow, shrink, remove; each is of the cluster. Who is
+    leaving is gone.
     """
     staying = replace(now, members=tuple(each for each in now.members if not each.is_leaving))
     return unfold(staying, lambda seen, done: _next(wanted, seen, done), lambda step, seen: _after(step, wanted, seen), restarted)
@@ -193,6 +198,8 @@ def _next(wanted: Wanted, now: Group, restarted: FrozenSet[str]) -> Optional[Ste
         return Step("remove", now.id, f"take {now.name} away") if now.id else None
     if not now.id:
         return _making("create", f"make cluster {wanted.name}:", wanted, now)
+    if wanted.copy_limit is not None and now.copy_limit != wanted.copy_limit:
+        return Step("limit", now.id, f"limit copies of {now.name} to {limited(wanted.copy_limit)}", value=str(wanted.copy_limit))
     return (
         _replacement(wanted, now) or _upgrade(wanted, now) or _configuration(wanted, now) or _restart(wanted, now, restarted)
         or _making("grow", "add", wanted, now) or _shrinking(wanted, now)
@@ -297,7 +304,9 @@ def _after(step: Step, wanted: Wanted, now: Group) -> Group:
         made = tuple(Member(f"new {name}", name, kind, region) for name, (kind, region) in zip(step.names, step.new))
         if step.verb == "grow":
             return replace(now, members=now.members + made)
-        return Group("new", wanted.name, made, wanted.offered, wanted.configuration or "")
+        return Group("new", wanted.name, made, wanted.offered, wanted.configuration or "", copy_limit=wanted.copy_limit)
+    if step.verb == "limit":
+        return replace(now, copy_limit=wanted.copy_limit)
     if step.verb in ("shrink", "replace"):
         going = [each for each in now.members if each.id in step.old]
         made = tuple(Member(f"in place of {each.name}", "", each.type, each.region) for each in going if step.verb == "replace")

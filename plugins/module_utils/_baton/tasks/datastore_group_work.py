@@ -39,6 +39,8 @@ class WorkOnGroup(Work[Group]):
         elif step.verb == "configure":
             action = "configuration_attach" if step.value else "configuration_detach"
             client.act_on_cluster(step.of, action, {"configuration_id": step.value} if step.value else {})
+        elif step.verb == "limit":
+            client.act_on_cluster(step.of, "copy_limit", int(step.value))
         else:
             action = "replace_node" if step.verb == "replace" else step.verb
             client.act_on_cluster(step.of, action, _what(step))

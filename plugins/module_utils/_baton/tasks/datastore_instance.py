@@ -24,6 +24,7 @@ SPEC = datastores_spec(
     volume={"type": "int"},
     region={"type": "str"},
     replicas={"type": "int"},
+    copy_limit={"type": "int"},
     **CONTENTS,
     configuration={"type": "str"},
     source={"type": "str"},
@@ -153,6 +154,7 @@ def _wanted(context: Context, every: List[Dict[str, Any]], now: Seen, names: Nam
         params["force"],
         restarting,
         frozenset(each["name"] for each in every if now.find(each["id"]) is None),
+        params["copy_limit"],
     )
 
 
@@ -168,6 +170,7 @@ def _new(context: Context, wanted: Wanted) -> Dict[str, Any]:
             "datastore": datastore or None,
             "configuration": wanted.configuration or None,
             "region": params["region"] or None,
+            "copy_limit": params["copy_limit"],
         }
     )
 
@@ -203,18 +206,20 @@ def _result(context: Context, before: Seen, after: Seen, steps: List[str], left:
         "restart_required": [each.name for each in instances if each.status == "RESTART_REQUIRED"],
         "steps": steps,
         "pending": left,
-        "diff": {"before": _summary(before, names), "after": _summary(after, names)},
+        "diff": {"before": _summary(context, before, names), "after": _summary(context, after, names)},
     }
 
 
-def _summary(now: Seen, names: Names) -> Any:
+def _summary(context: Context, now: Seen, names: Names) -> Any:
     if not now.instances:
         return ""
+    is_limit_said = context.params["copy_limit"] is not None
     return {
         each.name: {
             "role": "source" if each.is_source else "replica",
             "configuration": names.name(each.configuration),
             "restart_required": each.status == "RESTART_REQUIRED",
+            **({"copy_limit": each.copy_limit} if is_limit_said else {}),
         }
         for each in now.instances
     }

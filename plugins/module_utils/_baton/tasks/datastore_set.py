@@ -21,6 +21,7 @@ class Instance:
     status: str = "ACTIVE"
     configuration: str = ""
     fault: str = ""
+    copy_limit: Optional[int] = None  # of the whole set
     raw: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -85,6 +86,7 @@ class Wanted:
     force: bool = False
     restarting: FrozenSet[Tuple[str, str]] = frozenset()
     taken: FrozenSet[str] = frozenset()
+    copy_limit: Optional[int] = None
 
 
 def seen(instances: List[Mapping[str, Any]]) -> Seen:
@@ -92,7 +94,8 @@ def seen(instances: List[Mapping[str, Any]]) -> Seen:
     known = tuple(
         Instance(
             str(each["id"]), str(each["name"]), "replica_of" not in each, str(each["status"]),
-            str((each.get("configuration") or {}).get("id", "")), str((each.get("fault") or {}).get("message", "")), each,
+            str((each.get("configuration") or {}).get("id", "")), str((each.get("fault") or {}).get("message", "")),
+            each.get("copy_limit"), each,
         )
         for each in sorted(instances, key=lambda each: (str(each["created"]), str(each["name"]), str(each["id"])))
     )  # fmt: skip
@@ -119,7 +122,7 @@ def remains(instances: List[Dict[str, Any]], name: str) -> List[str]:
 def plan(wanted: Wanted, now: Seen, restarted: FrozenSet[str] = frozenset()) -> Tuple[List[Step], Seen]:
     """Return what is to be done, and how the set is then. ``restarted``: instances that the task has restarted already.
 
-    Verbs of steps: create, rename, configure, restart, replicate, promote, remove; each is of an instance.
+    Verbs of steps: create, rename, limit, configure, restart, replicate, promote, remove; each is of an instance.
     """
     return unfold(now, lambda seen, done: _next(wanted, seen, done), lambda step, seen: _after(step, wanted, seen), restarted)
 
@@ -132,6 +135,8 @@ def _next(wanted: Wanted, now: Seen, restarted: FrozenSet[str]) -> Optional[Step
         return Step("create", "", f"make instance {wanted.name}", (wanted.name,))
     if named.name != wanted.name:
         return Step("rename", named.id, f"rename {named.name} to {wanted.name}", (wanted.name,))
+    if wanted.copy_limit is not None and named.copy_limit != wanted.copy_limit:
+        return Step("limit", named.id, f"limit copies of {named.name} to {limited(wanted.copy_limit)}", value=str(wanted.copy_limit))
     return (
         _configuration(wanted, now) or _restart(wanted, now, restarted) or _replication(wanted, now) or _promotion(wanted, now)
         or _shrinking(wanted, now, named)
@@ -205,6 +210,10 @@ def _remove(each: Instance) -> Step:
     return Step("remove", each.id, f"take {each.name} away")
 
 
+def limited(limit: int) -> str:
+    return f"{limit} bytes a second" if limit else "nothing"
+
+
 # --- what a step leaves ---------------------------------------------------------------------------------------------------
 
 
@@ -212,7 +221,8 @@ def _after(step: Step, wanted: Wanted, now: Seen) -> Seen:
     if step.verb in ("create", "replicate"):
         source = now.source
         new = wanted.configuration or "" if source is None else source.configuration
-        made = tuple(Instance(f"new {name}", name, source is None, configuration=new) for name in step.names)
+        limit = wanted.copy_limit if source is None else source.copy_limit
+        made = tuple(Instance(f"new {name}", name, source is None, configuration=new, copy_limit=limit) for name in step.names)
         return replace(now, instances=now.instances + made)
     if step.verb == "remove":
         return replace(now, instances=tuple(each for each in now.instances if each.id != step.of))
@@ -220,6 +230,8 @@ def _after(step: Step, wanted: Wanted, now: Seen) -> Seen:
         return replace(now, instances=tuple(replace(each, is_source=each.id == step.of) for each in now.instances))
     if step.verb == "rename":
         return now.changed(step.of, name=step.names[0])
+    if step.verb == "limit":
+        return replace(now, instances=tuple(replace(each, copy_limit=wanted.copy_limit) for each in now.instances))
     if step.verb == "restart":
         return now.changed(step.of, status="ACTIVE")
     old = next(each for each in now.instances if each.id == step.of)

@@ -38,6 +38,8 @@ class WorkOnSet(Work[Seen]):
             client.create({**body, **region}, key_of("replicas", step.of, *step.names))
         elif step.verb == "rename":
             client.change(step.of, name=step.names[0])
+        elif step.verb == "limit":
+            client.change(step.of, copy_limit=int(step.value))
         elif step.verb == "configure":
             client.change(step.of, configuration=step.value or None)
         elif step.verb == "remove":
@@ -50,7 +52,7 @@ class WorkOnSet(Work[Seen]):
     def about(self, step: Step, before: Seen, now: Seen) -> List[Instance]:
         if step.verb in ("create", "replicate"):
             return [each for each in now.instances if before.find(each.id) is None]
-        is_well_anyway = step.verb in ("remove", "rename")
+        is_well_anyway = step.verb in ("remove", "rename", "limit")
         return [each for each in now.instances if each.id == step.of and not is_well_anyway]
 
     def is_under_way(self, step: Step, task: Mapping[str, Any]) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, FrozenSet, Generic, List, Mapping, Optio
 
 from ..client.error import ClientError
 from ..client.patience import Patience
-from ..client.progress import Progress
+from ..client.progress import Progress, copied
 from .datastore_steps import AWhole, Part, Step, restarted_by
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 2.0
@@ -46,7 +46,7 @@ def doing(task: Mapping[str, Any]) -> str:
     """Say what is done with a set."""
     steps = task.get("steps") or []
     at = f", {task['step']} ({steps.index(task['step']) + 1} of {len(steps)})" if task.get("step") in steps else ""
-    return f"{task['name']}{at}{' (is undone)' if task.get('undoing') else ''}"
+    return f"{task['name']}{at}{' (is undone)' if task.get('undoing') else ''}{copied(task)}"
 
 
 def when_free(send: Callable[[], None], task: Callable[[], Optional[Mapping[str, Any]]], waiting: Optional[Waiting]) -> None:

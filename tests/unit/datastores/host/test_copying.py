@@ -8,11 +8,14 @@ import os
 import socket
 import ssl
 import threading
+import time
 
 import pytest
 
 from baton.datastores.host import copying
-from baton.datastores.host.trouble import Trouble
+from baton.datastores.host.sends import Sends
+from baton.datastores.host.trouble import Broken, Trouble
+from baton.datastores.model.channel import Order
 from support.mariadb import secrets
 
 
@@ -57,7 +60,7 @@ def pipe(data):
     read, write = os.pipe()
 
     def fill():
-        with os.fdopen(write, "wb") as file:
+        with contextlib.suppress(BrokenPipeError), os.fdopen(write, "wb") as file:
             file.write(data)
 
     threading.Thread(target=fill, daemon=True).start()
@@ -138,3 +141,62 @@ def test_a_port_that_is_taken_is_said():
     with copying.listen("127.0.1.1", 0) as taken:
         with pytest.raises(Trouble, match="free the port"):
             copying.listen("127.0.1.1", taken.getsockname()[1])
+
+
+def test_a_copy_is_as_fast_as_it_may_be_and_says_how_far_it_is(tls):
+    data, sends = os.urandom(1_500_000), Sends()
+    receiver = Receiver(tls["ours"][1])
+    began = time.monotonic()
+    with copying.connect("127.0.1.1", receiver.port, tls["ours"][0], "m2", always) as wire, pipe(data) as source:
+        with sends.begin("m1", "m2", 1_000_000.0, 1_000) as sending:
+            copying.give(wire, source, always, sending)
+            assert sends.of("m1") == {"m2": {"bytes": len(data), "of": len(data)}} and sends.of("m3") == {}
+        copying.finish(wire, 20)
+    assert receiver.ended() == data and 1.2 < time.monotonic() - began < 10
+    assert sends.of("m1") == {}
+
+
+def test_one_that_waits_hears_of_another_limit_and_of_its_end():
+    sends, wanted = Sends(), [True]
+    with sends.begin("m1", "m2", 1.0, 0) as sending, sends.begin("m3", "m4", 0.0, 0) as other:
+        assert sends.rate(sending) == 1.0 and sends.rate(other) == 0.0
+        sends.told([Order("send", "m1", args={"to": "m2", "limit": 9}), Order("send", "m3", args={"to": "m9", "limit": 9})])
+        sends.most = 10.0
+        assert sends.rate(sending) == sends.rate(other) == 5.0
+        wanted[0] = False
+        with pytest.raises(Trouble, match="it is taken back"):
+            sending.wait(10**9, lambda: wanted[0])
+
+
+class Line:
+    """Between both hosts, until so many bytes have gone to ``port``: then it is cut."""
+
+    def __init__(self, port, cut_after):
+        self._listener = socket.create_server(("127.0.1.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._run, args=(port, cut_after), daemon=True).start()
+
+    def _run(self, port, left):
+        with self._listener, self._listener.accept()[0] as here, socket.create_connection(("127.0.1.1", port)) as there:
+            threading.Thread(target=self._back, args=(there, here), daemon=True).start()
+            while left > 0:
+                data = here.recv(1 << 16)
+                there.sendall(data)
+                left -= len(data)
+            for each in (here, there):
+                each.shutdown(socket.SHUT_RDWR)
+
+    @staticmethod
+    def _back(there, here):
+        with contextlib.suppress(OSError):
+            while data := there.recv(1 << 16):
+                here.sendall(data)
+
+
+def test_both_sides_of_a_line_that_is_cut_say_that_it_broke_off(tls):
+    receiver = Receiver(tls["ours"][1])
+    line = Line(receiver.port, 1_000_000)
+    with copying.connect("127.0.1.1", line.port, tls["ours"][0], "m2", always) as wire, pipe(os.urandom(8_000_000)) as source:
+        with pytest.raises(Broken, match="the copy broke off"):
+            copying.give(wire, source, always)
+    assert len(receiver.ended()) < 8_000_000 and "broke off" in receiver.problem

@@ -370,3 +370,23 @@ def test_how_far_a_replica_is_behind_is_known_while_it_hears_its_source(pair, so
     source.server.open((), always)
     second.ok("seal")
     assert second.server.look().lag_bytes is second.server.look().lag_seconds is None
+
+
+def test_a_replica_gives_a_copy_and_the_source_lets_in_who_gets_it(pair, source, second):
+    number = insert(source)
+    until(lambda: has(second, number), "the replica has it", pair)
+    before = second.server.position()
+    third = source.pool.member()
+    third.prepare()
+    try:
+        source.pool.copy(second, third)
+        assert has(third, number) and second.server.position() == before, "the one who gave it has written nothing"
+        assert "does not let m" in third.follow(source).problem
+        source.ok("admit", to=third.id)
+        assert third.follow(source).found == {}
+        number = insert(source)
+        until(lambda: has(third, number), "it follows", [*pair, third])
+    finally:
+        third.server.kill()
+        third.ok("wipe")
+        source.pool.members.remove(third)

@@ -205,3 +205,12 @@ def test_each_region_that_is_named_is_one_that_there_is():
     assert refused.value.status == 400
     with pytest.raises(Problem, match="the pool has no host yet"):
         each([GALERA] * 3, {})
+
+
+def test_a_large_pool_is_looked_at_once_in_each_region_for_all_that_need_the_same(monkeypatch):
+    looks, against = [], placement._against
+    monkeypatch.setattr(placement, "_against", lambda *args: looks.append(args[0].name) or against(*args))
+    hosts = pool(**{f"h{number:04d}": {"region": ("eu", "us")[number % 2]} for number in range(1000)})
+    places = placement.choose_each([NEEDS] * 3, hosts, [])
+    assert len({place.host.name for place in places}) == 3 and len({place.host.region for place in places}) == 1
+    assert len(looks) == len(hosts) * 3 // 2, "once to choose the region, and once more in that"

@@ -3,7 +3,7 @@
 """How fast copies may leave a host: each as its set says, and all of them together as the host gives. Pure."""
 from __future__ import annotations
 
-from typing import Dict, Hashable, Mapping, Optional, TypeVar
+from typing import Dict, Hashable, Mapping, TypeVar
 
 BURST = 0.25  # seconds: what was not sent in so many may be sent at once
 Key = TypeVar("Key", bound=Hashable)
@@ -37,10 +37,3 @@ class Bucket:
         self._has = min(self._has + (now - self._at) * rate, BURST * rate) - many
         self._at = now
         return max(0.0, -self._has / rate)
-
-
-def rate_of(text: str) -> Optional[int]:
-    """Return how many bytes a second a text names, such as 100M; None if it names none."""
-    unit = {"k": 10**3, "M": 10**6, "G": 10**9}.get(text[-1:], 1)
-    number = text[:-1] if unit > 1 else text
-    return int(number) * unit if number.isascii() and number.isdigit() and len(number) <= 15 else None

@@ -18,7 +18,7 @@ from typing import Any, Callable, Dict, Mapping, NamedTuple, Sequence
 from ...adapters.systemd import notify, watchdog_period
 from ...client.api import Client, connection_from
 from ...client.error import ClientError
-from ..guest.pace import rate_of
+from ...ground.values import rate_of
 from ..model.replica_set import LEAST_COPY_LIMIT
 from .channel import Link
 from .galera.arbiter import ARBITER, Arbiter

@@ -10,7 +10,7 @@ import contextlib
 import logging
 import threading
 import time
-from typing import Any, Callable, Collection, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, TypeVar
+from typing import Any, Callable, Collection, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, TypeVar
 
 from ...client.api import Client
 from ...client.error import ClientError
@@ -50,6 +50,7 @@ class Store:
     def __init__(self, client: Callable[[], Client], reign: Callable[[], Reign], plans: Mapping[str, Plan], times: Times) -> None:
         self._new_client, self._reign, self._plans, self.times = client, reign, plans, times
         self._local, self._lock = threading.local(), threading.RLock()
+        self._hosts: Dict[str, Tuple[Mapping[str, Any], PoolHost]] = {}  # as they were read last: of a large pool most are the same still
 
     @property
     def client(self) -> Client:
@@ -66,7 +67,12 @@ class Store:
 
     def hosts(self) -> Dict[str, PoolHost]:
         """Return the pool; a host whose document can't be read is there, and nothing is known of it."""
-        return {value["Name"]: _host(value) for value in self._list(POOL)}
+        before, found = self._hosts, {}
+        for value in self._list(POOL):
+            known = before.get(value["Name"])
+            found[value["Name"]] = known if known is not None and known[0] == value else (value, _host(value))
+        self._hosts = found
+        return {name: host for name, (_value, host) in found.items()}
 
     def configurations(self) -> List[Dict[str, Any]]:
         return [dict(value["Configuration"]) for value in self._list(CONFIGURATIONS)]

@@ -88,7 +88,7 @@ def choose_each(wanted: Sequence[Needs], hosts: Mapping[str, PoolHost], sets: It
     carried = _by_host(sets)
     where = _one_region(wanted, hosts, carried)
     wanted = [needs if needs.region is not None else needs._replace(region=where) for needs in wanted]
-    able = [[host.name for host in _able(needs, hosts, carried)[0]] for needs in wanted]
+    able = _names(wanted, hosts, carried)
     taken = _matched(able)
     for number, needs in enumerate(wanted):
         if number not in taken.values():
@@ -117,6 +117,15 @@ def _able(needs: Needs, hosts: Mapping[str, PoolHost], carried: Mapping[str, Lis
     return sorted(able, key=lambda host: (_load(carried.get(host.name, [])), host.name)), against
 
 
+def _names(wanted: Sequence[Needs], hosts: Mapping[str, PoolHost], carried: Mapping[str, List[Carried]]) -> List[List[str]]:
+    """Return for each the names of the hosts that may be chosen; a large pool is looked at once for all that need the same."""
+    found: List[List[str]] = []
+    for needs in wanted:
+        same = wanted.index(needs)
+        found.append(found[same] if same < len(found) else [host.name for host in _able(needs, hosts, carried)[0]])
+    return found
+
+
 def _place(host: PoolHost, needs: Needs, carried: Mapping[str, List[Carried]]) -> Place:
     return Place(host, free_port(host, needs.datastore, carried.get(host.name, [])) or 0)
 
@@ -130,7 +139,7 @@ def _one_region(wanted: Sequence[Needs], hosts: Mapping[str, PoolHost], carried:
     most = 0
     for region in sorted({host.region for host in hosts.values()}) if unsaid else ():
         here = [needs if needs.region is not None else needs._replace(region=region) for needs in wanted]
-        able = [[host.name for host in _able(needs, hosts, carried)[0]] for needs in here]
+        able = _names(here, hosts, carried)
         many = len({name for needs, names in zip(wanted, able) for name in names if needs.region is None})
         if many > most and len(_matched(able)) == len(wanted):
             best, most = region, many
