@@ -3,6 +3,7 @@
 """The role baton.ha.datastore in plays of any shape: one set or cluster comes of a group of hosts, and neither too soon nor too small."""
 
 import json
+import os
 import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -10,12 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from test_modules import ansible
 
-from support.cluster import Cluster
+from support.cluster import ROOT, Cluster
 from support.datastores_api import served
 from support.pool import Memory
 
 SECRET = "of-the-app-alone"
-CONTENTS = {"baton_datastore_databases": [{"name": "shop"}], "baton_datastore_users": [{"name": "app", "password": SECRET, "databases": ["shop"]}]}
+CONTENTS = {
+    "baton_datastore_databases": [{"name": "shop"}],
+    "baton_datastore_users": [{"name": "app", "password": SECRET, "databases": ["shop"]}],
+}
 THREE = ("h1", "h2", "h3")
 HOSTS = ["h1", "h2", "h3", "h4", "h5"]
 
@@ -58,8 +62,10 @@ class Pool:
     def goes(self, name):
         self.cluster.call(self.cluster.n1, "DELETE", f"/pool/{name}")
 
-    def play(self, *options, hosts=THREE, said=None, check=0, after=(), way=None, **values):
-        """Play the role for a group of hosts; return what was said. ``said``: variables of hosts; ``way``: other members of the play."""
+    def play(self, *options, hosts=THREE, said=None, check=0, after=(), way=None, path="", **values):
+        """Play the role for a group of hosts; return what was said. ``said``: variables of hosts; ``way``: other members of the play; ``path``: where
+        programs are found first.
+        """
         values = {"baton_datastore_group": "db", **values}
         inventory, book = self.folder / "inventory.json", self.folder / "play.yml"
         inventory.write_text(json.dumps({"db": {"hosts": {name: (said or {}).get(name, {}) for name in hosts}}}))
@@ -70,6 +76,7 @@ class Pool:
         environ = {
             "BATON_URL": self.cluster.n1.url, "BATON_TOKEN_FILE": str(self.cluster.n1.data / "admin.token"),
             "BATON_DATASTORES_URL": self.api.address, "BATON_PROJECT": "demo",
+            "PATH": f"{path}:{os.environ['PATH']}".lstrip(":"),
         }  # fmt: skip
         own = ["-c", "local", "-e", json.dumps({"ansible_python_interpreter": sys.executable})]
         done = ansible("ansible-playbook", "-i", inventory, "-f", 20, *own, book, *options, environ=environ)
@@ -193,6 +200,43 @@ def test_check_mode_makes_nothing(pool):
     assert pool.members() == {} and pool.instances() == {}
 
 
+# --- bare hosts -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "said, region", [({}, "db"), ({"baton_datastore_type": "arbiter"}, "db_arbiters"), ({"baton_pool_region": "eu"}, "eu")]
+)
+def test_a_bare_host_is_to_come_to_the_pool_in_a_region_of_the_group(pool, tmp_path, said, region):
+    """In check mode: what a host gets is installed by molecule, on hosts of their own."""
+    systemctl = tmp_path / "bin/systemctl"
+    systemctl.parent.mkdir()
+    systemctl.write_text("#!/bin/sh\n")
+    systemctl.chmod(0o755)
+    facts = {"service_mgr": "systemd", "memtotal_mb": 2048, "pkg_mgr": "apt", "default_ipv4": {"address": "192.0.2.98"}}
+    before = [{"ansible.builtin.set_fact": {**facts, "cacheable": True}}]
+    given = {"hosts": ["h1", "new"], "said": {"new": said, "h1": {"baton_pool_region": "north"}}, "way": {"pre_tasks": before}}
+    told = pool.cluster_of(
+        "--check", "--diff", baton_datastore_join="missing", baton_pool_dir=str(tmp_path / "guest"), baton_datastore_shared=True,
+        baton_pki_dir=str(tmp_path / "pki"), path=str(systemctl.parent), **given,
+    )  # fmt: skip
+    assert f'"region": "{region}"' in told and '"address": "192.0.2.98"' in told
+    assert told.count("would install") == 1 and "new is not yet" in told and pool.members() == {}
+
+
+@pytest.mark.parametrize("own, said", [({}, True), ({"BATON_URL": "https://192.0.2.9:8092"}, False), ({"BATON_CONFIG": "/x"}, False)])
+def test_the_playbooks_ask_at_the_vip_of_the_inventory_unless_the_controller_knows_better(tmp_path, own, said):
+    inventory, book = tmp_path / "inventory.json", tmp_path / "play.yml"
+    group = {"hosts": {"n1": {}}, "vars": {"baton_vip": ["192.0.2.10/24@eth1", "2001:db8::10/64"]}}
+    inventory.write_text(json.dumps({"baton": group, "db": {"hosts": {"h1": {}}}}))
+    given = {"baton_group": "baton", "baton_port": 8092, "baton_pki_dir": "/pki"}
+    tasks = [{"ansible.builtin.debug": {"msg": "{{ baton_datastore_of_the_inventory | to_json }}"}}]
+    files = [str(ROOT / "roles/datastore/vars/main/cluster.yml")]
+    book.write_text(json.dumps([{"hosts": "db", "gather_facts": False, "vars_files": files, "vars": given, "tasks": tasks}]))
+    done = ansible("ansible-playbook", "-i", inventory, "-c", "local", book, environ={"XDG_CONFIG_HOME": str(tmp_path), **own})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ("https://192.0.2.10:8092,https://[2001:db8::10]:8092" in done.stdout and "/pki/admin.token" in done.stdout) == said
+
+
 # --- what is refused --------------------------------------------------------------------------------------------------------
 
 
@@ -235,8 +279,7 @@ def test_it_goes_with_all_that_was_made_in_a_run_for_all_alone(pool, kind):
     given = {"baton_datastore_kind": kind, "baton_datastore_parameters": {"max_connections": 77}}
     pool.play(**given)
     said = pool.play("--limit", "h1", check=2, baton_datastore_state="absent", **given)
-    print(said)
-    assert "db would go with all its data, and h2, h3 of the group db is not in this run: play it without a limit" in said
+    assert "db would go with all its data, and this run leaves out h2, h3 of the group db: play it without a limit" in said
     assert changes(pool.play(baton_datastore_state="absent", **given)) == 2
     assert (pool.members(), pool.instances(), pool.api.get("/configurations")["configurations"]) == ({}, {}, [])
     assert changes(pool.play(baton_datastore_state="absent", **given)) == 0
