@@ -25,6 +25,8 @@ from support.watched import excludes, most_inside, watched
 MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("*.py"))
 PAGES = ["README.md", *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs").rglob("*.md")) if path.parent.name != "start")]
 HOSTS = ["web-1", "web-2", "web-3"]
+# Groups that are databases by the role for it, all of whose hosts are in one region of the pool in memory.
+CARRIERS = {"orders_db": ("ap", ["h2", "h5", "h8", "h11", "h14", "h17"]), "shop_db": ("eu", ["h3", "h6", "h9", "h12", "h15", "h18"])}
 PARAMS = {
     "web": {"web/generation": 1, "app/version": "2.1"},
     "blue": {"workers": 3},
@@ -55,6 +57,7 @@ def examples_of(module):
 def play(cluster, folder, plays, *options, environ=None):
     """Run plays; every host is this machine. Those that exclude others are run by two controllers at once."""
     groups = {"web": dict.fromkeys(HOSTS), "gluster": dict.fromkeys(HOSTS), "baton": {"n1": None}}
+    groups.update({name: dict.fromkeys(hosts) for name, (_region, hosts) in CARRIERS.items()})
     (folder / "inventory.yml").write_text(json.dumps({"all": {"children": {name: {"hosts": hosts} for name, hosts in groups.items()}}}))
     book, diary = folder / "play.yml", folder / "diary"
     controllers, room = (2, {}) if excludes(plays) and "--check" not in options else (1, {})
@@ -133,4 +136,15 @@ def _play_page(cluster, folder, page, environ, *options):
             item.pop("module_defaults", None)  # the cluster is that of the test
         # What the role for drivers installs belongs on hosts of their own, where molecule installs it.
         installs = any(role.get("role") == "baton.ha.driver" for item in plays for role in item.get("roles", ()))
+        _have_in_the_pool(cluster, plays)
         play(cluster, folder, plays, *(["--check"] if installs else options), environ=environ)
+
+
+def _have_in_the_pool(cluster, plays):
+    """Have hosts in the pool that the plays take for databases: what brings them there needs hosts of their own."""
+    for name in CARRIERS.keys() & {item["hosts"] for item in plays}:
+        region, hosts = CARRIERS[name]
+        for host in hosts:
+            meta = {"address": "192.0.2.1", "region": region, "flavors": {}}
+            document = {"Name": host, "Meta": meta, "Params": {"heartbeat": {"service_status": "running"}}}
+            cluster.call(cluster.n1, "POST", "/pool", json=document)

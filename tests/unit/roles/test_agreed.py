@@ -33,7 +33,7 @@ def test_what_roles_and_batond_both_have_a_default_for_is_the_same():
     assert own["baton_listen"].endswith(f":{NODE['baton_port']}")
 
 
-@pytest.mark.parametrize("role", ["agent", "datastores", "driver", "etcd", "pool_host"])
+@pytest.mark.parametrize("role", ["agent", "datastore", "datastores", "driver", "etcd", "pool_host"])
 def test_what_two_roles_have_a_default_for_is_the_same(role):
     others = literal(yaml.safe_load((ROLES / role / "defaults/main.yml").read_text()))
     both = others.keys() & literal(NODE).keys()
