@@ -4,8 +4,10 @@
 
 import signal
 
+import pymysql
 import pytest
 
+from baton.datastores.host.galera import own_tables
 from baton.datastores.host.trouble import Trouble
 from support.galera import ClusterPool, until
 from support.mariadb import Writer
@@ -90,6 +92,20 @@ def test_a_member_that_was_killed_joins_again_by_increments(trio):
     acknowledged = writer.ended()
     caught_up(second, set(acknowledged))
     assert second.rows() == first.rows()
+
+
+def test_a_table_whose_rows_would_be_with_one_member_alone_is_refused(trio):
+    one, other, _arbiter = trio
+    for engine in ("MyISAM", "Aria", "MEMORY"):
+        with pytest.raises(pymysql.err.OperationalError, match="Galera replication not supported"):
+            one.sql(f"CREATE TABLE d.x (id INT PRIMARY KEY) ENGINE={engine}")
+        with pytest.raises(pymysql.err.OperationalError, match="Galera replication not supported"):
+            one.sql(f"ALTER TABLE d.t ENGINE={engine}")
+        one.sql(f"CREATE TEMPORARY TABLE d.x (id INT) ENGINE={engine}")
+    one.sql("CREATE TABLE d.keyless (id INT)")
+    one.sql("INSERT INTO d.keyless VALUES (1)")
+    until(lambda: len(other.root("SELECT id FROM d.keyless")) == 1, "all have the row")
+    one.sql("DROP TABLE d.keyless")
 
 
 def test_an_arbiter_that_is_frozen_is_known_by_the_number_of_its_view(trio):
@@ -231,3 +247,36 @@ def test_a_member_that_is_wiped_leaves_nothing(pool, trio):
     until(lambda: trio[0].server.look().view["size"] == 3, "the others go on without it")
     assert member.order("join", **pool.group()).problem == f"{member.id} was not prepared on this host"
     pool.members.remove(member)
+
+
+def test_its_own_tables_are_made_to_fit_a_newer_version_before_it_comes_in_again(trio):
+    one, other, _arbiter = trio
+    assert one.memory["tables"] == other.memory["tables"] == "10.11"
+    mark = other.server._instance.files.data / "mysql_upgrade_info"
+    assert not mark.exists()
+    rows, at = one.rows(), where(other.ok("halt"))
+    other.memory["tables"] = "10.6"
+    assert other.join() == {}
+    assert mark.read_text().startswith("10.11") and other.memory["tables"] == "10.11"
+    assert where(other.ok("halt"))["uuid"] == at["uuid"] and other.join() == {}
+    assert other.rows() == one.rows() == rows and not other.server._joining.unfit
+
+
+def test_an_upgrade_that_fails_is_said_and_the_member_serves_as_before(trio, monkeypatch):
+    _one, other, _arbiter = trio
+    monkeypatch.setattr(own_tables, "OPTIONS", ("--no-such-option",))
+    other.memory["tables"] = "10.6"
+    report = other.order("restart", **other.pool.group(), parameters=None, version="10.11")
+    assert "can't be made to fit version 10.11, and it serves with what it has" in report.problem and other.server.look().up
+    monkeypatch.undo()
+    assert other.ok("restart", **other.pool.group(), parameters=None, version="10.11") == {} and other.memory["tables"] == "10.11"
+
+
+def test_what_a_newer_version_does_not_start_with_is_left_out(trio):
+    _one, other, _arbiter = trio
+    parameters = {"no-such-parameter": 1, "max-statement-time": 77}
+    report = other.order("restart", **other.pool.group(), parameters=parameters, version="10.11")
+    assert "does not start with no-such-parameter=1, and was started without" in report.problem and other.server.look().up
+    assert other.memory["spec"]["parameters"] == {"max-statement-time": 77}
+    assert other.root("SELECT @@global.max_statement_time AS it")[0]["it"] == 77
+    assert other.ok("restart", **other.pool.group(), parameters={}, version=None) == {}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..mariadb.copies import Copies
 from ..trouble import Trouble
-from . import position
+from . import own_tables, position
 from .settings import COPY, DATASTORE
 
 INFO = ("mariadb_backup_galera_info", "xtrabackup_galera_info")
@@ -28,7 +28,10 @@ class MemberCopies(Copies):
         raise Trouble("the copy does not say how far it has come: it comes from a server that is no member of a cluster")
 
     def _settle(self, came_to: str) -> None:
+        """Its tables are those of the server of which it is a copy."""
+        tables = own_tables.of_a_copy(self._instance.files.data) or self._instance.memory.get("tables", "")
         position.save(self._instance, position.read(came_to))
+        self._instance.remember(tables=tables)
 
     def _again(self) -> None:
         """It is here, and waits for the order to join."""

@@ -15,13 +15,12 @@ from typing import Any, Callable, List, Mapping, NamedTuple, Optional
 from ...model.channel import OUT, Report
 from ..mariadb import sql
 from ..mariadb.config import errors
-from ..mariadb.instance import Instance
 from ..mariadb.source import text
 from ..trouble import Trouble
-from . import position
+from . import own_tables, position
 from .member import announce
+from .node import Node
 from .position import NOBODY, Position, has_data
-from .settings import MemberFiles
 
 LOG = logging.getLogger("baton.guest")
 LOOK = 0.05  # seconds between looks at a server that joins
@@ -72,35 +71,13 @@ def _status(session: sql.Session, names: str) -> List[sql.Row]:
     return session.ask(f"SHOW GLOBAL STATUS WHERE Variable_name IN ({names})")
 
 
-class Node(Instance):
-    """A MariaDB server that is a member. In its memory: ``group``: under which name it was started last, ``came_from`` the time before;
-    ``formed``: {"group", "at"}, with the position at which it was to form that, if it was not started otherwise since; ``at``: where it
-    was started, while it has not come in; ``halted``: it was, by an order.
+class Joining:
+    """Of one server. What has to wait for it takes as long as the order stands. ``unfit``: why its own tables are of an older version than
+    it is, "" if they are not.
     """
 
-    files_of = MemberFiles
-    files: MemberFiles
-    also = ", wsrep_sync_wait=0"  # a look waits for nobody: who waits is taken for frozen
-
-    def stop(self) -> None:
-        """Leave in good order. One that looks for the others still would do so for half a minute before it ends, and is killed."""
-        if self.pid() is not None and not self.answers():
-            self.kill()
-        super().stop()
-
-    def answers(self) -> bool:
-        try:
-            with self.session():
-                return True
-        except sql.SqlTrouble as error:
-            return error.number == sql.TOO_MANY_CONNECTIONS
-
-
-class Joining:
-    """Of one server. What has to wait for it takes as long as the order stands."""
-
     def __init__(self, node: Node) -> None:
-        self._node = node
+        self._node, self.unfit = node, ""
 
     # --- orders -------------------------------------------------------------------------------------------------------------
 
@@ -138,8 +115,8 @@ class Joining:
     def join(self, args: Mapping[str, Any], stands: Stands) -> Optional[Report]:
         """Become a member of a cluster that is there; ``apart`` says why that can't be with the data that it has."""
         node, formed = self._node, position.asked(args.get("formed"))
-        if node.pid() is not None and (node.memory.get("group") != args["cluster"] or self._look().state == OUT):
-            node.stop()  # the group that it is in is no more, or has put it out
+        if node.pid() is not None and (node.is_alone or node.memory.get("group") != args["cluster"] or self._look().state == OUT):
+            node.stop()  # it is in none, or the group that it is in is no more, or has put it out
         if node.pid() is None:
             node.remember(forget=("copied", "formed"))  # where what was copied is of no use, the next copy is another one
             ours = position.own(node)
@@ -188,6 +165,7 @@ class Joining:
 
     def _begin(self, ours: Position, *options: str) -> None:
         files = self._node.files
+        self.unfit = own_tables.fit(self._node)
         files.make_run()
         files.give(files.position, f"{ours}\n")
         node, at = self._node, {"at": str(ours)} if ours.is_known else {}

@@ -16,7 +16,8 @@ from typing import Any, Dict, Mapping, Tuple
 
 from ..mariadb import sql
 from ..trouble import Trouble
-from .joining import Node, View
+from .joining import View
+from .node import Node
 from .position import UUID
 
 LOG = logging.getLogger("baton.guest")

@@ -82,7 +82,7 @@ class Member:
         if instance.files.is_ours() and instance.pid() is not None:
             instance.kill()
         instance.files.remove()
-        instance.remember(spec=None, forget=("group", "formed", "at", "copied", "halted", "nodes"))
+        instance.remember(spec=None, forget=("group", "formed", "at", "copied", "halted", "nodes", "tables"))
         return Report()
 
     def _why_down(self) -> str:

@@ -10,9 +10,8 @@ from ..checks import Need
 from ..mariadb.instance import Instance
 from ..mariadb.prepare import fill, install, make_anew
 from ..mariadb.prepare import found_version as found_mariadb
+from .node import ALONE
 from .settings import DATASTORE, PORTS, library
-
-ALONE = ("--wsrep-on=OFF", "--wsrep-provider=none", "--skip-networking")
 
 
 def found_version() -> str:
@@ -36,6 +35,7 @@ def _make(instance: Instance, args: Mapping[str, Any]) -> None:
         install(instance)
     instance.remember_spec(args)
     if args.get("found"):
+        instance.remember(tables=found_mariadb())
         instance.start(*ALONE)
         with instance.session(30.0) as session:
             fill(session, args)

@@ -19,9 +19,10 @@ from ..mariadb.settings import Settings
 from ..runner import Runner
 from ..trouble import Trouble, one_line
 from .copies import MemberCopies
-from .joining import Joining, Node, View, view
+from .joining import Joining, View, view
 from .keeping_out import KeepingOut
 from .member import Member, announce
+from .node import Node
 from .prepare import prepare
 from .settings import DATASTORE, HEARD, SUSPECTED
 
@@ -41,6 +42,7 @@ class Galera(Member):
         """``need``: has a version of a datastore here."""
         node = Node(folder, instance, runner, memory, save, user)
         super().__init__(node)
+        self._node = node
         self._need, self._joining, self._copies, self._settings = need, Joining(node), MemberCopies(node, need), Settings(node)
         self._keeping_out = KeepingOut(node)
         self._seen: Optional[View] = None  # by the last look that was answered
@@ -49,6 +51,8 @@ class Galera(Member):
     def look(self) -> Server:
         """Return how it is, within a second. It has answered if there is a view."""
         found, trouble = None, ""
+        if self._node.is_alone and self.pid() is not None:  # of no cluster, so that it says nothing of one
+            return Server(False, "its own tables are made to fit its version")
         try:
             with self._instance.session() as session:
                 found = self._seen = view(session)
@@ -107,9 +111,9 @@ class Galera(Member):
 
     def _restart(self, args: Mapping[str, Any], stands: Stands) -> Optional[Report]:
         """Leave and come back: of another version if one is named, with these parameters if it can."""
-        if args.get("version"):
-            self._need(DATASTORE, str(args["version"]))
-            self._instance.remember(spec={**self._instance.spec, "version": str(args["version"])})
+        version = str(args.get("version") or "")
+        if version:
+            self._need(DATASTORE, version)
         if args.get("parameters") is not None:
             self._settings.take(args["parameters"])
         announce(self._instance, args)
@@ -118,11 +122,14 @@ class Galera(Member):
         try:
             is_back = self._joining.again(stands)
         except Trouble as trouble:
-            refused = self._settings.go_back(trouble)
+            refused = self._settings.leave_out(trouble) if version else self._settings.go_back(trouble)
             is_back = self._joining.again(stands)
         if not is_back:
             return None
         self._settings.proven()
+        refused = refused or (self._joining.unfit if version else "")
+        if version and not refused:
+            self._instance.remember(spec={**self._instance.spec, "version": version})
         return Report(refused)
 
     def _wipe(self, args: Mapping[str, Any], stands: Stands) -> Report:

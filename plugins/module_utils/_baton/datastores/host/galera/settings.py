@@ -39,6 +39,7 @@ FIXED: Dict[str, object] = {
     "innodb-flush-log-at-trx-commit": 1,  # what is acknowledged outlives that all members crash
     "skip-name-resolve": "ON",
     "wsrep-on": "ON",
+    "wsrep-mode": "STRICT_REPLICATION",  # a table whose rows would be with one member alone is refused
     "wsrep-sst-method": "baton",
 }
 OFFERED = ("log-conflicts", "max-ws-rows", "max-ws-size", "retry-autocommit", "slave-threads", "sync-wait")  # all else of it is ours

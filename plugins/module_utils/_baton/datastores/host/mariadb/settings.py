@@ -62,6 +62,23 @@ class Settings:
         why = next(iter(errors(said)), str(trouble))
         return f"{instance.id} does not start with {what}, and has what it had before: {why}"
 
+    def leave_out(self, trouble: Trouble) -> str:
+        """Have none of the parameters that a server of another version does not start with, and return why; Trouble where it has none. It
+        is better there without them than not at all.
+        """
+        instance, old = self._instance, self._parameters
+        if not old:
+            raise trouble
+        if instance.pid() is not None:
+            instance.kill()
+        said = instance.files.said()
+        named = [name for name in sorted(old) if _is_named(name, old[name], said)] or sorted(old)
+        left = {name: value for name, value in old.items() if name not in named}
+        instance.remember(spec={**instance.spec, "parameters": left}, forget=("before",))
+        why = next(iter(errors(said)), str(trouble))
+        what = ", ".join(f"{name}={old[name]}" for name in named)
+        return f"{instance.id} of this version does not start with {what}, and was started without: {why}"
+
     # --- while it runs ------------------------------------------------------------------------------------------------------
 
     def configure(self, parameters: Mapping[str, Any]) -> Report:
