@@ -134,7 +134,7 @@ drivers: build ## nginx, a script and mail that follow the active on real system
 	$(call ROOT,systemd hosts need it)
 	@tools/molecule drivers
 
-databases: build ## a MariaDB set on three hosts of a pool, and its manager on a pair, on real systemd hosts; needs root and podman
+databases: build ## a MariaDB set, a Galera cluster over regions, and Debian 12 beside 13, on real systemd hosts; needs root and podman
 	$(call ROOT,systemd hosts need it)
 	@tools/molecule datastores
 

@@ -10,6 +10,7 @@ import pytest
 
 from support.cluster import until
 from support.datastore_pool import pool_of
+from support.long import takes_minutes
 from support.mariadb import needs_servers
 
 FIRST = 30  # of the addresses: other tests and pools use others
@@ -18,11 +19,11 @@ CONTENTS = {"databases": [{"name": "shop"}], "users": [{"name": "app", "password
 
 
 @pytest.fixture(scope="module")
-def pool(tmp_path_factory):
+def pool():
     needs_servers()
     assert shutil.which("garbd"), "there is no garbd: run `make system`"
     options = ("--hosts", "6", "--first", str(FIRST), "--regions", "eu,us")
-    with pool_of(tmp_path_factory.mktemp("pool") / "state", *options) as pool:
+    with pool_of(*options) as pool:
         yield pool
 
 
@@ -48,6 +49,21 @@ def names(result):
     return [each["name"] for each in result["members"]]
 
 
+def test_a_cluster_is_made_grows_and_goes_by_plays_alone(pool):
+    def done(**options):
+        return pool.done("datastore_cluster", **options)
+
+    made = done(flavor="tiny", volume=1, members=[{"region": "eu", "count": 2}, {"region": "us", "type": "arbiter"}], **CONTENTS)
+    assert made["steps"] == ["make cluster db: db-1 (data, eu), db-2 (data, eu), db-3 (arbiter, us)"] and made["serving"] == 3
+    asked(made["addresses"][0], "CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, at DATETIME) ENGINE=InnoDB")
+    assert rows(made) == 2
+    grown = done(members=[{"region": "eu", "count": 2}, {"region": "us"}, {"region": "us", "type": "arbiter"}])
+    assert grown["steps"] == ["add db-4 (data, us)"] and rows(grown) == 5
+    assert done(state="absent", force=True)["steps"] == ["take db away"]
+    assert pool.db(module="datastore_info")["clusters"] == []
+
+
+@takes_minutes
 def test_a_cluster_lives_by_plays_alone(pool):
     def done(**options):
         return pool.done("datastore_cluster", **options)

@@ -4,12 +4,14 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
 import pytest
 
 from support.cluster import ROOT, until
+from support.disk import quick_folder
 from support.mariadb import needs_servers
 from support.tasks import run_with
 
@@ -65,13 +67,16 @@ class Pool:
 
 
 @pytest.fixture(scope="module")
-def pool(tmp_path_factory):
+def pool():
     needs_servers()
-    state = tmp_path_factory.mktemp("pool") / "state"
+    folder = quick_folder()
+    state = folder / "state"
     done = demo("up", state, "--hosts", "1", "--first", str(FIRST))
     assert done.returncode == 0, done.stderr
     yield Pool(state)
-    assert demo("down", state).returncode == 0
+    done = demo("down", state)
+    shutil.rmtree(folder, ignore_errors=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_host_joins_carries_something_and_leaves(pool, tmp_path):

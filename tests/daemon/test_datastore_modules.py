@@ -8,22 +8,37 @@ import pytest
 
 from support.cluster import until
 from support.datastore_pool import demo, pool_of
+from support.long import takes_minutes
 from support.mariadb import needs_servers
 
 FIRST = 60  # of the addresses: other tests and pools use others
 
 
 @pytest.fixture(scope="module")
-def pool(tmp_path_factory):
+def pool():
     needs_servers()
-    with pool_of(tmp_path_factory.mktemp("pool") / "state", "--hosts", "4", "--first", str(FIRST)) as pool:
+    with pool_of("--hosts", "4", "--first", str(FIRST)) as pool:
         yield pool
 
 
+CONTENTS = {
+    "databases": [{"name": "shop"}],
+    "users": [{"name": "app", "password": "of the app alone", "databases": ["shop"]}],
+}  # fmt: skip
+
+
+def test_a_set_is_made_moves_and_goes_by_plays_alone(pool):
+    made = pool.done(flavor="tiny", volume=1, replicas=1, **CONTENTS)
+    assert made["steps"] == ["make instance db", "make db-1 of db"] and pool.writable(made) == ["db"]
+    moved = pool.done(source="db-1")
+    assert moved["source"] == "db-1" and pool.writable(moved) == ["db-1"]
+    assert pool.done(state="absent", whole_set=True)["steps"] == ["take db away", "take db-1 away"]
+    assert pool.db(module="datastore_info")["instances"] == []
+
+
+@takes_minutes
 def test_a_set_lives_by_plays_alone(pool):
-    made = pool.done(flavor="tiny", volume=1, replicas=2, databases=[{"name": "shop"}], users=[
-        {"name": "app", "password": "of the app alone", "databases": ["shop"]},
-    ])  # fmt: skip
+    made = pool.done(flavor="tiny", volume=1, replicas=2, **CONTENTS)
     assert made["steps"] == ["make instance db", "make db-1, db-2 of db"] and pool.writable(made) == ["db"]
     moved = pool.done(source="db-2")
     assert moved["source"] == "db-2" and pool.writable(moved) == ["db-2"]

@@ -3,6 +3,7 @@
 """A pool on this machine as `make datastores` begins it: real batond, service, guests, servers and OpenStack's library."""
 
 import os
+import shutil
 import signal
 import threading
 import time
@@ -14,6 +15,8 @@ from troveclient.apiclient import exceptions
 
 from support.cluster import until
 from support.datastore_pool import demo
+from support.disk import quick_folder
+from support.long import takes_minutes
 from support.mariadb import VERSION, needs_servers
 from support.trove_pool import PASSWORD, TrovePool, processes
 
@@ -22,13 +25,15 @@ HOSTS = 4
 
 
 @pytest.fixture(scope="module")
-def pool(tmp_path_factory):
+def pool():
     needs_servers()
-    state = tmp_path_factory.mktemp("pool") / "state"
+    folder = quick_folder()
+    state = folder / "state"
     done = demo("up", state, "--hosts", str(HOSTS), "--first", str(FIRST), "--profile", "balanced")
     assert done.returncode == 0, done.stderr
     yield TrovePool(state, "mariadb", VERSION, "mariadbd")
     done = demo("down", state)
+    shutil.rmtree(folder, ignore_errors=True)
     assert done.returncode == 0, done.stderr
     assert processes(str(state)) == []
 
@@ -121,6 +126,7 @@ def test_a_set_lives_through_what_people_and_faults_do_to_it(pool):
     assert not list(pool.state.glob("hosts/*/instances/*"))
 
 
+@takes_minutes
 def test_a_replica_is_given_parameters_and_then_goes_its_own_way(pool):
     first = pool.create("old", replicas=1)
     (replica,) = [each["id"] for each in pool.members(first) if each["id"] != first]

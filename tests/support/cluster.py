@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from collections import deque
 from pathlib import Path
 
 import requests
@@ -24,15 +24,25 @@ DEADLINE = 30.0
 
 PORTS = range(20_000, 32_000)  # below those that the kernel gives to outgoing connections: a node that is down keeps its port
 _numbers = itertools.count(os.getpid() * 97)  # tests that run beside these begin elsewhere
+_claims, CLAIMS = deque(), 300  # the oldest is let go: its node is gone by then
 
 
 def free_port():
+    """Return a port that nobody has, and that no other process of tests takes before it is used, or while its node is down."""
     while True:
         port = PORTS[next(_numbers) % len(PORTS)]
-        with socket.socket() as probe:
-            with suppress(OSError):
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0baton-tests-port-{port}")
+            with socket.socket() as probe:
                 probe.bind(("127.0.0.1", port))
-                return port
+        except OSError:
+            claim.close()
+            continue
+        _claims.append(claim)
+        if len(_claims) > CLAIMS:
+            _claims.popleft().close()
+        return port
 
 
 def until(condition, what, seconds=DEADLINE):
@@ -156,7 +166,7 @@ class Cluster:
         first, *others = self.nodes.values()
         first.start()
         if self.dcs == "manual":
-            until(lambda: first.probe("/health"), f"{first.name} answers")
+            until(lambda: first.status()["role"] == "unjoined", f"{first.name} has looked whether it has a cluster")
             made = first.call("POST", "/system/create", json={"cluster_id": self.cluster_id})
             assert made.status_code == 201, f"{made.text}\n{first.log.read_text()}"
         first.until("/active")

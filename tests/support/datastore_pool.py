@@ -5,10 +5,12 @@
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 
 from support.cluster import ROOT
+from support.disk import quick_folder
 from support.plays import COMMANDS
 
 SCRIPT = ROOT / "demo" / "datastores.py"
@@ -19,14 +21,17 @@ def demo(command, state, *more):
 
 
 @contextlib.contextmanager
-def pool_of(state, *options):
-    """Begin a pool and end it. ``options``: of the script that does."""
+def pool_of(*options):
+    """Begin a pool in a folder of its own, and end both. ``options``: of the script that does."""
+    folder = quick_folder()
+    state = folder / "state"
     done = demo("up", state, *options)
     assert done.returncode == 0, done.stderr
     try:
         yield Pool(state)
     finally:
         done = demo("down", state)
+        shutil.rmtree(folder, ignore_errors=True)
     assert done.returncode == 0, done.stderr
 
 

@@ -10,10 +10,8 @@ import random
 import shutil
 import signal
 import socket
-import tempfile
 import threading
 import time
-from pathlib import Path
 
 import pymysql
 from cryptography import x509
@@ -25,6 +23,7 @@ from baton.datastores.host.mariadb.prepare import found_version
 from baton.datastores.host.mariadb.server import MariaDB
 from baton.datastores.host.packages import Packages
 from baton.datastores.host.runner import Processes
+from support.disk import quick_folder
 
 VERSION = "10.11"
 PATIENCE = 30.0
@@ -197,8 +196,7 @@ class Pool:
 
     def __init__(self):
         needs_servers()
-        self.folder = Path(tempfile.mkdtemp(prefix="baton-", dir="/tmp"))
-        self.folder.chmod(0o755)
+        self.folder = quick_folder()
         self.runner, self.secrets, self.members = Processes(), secrets(), []
         self.packages = Packages(self.runner, {"mariadb": found_version}, installs=False)
 

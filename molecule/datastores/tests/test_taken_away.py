@@ -27,13 +27,14 @@ def play(*words):
 
 def test_what_was_made_goes_again_and_leaves_nothing():
     assert play() > 0
-    for name in ("p1", "p2", "p3"):
+    for name in ("p1", "p2", "p3", "p4", "p5", "p6"):
         host = testinfra.get_host(f"podman://baton-datastores-{name}")
         assert not host.file("/var/lib/baton-guest").exists and not host.file("/etc/baton-guest").exists
         assert host.run("pgrep -f [b]aton-guest").rc == 1 and host.run("pgrep -x mariadbd").rc == 1
+        assert host.run("pgrep -x garbd").rc == 1
         assert not host.user("baton-servers").exists
         assert host.run("systemctl list-units --all --plain --no-legend 'baton-guest*' 'baton-server*'").stdout == ""
     for name in ("n1", "n2"):
         host = testinfra.get_host(f"podman://baton-datastores-{name}")
         assert not host.file("/etc/baton/datastores.token").exists and host.run("pgrep -f [b]aton-datastores").rc == 1
-    assert play("--limit", "pool") == 0
+    assert play("--limit", "pool:far") == 0

@@ -41,6 +41,18 @@ def test_a_new_log_begins_with_the_date():
     assert script.node.state.log.get(1).at == int(script.node.standing.wall(script.now) * 1000)
 
 
+def test_a_cluster_is_created_by_a_node_that_has_looked_whether_it_has_one():
+    """It answers before its store has told it, which takes a moment on a machine that is busy."""
+    script = Script(shared=False)
+    script.give(ev.Started())
+    script.give(ev.Operator(1, ev.Order.CREATE, text="c1"))
+    (refused,) = script.of(cmd.Reply)
+    assert refused.result.code == "not_ready" and "try again" in refused.result.detail
+    script.give(ev.RecordRead(-1, None))
+    script.give(ev.Operator(2, ev.Order.CREATE, text="c1"))
+    assert [swap.record.cluster_id for swap in script.of(cmd.Swap)] == ["c1"]
+
+
 def test_nothing_is_served_before_everyone_has_the_new_epoch():
     script = Script()
     script.give(ev.Started())

@@ -71,6 +71,8 @@ class Orders:
         others = sorted({hello.cluster_id for hello in here.peers.values() if hello.cluster_id})
         if others:
             raise refused("cluster_exists", f"cluster {others[0]} exists on a node that this one knows; it will join that")
+        if here.role == "starting":
+            raise refused("not_ready", f"{here.config.node} is starting, and does not know yet whether it has a cluster; try again")
         if here.role != "unjoined" or here.swap is not None:
             raise refused("not_ready", f"{here.config.node} is {here.role}; a cluster is created on an unjoined node")
         here.dcs.check()
