@@ -92,8 +92,8 @@ def past(state: State, now: Place, own: Optional[int]) -> Tuple[Tuple[int, int],
 
 def position(state: State, now: Place, own: Optional[int]) -> str:
     """Return how far it has come, as model/positions.py has it."""
-    known = [*past(state, now, own), *([(now.reign, now.offset)] if now.offset > 0 else [])]
-    return ",".join(f"{reign}-0-{end}" for reign, end in dict(known).items())
+    known = dict([*past(state, now, own), (now.reign, now.offset)])
+    return ",".join(f"{reign}-0-{end}" for reign, end in known.items())
 
 
 def is_in_line(mine: Place, theirs: Place) -> bool:
