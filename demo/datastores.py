@@ -22,11 +22,16 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import probes
+
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
 NEEDED = ("mariadbd", "mariadb-backup", "mbstream", "mariadb-install-db", "mariadb")
 MOST_HOSTS = 50
-OURS = ("batond.pyz", "baton-datastores.pyz", "baton-guest.pyz", "garbd", "mariadbd", "mariadb-backup", "mbstream")
+OURS = (
+    "batond.pyz", "baton-datastores.pyz", "baton-guest.pyz", "garbd", "mariadbd", "mariadb-backup", "mbstream", "postgres", "initdb",
+    "pg_basebackup", "pg_rewind", "tar",
+)  # fmt: skip
 LAST_ADDRESS = 254  # 127.0.1.x
 FLAVORS = {
     "1": {"name": "tiny", "ram": 256, "vcpus": 1, "disk": 2},
@@ -276,7 +281,7 @@ def down(args: argparse.Namespace) -> int:
     for number, seconds in ((signal.SIGCONT, 0.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)):
         for pid in {*ours, *of_state(state)}:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
+                os.kill(pid, signal.SIGINT if number == signal.SIGTERM and probes.waits_for_clients(pid) else number)
         end = time.monotonic() + seconds
         while any(runs(pid) for pid in {*ours, *of_state(state)}) and time.monotonic() < end:
             time.sleep(0.05)
@@ -292,44 +297,12 @@ def down(args: argparse.Namespace) -> int:
 
 # --- sql-primary, sql-replica -----------------------------------------------------------------------------------------------
 
-MAKE = """CREATE DATABASE IF NOT EXISTS baton_probe;
-CREATE TABLE IF NOT EXISTS baton_probe.writes (n INT PRIMARY KEY, at DOUBLE) ENGINE=InnoDB;
-CREATE USER IF NOT EXISTS baton_probe@localhost IDENTIFIED BY 'probe';
-GRANT INSERT, DELETE ON baton_probe.* TO baton_probe@localhost"""
-WRITE = "REPLACE INTO baton_probe.writes VALUES (1, 1)"
-SECONDS = 3
-
-
-def _socket(args: argparse.Namespace) -> Path:
-    found = [path for path in (args.state / "hosts").glob(f"*/instances/{args.instance}") if path.is_dir()] if args.instance else []
-    if not found:
-        raise Failed(f"there is no instance {args.instance!r} on this machine")
-    for line in (found[0] / "my.cnf").read_text().splitlines():
-        name, _equals, value = line.partition("=")
-        if name.strip() == "socket":
-            return Path(value.strip())
-    raise Failed(f"{found[0]}/my.cnf names no socket")
-
-
-def _sql(path: Path, statement: str, *options: str) -> subprocess.CompletedProcess:
-    command = ["mariadb", "--no-defaults", f"--socket={path}", "-N", "-B", f"--connect-timeout={SECONDS}", *options, "-e", statement]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
-    except subprocess.TimeoutExpired:
-        return subprocess.CompletedProcess(command, 1, "", f"no answer within {SECONDS} s")
-
 
 def _writes(args: argparse.Namespace) -> tuple[bool, str]:
-    """Write as a user of no rights; return whether that was taken, and why not."""
-    path = _socket(args)
-    looked = _sql(path, "SELECT @@global.read_only")
-    if looked.returncode:
-        raise Failed(looked.stderr.strip())
-    if looked.stdout.strip() == "1":
-        return False, "it is read-only"
-    made = _sql(path, MAKE)
-    done = _sql(path, WRITE, "--user=baton_probe", "--password=probe") if made.returncode == 0 else made
-    return done.returncode == 0, done.stderr.strip()
+    try:
+        return probes.writes(args.state, args.instance)
+    except probes.Unknown as unknown:
+        raise Failed(str(unknown)) from None
 
 
 def primary(args: argparse.Namespace) -> int:

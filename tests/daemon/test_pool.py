@@ -4,122 +4,33 @@
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 
 import pymysql
 import pytest
-from keystoneauth1 import loading
-from keystoneauth1.session import Session
 from troveclient.apiclient import exceptions
-from troveclient.v1 import client
 
-from support.cluster import ROOT, until
+from support.cluster import until
+from support.datastore_pool import demo
 from support.mariadb import VERSION, needs_servers
+from support.trove_pool import PASSWORD, TrovePool, processes
 
 FIRST = 200  # of the addresses: other tests and pools use others
 HOSTS = 4
-SCRIPT = ROOT / "demo" / "datastores.py"
-PASSWORD = "of the app alone"
-
-
-def run(command, state, *more):
-    return subprocess.run([sys.executable, str(SCRIPT), command, "--state", str(state), *more], capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")
 def pool(tmp_path_factory):
     needs_servers()
     state = tmp_path_factory.mktemp("pool") / "state"
-    done = run("up", state, "--hosts", str(HOSTS), "--first", str(FIRST), "--profile", "balanced")
+    done = demo("up", state, "--hosts", str(HOSTS), "--first", str(FIRST), "--profile", "balanced")
     assert done.returncode == 0, done.stderr
-    yield Pool(state)
-    done = run("down", state)
+    yield TrovePool(state, "mariadb", VERSION, "mariadbd")
+    done = demo("down", state)
     assert done.returncode == 0, done.stderr
     assert processes(str(state)) == []
-
-
-def processes(text):
-    found = []
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                words = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            except OSError:
-                continue
-            if text in words:
-                found.append((int(folder.name), words))
-    return sorted(found)
-
-
-class Pool:
-    def __init__(self, state):
-        self.state = state
-        lines = (state / "openrc").read_text().split()
-        self.environ = dict(line.split("=", 1) for line in lines if "=" in line)
-        auth = loading.get_plugin_loader("admin_token").load_from_options(
-            endpoint=self.environ["OS_ENDPOINT"], token=self.environ["OS_TOKEN"]
-        )
-        self.trove = client.Client(session=Session(auth=auth), auth=auth, endpoint_type="public")
-
-    def create(self, name, replicas=0):
-        user = {"name": "app", "password": PASSWORD, "databases": [{"name": "app"}]}
-        made = self.trove.instances.create(
-            name, flavor_id="1", volume={"size": 1}, databases=[{"name": "app"}], users=[user], datastore="mariadb",
-            datastore_version=VERSION, access={"is_public": False},
-        )  # fmt: skip
-        self.active(made.id)
-        if replicas:
-            self.trove.instances.create(f"{name}-r", replica_of=made.id, replica_count=replicas, access={"is_public": False})
-            until(lambda: len(self.members(made.id)) == replicas + 1, "the replicas are there")
-            self.whole(made.id)
-        return made.id
-
-    def active(self, instance):
-        def look():
-            found = self.trove.instances.get(instance)
-            assert found.status != "ERROR", found.fault
-            return found.status == "ACTIVE"
-
-        until(look, f"{instance} is active: {self.logs()}", 60)
-
-    def set_of(self, instance):
-        return self.trove.instances.get(instance).to_dict()["set"]
-
-    def members(self, instance):
-        of = self.set_of(instance)
-        return [each for each in (found.to_dict() for found in self.trove.instances.list()) if each["set"] == of]
-
-    def whole(self, instance):
-        """Wait until all of a set are well, and nothing is being done with it."""
-
-        def look():
-            members = self.members(instance)
-            well = all(each["status"] == "ACTIVE" and each["operating_status"] == "HEALTHY" and "task" not in each for each in members)
-            counts = all(each["slave"]["counts"] for each in members if "replica_of" in each)
-            return well and counts and sum("replicas" in each for each in members) == (len(members) > 1)
-
-        until(look, f"the set of {instance} is whole: {self.logs()}", 60)
-
-    def source(self, instance):
-        return next((each["id"] for each in self.members(instance) if "replicas" in each), None)
-
-    def address(self, instance):
-        found = self.trove.instances.get(instance).to_dict()
-        return found["ip"][0], found["port"]
-
-    def sql(self, command, instance):
-        return subprocess.run([str(self.state / f"sql-{command}"), instance], capture_output=True, text=True, check=False)
-
-    def server(self, instance):
-        ((pid, _words),) = [found for found in processes(f"/instances/{instance}/") if "mariadbd" in found[1]]
-        return pid
-
-    def logs(self):
-        return "\n".join((self.state / "logs" / "baton-datastores.log").read_text().splitlines()[-15:])
 
 
 class Writer:
@@ -250,7 +161,7 @@ def test_the_manager_that_comes_back_goes_on_where_the_last_one_was(pool):
     (found,) = [found for found in processes(str(pool.state)) if "baton-datastores.pyz" in found[1]]
     os.kill(found[0], signal.SIGKILL)
     until(lambda: not Path(f"/proc/{found[0]}").exists() or "Z" in Path(f"/proc/{found[0]}/stat").read_text().split()[2], "it is gone")
-    assert run("restart", pool.state, "baton-datastores").returncode == 0
+    assert demo("restart", pool.state, "baton-datastores").returncode == 0
     until(lambda: answers(pool), "the API serves again")
     pool.active(made.id)
     pool.trove.instances.delete(made.id)

@@ -24,6 +24,13 @@ REFUSED = ("28000", "28P01", "42501")  # who has no right, or a wrong password
 CANCELLED_COMMIT = "01000"  # a warning: a commit that waited was cancelled. It is done here, and nobody has acknowledged it
 
 
+# No configuration keeps us from an answer; a server that follows refuses what is to be serializable
+OURS = (
+    "-c synchronous_commit=on -c standard_conforming_strings=on -c default_transaction_isolation=read\\ committed "
+    "-c default_transaction_deferrable=off -c lock_timeout=0 -c idle_session_timeout=0 -c idle_in_transaction_session_timeout=0"
+)
+
+
 class SqlTrouble(ServerTrouble):
     """``code``: the SQLSTATE, "" if the server did not get to say one."""
 
@@ -108,7 +115,7 @@ def remote(address: str, port: int, password: str, certificate: Path, seconds: f
 def _begun(
     wire: socket.socket, who: Dict[str, str], password: str, seconds: float, tls: Optional[ssl.SSLContext], replication: bool
 ) -> Session:
-    limit = f"-c statement_timeout={max(1, int(seconds * 1000))} -c synchronous_commit=on -c standard_conforming_strings=on"
+    limit = f"-c statement_timeout={max(1, int(seconds * 1000))} {OURS}"
     options = {**who, "application_name": "baton_guest", "client_encoding": "UTF8", "options": limit}
     if replication:
         options["replication"] = "database"

@@ -13,7 +13,11 @@ from ...model.replica_set import Member, ReplicaSet
 from ...plans import galera, mariadb
 from .errors import not_offered, unprocessable
 
-PLANS: Mapping[str, Plan] = {"mariadb": mariadb.PLAN, "galera": galera.PLAN}
+PLANS: Mapping[str, Plan] = {
+    "mariadb": mariadb.PLAN,
+    "galera": galera.PLAN,
+    "postgresql": mariadb.PLAN,  # a set of these is led as one of those: what differs is up to their hands
+}
 ASKED = "it was asked for"
 
 

@@ -11,8 +11,8 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 from ...engine.case import Case
 from ...model.documents import PoolHost
 from ...model.replica_set import Member, ReplicaSet
+from . import accounts, cluster_views, made, placement
 from . import cluster_rules as rules
-from . import cluster_views, made, placement
 from .asking import ASKED, PLANS, ask, called_cluster, is_cluster
 from .backend import Backend
 from .catalogue import CLUSTERED, Catalogue
@@ -83,6 +83,7 @@ class Clusters:
         hosts, sets, now = self._backend.hosts(), self._backend.sets(), self._clock()
         catalogue = Catalogue(hosts)
         datastore = _clustered(wanted.datastore, catalogue)
+        databases, users = accounts.kept(datastore, wanted.databases, wanted.users)
         version = catalogue.version(datastore, wanted.version).name
         parameters = self._parameters(project, wanted.configuration, datastore, version)
         own: Dict[str, Any] = {"name": wanted.name, "created": now, "updated": now, "configuration": parameters["configuration"]}
@@ -93,7 +94,7 @@ class Clusters:
         new = self._join(whole, entries, places, catalogue, parameters)
         for member in new:
             is_data = type_of(member) == DATA
-            member.own.update(databases=wanted.databases if is_data else [], users=wanted.users if is_data else [])
+            member.own.update(databases=databases if is_data else [], users=users if is_data else [])
         self._backend.create(whole, "create", ASKED, members=[member.id for member in new])
         return whole.id
 

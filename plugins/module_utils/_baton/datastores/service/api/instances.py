@@ -12,7 +12,7 @@ from ....ground.problem import Problem
 from ...engine.case import Case
 from ...engine.engine import cancel, request
 from ...model.replica_set import MOST_REPLICAS, Member, ReplicaSet
-from . import cluster_rules, made, placement
+from . import accounts, cluster_rules, made, placement
 from .asking import ASKED, PLANS, ask, called, configure, is_cluster
 from .backend import Backend
 from .catalogue import CLUSTERED, Catalogue
@@ -90,7 +90,9 @@ class Instances:
         if datastore in CLUSTERED:
             raise bad(f"there are clusters of {datastore}, and no instances that stand alone: POST /clusters makes one")
         if datastore not in PLANS:
-            raise not_offered(f"instances of {datastore} are not offered yet; there are {', '.join(PLANS)}")
+            there = ", ".join(name for name in PLANS if name not in CLUSTERED)
+            raise not_offered(f"instances of {datastore} are not offered yet; there are {there}")
+        databases, users = accounts.kept(datastore, wanted.databases, wanted.users)
         version = catalogue.version(datastore, wanted.version).name
         flavor = catalogue.flavor(wanted.flavor or "")
         parameters = self._parameters(project, wanted.configuration, datastore, version)
@@ -103,8 +105,8 @@ class Instances:
             **self._own(wanted.name, place, catalogue.made_of(flavor), volume, repeat),
             **parameters,
             "server_id": made.server_id(()),
-            "databases": wanted.databases,
-            "users": wanted.users,
+            "databases": databases,
+            "users": users,
         }
         member = Member(made.new_id(), place.host.name, own=own)
         whole = ReplicaSet(

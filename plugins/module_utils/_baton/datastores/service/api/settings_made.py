@@ -24,6 +24,8 @@ def type_of(member: Member) -> str:
 def settings_of(whole: ReplicaSet, member: Member) -> Dict[str, Any]:
     """Return parameters by name."""
     own = member.own
+    if whole.datastore == "postgresql":
+        return {"port": own.get("port"), "listen_addresses": own.get("address"), "cluster_name": member.id}
     if not is_cluster(whole):
         found = {"server_id": own.get("server_id"), "port": own.get("port"), "bind_address": own.get("address")}
         return {**found, "report_host": own.get("address")}

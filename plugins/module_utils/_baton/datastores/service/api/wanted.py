@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from typing import Any, Dict, List, NamedTuple, Optional
 
-from ...model.passwords import hashed
 from ...model.replica_set import MOST_REPLICAS
 from . import reading
 from .errors import bad, not_offered
@@ -17,12 +16,10 @@ from .errors import bad, not_offered
 MOST_VOLUME = 65_536  # GiB
 MOST_DATABASES, MOST_USERS = 64, 64
 MOST_USER_NAME, MOST_DATABASE_NAME, MOST_PASSWORD = 80, 64, 128
-RESERVED_DATABASES = ("baton", "information_schema", "mysql", "performance_schema", "sys")
-RESERVED_USERS = re.compile(r"(root|mysql|mariadb\.sys|mariabackup|baton.*|[as]_[0-9a-f-]{36})\Z", re.IGNORECASE)
 _DATABASE = re.compile(r"[^/\\.`'\"\s]+\Z")
 _USER = re.compile(r"[^/\\`'\"@\s]+\Z")
 _HOST = re.compile(r"[0-9A-Za-z.:%_/-]{1,60}\Z", re.ASCII)
-_WORD = re.compile(r"[0-9A-Za-z_]{1,64}\Z", re.ASCII)
+_WORD = re.compile(r"[0-9A-Za-z_.-]{1,64}\Z", re.ASCII)
 
 MEMBERS = (
     "name", "flavorRef", "volume", "databases", "users", "datastore", "configuration", "replica_of", "replica_count", "slave", "region",
@@ -178,8 +175,8 @@ def databases_of(raw: Any, what: str) -> List[Dict[str, Any]]:
         database = reading.record(each, f"an item of {what}")
         reading.only(database, f"an item of {what}", ("name", "character_set", "collate"))
         name = reading.line(database.get("name"), f"the name of one of {what}", MOST_DATABASE_NAME)
-        if not _DATABASE.match(name) or name.lower() in RESERVED_DATABASES:
-            raise bad(f"{name!r} can't be the name of a database: it is the server's own, or has a character of / \\ . ` ' \" or a space")
+        if not _DATABASE.match(name):
+            raise bad(f"{name!r} can't be the name of a database: it has a character of / \\ . ` ' \" or a space")
         if name in found:
             raise bad(f"{what} has {name!r} twice")
         for member in ("character_set", "collate"):
@@ -190,6 +187,7 @@ def databases_of(raw: Any, what: str) -> List[Dict[str, Any]]:
 
 
 def users_of(raw: Any, databases: List[str]) -> List[Dict[str, Any]]:
+    """Return users, with their passwords: accounts.py makes of these what may be kept."""
     found: Dict[str, Dict[str, Any]] = {}
     for each in reading.items([] if raw is None else raw, "users", MOST_USERS):
         user = _user(reading.record(each, "an item of users"), databases)
@@ -203,8 +201,8 @@ def users_of(raw: Any, databases: List[str]) -> List[Dict[str, Any]]:
 def _user(user: Dict[str, Any], databases: List[str]) -> Dict[str, Any]:
     reading.only(user, "an item of users", ("name", "password", "databases", "host"))
     name = reading.line(user.get("name"), "the name of a user", MOST_USER_NAME)
-    if not _USER.match(name) or RESERVED_USERS.match(name):
-        raise bad(f"{name!r} can't be the name of a user: it is the server's own, or has a character of / \\ @ ` ' \" or a space")
+    if not _USER.match(name):
+        raise bad(f"{name!r} can't be the name of a user: it has a character of / \\ @ ` ' \" or a space")
     password = user.get("password")
     if not isinstance(password, str) or not 1 <= len(password) <= MOST_PASSWORD or not password.isprintable():
         raise bad(f"the password of user {name!r} is a string of 1 to {MOST_PASSWORD} printable characters")
@@ -215,7 +213,7 @@ def _user(user: Dict[str, Any], databases: List[str]) -> Dict[str, Any]:
     strange = sorted(set(of) - set(databases))
     if strange:
         raise bad(f"user {name!r} is to use database {strange[0]!r}, which is not among databases; add it there")
-    return {"name": name, "hash": hashed(password), "databases": [{"name": each} for each in of], **({"host": host} if host else {})}
+    return {"name": name, "password": password, "databases": [{"name": each} for each in of], **({"host": host} if host else {})}
 
 
 # --- changes --------------------------------------------------------------------------------------------------------------
