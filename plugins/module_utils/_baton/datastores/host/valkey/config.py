@@ -7,11 +7,11 @@ Each is read-only at rest: it starts as a replica of nobody, and with no users b
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from pathlib import Path
 from typing import Any, Dict, Mapping
 
+from ...model.passwords import sha256
 from .. import files
 from ..checks import COPY_PORT
 from ..files import write
@@ -90,7 +90,7 @@ class Files(files.Files):
 
     def write_settings(self, spec: Mapping[str, Any]) -> None:
         """Write them, unless they say that already: a server is to start whose disk is full."""
-        users = f"user default reset off\nuser {ADMIN} reset on #{kept(self.password())} ~* &* +@all\n"
+        users = f"user default reset off\nuser {ADMIN} reset on #{sha256(self.password())} ~* &* +@all\n"
         for path, said in ((self.settings, self.text(spec)), (self.users, users)):
             if not path.exists() or path.read_text(encoding="utf-8") != said:
                 write(path, said)
@@ -172,8 +172,3 @@ def quoted(key: str, value: object) -> str:
     if any(ord(letter) < 32 for letter in said) or '"' in said or "\\" in said:
         raise Trouble(f"the value of {key} has letters that can't stand in a configuration")
     return f'"{said}"'
-
-
-def kept(password: str) -> str:
-    """Return what a server keeps of a password."""
-    return hashlib.sha256(password.encode()).hexdigest()

@@ -9,11 +9,12 @@ import shutil
 import time
 from typing import Iterator, List, Optional, cast
 
+from ...model.passwords import sha256
 from ..mariadb import instance
 from ..runner import PATH, Program
 from ..trouble import Trouble
 from . import protocol, state
-from .config import ADMIN, FIXED, NOBODY, Files, kept
+from .config import ADMIN, FIXED, NOBODY, Files
 from .protocol import Session, ValkeyTrouble
 
 STARTS_WITHIN = 600.0  # seconds; it may have much to read
@@ -64,7 +65,7 @@ class Instance(instance.Instance):
             found = state.read(session)
             if found is not None:
                 state.keep_users(session, found.users)
-                state.let_in(session, state.ASKS, kept(self.password), "+ping", "+info")
+                state.let_in(session, state.ASKS, sha256(self.password), "+ping", "+info")
             elif self.memory.get("made"):
                 raise Trouble(f"{self.id} has lost its data: what was in {self.files.data} is not there any more; replace it")
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 import re
 from typing import Any, Dict, List, Mapping
 
+from ...model.passwords import sha256
 from ..checks import COPY_PORT, Need, check_port, check_room
 from ..files import remove, write
 from ..runner import run
 from ..trouble import Trouble
 from . import state
-from .config import TLS_PORT, kept, parameters
+from .config import TLS_PORT, parameters
 from .instance import REST, Instance, executable
 
 COPIES_ABOVE = COPY_PORT + 1000  # the server's port: where it receives a copy
@@ -80,7 +81,7 @@ def _user(user: Mapping[str, Any]) -> Dict[str, Any]:
     name = str(user["name"])
     if not NAME.match(name) or name.lower() == "default" or name.startswith(state.OURS):
         raise Trouble(f"{name[:80]!r} can't be the name of a user: choose another")
-    hashed = str(user.get("hash") or (kept(str(user["password"])) if user.get("password") else ""))
+    hashed = str(user.get("hash") or (sha256(str(user["password"])) if user.get("password") else ""))
     if not HASH.match(hashed):
         raise Trouble(f"user {name} has no password: give one")
     keys = [str(each["name"]) for each in user.get("databases") or ()] or ["*"]

@@ -12,9 +12,9 @@ import threading
 import time
 from typing import Any, Callable, Mapping, Sequence
 
+from ...model.passwords import sha256
 from ..trouble import Trouble
 from . import state
-from .config import kept
 from .instance import BESIDE, REST, Instance
 from .protocol import Session, ValkeyTrouble
 from .state import ASKS, COUNTS, MARKED, State
@@ -59,7 +59,7 @@ class Source:
                 else:  # who is asked only now is waited for once it has come
                     session.at_once(*([] if counted else [least]), ("CLIENT", "UNPAUSE"))
                 for member in counted:
-                    state.let_in(session, COUNTS + member, kept(instance.password), *FOLLOWS)
+                    state.let_in(session, COUNTS + member, sha256(instance.password), *FOLLOWS)
 
     def _cut_off(self, session: Session, counted: Sequence[str]) -> None:
         """Have nobody follow but those: whoever is connected as one who goes is disconnected."""
@@ -80,7 +80,7 @@ class Source:
             files = instance.files
             for name, path in (("cert", files.certificate), ("ca-cert", files.certificate)):
                 session.ask("CONFIG", "SET", f"tls-{name}-file", str(path))
-            state.let_in(session, ASKS, kept(instance.password), "+ping", "+info")
+            state.let_in(session, ASKS, sha256(instance.password), "+ping", "+info")
 
     # --- marks --------------------------------------------------------------------------------------------------------------
 
@@ -104,7 +104,7 @@ class Source:
                 check()
                 least = ("CONFIG", "SET", "min-replicas-to-write", "1" if counted else "0")
                 session.at_once(least)
-                state.let_in(session, MARKED, kept(instance.password), "+ping")
+                state.let_in(session, MARKED, sha256(instance.password), "+ping")
 
     def _keep_past(self, session: Session, check: Callable[[], None], mark: Any) -> int:
         """Write it, and return in which reign that was; a server that has no replica and needs one does not take it yet."""
