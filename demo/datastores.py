@@ -30,7 +30,7 @@ NEEDED = ("mariadbd", "mariadb-backup", "mbstream", "mariadb-install-db", "maria
 MOST_HOSTS = 50
 OURS = (
     "batond.pyz", "baton-datastores.pyz", "baton-guest.pyz", "garbd", "mariadbd", "mariadb-backup", "mbstream", "postgres", "initdb",
-    "pg_basebackup", "pg_rewind", "tar",
+    "pg_basebackup", "pg_rewind", "tar", "redis-server", "valkey-server",
 )  # fmt: skip
 LAST_ADDRESS = 254  # 127.0.1.x
 FLAVORS = {

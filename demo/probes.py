@@ -34,7 +34,8 @@ def waits_for_clients(pid: int) -> bool:
 
 
 def _settings(path: Path) -> dict[str, str]:
-    pairs = [line.partition("=") for line in path.read_text().splitlines() if "=" in line]
+    mark = " " if path.name == "server.conf" else "="
+    pairs = [line.partition(mark) for line in path.read_text().splitlines() if mark in line]
     return {name.strip(): value.strip().strip("'\"") for name, _equals, value in pairs}
 
 
@@ -91,4 +92,23 @@ def _postgresql(settings: dict[str, str]) -> tuple[bool, str]:
     return done.returncode == 0 and "synchronous" not in done.stderr, done.stderr.strip()
 
 
-PROBES = {"my.cnf": _mariadb, "postgresql.conf": _postgresql}  # by the file of a server's settings
+# --- Valkey and Redis: whoever is no source takes nobody's writes ----------------------------------------------------------------
+
+
+def _valkey(settings: dict[str, str]) -> tuple[bool, str]:
+    """Ask as the guest does, with its password, which stands in a file beside the settings; it goes on by a pipe."""
+    password = (Path(settings["aclfile"]).parent / "admin").read_text()
+    command = ["redis-cli", "-s", settings["unixsocket"]]
+    asked = f"AUTH baton {password}\nSET baton:probe 1\nDEL baton:probe\n"
+    try:
+        done = subprocess.run(command, input=asked, capture_output=True, text=True, timeout=SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        raise Unknown(f"no answer within {SECONDS} s") from None
+    answers = [line for line in done.stdout.splitlines() if line]
+    if answers[:1] != ["OK"] or len(answers) < 2:
+        raise Unknown((done.stderr or done.stdout).strip())
+    return answers[1] == "OK", "it is read-only" if "READONLY" in answers[1] else answers[1]
+
+
+# By the file of a server's settings
+PROBES = {"my.cnf": _mariadb, "postgresql.conf": _postgresql, "server.conf": _valkey}

@@ -31,10 +31,11 @@ def processes(text):
 class TrovePool:
     """``datastore`` and ``version`` are of what is made here, ``program`` is the name of its servers' process.
 
-    ``patience``: seconds for what takes long.
+    ``patience``: seconds for what takes long. ``database``: that there is, and that the user app may use, None for none.
     """
 
-    def __init__(self, state, datastore, version, program, patience=60):
+    def __init__(self, state, datastore, version, program, patience=60, database="app"):
+        self._databases = [{"name": database}] if database else []
         self.state, self.datastore, self.version, self.program, self.patience = state, datastore, version, program, patience
         lines = (state / "openrc").read_text().split()
         self.environ = dict(line.split("=", 1) for line in lines if "=" in line)
@@ -44,9 +45,9 @@ class TrovePool:
         self.trove = client.Client(session=Session(auth=auth), auth=auth, endpoint_type="public")
 
     def create(self, name, replicas=0):
-        user = {"name": "app", "password": PASSWORD, "databases": [{"name": "app"}]}
+        user = {"name": "app", "password": PASSWORD, "databases": self._databases}
         made = self.trove.instances.create(
-            name, flavor_id="1", volume={"size": 1}, databases=[{"name": "app"}], users=[user], datastore=self.datastore,
+            name, flavor_id="1", volume={"size": 1}, databases=self._databases, users=[user], datastore=self.datastore,
             datastore_version=self.version, access={"is_public": False},
         )  # fmt: skip
         self.active(made.id)

@@ -22,11 +22,11 @@ def test_datastores_and_versions_are_found_by_name_and_id(api):
 
 def test_the_newest_version_is_by_number_and_of_any_host():
     pool = Memory(hosts=2)
-    pool.meta["h1"]["datastores"], pool.meta["h2"]["datastores"] = {"mariadb": ["11.8", "9.1"]}, {"mariadb": ["10.11"], "valkey": ["8.1"]}
+    pool.meta["h1"]["datastores"], pool.meta["h2"]["datastores"] = {"mariadb": ["11.8", "9.1"]}, {"mariadb": ["10.11"], "mongodb": ["8.1"]}
     with served(pool) as api:
         names = {each["name"]: [version["name"] for version in each["versions"]] for each in api.get("/datastores")["datastores"]}
-        assert names == {"mariadb": ["9.1", "10.11", "11.8"], "valkey": ["8.1"]}
-        response = api.ask("POST", "/instances", {"instance": {"name": "x", "flavorRef": "1", "datastore": {"type": "valkey"}}})
+        assert names == {"mariadb": ["9.1", "10.11", "11.8"], "mongodb": ["8.1"]}
+        response = api.ask("POST", "/instances", {"instance": {"name": "x", "flavorRef": "1", "datastore": {"type": "mongodb"}}})
         assert "not offered yet" in message(response, 501, "notImplemented")
 
 

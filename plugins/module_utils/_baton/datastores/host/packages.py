@@ -53,6 +53,8 @@ PARCELS: Dict[str, Parcel] = {  # by datastore
         ("postgresql-{version}",), says="postgresql", version=r"[0-9]+(?=\+)", others=("postgresql", "postgresql-common"),
         before=("/etc/postgresql-common/createcluster.d/baton.conf", "create_main_cluster = false\n"),
     ),
+    "valkey": Parcel(("valkey-server",), unit="valkey-server.service"),
+    "redis": Parcel(("redis-server",), unit="redis-server.service"),
 }  # fmt: skip
 
 

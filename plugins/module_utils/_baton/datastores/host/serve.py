@@ -38,6 +38,8 @@ from .runner import Processes, Program, Runner
 from .sends import SENDS
 from .systemd import Systemd
 from .trouble import Trouble
+from .valkey.prepare import found_redis, found_valkey
+from .valkey.server import Redis, Valkey
 
 LOG = logging.getLogger("baton.guest")
 LEASE = 2.0  # seconds
@@ -57,6 +59,8 @@ KINDS: Dict[str, Kind] = {  # by datastore; what is installed for each is in pac
     "mariadb": Kind(MariaDB, found_mariadb),
     "galera": Kind(Galera, found_galera),
     "postgresql": Kind(PostgreSQL, found_postgresql),
+    "valkey": Kind(Valkey, found_valkey),
+    "redis": Kind(Redis, found_redis),
     ARBITER: Kind(Arbiter, found_arbiter),  # of a cluster; nobody asks for one alone
 }
 OFFERED = [name for name in KINDS if name != ARBITER]

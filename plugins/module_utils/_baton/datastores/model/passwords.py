@@ -19,6 +19,11 @@ def hashed(password: str) -> str:
     return "*" + hashlib.sha1(inner, usedforsecurity=False).hexdigest().upper()
 
 
+def sha256(password: str) -> str:
+    """Return what a Valkey or Redis server keeps of a password."""
+    return hashlib.sha256(password.encode()).hexdigest()
+
+
 def scram_keys(password: str, salt: bytes, iterations: int) -> Tuple[bytes, bytes, bytes]:
     """Return the client's key of SCRAM-SHA-256, and what a server keeps: the stored key, and the server's."""
     text = unicodedata.normalize("NFKC", password).encode()

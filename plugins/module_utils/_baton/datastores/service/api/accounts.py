@@ -10,7 +10,7 @@ import re
 import secrets
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence, Tuple
 
-from ...model.passwords import hashed, scram
+from ...model.passwords import hashed, scram, sha256
 from .errors import bad
 
 Named = Dict[str, Any]
@@ -20,7 +20,7 @@ class Rules(NamedTuple):
     """Of a datastore. ``databases`` and ``users`` are names that are the server's own or ours, in small letters; ``most``: bytes of a name.
 
     ``letters``: what ``character_set`` and ``collate`` may be, anything where they are not said; ``hosts``: whether a user may be let in
-    from some addresses alone; ``kept``: what is kept of a password.
+    from some addresses alone; ``named``: whether databases have names; ``kept``: what is kept of a password.
     """
 
     databases: str
@@ -29,6 +29,7 @@ class Rules(NamedTuple):
     most: int = 0
     letters: Mapping[str, Tuple[str, ...]] = {}
     hosts: bool = True
+    named: bool = True
 
 
 def _scram(password: str) -> str:
@@ -38,6 +39,7 @@ def _scram(password: str) -> str:
 _MARIADB = Rules(
     r"baton|information_schema|mysql|performance_schema|sys", r"root|mysql|mariadb\.sys|mariabackup|baton.*|[as]_[0-9a-f-]{36}", hashed
 )
+_VALKEY = Rules("", r"default|baton.*", sha256, hosts=False, named=False)
 RULES: Mapping[str, Rules] = {
     "mariadb": _MARIADB,
     "galera": _MARIADB,
@@ -46,12 +48,16 @@ RULES: Mapping[str, Rules] = {
         # Collations of the system differ between hosts: an index that one of them has sorted would be wrong on another
         letters={"character_set": ("UTF8",), "collate": ("C", "C.UTF-8")}, hosts=False,
     ),
+    "valkey": _VALKEY,
+    "redis": _VALKEY,
 }  # fmt: skip
 
 
 def kept(datastore: str, databases: Sequence[Named], users: Sequence[Named]) -> Tuple[List[Named], List[Named]]:
     """Return databases and users as they are kept; Problem 400 says what the datastore can't have of them."""
     rules = RULES[datastore]
+    if databases and not rules.named:
+        raise bad(f"databases of {datastore} have numbers, and are there: none can be made; leave databases out")
     for database in databases:
         _check_name(datastore, rules, str(database["name"]), rules.databases, "database")
         for member, words in rules.letters.items():

@@ -16,7 +16,10 @@ from .errors import not_offered, unprocessable
 PLANS: Mapping[str, Plan] = {
     "mariadb": mariadb.PLAN,
     "galera": galera.PLAN,
-    "postgresql": mariadb.PLAN,  # a set of these is led as one of those: what differs is up to their hands
+    # A set of these is led as one of those: what differs is up to their hands
+    "postgresql": mariadb.PLAN,
+    "valkey": mariadb.PLAN,
+    "redis": mariadb.PLAN,
 }
 ASKED = "it was asked for"
 

@@ -12,9 +12,10 @@ from .errors import not_found, unprocessable
 from .parameter import Parameter
 from .parameters_mariadb import GALERA, MARIADB
 from .parameters_postgresql import POSTGRESQL
+from .parameters_valkey import VALKEY
 
 MOST_VALUES = 200  # in one configuration
-_KNOWN: Dict[str, Sequence[Parameter]] = {"mariadb": MARIADB, "galera": GALERA, "postgresql": POSTGRESQL}
+_KNOWN: Dict[str, Sequence[Parameter]] = {"mariadb": MARIADB, "galera": GALERA, "postgresql": POSTGRESQL, "valkey": VALKEY, "redis": VALKEY}
 PARAMETERS: Mapping[str, Mapping[str, Parameter]] = {
     datastore: {parameter.name: parameter for parameter in known} for datastore, known in _KNOWN.items()
 }

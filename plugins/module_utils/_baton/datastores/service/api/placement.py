@@ -17,7 +17,11 @@ from .errors import bad, unprocessable
 FIRST_PORT, PORTS, COPIES = 3306, 500, 10000  # copies are taken at a port so much above
 LOWEST_PORT, HIGHEST_PORT = 1024, 65535 - COPIES - PORTS  # that a host may say that its servers begin at
 LAST_PORT = 65535
-APART = {"galera": (0, COPIES, 11000, 12000)}  # so far above its port a server has ports: the group, increments, and copies
+APART = {  # so far above its port a server has ports
+    "galera": (0, COPIES, 11000, 12000),  # the group, increments, and copies
+    "valkey": (0, 10000, 11000),  # TLS, and copies
+    "redis": (0, 10000, 11000),
+}
 FEW = (0, COPIES)  # of all others
 ROOM = {"ram": "MiB", "volume": "GiB"}  # what a host may say that it has in all, for what its instances are made of
 MOST_SAID = 12  # hosts of which it is said why they are not chosen

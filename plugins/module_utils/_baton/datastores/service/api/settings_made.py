@@ -13,6 +13,7 @@ from ...plans.group import name_of
 from .asking import called_cluster, is_cluster
 from .catalogue import derived
 from .placement import ports_of
+from .wanted import OF_KEYS
 from .wanted_clusters import ARBITER, DATA
 
 
@@ -26,6 +27,8 @@ def settings_of(whole: ReplicaSet, member: Member) -> Dict[str, Any]:
     own = member.own
     if whole.datastore == "postgresql":
         return {"port": own.get("port"), "listen_addresses": own.get("address"), "cluster_name": member.id}
+    if whole.datastore in OF_KEYS:
+        return {"port": own.get("port"), "tls-port": ports_of(whole.datastore, own.get("port", 0))[1], "bind": own.get("address")}
     if not is_cluster(whole):
         found = {"server_id": own.get("server_id"), "port": own.get("port"), "bind_address": own.get("address")}
         return {**found, "report_host": own.get("address")}

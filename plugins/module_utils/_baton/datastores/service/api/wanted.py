@@ -15,6 +15,7 @@ from .errors import bad, not_offered
 
 MOST_VOLUME = 65_536  # GiB
 MOST_DATABASES, MOST_USERS = 64, 64
+OF_KEYS = ("valkey", "redis")  # whose databases have no names: those of a user are patterns of keys
 MOST_USER_NAME, MOST_DATABASE_NAME, MOST_PASSWORD = 80, 64, 128
 _DATABASE = re.compile(r"[^/\\.`'\"\s]+\Z")
 _USER = re.compile(r"[^/\\`'\"@\s]+\Z")
@@ -78,7 +79,7 @@ def new_instance(data: bytes) -> NewInstance:
         flavor_of(raw.get("flavorRef")),
         volume_of(raw.get("volume")),
         databases,
-        users_of(users, [database["name"] for database in databases]),
+        users_of(users, None if datastore in OF_KEYS else [database["name"] for database in databases]),
         datastore,
         version,
         word_of(raw.get("configuration"), "configuration"),
@@ -192,8 +193,8 @@ def databases_of(raw: Any, what: str) -> List[Dict[str, Any]]:
     return list(found.values())
 
 
-def users_of(raw: Any, databases: List[str]) -> List[Dict[str, Any]]:
-    """Return users, with their passwords: accounts.py makes of these what may be kept."""
+def users_of(raw: Any, databases: Optional[List[str]]) -> List[Dict[str, Any]]:
+    """Return users, with their passwords: accounts.py makes of these what may be kept. ``databases``: that there are; None: whatever."""
     found: Dict[str, Dict[str, Any]] = {}
     for each in reading.items([] if raw is None else raw, "users", MOST_USERS):
         user = _user(reading.record(each, "an item of users"), databases)
@@ -204,7 +205,7 @@ def users_of(raw: Any, databases: List[str]) -> List[Dict[str, Any]]:
     return list(found.values())
 
 
-def _user(user: Dict[str, Any], databases: List[str]) -> Dict[str, Any]:
+def _user(user: Dict[str, Any], databases: Optional[List[str]]) -> Dict[str, Any]:
     reading.only(user, "an item of users", ("name", "password", "databases", "host"))
     name = reading.line(user.get("name"), "the name of a user", MOST_USER_NAME)
     if not _USER.match(name):
@@ -216,7 +217,7 @@ def _user(user: Dict[str, Any], databases: List[str]) -> Dict[str, Any]:
     if host is not None and (not isinstance(host, str) or not _HOST.match(host)):
         raise bad(f"host of user {name!r} is an address such as 192.0.2.10, or % for any")
     of = [database["name"] for database in databases_of(user.get("databases"), f"databases of user {name!r}")]
-    strange = sorted(set(of) - set(databases))
+    strange = sorted(set(of) - set(databases)) if databases is not None else []
     if strange:
         raise bad(f"user {name!r} is to use database {strange[0]!r}, which is not among databases; add it there")
     return {"name": name, "password": password, "databases": [{"name": each} for each in of], **({"host": host} if host else {})}
