@@ -20,10 +20,10 @@ options:
         type: str
         required: true
       character_set:
-        description: Its character set, such as V(utf8mb4).
+        description: Its character set, such as V(utf8mb4); of PostgreSQL V(UTF8).
         type: str
       collate:
-        description: Its collation.
+        description: Its collation; of PostgreSQL V(C.UTF-8) or V(C).
         type: str
   users:
     description: Users that are made with it. They are not looked at once it is there.
@@ -44,6 +44,6 @@ options:
         elements: str
         default: []
       host:
-        description: From which address, such as V(192.0.2.10). Without it from any.
+        description: From which address, such as V(192.0.2.10). Without it from any, as users of PostgreSQL are.
         type: str
 """

@@ -36,7 +36,7 @@ options:
     description: What it is for.
     type: str
   datastore:
-    description: What it is for servers of. Without it V(mariadb), if that is offered. It stays as it was made.
+    description: What it is for servers of, such as V(postgresql). Without it V(mariadb), if that is offered. It stays as it was made.
     type: str
   version:
     description: For which version, such as V(11.8). Without it the newest that is offered. It stays as it was made.

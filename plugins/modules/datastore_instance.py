@@ -45,7 +45,7 @@ options:
     choices: [present, absent]
     default: present
   datastore:
-    description: What it is a server of. Without it V(mariadb), if that is offered. It stays as it was made.
+    description: What it is a server of, such as V(postgresql). Without it V(mariadb), if that is offered. It stays as it was made.
     type: str
   version:
     description: Version of the datastore, such as V(11.8). Without it the newest that is offered. It stays as it was made.

@@ -153,7 +153,8 @@ class Memory:
             self.running[order.instance] = dict(now)
         elif order.verb == "configure" and order.verb not in self.found:
             changed = sorted(name for name in {*running, *now} if running.get(name) != now.get(name))
-            return {"restart": [name for name in changed if PARAMETERS["mariadb"][name].restart]}
+            known = PARAMETERS[self.documents[order.set]["datastore"]]
+            return {"restart": [name for name in changed if known[name].restart]}
         of_a_cluster = self.groups.found(order) if order.verb not in self.found else None
         return self.found.get(order.verb, {}) if of_a_cluster is None else of_a_cluster
 
