@@ -63,8 +63,9 @@ class Pool:
         self.cluster.call(self.cluster.n1, "DELETE", f"/pool/{name}")
 
     def play(self, *options, hosts=THREE, said=None, check=0, after=(), way=None, path="", **values):
-        """Play the role for a group of hosts; return what was said. ``said``: variables of hosts; ``way``: other members of the play; ``path``: where
-        programs are found first.
+        """Play the role for a group of hosts; return what was said.
+
+        ``said``: variables of hosts; ``way``: other members of the play; ``path``: where programs are found first.
         """
         values = {"baton_datastore_group": "db", **values}
         inventory, book = self.folder / "inventory.json", self.folder / "play.yml"
