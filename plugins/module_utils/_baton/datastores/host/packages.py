@@ -58,7 +58,7 @@ class Packages:
         except Trouble as trouble:
             if not self._may_install(datastore):
                 raise
-            version = self._candidate(PACKAGES[datastore][0])
+            version = self._would_be(PACKAGES[datastore][0])
             if not version:
                 raise Trouble(f"{trouble}; apt knows no package {PACKAGES[datastore][0]}, so that it can't be installed here") from None
             return version
@@ -72,12 +72,15 @@ class Packages:
         here = {name for name in PACKAGES[datastore] if _is_installed(name)}
         return not here or any(here == {*PACKAGES[other]} for other in PACKAGES if other != datastore)
 
-    def _candidate(self, package: str) -> str:
-        """Return the version that apt would install, such as 11.8; "" if it knows none."""
+    def _would_be(self, package: str) -> str:
+        """Return the version that there would be if we installed it, such as 11.8: what is here is not upgraded, since servers of another
+        datastore run of it, whatever apt could install; "" if it knows none.
+        """
         if shutil.which("apt-cache", path=PATH) is None:
             return ""
-        found = re.search(r"^ *Candidate: (?:[0-9]+:)?([0-9]+\.[0-9]+)\.", run(["apt-cache", "policy", package], seconds=ANSWER), re.M)
-        return found[1] if found else ""
+        said = run(["apt-cache", "policy", package], seconds=ANSWER)
+        found: Dict[str, str] = dict(re.findall(r"^ *(Installed|Candidate): (?:[0-9]+:)?([0-9]+\.[0-9]+)\.", said, re.M))
+        return found.get("Installed") or found.get("Candidate", "")
 
     def need(self, datastore: str, version: str) -> None:
         """Have a version here; Trouble says what to do where that can't be."""
@@ -98,9 +101,9 @@ class Packages:
             self._apt("update", UPDATE)
         except Trouble as trouble:
             LOG.warning("%s", trouble)  # what it knows may do
-        candidate = self._candidate(names[0])
-        if candidate != version:
-            has = f"{datastore} {candidate}" if candidate else f"no {datastore}"
+        would_be = self._would_be(names[0])
+        if would_be != version:
+            has = f"{datastore} {would_be}" if would_be else f"no {datastore}"
             raise Trouble(f"this host's packages have {has}, not {version}: choose another version, or another host")
         LOG.info("installing %s", " ".join(names))
         self._mask(datastore)
