@@ -37,6 +37,10 @@ class Hands:
     def is_ours(self):
         return self.is_made
 
+    @property
+    def has_answered(self):
+        return bool(self.view)
+
     def pid(self):
         return self.number
 

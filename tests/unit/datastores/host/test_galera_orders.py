@@ -6,13 +6,15 @@ import contextlib
 import os
 import shutil
 import socket
+import threading
+import time
 from functools import partial
 from types import SimpleNamespace
 
 import pytest
 
 from baton.datastores.host import runner
-from baton.datastores.host.galera import arbiter, position, server, settings
+from baton.datastores.host.galera import arbiter, position, room, server, settings
 from baton.datastores.host.galera.arbiter import Arbiter, Log
 from baton.datastores.host.galera.joining import View
 from baton.datastores.host.galera.position import NOBODY, Position
@@ -23,7 +25,7 @@ from baton.datastores.host.mariadb.sql import SqlTrouble
 from baton.datastores.host.postgresql.server import PostgreSQL
 from baton.datastores.host.serve import hands_of
 from baton.datastores.host.trouble import Trouble
-from support.galera import USERS, ClusterPool
+from support.galera import USERS, ClusterPool, until
 
 UUID = "0f5e3a2c-eaae-11f1-8714-87b944eed51f"
 
@@ -221,9 +223,28 @@ def test_one_that_answers_is_up_if_it_serves_and_says_of_what_it_is_a_member(bar
     assert seen.up == (not says) and seen.trouble.startswith(says)
     assert seen.view == {"primary": found[0], "size": found[1], "state": found[2], "uuid": UUID, "number": 0}
     monkeypatch.setattr(bare.server._instance, "session", partial(silent, 1040))
-    assert bare.server.look() == seen, "it has too much to do to talk to us, and is there"
+    assert bare.server.look() == seen and bare.server.has_answered, "it has too much to do to talk to us, and is there"
+    monkeypatch.setattr(server, "BELIEVED", -1.0)
+    late = bare.server.look()
+    assert not late.up and not late.view and "does not say how it is" in late.trouble and bare.server.has_answered
     monkeypatch.setattr(bare.server._instance, "session", partial(silent, 2013))
-    assert not bare.server.look().view and not bare.server.look().up
+    assert not bare.server.look().view and not bare.server.look().up and not bare.server.has_answered
+
+
+def test_a_disk_that_does_not_answer_keeps_nobody_from_looking(bare, monkeypatch):
+    """Else a member that is well would be ended, as if it were frozen."""
+    goes_on = threading.Event()
+    monkeypatch.setattr(server, "view", lambda _session: View(True, 3, "Synced", UUID, True))
+    monkeypatch.setattr(bare.server._instance, "session", contextlib.nullcontext)
+    assert bare.server.look().up
+    monkeypatch.setattr(os, "statvfs", lambda _path: goes_on.wait(30) and SimpleNamespace(f_bavail=1 << 20, f_frsize=4096))
+    until(lambda: bare.server.look() and not bare.server._room._asked.is_set(), "it is asked")
+    began = time.monotonic()
+    assert bare.server.look().up and bare.server.has_answered and time.monotonic() - began < 1.0
+    monkeypatch.setattr(room, "LATE", 0.0)
+    assert "does not answer" in bare.server.look().trouble and bare.server.has_answered
+    monkeypatch.undo()
+    goes_on.set()
 
 
 def silent(number):

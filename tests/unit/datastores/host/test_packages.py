@@ -13,7 +13,7 @@ from baton.datastores.host.packages import Packages
 from baton.datastores.host.trouble import Trouble
 
 POLICY = """mariadb-server-core:
-  Installed: (none)
+  Installed: {installed}
   Candidate: {candidate}
   Version table:
 """
@@ -22,16 +22,17 @@ POLICY = """mariadb-server-core:
 class Host:
     """A host with apt: ``has`` is what is installed, ``candidate`` what could be."""
 
-    def __init__(self, monkeypatch, has="", candidate="1:11.8.9+ds-0+deb13u1", fails="", others=()):
+    def __init__(self, monkeypatch, has="", candidate="1:11.8.9+ds-0+deb13u1", fails="", others=(), installed="(none)"):
         self.has, self.candidate, self.fails, self.others, self.did = has, candidate, fails, others, []
         self.files = {}
+        self.installed = installed
         monkeypatch.setattr(packages, "run", self.run)
         monkeypatch.setattr(packages.shutil, "which", lambda name, path: f"/usr/bin/{name}")
 
     def run(self, command, seconds, good=(0,)):
         if command[0] == "dpkg-query":
             return "ii " if command[-1] in self.others else f"dpkg-query: no packages found matching {command[-1]}"
-        return POLICY.format(candidate=self.candidate)
+        return POLICY.format(installed=self.installed, candidate=self.candidate)
 
     def found(self):
         if not self.has:
@@ -49,7 +50,8 @@ class Host:
         if command == self.fails:
             raise Trouble("E: no such thing")
         if command == "install":
-            self.has = re.search(r"([0-9]+\.[0-9]+)\.|([0-9]+)\+", self.candidate)[0].strip(".+")
+            is_here = argv[-3] in self.others and self.installed != "(none)"  # it is not upgraded
+            self.has = re.search(r"([0-9]+\.[0-9]+)\.|([0-9]+)\+", self.installed if is_here else self.candidate)[0].strip(".+")
         return ""
 
     def packages(self, installs=True):
@@ -141,6 +143,17 @@ def test_galera_is_added_to_what_was_installed_for_mariadb_and_to_nothing_of_oth
     assert host.packages().offered(["galera"]) == {"galera": ["11.8"]}
     host.packages().need("galera", "11.8")
     assert host.did == ["update", "install"] and host.wanted[-3:] == ["mariadb-server-core", "mariadb-backup", "galera-4"]
+
+
+def test_a_server_that_is_here_is_not_upgraded_for_another_datastore(monkeypatch):
+    """What is offered is what there would be, and not what apt could install."""
+    host = Host(monkeypatch, others=("mariadb-server-core", "mariadb-backup"), installed="1:10.11.19-0+deb12u1")
+    assert host.packages().offered(["galera"]) == {"galera": ["10.11"]}
+    with pytest.raises(Trouble, match="this host's packages have galera 10.11, not 11.8: choose another version, or another host"):
+        host.packages().need("galera", "11.8")
+    assert host.did == ["update"], "nothing was installed"
+    host.packages().need("galera", "10.11")
+    assert host.did[-1] == "install" and "--no-upgrade" in host.wanted
 
 
 def test_the_unit_of_the_arbiters_package_is_masked_before_it_is_there(monkeypatch):

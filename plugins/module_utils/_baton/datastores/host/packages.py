@@ -91,7 +91,7 @@ class Packages:
         except Trouble as trouble:
             if not self._may_install(datastore):
                 raise
-            version = self._candidate(PARCELS[datastore])
+            version = self._would_be(PARCELS[datastore])
             if not version:
                 says = PARCELS[datastore].says or PARCELS[datastore].names[0]
                 raise Trouble(f"{trouble}; apt knows no package {says}, so that it can't be installed here") from None
@@ -104,17 +104,19 @@ class Packages:
         parcel = PARCELS[datastore]
         if not self._installs or any(_is_installed(name) for name in parcel.others):
             return False
-        version = self._candidate(parcel)
+        version = self._would_be(parcel)
         here = {name for name in parcel.of(version) if _is_installed(name)}
         return not here or any(here == {*other.of(version)} for other in PARCELS.values() if other is not parcel)
 
-    def _candidate(self, parcel: Parcel) -> str:
-        """Return the version of a datastore that apt would install, such as 11.8; "" if it knows none."""
+    def _would_be(self, parcel: Parcel) -> str:
+        """Return the version that there would be if we installed it, such as 11.8: what is here is not upgraded, since servers of another
+        datastore run of it, whatever apt could install; "" if it knows none.
+        """
         if shutil.which("apt-cache", path=PATH) is None:
             return ""
-        policy = run(["apt-cache", "policy", parcel.says or parcel.names[0]], seconds=ANSWER)
-        found = re.search(rf"^ *Candidate: (?:[0-9]+:)?({parcel.version})", policy, re.M)
-        return found[1] if found else ""
+        said = run(["apt-cache", "policy", parcel.says or parcel.names[0]], seconds=ANSWER)
+        found: Dict[str, str] = dict(re.findall(rf"^ *(Installed|Candidate): (?:[0-9]+:)?({parcel.version})", said, re.M))
+        return found.get("Installed") or found.get("Candidate", "")
 
     def need(self, datastore: str, version: str) -> None:
         """Have a version here; Trouble says what to do where that can't be."""
@@ -135,9 +137,9 @@ class Packages:
             self._apt("update", UPDATE)
         except Trouble as trouble:
             LOG.warning("%s", trouble)  # what it knows may do
-        candidate = self._candidate(parcel)
-        if candidate != version:
-            has = f"{datastore} {candidate}" if candidate else f"no {datastore}"
+        would_be = self._would_be(parcel)
+        if would_be != version:
+            has = f"{datastore} {would_be}" if would_be else f"no {datastore}"
             raise Trouble(f"this host's packages have {has}, not {version}: choose another version, or another host")
         names = parcel.of(version)
         LOG.info("installing %s", " ".join(names))

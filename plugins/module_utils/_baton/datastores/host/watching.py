@@ -83,7 +83,7 @@ class Watch:
             await self._start(instance)
         began, pid, ends = boottime(), instance.pid, instance.ends
         seen = await instance.run("looks", hands.look)
-        if hands.fence and seen.view and pid is not None and pid == instance.pid:
+        if hands.fence and hands.has_answered and pid is not None and pid == instance.pid:
             await self._fence(instance, pid, ends, began + hands.fence)
         if not is_same_but_for_lag(seen, instance.seen):
             self._changed.set()

@@ -25,7 +25,7 @@ def announce(instance: Instance, args: Mapping[str, Any]) -> None:
 class Member:
     """``verbs``: the orders that it knows, each a method; ``repeats``: those that are asked again when the server has not answered."""
 
-    by_quorum, fence = True, 0.0
+    by_quorum, fence, has_answered = True, 0.0, False
     verbs: Tuple[str, ...] = ()
     repeats: Tuple[str, ...] = ()
 

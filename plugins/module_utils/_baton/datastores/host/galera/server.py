@@ -8,6 +8,7 @@ longer than the last look that it has answered, and is killed after that by the 
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any, Callable, Dict, Mapping, Optional
 
@@ -24,9 +25,11 @@ from .keeping_out import KeepingOut
 from .member import Member, announce
 from .node import Node
 from .prepare import prepare
+from .room import Room
 from .settings import DATASTORE, HEARD, SUSPECTED
 
 FENCE = SUSPECTED - HEARD  # seconds; not before that may others go on without one that froze after a look had begun
+BELIEVED = 10.0  # seconds that it is believed to be as it was, while it has too much to do to say it
 
 
 class Galera(Member):
@@ -45,28 +48,37 @@ class Galera(Member):
         self._node = node
         self._need, self._joining, self._copies, self._settings = need, Joining(node), MemberCopies(node, need), Settings(node)
         self._keeping_out = KeepingOut(node)
-        self._seen: Optional[View] = None  # by the last look that was answered
+        self._seen: Optional[View] = None  # by the last look that said it
+        self._seen_at = 0.0
+        self._room = Room(node.files)
         self._copies.roll_back()
 
     def look(self) -> Server:
-        """Return how it is, within a second. It has answered if there is a view."""
-        found, trouble = None, ""
-        if self._node.is_alone and self.pid() is not None:  # of no cluster, so that it says nothing of one
-            return Server(False, "its own tables are made to fit its version")
+        """Return how it is, within a second. It has answered if it said anything, if only that it has too much to do to talk to us: then
+        what it said before is believed for a while. Nothing here waits for a disk where it has answered.
+        """
+        found, trouble, self.has_answered = None, "", False
         try:
             with self._instance.session() as session:
                 found = self._seen = view(session)
+            self._seen_at = time.monotonic()
+            self.has_answered = not self._node.is_alone  # then it is looked after by who has started it
         except sql.SqlTrouble as error:
-            if error.number == sql.TOO_MANY_CONNECTIONS:
-                found = self._seen  # it is there, and has too much to do to talk to us
+            self.has_answered = not error.silent
+            is_fresh = time.monotonic() - self._seen_at < BELIEVED
+            found = self._seen if error.number == sql.TOO_MANY_CONNECTIONS and is_fresh else None
             trouble = "" if found else self._why_silent(error)
         except (Trouble, OSError) as error:
             trouble = one_line(error)
+        if found and self._node.is_alone:
+            return Server(False, "its own tables are made to fit its version")  # it is of no cluster
         if found:
-            trouble = _why_it_does_not_serve(found) or self._instance.files.too_full()
+            trouble = _why_it_does_not_serve(found) or self._room.trouble()
         return Server(not trouble, one_line(trouble), view=found.said if found else {})
 
     def _why_silent(self, error: sql.SqlTrouble) -> str:
+        if self.has_answered:
+            return f"it runs, and does not say how it is: {error}; see that its clients leave it connections"
         return self._why_down() if self.pid() is None else f"it runs, and does not answer: {error}"
 
     def tend(self) -> bool:

@@ -35,7 +35,7 @@ NEEDS_NO_SERVER = ("prepare", "receive", "wipe", "restart")
 class MariaDB:
     """``folder``: of this instance alone; ``memory``: see Instance. Its methods raise Trouble."""
 
-    by_quorum, fence = False, 0.0
+    by_quorum, fence, has_answered = False, 0.0, False
 
     def __init__(
         self, folder: Path, instance: str, runner: Runner, memory: Dict[str, Any], save: Callable[[], None], need: Need, user: str = ""

@@ -42,7 +42,7 @@ class RedisInstance(Instance):
 class Valkey:
     """``folder``: of this instance alone; ``memory``: see Instance. Its methods raise Trouble."""
 
-    by_quorum, fence = False, 0.0
+    by_quorum, fence, has_answered = False, 0.0, False
     datastore = "valkey"
     instance_of: Type[Instance] = Instance
 
