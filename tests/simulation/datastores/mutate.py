@@ -39,7 +39,7 @@ SEEN = {
     "nobody_looks_at_the_end_of_a_lease": 1,
     "nobody_takes_over": 15,
     "nobody_waits_on_a_clock_of_his_own": 3,
-    "orders_have_the_ids_of_those_before": 538,
+    "orders_have_the_ids_of_those_before": 2176,
     "positions_are_compared_as_strings": 376,
     "traces_are_swept_whether_their_set_is_gone_or_not": 21,
     "what_gave_way_is_forgotten": 5,
