@@ -18,6 +18,7 @@ from baton.datastores.host.postgresql.prepare import found_version
 from baton.datastores.host.postgresql.protocol import Refused
 from baton.datastores.host.trouble import Trouble
 from support.cluster import until
+from support.datastore_pool import Pool as Plays
 from support.datastore_pool import demo
 from support.postgres import Client
 from support.trove_pool import PASSWORD, TrovePool, processes
@@ -160,3 +161,23 @@ def test_a_replica_is_given_parameters_and_then_goes_its_own_way(pool):
     for each in (replica, first):
         pool.delete(each)
     pool.trove.configurations.delete(made.id)
+
+
+def test_plays_and_batonctl_make_what_they_make_of_mariadb(pool):
+    plays = Plays(pool.state)
+    content = {"databases": [{"name": "app"}], "users": [{"name": "app", "password": PASSWORD, "databases": ["app"]}]}
+    made = plays.done(datastore="postgresql", flavor="tiny", volume=1, replicas=1, **content)
+    assert made["steps"] == ["make instance db", "make db-1 of db"] and plays.writable(made) == ["db"]
+    assert plays.done(source="db-1")["source"] == "db-1"
+    plays.db(module="datastore_configuration", datastore="postgresql", values={"max_connections": 77})
+    configured = plays.db(configuration="db", restart="required")
+    assert configured["restart_required"] == [] and {each["configuration"] for each in configured["instances"]} == {"db"}
+    assert plays.done(state="absent", whole_set=True)["steps"][0].startswith("take db")
+    secret = pool.state / "password"
+    secret.write_text(PASSWORD)
+    words = ["--datastore", "postgresql", "--flavor", "tiny", "--database", "app", "--user", "app", "--password-file", secret]
+    assert plays.batonctl("instances", "create", "mine", *words, "--watch").returncode == 0
+    assert value(pool.address("mine"), "current_user") == "app"
+    assert "postgresql" in plays.batonctl("datastores", "list").stdout
+    assert "work_mem" in plays.batonctl("datastores", "parameters", "postgresql", pool.version).stdout
+    assert plays.batonctl("instances", "delete", "mine", "--watch").returncode == 0

@@ -83,6 +83,11 @@ class Pool:
         assert result["changed"] and not again["changed"], again
         return result
 
+    def batonctl(self, *words):
+        """Run a command of batonctl."""
+        command = [sys.executable, ROOT / "build" / "batonctl.pyz", *words]
+        return subprocess.run(command, env={**os.environ, **self._environ}, capture_output=True, text=True, check=False)
+
     def pid(self, name):
         """Return the process of a program of the pool, such as host-1, its guest."""
         (found,) = (int(line.split()[0]) for line in (self.state / "pids").read_text().splitlines() if line.endswith(f" {name}"))
