@@ -11,7 +11,7 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
   databases:
-    description: Databases that are made with it. They are not looked at once it is there.
+    description: Databases that are made with it; none of Valkey and Redis. They are not looked at once it is there.
     type: list
     elements: dict
     suboptions:
@@ -39,7 +39,7 @@ options:
         type: str
         required: true
       databases:
-        description: Which of O(databases) the user may use.
+        description: Which of O(databases) the user may use; of Valkey and Redis, which keys, as patterns.
         type: list
         elements: str
         default: []

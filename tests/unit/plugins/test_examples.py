@@ -101,7 +101,7 @@ def test_the_examples_of_a_module(cluster, tmp_path, module):
 @contextlib.contextmanager
 def databases(cluster):
     """Serve the API of datastores over a pool in memory; yield where it is."""
-    offered = {"mariadb": ["10.11", "11.8"], "galera": ["10.11"], "postgresql": ["15", "17"]}
+    offered = {"mariadb": ["10.11", "11.8"], "galera": ["10.11"], "postgresql": ["15", "17"], "redis": ["7.0"]}
     pool = Memory(hosts=18, regions=("eu", "us", "ap"), datastores=offered)
     pool.tokens[cluster.token] = {"kind": "admin"}
     with served(pool) as api:

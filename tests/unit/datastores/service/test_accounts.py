@@ -11,6 +11,7 @@ import pytest
 
 from baton.datastores.model.passwords import hashed, scram_keys
 from baton.datastores.service.api.accounts import kept
+from baton.datastores.service.api.wanted import new_instance
 from baton.ground.problem import Problem
 from support.datastores_api import message, served
 from support.pool import Memory
@@ -36,6 +37,15 @@ def test_of_a_password_postgresqls_scram_is_kept_each_with_its_salt():
     assert hashlib.sha256(client).digest() == stored and not hmac.compare_digest(stored, server)
 
 
+@pytest.mark.parametrize("datastore", ["valkey", "redis"])
+def test_of_a_password_a_sha256_is_kept_and_what_a_user_may_use_are_patterns_of_keys(datastore):
+    user = {"name": "joe", "password": "sesame", "databases": [{"name": "shop:*"}]}
+    hashed_ = hashlib.sha256(b"sesame").hexdigest()
+    assert kept(datastore, [], [user]) == ([], [{"name": "joe", "hash": hashed_, "databases": [{"name": "shop:*"}]}])
+    body = {"instance": {"name": "x", "flavorRef": "1", "datastore": {"type": datastore}, "users": [user]}}
+    assert new_instance(json.dumps(body).encode()).users == [user]
+
+
 @pytest.mark.parametrize(
     ("datastore", "databases", "users", "why"),
     [
@@ -49,6 +59,9 @@ def test_of_a_password_postgresqls_scram_is_kept_each_with_its_salt():
         ("postgresql", [], [{"name": "pg_monitor"}], "'pg_monitor' can't be"),
         ("postgresql", [], [{"name": "baton_replication"}], "'baton_replication' can't be"),
         ("postgresql", ["ü" * 32], [], "more than the 63 bytes that postgresql takes"),
+        ("redis", ["shop"], [], "databases of redis have numbers"),
+        ("valkey", [], [{"name": "default"}], "'default' can't be the name of a user"),
+        ("valkey", [], [{"name": "joe", "host": "192.0.2.7"}], "host of user 'joe' can't be given"),
         ("postgresql", [], [{"name": "joe", "host": "192.0.2.7"}], "host of user 'joe' can't be given: users of postgresql come from any"),
     ],
 )
