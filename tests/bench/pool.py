@@ -8,6 +8,7 @@ measured by ``make soak``. Shown, never asserted. On Linux.
 """
 
 import argparse
+import importlib
 import queue
 import re
 import subprocess
@@ -19,11 +20,11 @@ from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import requests
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+importlib.import_module("conftest")  # makes the package importable as ``baton``
 
-import requests  # noqa: E402
-
-import conftest  # noqa: E402, F401 - makes the package ``baton`` importable
 from baton.client.api import Client, connection_from  # noqa: E402
 from baton.client.error import ClientError  # noqa: E402
 from baton.client.event_stream import follow  # noqa: E402

@@ -12,7 +12,7 @@ from typing import Any, Dict, List, Tuple
 import pymysql
 from db_clients import Address, Failed, Refused
 
-from baton.datastores.host.files import Files as Files
+from baton.datastores.host.files import Files
 
 DATASTORE = "mariadb"
 FAULTS = ()  # that make sense for no other
@@ -28,6 +28,11 @@ def is_server(words: List[bytes]) -> bool:
 def name_of(_instance: str, own: Dict[str, Any]) -> int:
     """Return how a server calls itself in a session."""
     return int(own["server_id"])
+
+
+def files_of(folder: Path) -> Files:
+    """Return the files of the instance whose folder it is."""
+    return Files(folder, folder.name)
 
 
 class Session:

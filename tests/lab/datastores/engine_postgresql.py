@@ -42,6 +42,11 @@ def name_of(instance: str, _own: Dict[str, Any]) -> str:
     return instance
 
 
+def files_of(folder: Path) -> Files:
+    """Return the files of the instance whose folder it is."""
+    return Files(folder, folder.name)
+
+
 class Session:
     """A client's. Failed: nobody knows what came of it, and it is of no use any more; Refused: nothing was done."""
 

@@ -136,7 +136,7 @@ class PoolHost:
         """End its servers, keep what they have said, and leave nothing of them behind outside their disk, which goes."""
         self._engine.end(self)
         for folder in (self.disk / "guest" / "instances").glob("*"):
-            files = self._engine.Files(folder, folder.name)
+            files = self._engine.files_of(folder)
             with suppress(OSError):
                 (self.log.parent / f"{self.name}-{folder.name}.log").write_bytes(files.log.read_bytes())
             files.remove()

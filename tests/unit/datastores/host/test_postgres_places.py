@@ -34,7 +34,7 @@ def test_a_history_is_where_each_timeline_was_left():
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "is_behind"),
+    ("mine", "theirs", "is_behind"),
     [
         (place(100), place(100), True),
         (place(100), place(101), True),
@@ -48,9 +48,9 @@ def test_a_history_is_where_each_timeline_was_left():
         (place(100, 150), place(100, 150, 300), True),
     ],
 )
-def test_who_went_another_way_is_neither_behind_nor_ahead(one, other, is_behind):
-    assert one.is_within(other) is is_behind
-    assert contains(other, one) is is_behind
+def test_who_went_another_way_is_neither_behind_nor_ahead(mine, theirs, is_behind):
+    assert mine.is_within(theirs) is is_behind
+    assert contains(theirs, mine) is is_behind
 
 
 def test_another_database_is_another():

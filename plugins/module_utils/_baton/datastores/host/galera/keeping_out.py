@@ -71,4 +71,3 @@ class KeepingOut:
             if error.number != OPTIONS_ARE_VARIABLES:
                 raise Trouble(f"{name}, which has left, could not be kept out by {self._node.id}: {error}") from None
             session.ask(f"SET GLOBAL wsrep_provider_evs_evict='{number}'")
-

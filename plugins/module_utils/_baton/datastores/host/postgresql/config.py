@@ -75,9 +75,9 @@ class State:
 
     def __init__(
         self, counted: Optional[Sequence[str]] = None, follow: Optional[Mapping[str, Any]] = None, is_made: bool = True,
-        takes_replicas: bool = True, least: Mapping[str, int] = {},
+        takes_replicas: bool = True, least: Optional[Mapping[str, int]] = None,
     ) -> None:  # fmt: skip
-        self.counted, self.follow, self.is_made, self.takes_replicas, self.least = counted, follow, is_made, takes_replicas, least
+        self.counted, self.follow, self.is_made, self.takes_replicas, self.least = counted, follow, is_made, takes_replicas, least or {}
 
 
 class Files(files.Files):

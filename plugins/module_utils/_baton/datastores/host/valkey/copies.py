@@ -98,4 +98,3 @@ def _is_written(info: Mapping[str, str]) -> bool:
     if info.get("aof_last_bgrewrite_status") != "ok" or info.get("aof_last_write_status") != "ok":
         raise Trouble("the data can't be written: look at the server's log, and make room")
     return info.get("aof_rewrite_in_progress") == info.get("aof_rewrite_scheduled") == "0" and info.get("aof_enabled") == "1"
-
