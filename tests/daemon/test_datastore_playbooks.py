@@ -14,6 +14,7 @@ import pytest
 
 from support.cluster import ROOT
 from support.datastore_pool import pool_of
+from support.long import takes_minutes
 from support.mariadb import needs_servers
 from support.plays import COMMANDS
 
@@ -56,7 +57,7 @@ def play(pool, kind, *options):
     return sum(map(int, re.findall(r"changed=([0-9]+)", done.stdout))), re.findall(r'"shop is at (.*)"', done.stdout)
 
 
-@pytest.mark.parametrize("kind", ["set", "cluster"])
+@pytest.mark.parametrize("kind", ["set", pytest.param("cluster", marks=takes_minutes)])
 def test_a_group_of_an_inventory_is_databases_that_serve(pool, kind):
     changed, (said,) = play(pool, kind)
     addresses = said.split(", ")

@@ -20,6 +20,7 @@ from baton.datastores.host.trouble import Trouble
 from support.cluster import until
 from support.datastore_pool import Pool as Plays
 from support.datastore_pool import demo
+from support.long import takes_minutes
 from support.postgres import Client
 from support.trove_pool import PASSWORD, TrovePool, processes
 
@@ -163,6 +164,7 @@ def test_a_replica_is_given_parameters_and_then_goes_its_own_way(pool):
     pool.trove.configurations.delete(made.id)
 
 
+@takes_minutes
 def test_plays_and_batonctl_make_what_they_make_of_mariadb(pool):
     plays = Plays(pool.state)
     content = {"databases": [{"name": "app"}], "users": [{"name": "app", "password": PASSWORD, "databases": ["app"]}]}

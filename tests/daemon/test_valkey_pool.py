@@ -18,6 +18,7 @@ from baton.datastores.host.trouble import Trouble
 from baton.datastores.host.valkey.protocol import ValkeyTrouble, text
 from support.cluster import until
 from support.datastore_pool import demo
+from support.long import takes_minutes
 from support.trove_pool import PASSWORD, TrovePool, processes
 from support.valkey import FOUND, HANDS, client
 
@@ -127,6 +128,7 @@ def test_a_set_lives_through_what_people_and_faults_do_to_it(pool, record_proper
     assert not list(pool.state.glob("hosts/*/instances/*"))
 
 
+@takes_minutes
 def test_a_replica_is_given_parameters_and_then_goes_its_own_way(pool):
     first = pool.create("old", replicas=1)
     (replica,) = [each["id"] for each in pool.members(first) if each["id"] != first]

@@ -13,6 +13,7 @@ from test_modules import ansible
 
 from support.cluster import ROOT, Cluster
 from support.datastores_api import served
+from support.long import takes_minutes
 from support.pool import Memory
 
 SECRET = "of-the-app-alone"
@@ -130,6 +131,7 @@ def test_a_play_of_any_shape_makes_one(pool, way):
     assert changes(pool.cluster_of(way=way)) == 0
 
 
+@takes_minutes
 def test_several_controllers_at_once_make_one(pool, tmp_path):
     def run(number):
         folder = tmp_path / str(number)
@@ -179,12 +181,14 @@ def test_a_host_that_nobody_hears_stops_the_play(pool):
     assert "h3: not heard, so nothing was made; `journalctl -u baton-guest` there says why" in said and pool.members() == {}
 
 
+@takes_minutes
 def test_a_member_whose_host_is_lost_is_not_taken_for_one_too_many(pool):
     pool.cluster_of()
     pool.comes("h2", heard=False, region="north")
     assert changes(pool.cluster_of("--limit", "h1,h3")) == 0 and pool.members() == {"data": [*THREE]}
 
 
+@takes_minutes
 def test_a_host_that_comes_to_the_group_gets_a_member_and_none_goes_with_one_that_leaves(pool):
     pool.cluster_of()
     pool.comes("h4", region="north")
@@ -275,7 +279,7 @@ def test_hosts_of_another_group_are_refused(pool):
 # --- the end ----------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["set", "cluster"])
+@pytest.mark.parametrize("kind", [pytest.param("set", marks=takes_minutes), "cluster"])
 def test_it_goes_with_all_that_was_made_in_a_run_for_all_alone(pool, kind):
     given = {"baton_datastore_kind": kind, "baton_datastore_parameters": {"max_connections": 77}}
     pool.play(**given)
