@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Sets of real PostgreSQL servers on a pool of this machine, made and taken away through the API with OpenStack's library."""
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -66,7 +67,8 @@ def rows(address):
 def signal_all(pid, number):
     """Send a signal to a server, and to all that it has begun: each of its clients has a process there."""
     for each in (*descendants(pid), pid):
-        os.kill(each, number)
+        with contextlib.suppress(ProcessLookupError):  # a session may have ended meanwhile
+            os.kill(each, number)
 
 
 class Writer:

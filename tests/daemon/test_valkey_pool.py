@@ -100,6 +100,7 @@ class Writer:
         return gap
 
 
+@takes_minutes
 def test_a_set_lives_through_what_people_and_faults_do_to_it(pool, record_property):
     first = pool.create("db", replicas=2)
     instances = [each["id"] for each in pool.members(first)]

@@ -57,7 +57,7 @@ def examples_of(module):
 def play(cluster, folder, plays, *options, environ=None):
     """Run plays; every host is this machine. Those that exclude others are run by two controllers at once."""
     groups = {"web": dict.fromkeys(HOSTS), "gluster": dict.fromkeys(HOSTS), "baton": {"n1": None}}
-    groups.update({name: dict.fromkeys(hosts) for name, (_region, hosts) in CARRIERS.items()})
+    groups.update({name: dict.fromkeys(CARRIERS[name][1]) for name in CARRIERS.keys() & {item["hosts"] for item in plays}})
     (folder / "inventory.yml").write_text(json.dumps({"all": {"children": {name: {"hosts": hosts} for name, hosts in groups.items()}}}))
     book, diary = folder / "play.yml", folder / "diary"
     controllers, room = (2, {}) if excludes(plays) and "--check" not in options else (1, {})
