@@ -86,7 +86,7 @@ class Pool:
     def batonctl(self, *words):
         """Run a command of batonctl."""
         command = [sys.executable, ROOT / "build" / "batonctl.pyz", *words]
-        return subprocess.run(command, env={**os.environ, **self._environ}, capture_output=True, text=True, check=False)
+        return subprocess.run(command, env={**os.environ, **self.environ}, capture_output=True, text=True, check=False)
 
     def pid(self, name):
         """Return the process of a program of the pool, such as host-1, its guest."""
