@@ -17,7 +17,7 @@ THREADS = ("hands", "long", "close", "looks", "mark", "life")
 
 
 class Hands(Protocol):
-    """A server of some datastore: see mariadb/server.py. Everything may raise Trouble. ``may``: whether it is right still, looked at in the
+    """A server of some datastore: see server.py. Everything may raise Trouble. ``may``: whether it is right still, looked at in the
     moment in which it is opened; whoever closes it comes before or after that.
 
     ``by_quorum``: its cluster says whether it takes writes, and no grant; orders alone start it, since it must not come back to a cluster

@@ -1,47 +1,41 @@
 # Copyright (c) 2026 The Baton authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Copying one server's data to another, while it runs: mariadb-backup, unpacked where it arrives.
-
-What a server had before is kept aside until the new data answers, and is back if anything fails. A copy that breaks off leaves nothing.
-"""
+"""Copying one server's data to another, while it runs: mariadb-backup, unpacked where it arrives."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
 import tempfile
 import threading
 from pathlib import Path
-from typing import IO, Any, Iterator, List, Mapping, Sequence, cast
+from typing import IO, Any, Iterator, Mapping, Sequence, cast
 
 from ...model import positions
-from .. import copying
-from ..checks import COPY_PORT, Need
+from .. import copies, copying
+from ..checks import Need
+from ..copies import IS_USED_WITHIN, last_of
 from ..copying import Stands
 from ..files import remove
-from ..runner import environment, identity, run
+from ..runner import run
 from ..sends import SENDS, limit_of, size_of
-from ..trouble import Broken, Trouble, one_line
+from ..trouble import Broken, Trouble
 from .instance import ACKNOWLEDGES, CATCHES_UP, Instance, executable, ourselves
 from .prepare import DATASTORE
 from .source import make_user
 
-IS_USED_WITHIN = 3600.0  # seconds in which a copy that was sent has been made a server
 NOT_COPIED = ("bin.", "relay.", "ib_logfile", "ibtmp", "galera.cache", "gcache")  # of its files
 INFO = ("mariadb_backup_binlog_info", "xtrabackup_binlog_info")
 
 
-class Copies:
-    """``port``: above the server's, where copies come; ``options``: of mariadb-backup."""
+class Copies(copies.Copies):
+    """``options``: of mariadb-backup."""
 
-    datastore: str = DATASTORE
-    port: int = COPY_PORT
+    datastore = DATASTORE
     options: Sequence[str] = ()
 
     def __init__(self, instance: Instance, need: Need) -> None:
-        self._instance, self._need = instance, need
-        self._sends: List["subprocess.Popen[bytes]"] = []
+        super().__init__(instance, need)
 
     # --- from here ----------------------------------------------------------------------------------------------------------
 
@@ -50,14 +44,12 @@ class Copies:
         instance, to = self._instance, str(args["to"])
         if instance.follow is None:
             self.let_in(to)
-        tls = copying.context(False, instance.files.certificate, instance.files.key)
-        port = int(args["port"]) + self.port
-        wire = copying.connect(str(args["address"]), port, tls, to, stands)
+        wire = self._connect(args, stands)
         under_way = SENDS.begin(instance.id, to, limit_of(args), size_of(instance.files.data, *NOT_COPIED))
         with wire, under_way as sending, tempfile.TemporaryFile() as said, self._backup(said) as backup:
             copying.give(wire, cast(IO[bytes], backup.stdout), stands, sending)
             if backup.wait():
-                raise Broken(f"mariadb-backup failed: {_last_of(said)}")
+                raise Broken(f"mariadb-backup failed: {last_of(said)}")
             copying.finish(wire, IS_USED_WITHIN)
 
     def let_in(self, to: str) -> None:
@@ -67,11 +59,6 @@ class Copies:
             session.ask("SET SESSION lock_wait_timeout=25")
             for role, locked in ((CATCHES_UP, False), (ACKNOWLEDGES, True)):
                 make_user(session, role + to, instance.password, locked)
-
-    def cut_off(self) -> None:
-        """End all copies from here: they hold locks."""
-        for backup in list(self._sends):
-            backup.kill()
 
     @contextlib.contextmanager
     def _backup(self, said: IO[bytes]) -> Iterator["subprocess.Popen[bytes]"]:
@@ -84,122 +71,28 @@ class Copies:
             executable("mariadb-backup"), f"--defaults-file={files.settings}", "--backup", "--stream=mbstream",
             f"--user={ourselves()}", f"--socket={files.socket}", f"--target-dir={work}", *self.options,
         ]  # fmt: skip
-        backup = subprocess.Popen(command, cwd=work, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said)
-        self._sends.append(backup)
         try:
-            yield backup
+            with self._piped(command, work, said) as backup:
+                yield backup
         finally:
-            backup.kill()
-            backup.wait()
-            cast(IO[bytes], backup.stdout).close()
-            self._sends.remove(backup)
             remove(work)
 
     # --- to here ------------------------------------------------------------------------------------------------------------
 
-    def receive(self, args: Mapping[str, Any], stands: Stands) -> None:
-        """Take a copy, and be it: what was here before goes once that answers. Trouble: all is as it was."""
-        instance, files = self._instance, self._instance.files
-        if not files.is_ours():
-            raise Trouble(f"{instance.id} was not prepared on this host")
-        remove(files.aside)
-        if instance.memory.get("copied"):
-            self._again()
-            return
-        self._need(self.datastore, str(args["version"]))
-        tls = copying.context(True, files.certificate, files.key)
-        with copying.listen(str(args["address"]), int(args["port"]) + self.port) as listener:
-            wire = copying.accept(listener, tls, instance.id, stands)
-        with wire:
-            try:
-                position = self._unpack(wire)
-                if not stands():
-                    raise Trouble("it is taken back")
-                self._become({**instance.spec, **args}, position)
-            except Exception as error:
-                remove(files.incoming)
-                with contextlib.suppress(Trouble):
-                    wire.put_line({"problem": one_line(error)})
-                raise
-            with contextlib.suppress(Trouble):
-                wire.put_line({"problem": ""})
-        remove(files.aside)
-
     def _unpack(self, wire: copying.Wire) -> str:
-        """Unpack what comes, and make it what a server can start with; return how far it has come."""
         files = self._instance.files
-        remove(files.incoming)
-        files.incoming.mkdir()
-        files.own(files.incoming, 0o700)
-        with tempfile.TemporaryFile() as said:
-            unpack = subprocess.Popen(
-                [executable("mbstream"), "-x", "-C", str(files.incoming)], bufsize=0,
-                cwd=files.folder, env=environment(), stdin=subprocess.PIPE, stdout=said, stderr=said, **identity(files.user),
-            )  # fmt: skip
-            try:
-                with cast(IO[bytes], unpack.stdin) as pipe:
-                    copying.take(wire, pipe)
-                if unpack.wait():
-                    raise Trouble("the copy can't be unpacked")
-            except Trouble as trouble:
-                raise type(trouble)(f"{trouble}: {_last_of(said)}" if unpack.poll() else str(trouble)) from None
-            finally:
-                unpack.kill()
-                unpack.wait()
+        self._unpacked_by(wire, [executable("mbstream"), "-x", "-C", str(files.incoming)])
         run([executable("mariadb-backup"), "--prepare", f"--target-dir={files.incoming}"], files.user, files.folder, IS_USED_WITHIN)
         return self._position(files.incoming)
 
     def _position(self, folder: Path) -> str:
         return copied_position(folder)
 
-    def _become(self, spec: Mapping[str, Any], position: str) -> None:
-        """Be a server with the new data."""
-        instance, files = self._instance, self._instance.files
-        before = dict(instance.memory)
-        instance.stop()
-        instance.remember(swapping=True)
-        try:
-            if files.data.exists():
-                files.data.replace(files.aside)
-            files.incoming.replace(files.data)
-            instance.remember_spec(spec, follow=None)
-            files.write(spec)
-            self._settle(position)
-            instance.remember(whole=True, copied=True, forget=("swapping",))
-        except Exception:
-            self.roll_back()
-            instance.remember(**{**before, "whole": False})
-            raise
-
     def _settle(self, came_to: str) -> None:
-        """Start with the new data, which came so far."""
         self._instance.start()
         with self._instance.session(10.0) as session:
             ours = session.text("@@global.gtid_slave_pos")  # of a replica's data, as it stands in them
             session.ask("SET GLOBAL gtid_slave_pos=%s", positions.joined(came_to, ours))
-
-    def _again(self) -> None:
-        """The copy was here already."""
-        self._instance.start()
-
-    def roll_back(self) -> None:
-        """Have back what was here before a copy that has never answered: it failed, or the guest died meanwhile."""
-        instance, files = self._instance, self._instance.files
-        if not instance.memory.get("swapping"):
-            return
-        if instance.pid() is not None:
-            instance.kill()
-        if files.aside.exists():
-            remove(files.data)
-            files.aside.replace(files.data)
-        instance.remember(forget=("swapping",))
-
-
-def _last_of(said: IO[bytes]) -> str:
-    """Return the last error that a program has said, or else its last line."""
-    said.seek(max(0, said.seek(0, os.SEEK_END) - 65536))
-    lines = said.read().decode("utf-8", "replace").splitlines()
-    return next((line for line in reversed(lines) if "rror" in line), lines[-1] if lines else "it says nothing")
 
 
 def copied_position(folder: Path) -> str:

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple
 
 from ...model import positions
 from ...model.channel import Report
+from ..server import Standing
 from ..trouble import Trouble
 from . import sql
 from .instance import ACKNOWLEDGES, CATCHES_UP, Instance
@@ -66,14 +67,6 @@ class Look(NamedTuple):
         """Why it does not follow and will not by itself, "" if it may."""
         stops = self.sql == "No" and self.sql_error or self.io == "No" and self.io_error
         return self.error if stops else ""
-
-
-class Standing(NamedTuple):
-    """``broken``: why it has stopped to follow, "" while it follows, or should not. The others: as of a Server."""
-
-    broken: str = ""
-    lag_bytes: Optional[int] = None
-    lag_seconds: Optional[int] = None
 
 
 class Replica:
@@ -130,7 +123,7 @@ class Replica:
 
     # --- following ------------------------------------------------------------------------------------------------------------
 
-    def follow(self, args: Mapping[str, Any]) -> Optional[Report]:
+    def follow(self, args: Mapping[str, Any], _stands: Callable[[], bool]) -> Optional[Report]:
         """Follow a source. What we have and it has not is seen before anything is changed, or said by the source."""
         with self._lock, self._instance.session(CHANGES) as session:
             self._sealed_at = float("-inf")
@@ -302,6 +295,10 @@ class Replica:
                 self._instance.remember(follow=None, had=look.once if whole and look is not None else None)
             received = look.received if look is not None else position(session)
             return Report(found={"received": received, "had": self._instance.memory.get("had")})
+
+    def is_unsure(self) -> None:
+        """Nobody knows how far it once was."""
+        self._instance.remember(had=None)
 
     def drain(self, wanted: str) -> Optional[Report]:
         """Have all applied that was received, and see that this is enough."""

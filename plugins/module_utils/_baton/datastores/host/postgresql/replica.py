@@ -19,6 +19,7 @@ from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional
 from ...model import positions
 from ...model.channel import Report
 from .. import family
+from ..server import Standing
 from ..trouble import Trouble
 from . import sql
 from .config import slot_of
@@ -58,14 +59,6 @@ class Look(NamedTuple):
     sender: str
     paused: bool
     seconds: Optional[int]
-
-
-class Standing(NamedTuple):
-    """``broken``: why it has stopped to follow, "" while it follows, or should not. The others: as of a Server."""
-
-    broken: str = ""
-    lag_bytes: Optional[int] = None
-    lag_seconds: Optional[int] = None
 
 
 class Replica:
@@ -231,6 +224,9 @@ class Replica:
                     os.kill(pid, signal.SIGTERM)
         return not receivers
 
+    def again(self) -> None:
+        """The server was started: it follows whom it followed, as its settings say."""
+
     def let_go(self, seconds: float) -> None:
         """Follow nobody any more, with all that was received applied; Trouble where that takes longer."""
         end = time.monotonic() + seconds
@@ -282,6 +278,9 @@ class Replica:
                 return None
             received = place.text
             return Report(found={"received": received, "had": received})
+
+    def is_unsure(self) -> None:
+        """What it once had is on its disk: the next seal says it."""
 
     def drain(self, wanted: str) -> Optional[Report]:
         """Have all applied that was received, and see that this is enough."""

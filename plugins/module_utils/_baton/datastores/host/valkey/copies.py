@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Copying one server's data to another, while it runs: in the server's own format, taken as a replica takes it.
 
-The copy says where its history stands, so that who starts with it goes on from there. What a server had before is kept aside until the
-new data answers, and is back if anything fails.
+The copy says where its history stands, so that who starts with it goes on from there.
 """
 
 from __future__ import annotations
@@ -12,12 +11,11 @@ import contextlib
 import time
 from typing import Any, List, Mapping
 
-from .. import copying
+from .. import copies, copying
 from ..checks import Need
+from ..copies import IS_USED_WITHIN
 from ..copying import Stands
 from ..files import remove
-from ..mariadb import copies
-from ..mariadb.copies import IS_USED_WITHIN
 from ..trouble import Trouble
 from .instance import BESIDE, Instance
 from .prepare import COPIES_ABOVE
@@ -30,7 +28,6 @@ LOOK = 0.05
 
 class Copies(copies.Copies):
     port = COPIES_ABOVE
-    _instance: Instance
 
     def __init__(self, instance: Instance, datastore: str, need: Need) -> None:
         super().__init__(instance, need)
@@ -41,10 +38,8 @@ class Copies(copies.Copies):
 
     def send(self, args: Mapping[str, Any], stands: Stands) -> None:
         """Copy this server to another."""
-        instance, to = self._instance, str(args["to"])
-        tls = copying.context(False, instance.files.certificate, instance.files.key)
-        wire = copying.connect(str(args["address"]), int(args["port"]) + self.port, tls, to, stands)
-        with wire, instance.session(BESIDE) as session:
+        wire = self._connect(args, stands)
+        with wire, self._instance.session(BESIDE) as session:
             self._taking.append(session)
             try:
                 for piece in session.copy(SILENT_FOR):

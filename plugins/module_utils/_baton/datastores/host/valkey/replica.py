@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any, Dict, Mapping, NamedTuple, Optional
+from typing import Any, Callable, Dict, Mapping, Optional
 
 from ...model import positions
 from ...model.channel import Report
+from ..server import Standing
 from . import protocol, state
 from .config import NOBODY, TLS_PORT
 from .instance import BESIDE, Instance
@@ -24,13 +25,6 @@ BUSY = 0.3  # seconds for which a look waits for one who changes whom it follows
 PROBE_EVERY = 0.25  # seconds between looks whether it owes anything still
 HASTE, CONNECTS_EVERY = 5.0, 0.1  # seconds after it was told to follow in which it does not leave it to the server to try again
 SEALING = 5.0  # seconds for which nothing is connected again after a seal was begun
-
-
-class Standing(NamedTuple):
-    """As of a Server; None while it does not hear its source."""
-
-    lag_bytes: Optional[int] = None
-    lag_seconds: Optional[int] = None
 
 
 class Replica:
@@ -71,7 +65,7 @@ class Replica:
 
     # --- following ----------------------------------------------------------------------------------------------------------
 
-    def follow(self, args: Mapping[str, Any]) -> Optional[Report]:
+    def follow(self, args: Mapping[str, Any], _stands: Callable[[], bool]) -> Optional[Report]:
         """Follow a source; it is enough that it will let us in once we count. What we have and it has not goes then."""
         follow: Dict[str, Any] = {name: args[name] for name in ("source", "address", "port")}
         with self.lock, self._instance.session(BESIDE) as session:
@@ -176,6 +170,10 @@ class Replica:
                 instance.remember(follow=None, had=owes if instance.memory.get("whole") else None)
             return Report(found={"received": received, "had": instance.memory.get("had")})
 
+    def is_unsure(self) -> None:
+        """Nobody knows how far it once was."""
+        self._instance.remember(had=None)
+
     def drain(self, wanted: str) -> Optional[Report]:
         """See that it has all up to a position: what it has received is applied."""
         with self._instance.session() as session:
@@ -203,4 +201,4 @@ def _standing(info: Mapping[str, str]) -> Standing:
     if not _is_connected(info):
         return Standing()
     waits = max(0, int(info.get("slave_read_repl_offset", 0)) - int(info.get("slave_repl_offset", 0)))
-    return Standing(waits, int(info.get("master_last_io_seconds_ago", 0)) if waits else 0)
+    return Standing("", waits, int(info.get("master_last_io_seconds_ago", 0)) if waits else 0)
