@@ -120,6 +120,10 @@ class Client:
         """Return all documents of a kind, sorted by key; ``filters`` compare top-level members (Name="n1")."""
         return [*self.request("GET", f"/{kind}", query=filters).body]
 
+    def changed(self, kind: str) -> str:
+        """Return where in the log a document of a kind changed last, or went: what a list has as its ETag."""
+        return str(self.request("HEAD", f"/{kind}", query={"limit": "1"}).revision)
+
     def key_of(self, kind: str, name: str) -> str:
         """Return the key of a document; among machines ``Name:web-1`` is the one of that name."""
         if kind != "machines" or not name.startswith("Name:"):

@@ -148,7 +148,7 @@ class Disk:
     def _loaded(self, incarnation: str, limits: Limits) -> Tuple[Saved, Loaded]:
         """Read what an incarnation holds, and make tables of it: the loop goes on meanwhile."""
         saved = load(self.directory.database(incarnation), incarnation)
-        return saved, Loaded.of(saved.documents, saved.checkpoint.seq, saved.replies, limits)
+        return saved, Loaded.of(saved.documents, saved.checkpoint, saved.replies, limits)
 
     # --- room -------------------------------------------------------------------------------------------------------------
 

@@ -147,7 +147,8 @@ def plays():
     for kind in DOCUMENTS.values():
         one, named = f"/{kind.name}/x", {kind.identity: "made"}
         yield from [("POST", f"/{kind.name}", named, {}), ("POST", f"/{kind.name}", {**named, kind.identity: "lean"}, MINIMAL)]
-        yield from [("GET", f"/{kind.name}", None, {}), ("GET", f"{one}?wait=absent", None, {})]
+        yield from [("GET", f"/{kind.name}", None, {}), ("GET", f"/{kind.name}", None, {"If-None-Match": "last"})]
+        yield ("GET", f"{one}?wait=absent", None, {})
         yield from [("PUT", one, {}, {}), ("PUT", one, {}, {}), ("PUT", one, {}, MINIMAL), ("GET", one, None, {})]
         yield from [("GET", one, None, {"If-None-Match": "last"}), ("PATCH", one, SWAP, {}), ("PATCH", one, SWAP, MINIMAL)]
         if kind.has_params:

@@ -84,6 +84,22 @@ def test_unrelated_writers_do_not_conflict(api, profile):
     assert len(api("GET", f"/profiles/{profile}/params").json()) == 100
 
 
+def test_a_list_that_is_as_it_was(api, profile):
+    path = f"/profiles/{profile}"
+    seen = api("GET", "/profiles").headers["ETag"]
+    for query in ("", "?limit=1", f"?Name={profile}"):
+        same = api("GET", f"/profiles{query}", headers={"If-None-Match": seen})
+        assert (same.status_code, same.content, same.headers["ETag"]) == (304, b"", seen)
+    assert api("HEAD", "/profiles?limit=1").headers["ETag"] == seen
+    api("PUT", "/params/of-another-kind", {})
+    assert api("GET", "/profiles", headers={"If-None-Match": seen}).status_code == 304
+    for change in (("PATCH", path, [{"op": "add", "path": "/Meta/icon", "value": "anchor"}]), ("DELETE", path)):
+        api(*change)
+        now = api("GET", "/profiles", headers={"If-None-Match": seen})
+        assert now.status_code == 200 and now.headers["ETag"] != seen
+        seen = now.headers["ETag"]
+
+
 def test_documents_and_etags(api, profile):
     path = f"/profiles/{profile}"
     first = api("GET", path)

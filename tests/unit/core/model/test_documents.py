@@ -178,3 +178,20 @@ def test_tokens_expire_and_are_stored_hashed():
     assert "secret" not in str(document)
     assert access.valid(document, "secret", 149) and not access.valid(document, "secret", 150)
     assert not access.valid(document, "other", 120)
+
+
+def test_when_something_of_a_kind_changed_last(script):
+    assert script.heads.changed("profiles") == "1.1.1" and script.heads.changed("machines") == "0.0.1000000"
+    made = [Change("params", "x", "create", {}), Change("profiles", "q", "create", {}), Change("profiles", "r", "create", {})]
+    script.append(*made)
+    assert script.heads.changed("profiles") == "1.1.1"  # it is not committed
+    script.heads.commit(2)
+    assert script.heads.changed("profiles") == "1.2.3" and script.heads.changed("params") == "1.2.1"
+    script.do(Change("profiles", "q", "delete"))
+    assert script.heads.changed("profiles") == "1.3.1"
+
+
+def test_after_a_snapshot_anything_may_have_changed_until_its_end(script):
+    heads = Heads()
+    heads.load(script.heads.all(), 7, "2.7")
+    assert heads.changed("profiles") == heads.changed("sets") == "2.7.1000000"

@@ -65,8 +65,11 @@ class Documents:
 
     @operation(
         "GET", "/{kind}", "list{Kinds}", "List {kind}, or wait for a number of them. Other parameters select by members: ?Name=web-1",
-        kinds=ALL, also=HEAD, takes=LISTED, selects=True, refusals=(*READING, *WAITING), tag="{kind}",
-        answers={200: Answer("Those that are selected, by key", list_of("{One}"))},
+        kinds=ALL, also=HEAD, takes=(*LISTED, parameters.IF_NONE_MATCH), selects=True, refusals=(*READING, *WAITING), tag="{kind}",
+        answers={
+            200: Answer("Those that are selected, by key", list_of("{One}"), ("ETag",)),
+            304: Answer("Nothing of this kind has changed since", headers=("ETag!",)),
+        },
     )  # fmt: skip
     async def list(self, request: Any, kind: str) -> Any:
         stale = messages.is_stale(request)
@@ -83,10 +86,13 @@ class Documents:
             with self._stays.wait(request):
                 found = await self._wait_for_some(condition, kind, filters, stale)
             return await messages.answer_list(request, found[offset : offset + limit])
+        headers = {"ETag": f'"{self._backend.heads().changed(kind)}"'}  # before we look: what changes meanwhile is told twice, not missed
+        if request.headers.get("If-None-Match") == headers["ETag"]:
+            return web.Response(status=304, headers=headers)
         if filters or access.project_of(request[SCOPE]):
             found = await self._select(request[SCOPE], kind, filters, offset + limit)
-            return await messages.answer_list(request, found[offset:])
-        return await messages.answer_list(request, self._backend.heads().page(kind, offset, limit))
+            return await messages.answer_list(request, found[offset:], headers=headers)
+        return await messages.answer_list(request, self._backend.heads().page(kind, offset, limit), headers=headers)
 
     @operation(
         "POST", "/{kind}", "create{One}", "Create a {one}", kinds=ALL, takes=parameters.CHANGED, body=Body(ref("New{One}")),

@@ -15,7 +15,7 @@ from typing import Any, AsyncGenerator, Awaitable, Callable, Dict, List, NamedTu
 
 from ...core.model import access
 from ...core.model.kinds import IN_EVENTS
-from ...core.model.log import Entry, Epoch
+from ...core.model.log import ALL, Entry, Epoch
 from ...ground.problem import Problem
 from ...ground.values import dumps, is_small, pieces
 from .. import turns
@@ -28,7 +28,6 @@ from .stays import STREAMS, Stays
 ALIVE = 15.0  # seconds without an event after which a sign of life is sent, whatever is committed meanwhile
 STALLED = 60.0  # seconds for which a client may take nothing of what it is sent
 FAR = 2_000  # entries without an event after which it is sent sooner: the log keeps 8,192 for who comes back
-ALL = 1_000_000  # the place in an entry of which only the position is known
 AT_ONCE = 256  # entries looked at between two breaths
 MOST_KEPT = 4 << 20  # characters of texts that others may ask for, too
 LOOKS = 4_000  # changes in them: one batch has up to 1,000

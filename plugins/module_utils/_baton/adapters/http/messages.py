@@ -47,12 +47,14 @@ async def answer_document(request: Any, document: Document, headers: Dict[str, s
     return web.Response(body=text.encode(), content_type=JSON, headers=headers)
 
 
-async def answer_list(request: Any, documents: Sequence[Document], show: Optional[Callable[[Document], Any]] = None) -> Any:
+async def answer_list(
+    request: Any, documents: Sequence[Document], show: Optional[Callable[[Document], Any]] = None, headers: Optional[Dict[str, str]] = None
+) -> Any:
     """Return an answer with documents, as ``show`` has them."""
     texts = _list(documents, show)
     if sum(document.size for document in documents) <= turns.LARGE:
-        return web.Response(body="".join(texts).encode(), content_type=JSON)
-    return await _stream(request, texts, 200, JSON, None)
+        return web.Response(body="".join(texts).encode(), content_type=JSON, headers=headers)
+    return await _stream(request, texts, 200, JSON, headers)
 
 
 def _list(documents: Sequence[Document], show: Optional[Callable[[Document], Any]] = None) -> Iterator[str]:

@@ -33,6 +33,9 @@ class Epoch(NamedTuple):
         return cls(*form.epoch(raw))
 
 
+ALL = 1_000_000  # the place in an entry after all that it changes
+
+
 class Position(NamedTuple):
     """A place in the log: the entry ``seq`` as written in ``epoch``."""
 
@@ -44,6 +47,11 @@ class Position(NamedTuple):
         """Raise ValueError for what is none."""
         epoch, seq = form.fixed(raw, 2)
         return cls(Epoch.read(epoch), form.number(seq))
+
+    @property
+    def revision(self) -> str:
+        """The revision of documents changed here: grows for ever and differs between reigns."""
+        return f"{self.epoch.number}.{self.seq}"
 
 
 NO_EPOCH = Epoch(0, "")
@@ -95,8 +103,7 @@ class Entry:
 
     @property
     def revision(self) -> str:
-        """The revision of documents changed here: grows for ever and differs between reigns."""
-        return f"{self.epoch.number}.{self.seq}"
+        return self.position.revision
 
 
 def _blobs(body: Dict[str, Any]) -> Sequence[str]:

@@ -21,6 +21,7 @@ from ..coordination.ties import NOTES, Noted, settle
 from ..model.access import OF_ONE
 from ..model.document import Document, Parsed
 from ..model.documents import Change, Effect, Lookup, apply_effect, evaluate
+from ..model.log import ALL
 from .sizes import Sizes, growth
 
 Key = Tuple[str, str]
@@ -111,7 +112,9 @@ class Heads:
         self._committed: Dict[str, Dict[str, Document]] = {}
         self._keys: Dict[str, List[str]] = {}  # of each kind, sorted
         self._speculative: Dict[Key, Tuple[int, Optional[Document]]] = {}
-        self._appended: Deque[Tuple[int, Changes]] = deque()
+        self._appended: Deque[Tuple[int, str, Changes]] = deque()
+        self._changed: Dict[str, str] = {}  # by kind
+        self._began = f"0.0.{ALL}"  # the snapshot
         self._dirty: Set[Key] = set()
         self.unwritten = 0  # bytes of what is dirty and could be packed
         self.parsed = Parsed()
@@ -145,6 +148,13 @@ class Heads:
     def count(self, kind: str) -> int:
         """Return how many committed documents of a kind there are."""
         return len(self._committed.get(kind, {}))
+
+    def changed(self, kind: str) -> str:
+        """Return where in the log a committed document of a kind changed last, or went, or a snapshot replaced all: entry and place in it.
+
+        An event of that change has it in its Cursor.
+        """
+        return self._changed.get(kind, self._began)
 
     def list_speculative(self, kind: str) -> List[Document]:
         """Return the documents of a kind as the next change will find them, sorted by key."""
@@ -218,7 +228,7 @@ class Heads:
             self.sizes.change(old, document)
             self._speculative[(effect.kind, effect.key)] = (seq, document)
             changes.append((effect.kind, effect.key, document))
-        self._appended.append((seq, changes))
+        self._appended.append((seq, revision, changes))
         return work.spent
 
     def steps_to_parse(self, keys: Iterable[Key]) -> int:
@@ -245,8 +255,9 @@ class Heads:
         """Move the committed head up to ``seq``; return what changed, oldest first."""
         changed: Changes = []
         while self._appended and self._appended[0][0] <= seq:
-            entry, changes = self._appended.popleft()
-            for kind, key, document in changes:
+            entry, revision, changes = self._appended.popleft()
+            for place, (kind, key, document) in enumerate(changes, 1):
+                self._changed[kind] = f"{revision}.{place}"
                 old = self.committed(kind, key)
                 self._committed_sizes.change(old, document)
                 if document is not None and document.packable:
@@ -280,14 +291,14 @@ class Heads:
         self._appended.clear()
         self.sizes.become(self._committed_sizes)
 
-    def load(self, documents: Iterable[Document], seq: int) -> None:
-        """Begin with a snapshot as of entry ``seq``."""
+    def load(self, documents: Iterable[Document], seq: int, revision: str = "0.0") -> None:
+        """Begin with a snapshot as of entry ``seq``, whose revision it is."""
         for document in documents:
             self._committed.setdefault(document.kind, {})[document.key] = self.parsed.take_in(document)
             self._committed_sizes.change(None, document)
         self.sizes.become(self._committed_sizes)
         self._keys = {kind: sorted(documents) for kind, documents in self._committed.items()}
-        self.seq = seq
+        self.seq, self._began = seq, f"{revision}.{ALL}"
 
     def take_dirty(self) -> Changes:
         """Return what changed since the last call, as committed now (None: deleted)."""

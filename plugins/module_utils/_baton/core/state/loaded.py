@@ -11,6 +11,7 @@ from typing import Iterable, NamedTuple
 
 from ..model.document import Document
 from ..model.limits import Limits
+from ..model.log import Position
 from ..model.replies import Replies, Row
 from .heads import Heads
 
@@ -22,8 +23,8 @@ class Loaded(NamedTuple):
     replies: Replies
 
     @classmethod
-    def of(cls, documents: Iterable[Document], seq: int, replies: Iterable[Row], limits: Limits) -> "Loaded":
-        """``documents`` stand at entry ``seq``; of ``replies`` as many are kept as ``limits`` allow."""
+    def of(cls, documents: Iterable[Document], at: Position, replies: Iterable[Row], limits: Limits) -> "Loaded":
+        """``documents`` stand at ``at``; of ``replies`` as many are kept as ``limits`` allow."""
         heads = Heads()
-        heads.load(documents, seq)
+        heads.load(documents, at.seq, at.revision)
         return cls(heads, Replies(replies, limits.replies))

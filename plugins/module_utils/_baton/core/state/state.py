@@ -55,7 +55,7 @@ class State:
         self.log = Log(saved.log_start)
         for entry in saved.entries:
             self.log.append(entry)
-        loaded = loaded or Loaded.of(saved.documents, saved.checkpoint.seq, saved.replies, self.config.limits)
+        loaded = loaded or Loaded.of(saved.documents, saved.checkpoint, saved.replies, self.config.limits)
         self.heads, self.replies = loaded
         self.commit = saved.checkpoint.seq
         self._speculated = self.commit

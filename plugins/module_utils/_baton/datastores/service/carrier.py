@@ -22,8 +22,9 @@ from ..engine.engine import advance
 from ..engine.program import Plan
 from ..engine.traces import left_by_others
 from ..model.documents import HEARTBEAT, POOL, SETS, host_of, order_of, set_of
+from .known import Found, place_of
 from .metrics import Ended
-from .store import Found, Store
+from .store import Store
 
 LOG = logging.getLogger("baton.datastores")
 TICK = 0.1  # seconds between two looks at every set
@@ -193,14 +194,19 @@ class Carrier:
         """Begin to listen, then read: so nothing is missed."""
         self._events = queue.Queue()
         begun = threading.Event()
+        known = self._store.known
+        known.forget()
         threading.Thread(target=self._listen, args=(self._events, begun), daemon=True, name="events").start()
         if not begun.wait(10.0):
             raise Problem(503, "unavailable", "the stream of events does not begin")
         documents, client = Documents(), self._store.client
         for kind, identity in ((SETS, "Id"), (POOL, "Name")):
+            changed = client.changed(kind)
             for value in client.list(kind):
                 answer = client.get(kind, value[identity])
+                known.learn(kind, value[identity], str(answer.revision), answer.body)
                 self._learn(documents, kind, value[identity], str(answer.revision), answer.body)
+            known.read(kind, changed)
         return documents
 
     def _learn(self, documents: Documents, kind: str, key: str, revision: str, value: Any) -> Set[str]:
@@ -231,7 +237,11 @@ class Carrier:
         try:
             with self._client() as client:
                 for event in follow(client, query={"kinds": KINDS, "documents": "yes"}, begun=begun.set, goes_on=goes_on):
-                    events.put((event["Kind"], event["Key"], event["Revision"], event.get("Document")))
+                    if events is not self._events:
+                        return
+                    told = event["Kind"], event["Key"], event["Revision"], event.get("Document")
+                    self._store.known.learn(*told, place_of(event["Cursor"]))
+                    events.put(told)
         except ClientError as error:
             events.put(error)
 

@@ -21,20 +21,13 @@ from ..engine.program import Plan
 from ..engine.traces import TRACES, without
 from ..model.documents import CONFIGURATIONS, PLACED, POOL, SETS, PoolHost, changes, host_of, set_document, set_of
 from ..model.replica_set import Member, ReplicaSet
+from .known import Found, Known
 
 LOG = logging.getLogger("baton.datastores")
 T = TypeVar("T")
 MANAGERS = ("grants", "orders", "reports")  # what the manager writes of a channel
 MOST_TRIES = 20
 PAUSE = 0.02  # seconds
-
-
-class Found(NamedTuple):
-    """A document: its key, its revision ("" before it is there), and its value."""
-
-    key: str
-    revision: str
-    value: Mapping[str, Any]
 
 
 class Reign(NamedTuple):
@@ -50,7 +43,10 @@ class Store:
     def __init__(self, client: Callable[[], Client], reign: Callable[[], Reign], plans: Mapping[str, Plan], times: Times) -> None:
         self._new_client, self._reign, self._plans, self.times = client, reign, plans, times
         self._local, self._lock = threading.local(), threading.RLock()
-        self._hosts: Dict[str, Tuple[Mapping[str, Any], PoolHost]] = {}  # as they were read last: of a large pool most are the same still
+        self.known = Known()
+        self._listed: Dict[str, Tuple[str, List[Mapping[str, Any]]]] = {}  # of each kind, as it was read last, and its revision
+        self._sets: Dict[str, Tuple[Mapping[str, Any], ReplicaSet]] = {}  # as they were made last: of a large pool most are the same still
+        self._hosts: Dict[str, Tuple[Mapping[str, Any], PoolHost]] = {}
 
     @property
     def client(self) -> Client:
@@ -63,23 +59,30 @@ class Store:
     # --- reading ------------------------------------------------------------------------------------------------------------
 
     def sets(self) -> List[ReplicaSet]:
-        return [set_of(value) for value in self._list(SETS)]
+        """Return all sets, for whoever only looks: others have the same."""
+        self._sets = _made(self._sets, "Id", self._list(SETS), set_of)
+        return [whole for _value, whole in self._sets.values()]
 
     def hosts(self) -> Dict[str, PoolHost]:
         """Return the pool; a host whose document can't be read is there, and nothing is known of it."""
-        before, found = self._hosts, {}
-        for value in self._list(POOL):
-            known = before.get(value["Name"])
-            found[value["Name"]] = known if known is not None and known[0] == value else (value, _host(value))
-        self._hosts = found
-        return {name: host for name, (_value, host) in found.items()}
+        self._hosts = _made(self._hosts, "Name", self._list(POOL), _host)
+        return {name: host for name, (_value, host) in self._hosts.items()}
 
     def configurations(self) -> List[Dict[str, Any]]:
         return [dict(value["Configuration"]) for value in self._list(CONFIGURATIONS)]
 
-    def _list(self, kind: str) -> List[Dict[str, Any]]:
+    def _list(self, kind: str) -> List[Mapping[str, Any]]:
+        """Return all documents of a kind: as we have heard of them, or as they were read last, where nothing has changed since."""
         with _problems():
-            return self.client.list(kind)
+            changed = self.client.changed(kind)
+            found = self.known.values(kind, changed)
+            if found is not None:
+                return found
+            read = self._listed.get(kind)
+            if read is None or read[0] != changed:
+                answer = self.client.request("GET", f"/{kind}")
+                read = self._listed[kind] = str(answer.revision), answer.body
+            return read[1]
 
     def find(self, kind: str, key: str) -> Optional[Found]:
         with _problems():
@@ -217,6 +220,18 @@ class Store:
 def _placed(members: Iterable[Member]) -> List[Dict[str, Any]]:
     """Return changes that note on hosts what comes to them: each is still in the pool, and who removes it sees that it has changed."""
     return [{"Kind": POOL, "Key": member.host, "Param": PLACED, "Action": "put", "Body": member.id} for member in members]
+
+
+def _made(
+    before: Mapping[str, Tuple[Mapping[str, Any], T]], identity: str, values: Iterable[Mapping[str, Any]],
+    make: Callable[[Mapping[str, Any]], T],
+) -> Dict[str, Tuple[Mapping[str, Any], T]]:  # fmt: skip
+    """Return what is made of each value, and the value; what was made of that very value is taken again."""
+    found: Dict[str, Tuple[Mapping[str, Any], T]] = {}
+    for value in values:
+        known = before.get(value[identity])
+        found[value[identity]] = known if known is not None and known[0] is value else (value, make(value))
+    return found
 
 
 def _host(value: Mapping[str, Any]) -> PoolHost:
