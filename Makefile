@@ -19,7 +19,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 ROOT = @test "$$(id -u)" = 0 || { echo "make $@: run this as root (or with sudo): $(1)" >&2; exit 1; }
 
-.PHONY: help system venv build collection lint check format unit coverage hosts cores lab faults lab-datastores lab-postgresql lab-clusters simulate mutate fuzz schema histories molecule failover drivers databases demo demo-clean datastores datastores-down docs tutorial bench bench-plays bench-failover bench-drivers bench-stalls bench-memory bench-pool soak lock audit release test test-long clean
+.PHONY: help system venv build collection lint check format unit coverage hosts cores lab faults lab-datastores lab-postgresql lab-clusters simulate simulate-large mutate fuzz schema histories molecule failover drivers databases demo demo-clean datastores datastores-down docs tutorial bench bench-plays bench-failover bench-drivers bench-stalls bench-memory bench-pool soak lock audit release test test-long clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 20
@@ -97,7 +97,11 @@ lab-clusters: build ## a Galera cluster of two regions and an arbiter in network
 simulate: venv ## the core, pools of databases and clusters under seeded schedules: SEEDS=n POOL_SEEDS=n CLUSTER_SEEDS=n FIRST_SEED=m
 	@$(BIN)/python tests/simulation/run.py --seeds $(SEEDS) --first-seed $(FIRST_SEED)
 	@$(BIN)/python tests/simulation/datastores/run.py --seeds $(POOL_SEEDS) --first-seed $(FIRST_SEED)
+	@$(BIN)/python tests/simulation/large.py --clusters 20 --sets 6 --seed $(FIRST_SEED)
 	@$(BIN)/python tests/simulation/clusters/run.py --seeds $(CLUSTER_SEEDS) --first-seed $(FIRST_SEED)
+
+simulate-large: venv ## a pool of many sets and clusters whose hosts die at once: CLUSTERS=n SETS=n FIRST_SEED=m
+	@$(BIN)/python tests/simulation/large.py --clusters $(or $(CLUSTERS),300) --sets $(or $(SETS),50) --seed $(FIRST_SEED)
 
 mutate: venv ## leave out one rule of the protocol at a time: does the simulator notice?
 	@$(BIN)/python tests/simulation/mutate.py $(if $(SEEN),--seen)

@@ -25,7 +25,10 @@ POOL_SEEDS = {False: 2_000, True: 50_000}  # of pools of databases, which `simul
 CLUSTER_SEEDS = {False: 500, True: 10_000}  # of clusters, which come last
 FAULTS = {False: 26, True: 100}
 LANE = ("unit", "histories", "lab", "faults", "molecule")
-LANE_LONG = ("failover", "drivers", "databases", "lab-datastores", "lab-postgresql", "lab-clusters", "tutorial", "cores", "coverage")
+LANE_LONG = (
+    "simulate-large", "failover", "drivers", "databases", "lab-datastores", "lab-postgresql", "lab-clusters", "tutorial", "cores",
+    "coverage",
+)  # fmt: skip
 LONG = {"BATON_LONG": "1", "BATON_TUTORIAL_HOSTS": "trixie:furnished"}  # in the environment
 BESIDE = ("hosts", "lint", "simulate", "mutate", "fuzz")
 CLOSING = re.compile(r"^(?:=+ )?(\d+) (?:passed|failed).*|^lint: all ok|^lint: .* FAILED|^coverage: .*")
