@@ -133,7 +133,7 @@ class Seen:
 
     def __init__(self, store, key, names):
         self._store, self._key, self._names = store, key, names
-        self.commit = None
+        self.commit = None  # the pool writes, and has each part look at it
 
     def __getattr__(self, name):
         return getattr(self._store, name)
@@ -155,7 +155,6 @@ class Shared(Ground):
     """A ground that is a part of a pool: what its own set does is of its own, time, store and manager are the pool's."""
 
     def __init__(self, seed, _whole, _hosts, times):
-        self._now = 0.0
         super().__init__(seed, ReplicaSet("none"), 0, times)
         self.store = Seen(self.pool.store, self.key, self.names)
 
@@ -214,7 +213,6 @@ class ClusterPart(Part, clusters.World, Shared):
     datastore, member = "galera", staticmethod(clusters.member)
 
     def commit(self, write, whole, *args):
-        self.store.commit = None
         return self.checks.watched(write)(whole, *args)
 
     def next_of(self, case, numbers):
